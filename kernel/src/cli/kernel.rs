@@ -1,0 +1,53 @@
+//! `holoscope kernel`: what Jupyter starts.
+
+use super::KernelArgs;
+use crate::error::Result;
+use crate::jupyter;
+use crate::jupyter::engine::{Background, Engine, HelpLink, KernelInfo, LanguageInfo};
+use crate::session::engine::EvcxrEngine;
+use crate::session::{Session, workspace::Workspace};
+use std::path::PathBuf;
+
+/// Serves until a client shuts the kernel down.
+pub fn serve(args: &KernelArgs) -> Result<i32> {
+    let workspace = Workspace::acquire()?;
+    // SAFETY: the kernel's threads start below.
+    unsafe { workspace.export()? };
+    let start = move |background: Background| -> Result<Box<dyn Engine>> {
+        let between = Box::new(move |event| background(event));
+        let mut session = Session::open(workspace, between)?;
+        session.warm();
+        Ok(Box::new(EvcxrEngine::new(session)))
+    };
+    jupyter::serve(&args.connection_file, info(), history().as_deref(), start)?;
+    Ok(0)
+}
+
+/// Where inputs are kept for later sessions: `HOLOSCOPE_HISTORY` or a file in the platform's data folder.
+fn history() -> Option<PathBuf> {
+    match std::env::var_os("HOLOSCOPE_HISTORY") {
+        Some(file) if file.is_empty() => None,
+        Some(file) => Some(file.into()),
+        None => directories::ProjectDirs::from("", "", "holoscope")
+            .map(|dirs| dirs.data_local_dir().join("history.jsonl")),
+    }
+}
+
+fn info() -> KernelInfo {
+    let version = crate::image::rustc_version()
+        .and_then(|v| v.split(' ').nth(1).map(str::to_owned))
+        .unwrap_or_default();
+    KernelInfo {
+        implementation: "holoscope".to_owned(),
+        implementation_version: env!("CARGO_PKG_VERSION").to_owned(),
+        banner: format!(
+            "Holoscope {}: Rust {version} with the library loaded (use holoscope::prelude::*;)",
+            env!("CARGO_PKG_VERSION")
+        ),
+        language_info: LanguageInfo::rust(&version),
+        help_links: vec![HelpLink {
+            text: "The Rust standard library".to_owned(),
+            url: "https://doc.rust-lang.org/std/".to_owned(),
+        }],
+    }
+}

@@ -1,0 +1,102 @@
+//! The command line: one file a command.
+
+mod doctor;
+mod install;
+mod kernel;
+mod run;
+mod terminal;
+
+use crate::error::Result;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Rust notebooks for the interpretability of small language models.
+#[derive(Debug, Parser)]
+#[command(name = "holoscope", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Execute every cell of a notebook; write the executed notebook and an HTML page
+    Run(RunArgs),
+    /// Make the kernel "Rust (Holoscope)" known to Jupyter, and build what it needs
+    Install(InstallArgs),
+    /// Remove the kernel from Jupyter
+    Uninstall(PlaceArgs),
+    /// Be a Jupyter kernel (Jupyter calls this)
+    Kernel(KernelArgs),
+    /// Say what this machine lacks, and how to get it
+    Doctor,
+}
+
+/// Exit status: 0 when every cell succeeded, 1 when one failed, 2 when the run could not start.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The notebook (.ipynb)
+    pub notebook: PathBuf,
+    /// Where to write the executed notebook [default: out/<name>.ipynb]
+    #[arg(short, long, value_name = "OUT.ipynb")]
+    pub output: Option<PathBuf>,
+    /// Where to write the HTML page [default: the executed notebook's name with .html]
+    #[arg(long, value_name = "OUT.html")]
+    pub html: Option<PathBuf>,
+    /// Value for a variable of the cell tagged `parameters`; may be repeated
+    #[arg(short, long = "parameter", value_name = "NAME=VALUE", value_parser = crate::notebook::parse_parameter)]
+    pub parameters: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub struct PlaceArgs {
+    /// Folder whose share/jupyter/kernels is used (a virtual environment, /usr/local, ...)
+    #[arg(long, value_name = "DIR", conflicts_with = "user")]
+    pub prefix: Option<PathBuf>,
+    /// The user's own Jupyter folder (the default)
+    #[arg(long)]
+    pub user: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct InstallArgs {
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Only write the kernelspec; the first cell will wait for the build
+    #[arg(long)]
+    pub no_build: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct KernelArgs {
+    /// The connection file that Jupyter wrote
+    #[arg(short = 'f', long, value_name = "F")]
+    pub connection_file: PathBuf,
+}
+
+/// Parses the arguments and runs the command; the result is the exit status.
+pub fn main() -> i32 {
+    let cli = Cli::parse();
+    let done: Result<i32> = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Install(args) => install::install(&args),
+        Command::Uninstall(args) => install::uninstall(&args),
+        Command::Kernel(args) => kernel::serve(&args),
+        Command::Doctor => doctor::doctor(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("holoscope: {error}");
+        2
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

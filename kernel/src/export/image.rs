@@ -1,0 +1,115 @@
+//! Pictures inside the page: data URIs only, so that the page needs no network
+//! and no folder beside it. Source: RFC 2397.
+
+use crate::notebook::Cell;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use std::path::Path;
+
+/// Files larger than this stay links.
+const LARGEST: u64 = 20 << 20;
+
+/// The data URI for an image that a Markdown cell names: an attachment, a data
+/// URI already, or a file beside the notebook. `None` for what would have to be
+/// fetched or does not exist.
+pub fn resolve(address: &str, cell: &Cell, folder: Option<&Path>) -> Option<String> {
+    if let Some(rest) = address.strip_prefix("data:") {
+        return rest.starts_with("image/").then(|| address.to_owned());
+    }
+    if let Some(name) = address.strip_prefix("attachment:") {
+        let attachments = cell.extra.get("attachments")?;
+        let bundle = attachments
+            .get(name)
+            .or_else(|| attachments.get(percent_decode(name).as_str()))?;
+        let (mime, data) = bundle.as_object()?.iter().next()?;
+        return data_uri(mime, data);
+    }
+    if address.contains("://") || address.starts_with("//") {
+        return None;
+    }
+    let name = percent_decode(address.split(['?', '#']).next()?);
+    let path = folder?.join(&name);
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    let mime = match extension.as_str() {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "svg" => "image/svg+xml",
+        _ => return None,
+    };
+    let metadata = path.metadata().ok()?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        return None;
+    }
+    let bytes = std::fs::read(&path).ok()?;
+    Some(format!("data:{mime};base64,{}", STANDARD.encode(bytes)))
+}
+
+/// The data URI of one entry of a MIME bundle; `None` where it holds no picture.
+pub fn data_uri(mime: &str, data: &Value) -> Option<String> {
+    if !mime.starts_with("image/") || !mime.bytes().all(|b| b.is_ascii_graphic()) {
+        return None;
+    }
+    let text = data.as_str()?;
+    if mime == "image/svg+xml" {
+        return Some(format!("data:{mime};base64,{}", STANDARD.encode(text)));
+    }
+    let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    // Decoded once, to be sure that nothing but base64 gets into an attribute.
+    STANDARD.decode(&digits).ok()?;
+    Some(format!("data:{mime};base64,{digits}"))
+}
+
+fn percent_decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let digits = tail.get(..2).and_then(|d| std::str::from_utf8(d).ok());
+        let decoded = digits.and_then(|d| u8::from_str_radix(d, 16).ok());
+        match decoded {
+            Some(decoded) if byte == b'%' => {
+                bytes.push(decoded);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn attachments_and_files_become_data() {
+        let mut cell = Cell::markdown("");
+        let bundle = json!({"a b.png": {"image/png": "iVBORw0KGgo=\n"}});
+        cell.extra.insert("attachments".into(), bundle);
+        let expected = Some("data:image/png;base64,iVBORw0KGgo=".to_owned());
+        assert_eq!(resolve("attachment:a%20b.png", &cell, None), expected);
+
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("é.png"), b"\x89PNG\r\n\x1a\n").unwrap();
+        let address = "%C3%A9.png?raw=1";
+        assert_eq!(resolve(address, &cell, Some(folder.path())), expected);
+        assert_eq!(resolve("none.png", &cell, Some(folder.path())), None);
+        assert_eq!(
+            resolve("https://x.org/a.png", &cell, Some(folder.path())),
+            None
+        );
+        assert_eq!(resolve("data:text/html,x", &cell, None), None);
+    }
+
+    #[test]
+    fn what_is_not_base64_is_no_picture() {
+        assert_eq!(data_uri("image/png", &json!("\" onload=\"x")), None);
+        assert_eq!(data_uri("text/html", &json!("aaaa")), None);
+    }
+}

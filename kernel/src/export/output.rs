@@ -1,0 +1,155 @@
+//! A cell's outputs into HTML: of each the representation that a page shows
+//! best, in the order that nbconvert prefers.
+//! Source: nbconvert's `HTMLExporter.display_data_priority`.
+
+use super::ansi;
+use super::escape::{Escaped, escape};
+use super::image::data_uri;
+use super::markdown::Markdown;
+use super::math::Formula;
+use crate::notebook::{MimeBundle, Output, OutputKind};
+use serde_json::Value;
+use std::fmt::Write;
+
+/// Representations from the best on; what is not named here is not shown.
+const PREFERENCE: [&str; 11] = [
+    "text/html",
+    "text/markdown",
+    "image/svg+xml",
+    "text/latex",
+    "image/png",
+    "image/jpeg",
+    "image/webp",
+    "image/gif",
+    "text/plain",
+    "application/json",
+    "application/javascript",
+];
+
+/// One output as a block of the page, or nothing for one without a
+/// representation that a page can show.
+pub fn to_html(output: &Output, markdown: &mut Markdown) -> Option<String> {
+    match &output.kind {
+        OutputKind::Stream { name, text } => Some(format!(
+            "<pre class=\"output stream {}\">{}</pre>\n",
+            name.as_str(),
+            ansi::to_html(text.trim_end_matches('\n'))
+        )),
+        OutputKind::Display { data, .. } | OutputKind::ExecuteResult { data, .. } => {
+            bundle(data, markdown)
+        }
+        OutputKind::Error {
+            ename,
+            evalue,
+            traceback,
+        } => Some(error(ename, evalue, traceback)),
+    }
+}
+
+/// Whether the output brings HTML of its own, which may hold scripts.
+pub fn may_hold_scripts(output: &Output) -> bool {
+    match &output.kind {
+        OutputKind::Display { data, .. } | OutputKind::ExecuteResult { data, .. } => {
+            data.contains_key("text/html") || data.contains_key("image/svg+xml")
+        }
+        OutputKind::Stream { .. } | OutputKind::Error { .. } => false,
+    }
+}
+
+fn error(ename: &str, evalue: &str, traceback: &[String]) -> String {
+    let trace = traceback.join("\n");
+    let mut html =
+        String::from("<div class=\"output error\" role=\"group\" aria-label=\"Error\">\n");
+    // The trace of a compiler or a panic says it all; a bare one needs its head.
+    if !trace.contains(evalue.trim()) || trace.trim().is_empty() {
+        let _ = writeln!(
+            html,
+            "<p><strong>{}</strong>: {}</p>",
+            Escaped(ename),
+            ansi::to_html(evalue)
+        );
+    }
+    if !trace.trim().is_empty() {
+        let trace = ansi::to_html(trace.trim_end_matches('\n'));
+        let _ = writeln!(html, "<pre>{trace}</pre>");
+    }
+    html + "</div>\n"
+}
+
+fn bundle(data: &MimeBundle, markdown: &mut Markdown) -> Option<String> {
+    for mime in PREFERENCE {
+        let Some(value) = data.get(mime) else {
+            continue;
+        };
+        let text = value.as_str();
+        let shown = match (mime, text) {
+            ("text/html", Some(html)) => Some(rich("html", html)),
+            ("text/markdown", Some(text)) => {
+                let html = markdown.render(text, &|_| None);
+                Some(format!("<div class=\"output markdown\">{html}</div>\n"))
+            }
+            ("image/svg+xml", Some(svg)) => Some(svg_block(svg)),
+            ("text/latex", Some(latex)) => Some(rich("latex", &formula(latex).to_html())),
+            ("text/plain", Some(text)) => Some(format!(
+                "<pre class=\"output plain\">{}</pre>\n",
+                ansi::to_html(text)
+            )),
+            ("application/json", _) => Some(format!(
+                "<pre class=\"output plain\">{}</pre>\n",
+                escape(&format!("{value:#}"))
+            )),
+            ("application/javascript", _) => None,
+            (mime, _) => picture(mime, value, data),
+        };
+        if shown.is_some() {
+            return shown;
+        }
+    }
+    None
+}
+
+/// A block that may be wider than the text.
+fn rich(kind: &str, html: &str) -> String {
+    format!("<div class=\"output {kind} wide\">{html}</div>\n")
+}
+
+fn picture(mime: &str, value: &Value, data: &MimeBundle) -> Option<String> {
+    let source = data_uri(mime, value)?;
+    let alt = data.get("text/plain").and_then(Value::as_str);
+    Some(format!(
+        "<div class=\"output figure wide\"><img src=\"{source}\" alt=\"{}\"></div>\n",
+        Escaped(alt.unwrap_or("figure"))
+    ))
+}
+
+/// An SVG in the page itself, so that its text can be selected and it may follow
+/// the page's colours; one that does not gets paper behind it in the dark.
+fn svg_block(svg: &str) -> String {
+    // `<?xml ..?>` and `<!DOCTYPE ..>` belong to a file of its own.
+    let start = svg.find("<svg").unwrap_or(0);
+    let follows = [
+        "currentColor",
+        "prefers-color-scheme",
+        "light-dark(",
+        "var(--",
+    ];
+    let class = if follows.iter().any(|word| svg.contains(word)) {
+        "output figure wide"
+    } else {
+        "output figure wide on-paper"
+    };
+    format!("<div class=\"{class}\">{}</div>\n", &svg[start..])
+}
+
+/// The formula of a `text/latex` output, whichever delimiters it has.
+fn formula(latex: &str) -> Formula {
+    let trimmed = latex.trim();
+    let inner = [("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$")]
+        .into_iter()
+        .find_map(|(open, close)| trimmed.strip_prefix(open)?.strip_suffix(close));
+    Formula {
+        source: trimmed.to_owned(),
+        latex: inner.unwrap_or(trimmed).to_owned(),
+        display: true,
+    }
+}

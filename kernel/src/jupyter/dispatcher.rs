@@ -1,0 +1,171 @@
+//! Shell and control: every request gets busy, its answer, and idle.
+//!
+//! What the wire knows is answered at once, also while a cell runs; cells and questions about code go to the
+//! engine's thread.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::timeout;
+
+use super::connection::Connection;
+use super::content::{self, CodeRequest, CommOpen, CursorRequest, Request, ShutdownRequest};
+use super::engine::{Completeness, Completion};
+use super::kernel::{Kernel, Origin};
+use super::message::Message;
+use super::sockets::iopub::State;
+use super::sockets::router::Outbox;
+
+/// How long an interrupt may take before it is answered anyway.
+const INTERRUPT: Duration = Duration::from_secs(5);
+
+/// A channel's two ends.
+pub struct Ends {
+    pub inbox: UnboundedReceiver<Message>,
+    pub outbox: Outbox,
+}
+
+/// Answers what comes in on shell and control.
+pub struct Dispatcher {
+    pub kernel: Arc<Kernel>,
+    pub connection: Connection,
+}
+
+impl Dispatcher {
+    /// Works until it is asked to shut down: whether to restart.
+    pub async fn run(&self, mut shell: Ends, mut control: Ends) -> bool {
+        loop {
+            let (message, outbox) = tokio::select! {
+                biased;
+                Some(message) = control.inbox.recv() => (message, &control.outbox),
+                Some(message) = shell.inbox.recv() => (message, &shell.outbox),
+                else => return false,
+            };
+            let origin = Origin::new(&message, outbox.clone());
+            match Request::parse(&message.header.msg_type, message.content) {
+                Ok(Request::Shutdown(request)) => {
+                    self.shutdown(&origin, &request).await;
+                    return request.restart;
+                }
+                Ok(request) => self.handle(origin, request),
+                Err(e) => self.refuse(&origin, &e),
+            }
+        }
+    }
+
+    fn handle(&self, origin: Origin, request: Request) {
+        let answer = match request {
+            Request::Execute(request) => return self.kernel.submit(origin, request),
+            Request::Complete(request) => return self.complete(origin, request),
+            Request::Inspect(request) => return self.inspect(origin, request),
+            Request::IsComplete(request) => return self.is_complete(origin, request),
+            Request::Interrupt => return self.interrupt(origin),
+            Request::KernelInfo => Some(content::kernel_info_reply(&self.kernel.info)),
+            Request::Connect => Some(Value::Object(self.connection.port_fields())),
+            Request::History(request) => Some(self.kernel.history().reply(&request)),
+            Request::CommInfo => Some(json!({"status": "ok", "comms": {}})),
+            Request::Debug(request) => Some(content::debug_reply(&request)),
+            Request::CommOpen(request) => return self.close_comm(&origin, &request),
+            Request::CommOther | Request::Unknown | Request::Shutdown(_) => None,
+        };
+        self.answer(&origin, answer);
+    }
+
+    /// Busy, the answer if there is one, idle.
+    fn answer(&self, origin: &Origin, answer: Option<Value>) {
+        let publisher = &self.kernel.publisher;
+        publisher.status(origin.parent(), State::Busy);
+        if let Some(content) = answer {
+            origin.reply(&self.kernel.wire, content);
+        }
+        publisher.status(origin.parent(), State::Idle);
+    }
+
+    /// A request that cannot be read is answered as far as its type has an answer.
+    fn refuse(&self, origin: &Origin, why: &serde_json::Error) {
+        let msg_type = &origin.header.msg_type;
+        eprintln!("holoscope: {msg_type} cannot be read: {why}");
+        let refusal = msg_type
+            .ends_with("_request")
+            .then(|| content::error("InvalidRequest", &format!("{msg_type}: {why}")));
+        self.answer(origin, refusal);
+    }
+
+    fn close_comm(&self, origin: &Origin, request: &CommOpen) {
+        let publisher = &self.kernel.publisher;
+        publisher.status(origin.parent(), State::Busy);
+        let content = json!({"comm_id": request.comm_id, "data": {}});
+        publisher.message(origin.parent(), "comm_close", content);
+        publisher.status(origin.parent(), State::Idle);
+    }
+
+    fn complete(&self, origin: Origin, request: CursorRequest) {
+        let cursor = request.byte_offset();
+        let code = request.code.clone();
+        let kernel = self.kernel.clone();
+        self.later(origin, async move {
+            let found = kernel
+                .ask(move |engine| engine.complete(&code, cursor))
+                .await;
+            let nothing = Completion {
+                matches: Vec::new(),
+                replaces: cursor..cursor,
+            };
+            content::complete_reply(&request, &found.unwrap_or(nothing))
+        });
+    }
+
+    fn inspect(&self, origin: Origin, request: CursorRequest) {
+        let kernel = self.kernel.clone();
+        self.later(origin, async move {
+            let cursor = request.byte_offset();
+            let found = kernel
+                .ask(move |engine| engine.inspect(&request.code, cursor, request.detail_level))
+                .await;
+            content::inspect_reply(found.flatten())
+        });
+    }
+
+    fn is_complete(&self, origin: Origin, request: CodeRequest) {
+        let kernel = self.kernel.clone();
+        self.later(origin, async move {
+            let answer = kernel
+                .ask(move |engine| engine.is_complete(&request.code))
+                .await;
+            json!(answer.unwrap_or(Completeness::Unknown))
+        });
+    }
+
+    fn interrupt(&self, origin: Origin) {
+        let remote = self.kernel.interrupt();
+        self.later(origin, async move {
+            if let Some(remote) = remote {
+                let done = tokio::task::spawn_blocking(move || remote.interrupt());
+                let _ = timeout(INTERRUPT, done).await;
+            }
+            json!({"status": "ok"})
+        });
+    }
+
+    /// Busy now, the answer and idle once it is there; other requests go on meanwhile.
+    fn later(&self, origin: Origin, answer: impl Future<Output = Value> + Send + 'static) {
+        let kernel = self.kernel.clone();
+        kernel.publisher.status(origin.parent(), State::Busy);
+        tokio::spawn(async move {
+            let content = answer.await;
+            origin.reply(&kernel.wire, content);
+            kernel.publisher.status(origin.parent(), State::Idle);
+        });
+    }
+
+    async fn shutdown(&self, origin: &Origin, request: &ShutdownRequest) {
+        let publisher = &self.kernel.publisher;
+        publisher.status(origin.parent(), State::Busy);
+        let content = json!({"status": "ok", "restart": request.restart});
+        origin.reply_now(&self.kernel.wire, content.clone()).await;
+        publisher.message(origin.parent(), "shutdown_reply", content);
+        publisher.status(origin.parent(), State::Idle);
+    }
+}

@@ -1,0 +1,178 @@
+//! The language behind the wire: what a kernel needs from whatever runs its cells.
+//!
+//! The wire knows nothing of Rust or evcxr, an engine knows nothing of sockets; cursors are byte offsets.
+//! Source: Jupyter protocol 5.4, stripped of its transport.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::session::event::{Event, MimeBundle};
+
+/// Runs cells and answers questions about code; lives on a thread of its own.
+pub trait Engine: Send {
+    /// Runs a cell. What it shows goes to `io.events` as it happens, an [`Event::Error`] included.
+    fn execute(&mut self, request: &ExecuteRequest, io: &mut CellIo<'_>) -> Outcome;
+
+    /// What could stand at `cursor` (a byte offset in `code`).
+    fn complete(&mut self, code: &str, cursor: usize) -> Completion;
+
+    /// What is at `cursor` (a byte offset in `code`); `detail` 1 asks for more, 0 for a summary.
+    fn inspect(&mut self, code: &str, cursor: usize, detail: u8) -> Option<MimeBundle>;
+
+    /// Whether `code` can be run or needs another line.
+    fn is_complete(&mut self, code: &str) -> Completeness;
+
+    /// A handle that reaches the engine while a cell runs.
+    fn remote(&self) -> Arc<dyn Remote>;
+
+    /// Ends the session: nothing of it may stay behind.
+    fn shutdown(&mut self, restart: bool);
+}
+
+/// Reaches an engine from other threads while it runs a cell; none of these may block for long.
+pub trait Remote: Send + Sync {
+    /// Asks the running cell to stop. With no cell running it does nothing, now or later.
+    fn interrupt(&self);
+
+    /// Ends the running cell at once, whatever the cost: the kernel is about to go.
+    fn kill(&self);
+}
+
+/// What a running cell shows and asks.
+pub struct CellIo<'a> {
+    /// Takes what the cell shows, in order; may be called from another thread than `input`.
+    pub events: &'a mut (dyn FnMut(Event) + Send),
+    /// Asks the user for a line; `None` when nobody can answer or the question was cancelled.
+    pub input: &'a mut (dyn FnMut(&InputRequest) -> Option<String> + Send),
+}
+
+/// Takes what is shown while no cell runs, from any thread; it joins the outputs of the last cell.
+pub type Background = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// A cell to run.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct ExecuteRequest {
+    pub code: String,
+    /// Show nothing and count nothing.
+    pub silent: bool,
+    pub store_history: bool,
+    pub user_expressions: BTreeMap<String, String>,
+    /// Whether the client can answer questions.
+    pub allow_stdin: bool,
+    /// Whether cells queued behind this one are aborted when it fails.
+    pub stop_on_error: bool,
+}
+
+impl Default for ExecuteRequest {
+    fn default() -> Self {
+        Self {
+            code: String::new(),
+            silent: false,
+            store_history: true,
+            user_expressions: BTreeMap::new(),
+            // A client that says nothing may be unable to answer.
+            allow_stdin: false,
+            stop_on_error: true,
+        }
+    }
+}
+
+/// How a cell ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It ran; `pages` are documents that the frontend opens beside the notebook.
+    Done { pages: Vec<MimeBundle> },
+    /// It failed; shown unless the cell already showed an [`Event::Error`].
+    Failed {
+        ename: String,
+        evalue: String,
+        traceback: Vec<String>,
+    },
+}
+
+/// A question to the user.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InputRequest {
+    pub prompt: String,
+    /// Whether the answer is hidden while it is typed.
+    pub password: bool,
+}
+
+/// What could replace a part of the code.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Completion {
+    pub matches: Vec<Match>,
+    /// The bytes of the code that a match replaces.
+    pub replaces: Range<usize>,
+}
+
+/// One completion.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Match {
+    pub text: String,
+    /// "function", "struct", "method", ...; empty when unknown.
+    pub kind: String,
+    /// For example a function's arguments and type; empty when unknown.
+    pub signature: String,
+}
+
+/// Whether code can be run as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "status", rename_all = "lowercase")]
+pub enum Completeness {
+    Complete,
+    /// Another line is needed, starting with `indent`.
+    Incomplete {
+        indent: String,
+    },
+    /// No further line makes it right.
+    Invalid,
+    Unknown,
+}
+
+/// What a kernel says about itself; the same before and after its engine is up.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KernelInfo {
+    pub implementation: String,
+    pub implementation_version: String,
+    /// Shown by consoles when they start.
+    pub banner: String,
+    pub language_info: LanguageInfo,
+    pub help_links: Vec<HelpLink>,
+}
+
+/// The language of a kernel, as notebooks record it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LanguageInfo {
+    pub name: String,
+    pub version: String,
+    pub mimetype: String,
+    pub file_extension: String,
+    pub pygments_lexer: String,
+    pub codemirror_mode: String,
+}
+
+/// An entry of a frontend's help menu.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HelpLink {
+    pub text: String,
+    pub url: String,
+}
+
+impl LanguageInfo {
+    /// Rust, in the names that Jupyter's tools know it by.
+    pub fn rust(version: &str) -> LanguageInfo {
+        LanguageInfo {
+            name: "rust".to_owned(),
+            version: version.to_owned(),
+            mimetype: "text/rust".to_owned(),
+            file_extension: ".rs".to_owned(),
+            pygments_lexer: "rust".to_owned(),
+            codemirror_mode: "rust".to_owned(),
+        }
+    }
+}

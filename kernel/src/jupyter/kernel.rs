@@ -1,0 +1,216 @@
+//! What the channels and the engine's thread share: who is asking, what runs, what is given up.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::engine::{Engine, ExecuteRequest, KernelInfo, Remote};
+use super::history::History;
+use super::input::Stdin;
+use super::message::{Frame, Header, Message, Wire};
+use super::sockets::iopub::{Parent, Publisher};
+use super::sockets::router::Outbox;
+use crate::jupyter::content::reply_type;
+
+/// How long a question about code waits for a cell that runs, or an engine that starts.
+const BEHIND_A_CELL: Duration = Duration::from_secs(2);
+
+/// How long a question about code may take.
+const UNDISTURBED: Duration = Duration::from_secs(15);
+
+/// A request that is to be answered: where it came from and what it was.
+#[derive(Clone)]
+pub struct Origin {
+    pub header: Arc<Header>,
+    pub identities: Vec<Frame>,
+    outbox: Outbox,
+}
+
+impl Origin {
+    /// The origin of a message; its answers go to `outbox`.
+    pub fn new(message: &Message, outbox: Outbox) -> Origin {
+        Origin {
+            header: Arc::new(message.header.clone()),
+            identities: message.identities.clone(),
+            outbox,
+        }
+    }
+
+    /// What published messages name as their parent.
+    pub fn parent(&self) -> Parent {
+        Some(self.header.clone())
+    }
+
+    /// Answers the request.
+    pub fn reply(&self, wire: &Wire, content: Value) {
+        self.outbox.send(self.answer(wire, content));
+    }
+
+    /// Answers the request and waits until the answer is out.
+    pub async fn reply_now(&self, wire: &Wire, content: Value) {
+        let _ = self.outbox.send_and_tell(self.answer(wire, content)).await;
+    }
+
+    fn answer(&self, wire: &Wire, content: Value) -> Message {
+        wire.message(
+            &reply_type(&self.header.msg_type),
+            Some(&self.header),
+            self.identities.clone(),
+            content,
+        )
+    }
+}
+
+/// Work for the engine's thread, done in the order in which it came.
+pub enum Job {
+    Execute {
+        origin: Origin,
+        request: ExecuteRequest,
+        received: Instant,
+    },
+    Ask(Question),
+    Stop {
+        restart: bool,
+    },
+}
+
+/// A question about code; it brings its own way to answer.
+pub type Question = Box<dyn FnOnce(&mut dyn Engine) + Send>;
+
+/// What the channels and the engine's thread share.
+pub struct Kernel {
+    pub wire: Wire,
+    pub info: KernelInfo,
+    pub publisher: Publisher,
+    pub stdin: Stdin,
+    history: Mutex<History>,
+    situation: Mutex<Situation>,
+    jobs: Sender<Job>,
+}
+
+/// How far the engine's thread is.
+#[derive(Default)]
+struct Situation {
+    /// Set once the engine is up.
+    remote: Option<Arc<dyn Remote>>,
+    running: bool,
+    /// Cells that run or wait.
+    cells: usize,
+    /// Cells that were received before this are not run any more.
+    given_up: Option<Instant>,
+    stopping: bool,
+}
+
+impl Kernel {
+    pub fn new(
+        wire: Wire,
+        info: KernelInfo,
+        publisher: Publisher,
+        stdin: Stdin,
+        jobs: Sender<Job>,
+        history: History,
+    ) -> Kernel {
+        Kernel {
+            wire,
+            info,
+            publisher,
+            stdin,
+            history: Mutex::new(history),
+            situation: Mutex::default(),
+            jobs,
+        }
+    }
+
+    /// The cells that were run.
+    pub fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues a cell.
+    pub fn submit(&self, origin: Origin, request: ExecuteRequest) {
+        self.situation().cells += 1;
+        let _ = self.jobs.send(Job::Execute {
+            origin,
+            request,
+            received: Instant::now(),
+        });
+    }
+
+    /// Asks the engine about code; `None` when it cannot answer in time.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut dyn Engine) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (tell, told) = oneshot::channel();
+        let _ = self.jobs.send(Job::Ask(Box::new(move |engine| {
+            // Nobody waits any more for a question that a long cell held up.
+            if !tell.is_closed() {
+                let _ = tell.send(question(engine));
+            }
+        })));
+        let patience = {
+            let situation = self.situation();
+            match situation.cells > 0 || situation.remote.is_none() {
+                true => BEHIND_A_CELL,
+                false => UNDISTURBED,
+            }
+        };
+        timeout(patience, told).await.ok()?.ok()
+    }
+
+    /// The engine is up: from now on it can be interrupted.
+    pub fn engine_is_up(&self, remote: Arc<dyn Remote>) {
+        self.situation().remote = Some(remote);
+    }
+
+    /// A cell's turn has come: whether it is to be run.
+    pub fn begin_cell(&self, received: Instant) -> bool {
+        let mut situation = self.situation();
+        situation.running =
+            !situation.stopping && situation.given_up.is_none_or(|at| received > at);
+        situation.running
+    }
+
+    /// The cell is over; `give_up` those that wait behind it.
+    pub fn end_cell(&self, give_up: bool) {
+        let mut situation = self.situation();
+        situation.running = false;
+        situation.cells = situation.cells.saturating_sub(1);
+        if give_up {
+            situation.given_up = Some(Instant::now());
+        }
+    }
+
+    /// Gives up what waits; the running cell's remote, if there is one.
+    pub fn interrupt(&self) -> Option<Arc<dyn Remote>> {
+        self.stdin.cancel();
+        let mut situation = self.situation();
+        situation.given_up = Some(Instant::now());
+        situation.remote.clone().filter(|_| situation.running)
+    }
+
+    /// Ends whatever runs and has the engine shut down.
+    pub fn stop(&self, restart: bool) {
+        let remote = {
+            let mut situation = self.situation();
+            situation.stopping = true;
+            situation.remote.clone().filter(|_| situation.running)
+        };
+        self.stdin.cancel();
+        self.publisher.release();
+        if let Some(remote) = remote {
+            remote.kill();
+        }
+        let _ = self.jobs.send(Job::Stop { restart });
+    }
+
+    fn situation(&self) -> MutexGuard<'_, Situation> {
+        self.situation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

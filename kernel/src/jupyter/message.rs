@@ -1,0 +1,305 @@
+//! Messages on the wire: identities, `<IDS|MSG>`, signature, four JSON parts, buffers.
+//!
+//! signature = hex(HMAC-SHA256(key, header ‖ parent_header ‖ metadata ‖ content)); an empty key means none.
+//! Source: <https://jupyter-client.readthedocs.io/en/stable/messaging.html#the-wire-protocol>.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::Sha256;
+
+/// The version of the messaging protocol that this kernel speaks.
+pub const PROTOCOL_VERSION: &str = "5.4";
+
+const DELIMITER: &[u8] = b"<IDS|MSG>";
+
+/// One ZeroMQ frame.
+pub type Frame = Vec<u8>;
+
+/// Who sent a message, when, and what it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    pub msg_id: String,
+    pub msg_type: String,
+    #[serde(default)]
+    pub session: String,
+    #[serde(default)]
+    pub username: String,
+    /// Fields that are passed back as they came: date, version, and what newer protocols add.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// A message with its content as JSON; `content.rs` gives the content its type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Where it came from or goes to: a client's identity, or the topic on IOPub.
+    pub identities: Vec<Frame>,
+    pub header: Header,
+    /// The header of the request that this message belongs to.
+    pub parent: Option<Header>,
+    pub metadata: Map<String, Value>,
+    pub content: Value,
+    pub buffers: Vec<Frame>,
+}
+
+/// Why a message was dropped.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum Rejected {
+    #[error("it has no <IDS|MSG> delimiter")]
+    NoDelimiter,
+    #[error("its signature is missing or wrong")]
+    Signature,
+    #[error("its {part} cannot be read: {reason}")]
+    Malformed { part: &'static str, reason: String },
+}
+
+/// One side of a conversation: makes, signs and verifies messages.
+#[derive(Clone)]
+pub struct Wire {
+    mac: Option<Hmac<Sha256>>,
+    session: String,
+}
+
+impl Wire {
+    /// A wire whose messages are signed with `key`; an empty key means unsigned.
+    pub fn new(key: &str) -> Wire {
+        Wire {
+            // HMAC takes keys of any length, so that only the empty key gives none.
+            mac: (!key.is_empty())
+                .then(|| Hmac::new_from_slice(key.as_bytes()).ok())
+                .flatten(),
+            session: uuid::Uuid::new_v4().to_string(),
+        }
+    }
+
+    /// A new message that belongs to `parent` and goes to `identities`.
+    pub fn message(
+        &self,
+        msg_type: &str,
+        parent: Option<&Header>,
+        identities: Vec<Frame>,
+        content: Value,
+    ) -> Message {
+        let rest = [("date", now()), ("version", PROTOCOL_VERSION.to_owned())];
+        Message {
+            identities,
+            header: Header {
+                msg_id: uuid::Uuid::new_v4().to_string(),
+                msg_type: msg_type.to_owned(),
+                session: self.session.clone(),
+                username: "kernel".to_owned(),
+                rest: rest
+                    .into_iter()
+                    .map(|(k, v)| (k.to_owned(), Value::String(v)))
+                    .collect(),
+            },
+            parent: parent.cloned(),
+            metadata: Map::new(),
+            content,
+            buffers: Vec::new(),
+        }
+    }
+
+    /// The frames of a message, signed.
+    pub fn encode(&self, message: Message) -> Vec<Frame> {
+        let parts = [
+            json(&message.header),
+            message.parent.as_ref().map_or_else(|| b"{}".to_vec(), json),
+            json(&message.metadata),
+            json(&message.content),
+        ];
+        let signature = self.sign(&parts);
+        let mut frames = message.identities;
+        frames.push(DELIMITER.to_vec());
+        frames.push(signature.into_bytes());
+        frames.extend(parts);
+        frames.extend(message.buffers);
+        frames
+    }
+
+    /// The message in `frames`, if its signature is right.
+    ///
+    /// # Errors
+    /// The reason to drop it.
+    pub fn decode(&self, frames: Vec<Frame>) -> Result<Message, Rejected> {
+        let at = frames
+            .iter()
+            .position(|f| f == DELIMITER)
+            .ok_or(Rejected::NoDelimiter)?;
+        let mut frames = frames.into_iter();
+        let identities = frames.by_ref().take(at).collect();
+        frames.next();
+        let mut next = |part| {
+            frames.next().ok_or_else(|| Rejected::Malformed {
+                part,
+                reason: "the message ends before it".to_owned(),
+            })
+        };
+        let signature = next("signature")?;
+        let parts = [
+            next("header")?,
+            next("parent_header")?,
+            next("metadata")?,
+            next("content")?,
+        ];
+        if !self.verify(&signature, &parts) {
+            return Err(Rejected::Signature);
+        }
+        let malformed = |part| {
+            move |e: serde_json::Error| Rejected::Malformed {
+                part,
+                reason: e.to_string(),
+            }
+        };
+        let [header, parent, metadata, content] = parts;
+        Ok(Message {
+            identities,
+            header: serde_json::from_slice(&header).map_err(malformed("header"))?,
+            // `{}` where there is no parent.
+            parent: serde_json::from_slice(&parent).ok(),
+            metadata: serde_json::from_slice(&metadata).map_err(malformed("metadata"))?,
+            content: serde_json::from_slice(&content).map_err(malformed("content"))?,
+            buffers: frames.collect(),
+        })
+    }
+
+    fn sign(&self, parts: &[Frame; 4]) -> String {
+        let Some(mut mac) = self.mac.clone() else {
+            return String::new();
+        };
+        parts.iter().for_each(|part| mac.update(part));
+        let digest = mac.finalize().into_bytes();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn verify(&self, signature: &[u8], parts: &[Frame; 4]) -> bool {
+        let Some(mut mac) = self.mac.clone() else {
+            return true;
+        };
+        parts.iter().for_each(|part| mac.update(part));
+        // `verify_slice` compares in constant time.
+        unhex(signature).is_some_and(|digest| mac.verify_slice(&digest).is_ok())
+    }
+}
+
+fn json<T: Serialize>(part: &T) -> Frame {
+    // Headers and JSON values have string keys and finite numbers, so that this cannot fail.
+    serde_json::to_vec(part).unwrap_or_else(|_| b"{}".to_vec())
+}
+
+fn unhex(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| (byte as char).to_digit(16);
+    let (pairs, rest) = text.as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    pairs
+        .iter()
+        .map(|&[high, low]| Some((digit(high)? * 16 + digit(low)?) as u8))
+        .collect()
+}
+
+/// The time in UTC as ISO 8601, for example `2026-11-23T09:02:00.123456Z`.
+fn now() -> String {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    iso8601(since.as_secs(), since.subsec_micros())
+}
+
+fn iso8601(seconds: u64, micros: u32) -> String {
+    // Days to civil date after Howard Hinnant, http://howardhinnant.github.io/date_algorithms.html.
+    let days = seconds / 86_400 + 719_468;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn request(wire: &Wire) -> Message {
+        let mut message = wire.message(
+            "execute_request",
+            None,
+            vec![b"client".to_vec()],
+            json!({"code": "1 + 1"}),
+        );
+        message.buffers.push(vec![0, 255]);
+        message
+    }
+
+    #[test]
+    fn a_message_survives_the_wire_with_identities_and_buffers() {
+        for key in ["", "a key"] {
+            let wire = Wire::new(key);
+            let message = request(&wire);
+            assert_eq!(wire.decode(wire.encode(message.clone())), Ok(message));
+        }
+    }
+
+    #[test]
+    fn a_wrong_missing_or_foreign_signature_is_rejected() {
+        let wire = Wire::new("a key");
+        let frames = wire.encode(request(&wire));
+        for signature in [&b""[..], b"00", b"zz", &[b'0'; 64]] {
+            let mut forged = frames.clone();
+            forged[2] = signature.to_vec();
+            assert_eq!(wire.decode(forged), Err(Rejected::Signature));
+        }
+        let mut changed = frames.clone();
+        changed[6] = br#"{"code": "evil()"}"#.to_vec();
+        assert_eq!(wire.decode(changed), Err(Rejected::Signature));
+        assert_eq!(Wire::new("other").decode(frames), Err(Rejected::Signature));
+    }
+
+    #[test]
+    fn the_signature_is_the_published_hmac() {
+        // RFC 4231, test case 2, its text split over the four parts.
+        let parts = ["what do ya ", "want ", "for ", "nothing?"].map(|p| p.as_bytes().to_vec());
+        assert_eq!(
+            Wire::new("Jefe").sign(&parts),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+
+    #[test]
+    fn truncated_and_foreign_frames_are_rejected_without_a_panic() {
+        let wire = Wire::new("");
+        assert_eq!(wire.decode(vec![]), Err(Rejected::NoDelimiter));
+        let frames = wire.encode(request(&wire));
+        for n in 2..7 {
+            assert!(wire.decode(frames[..n].to_vec()).is_err());
+        }
+        let mut broken = frames;
+        broken[3] = b"[]".to_vec();
+        assert!(matches!(
+            wire.decode(broken),
+            Err(Rejected::Malformed { part: "header", .. })
+        ));
+    }
+
+    #[test]
+    fn dates_are_civil() {
+        assert_eq!(iso8601(0, 0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(iso8601(951_782_400, 5), "2000-02-29T00:00:00.000005Z");
+        assert_eq!(iso8601(1_795_424_543, 0), "2026-11-23T09:02:23.000000Z");
+    }
+}

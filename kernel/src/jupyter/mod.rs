@@ -1,0 +1,144 @@
+//! The Jupyter wire: a kernel for any [`Engine`], from its connection file to its last message.
+//!
+//! Five sockets, one dispatcher, one thread for the engine, one task that owns IOPub and orders everything.
+//! Source: the Jupyter messaging protocol 5.4.
+
+mod connection;
+mod content;
+mod dispatcher;
+pub mod engine;
+mod error;
+mod history;
+mod input;
+mod kernel;
+mod message;
+mod outputs;
+pub mod progress_view;
+mod sockets;
+mod worker;
+
+#[cfg(test)]
+mod echo;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use error::{Error, Result};
+
+use connection::{Channel, Connection};
+use dispatcher::{Dispatcher, Ends};
+use engine::{Background, Engine, KernelInfo};
+use history::History;
+use input::Stdin;
+use kernel::Kernel;
+use message::Wire;
+use sockets::{iopub, router};
+
+/// How long the engine may take to shut down before the kernel goes without it.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Serves a kernel on the channels of `connection_file` until a client shuts it down.
+///
+/// `factory` starts the engine, on the engine's own thread; until it is up, `info` is what clients are told, and
+/// cells wait. An engine that cannot start leaves a kernel whose every cell says why. What is run is kept in the file
+/// `history`, if there is one.
+///
+/// # Errors
+/// When the connection file cannot be used or its addresses are taken.
+pub fn serve<E: Display + 'static>(
+    connection_file: &Path,
+    info: KernelInfo,
+    history: Option<&Path>,
+    factory: impl FnOnce(Background) -> Result<Box<dyn Engine>, E> + Send + 'static,
+) -> Result<()> {
+    let connection = Connection::read(connection_file)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|source| Error::Thread {
+            what: "the kernel's runtime",
+            source,
+        })?;
+    let history = history.map_or_else(History::new, History::open);
+    let served = runtime.block_on(run(&connection, info, history, factory));
+    // Sockets close with their tasks; a task that hangs must not keep the kernel.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    for path in Channel::ALL.iter().filter_map(|&c| connection.ipc_path(c)) {
+        let _ = std::fs::remove_file(path);
+    }
+    served
+}
+
+async fn run<E: Display + 'static>(
+    connection: &Connection,
+    info: KernelInfo,
+    history: History,
+    factory: impl FnOnce(Background) -> Result<Box<dyn Engine>, E> + Send + 'static,
+) -> Result<()> {
+    let wire = Wire::new(connection.key());
+    sockets::heartbeat::start(connection).await?;
+    let publisher = iopub::start(connection, &wire).await?;
+    let (answers, questions) = router::start(connection, Channel::Stdin, &wire).await?;
+    let stdin = Stdin::start(wire.clone(), answers, questions);
+    let control = router::start(connection, Channel::Control, &wire).await?;
+    let shell = router::start(connection, Channel::Shell, &wire).await?;
+
+    let (jobs, queue) = crossbeam_channel::unbounded();
+    let kernel = Arc::new(Kernel::new(wire, info, publisher, stdin, jobs, history));
+    let (tell, mut gone) = tokio::sync::oneshot::channel::<()>();
+    let worker_kernel = kernel.clone();
+    std::thread::Builder::new()
+        .name("engine".to_owned())
+        // Dropping `tell` says that the thread has ended, however it did.
+        .spawn(move || {
+            let _tell = tell;
+            worker::work(worker_kernel, queue, factory);
+        })
+        .map_err(|source| Error::Thread {
+            what: "the engine's thread",
+            source,
+        })?;
+
+    let dispatcher = Dispatcher {
+        kernel: kernel.clone(),
+        connection: connection.clone(),
+    };
+    let ends = |(inbox, outbox)| Ends { inbox, outbox };
+    let restart = tokio::select! {
+        restart = dispatcher.run(ends(shell), ends(control)) => restart,
+        () = orphaned() => false,
+    };
+    kernel.stop(restart);
+    let _ = tokio::time::timeout(FAREWELL, &mut gone).await;
+    let _ = tokio::time::timeout(FAREWELL, kernel.publisher.flush()).await;
+    Ok(())
+}
+
+/// Waits until the process that started the kernel is gone, if that process asked for it.
+async fn orphaned() {
+    // Jupyter sets this for kernels that are not to outlive it.
+    if cfg!(unix) && std::env::var_os("JPY_PARENT_PID").is_some_and(|pid| !pid.is_empty()) {
+        let parent = parent_id();
+        while parent_id() == parent {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        eprintln!("holoscope: the process that started this kernel is gone; so is the kernel");
+    } else {
+        std::future::pending().await
+    }
+}
+
+#[cfg(unix)]
+fn parent_id() -> u32 {
+    std::os::unix::process::parent_id()
+}
+
+#[cfg(not(unix))]
+fn parent_id() -> u32 {
+    0
+}

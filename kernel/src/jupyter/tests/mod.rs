@@ -1,0 +1,5 @@
+//! The wire's conformance: a fake frontend talks to a served kernel over real sockets.
+
+mod frontend;
+mod protocol;
+mod running;

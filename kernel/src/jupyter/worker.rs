@@ -1,0 +1,291 @@
+//! The engine's thread: starts the engine, runs cells one after the other, answers questions in between.
+//!
+//! Every cell gets busy, an answer and idle, whatever the engine does; a panic of the engine is a failed cell.
+
+use std::any::Any;
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+use serde_json::{Map, Value, json};
+
+use super::content::{error, execute_aborted, execute_error, execute_ok, expression_ok};
+use super::engine::{
+    Background, CellIo, Completeness, Completion, Engine, ExecuteRequest, Outcome, Remote,
+};
+use super::kernel::{Job, Kernel, Origin};
+use super::sockets::iopub::{Parent, State};
+use crate::session::event::{Event, MimeBundle};
+
+/// What runs on the engine's thread.
+pub struct Worker {
+    kernel: Arc<Kernel>,
+    engine: Box<dyn Engine>,
+    /// The count of the last cell that was counted.
+    count: u32,
+    /// The cell that background output joins.
+    last: LastCell,
+}
+
+/// The cell that ran last, and its count.
+type LastCell = Arc<std::sync::Mutex<(Parent, u32)>>;
+
+/// Starts the engine and works until [`Job::Stop`].
+pub fn work<E: Display>(
+    kernel: Arc<Kernel>,
+    jobs: Receiver<Job>,
+    factory: impl FnOnce(Background) -> Result<Box<dyn Engine>, E>,
+) {
+    let last = LastCell::default();
+    let background = background(kernel.clone(), last.clone());
+    let engine = match catch_unwind(AssertUnwindSafe(|| factory(background))) {
+        Ok(Ok(engine)) => engine,
+        Ok(Err(e)) => Box::new(Unavailable(e.to_string())),
+        Err(panic) => Box::new(Unavailable(panic_text(&*panic))),
+    };
+    kernel.engine_is_up(engine.remote());
+    let mut worker = Worker {
+        kernel,
+        engine,
+        count: 0,
+        last,
+    };
+    for job in jobs {
+        match job {
+            Job::Execute {
+                origin,
+                request,
+                received,
+            } => worker.execute(&origin, &request, received),
+            Job::Ask(question) => {
+                // A question that panics gets no answer; whoever asked notices.
+                let _ = catch_unwind(AssertUnwindSafe(|| question(&mut *worker.engine)));
+            }
+            Job::Stop { restart } => {
+                let _ = catch_unwind(AssertUnwindSafe(|| worker.engine.shutdown(restart)));
+                return;
+            }
+        }
+    }
+}
+
+/// Publishes what is shown while no cell runs.
+fn background(kernel: Arc<Kernel>, last: LastCell) -> Background {
+    Arc::new(move |event| {
+        let (parent, count) = last.lock().map(|last| (*last).clone()).unwrap_or_default();
+        kernel.publisher.output(parent, event, count);
+    })
+}
+
+impl Worker {
+    fn execute(&mut self, origin: &Origin, request: &ExecuteRequest, received: std::time::Instant) {
+        let kernel = self.kernel.clone();
+        kernel.publisher.cell_status(origin.parent(), State::Busy);
+        let (reply, failed) = match kernel.begin_cell(received) {
+            true => self.run(origin, request),
+            false => (execute_aborted(self.count), false),
+        };
+        // Whatever came in until now was sent without knowing of the failure.
+        kernel.end_cell(failed && request.stop_on_error);
+        origin.reply(&kernel.wire, reply);
+        kernel.publisher.cell_status(origin.parent(), State::Idle);
+    }
+
+    /// Runs a cell: the content of its reply, and whether it failed.
+    fn run(&mut self, origin: &Origin, request: &ExecuteRequest) -> (Value, bool) {
+        let kernel = self.kernel.clone();
+        let counted = request.store_history && !request.silent;
+        let count = self.count + 1;
+        if counted {
+            self.count = count;
+        }
+        if let Ok(mut last) = self.last.lock() {
+            *last = (origin.parent(), count);
+        }
+        if !request.silent {
+            kernel.publisher.message(
+                origin.parent(),
+                "execute_input",
+                json!({"code": request.code, "execution_count": count}),
+            );
+        }
+        let mut shown = Shown::default();
+        let mut events = |event: Event| {
+            if shown.note(&event) && !request.silent {
+                kernel.publisher.output(origin.parent(), event, count);
+            }
+        };
+        let outcome = self.outcome(origin, request, &mut events);
+        if let Outcome::Failed {
+            ename,
+            evalue,
+            traceback,
+        } = &outcome
+        {
+            events(Event::Error {
+                ename: ename.clone(),
+                evalue: evalue.clone(),
+                traceback: traceback.clone(),
+            });
+        }
+        if counted {
+            kernel.history().push(count, &request.code, shown.result);
+        }
+        match (shown.error, outcome) {
+            (Some((ename, evalue, traceback)), _) => {
+                (execute_error(count, &ename, &evalue, &traceback), true)
+            }
+            (None, Outcome::Done { pages }) => {
+                let expressions = self.user_expressions(origin, request);
+                (execute_ok(count, expressions, pages), false)
+            }
+            // A failure is always shown above, so that this is never reached.
+            (None, Outcome::Failed { .. }) => (execute_error(count, "", "", &[]), true),
+        }
+    }
+
+    /// The values of the expressions that the client wants to know after the cell.
+    fn user_expressions(
+        &mut self,
+        origin: &Origin,
+        request: &ExecuteRequest,
+    ) -> Map<String, Value> {
+        let mut values = Map::new();
+        for (name, expression) in &request.user_expressions {
+            let cell = ExecuteRequest {
+                code: expression.clone(),
+                silent: true,
+                store_history: false,
+                ..ExecuteRequest::default()
+            };
+            let mut shown = None;
+            let outcome = self.outcome(origin, &cell, &mut |event| match event {
+                Event::ExecuteResult { data, metadata } | Event::Display { data, metadata, .. } => {
+                    shown = Some((data, metadata))
+                }
+                _ => {}
+            });
+            let value = match (outcome, shown) {
+                (Outcome::Done { .. }, Some((data, metadata))) => expression_ok(data, metadata),
+                (Outcome::Done { .. }, None) => {
+                    error("NoValue", &format!("`{expression}` has no value to show"))
+                }
+                (Outcome::Failed { ename, evalue, .. }, _) => error(&ename, &evalue),
+            };
+            values.insert(name.clone(), value);
+        }
+        values
+    }
+
+    fn outcome(
+        &mut self,
+        origin: &Origin,
+        request: &ExecuteRequest,
+        events: &mut (dyn FnMut(Event) + Send),
+    ) -> Outcome {
+        let stdin = self.kernel.stdin.clone();
+        let mut io = CellIo {
+            events,
+            input: &mut |question| match request.allow_stdin {
+                true => stdin.ask(origin, question),
+                false => None,
+            },
+        };
+        let engine = &mut self.engine;
+        catch_unwind(AssertUnwindSafe(|| engine.execute(request, &mut io))).unwrap_or_else(
+            |panic| {
+                let evalue = format!("the kernel failed, not the cell: {}", panic_text(&*panic));
+                Outcome::Failed {
+                    ename: "KernelError".to_owned(),
+                    traceback: vec![evalue.clone()],
+                    evalue,
+                }
+            },
+        )
+    }
+}
+
+/// What a cell showed that its reply repeats.
+#[derive(Default)]
+struct Shown {
+    error: Option<(String, String, Vec<String>)>,
+    result: Option<String>,
+}
+
+impl Shown {
+    /// Whether the event is to be published: of errors only the first is.
+    fn note(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Error {
+                ename,
+                evalue,
+                traceback,
+            } => {
+                if self.error.is_some() {
+                    return false;
+                }
+                self.error = Some((ename.clone(), evalue.clone(), traceback.clone()));
+            }
+            Event::ExecuteResult { data, .. } => {
+                self.result = data
+                    .get("text/plain")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned);
+            }
+            _ => {}
+        }
+        true
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+/// Stands in for an engine that did not start: every cell says why.
+struct Unavailable(String);
+
+impl Engine for Unavailable {
+    fn execute(&mut self, _: &ExecuteRequest, _: &mut CellIo<'_>) -> Outcome {
+        let evalue = format!("the session could not be started: {}", self.0);
+        Outcome::Failed {
+            ename: "SessionError".to_owned(),
+            traceback: vec![evalue.clone(), "Run `holoscope doctor`.".to_owned()],
+            evalue,
+        }
+    }
+
+    fn complete(&mut self, _: &str, cursor: usize) -> Completion {
+        Completion {
+            matches: Vec::new(),
+            replaces: cursor..cursor,
+        }
+    }
+
+    fn inspect(&mut self, _: &str, _: usize, _: u8) -> Option<MimeBundle> {
+        None
+    }
+
+    fn is_complete(&mut self, _: &str) -> Completeness {
+        Completeness::Unknown
+    }
+
+    fn remote(&self) -> Arc<dyn Remote> {
+        Arc::new(Nothing)
+    }
+
+    fn shutdown(&mut self, _: bool) {}
+}
+
+/// Reaches nobody.
+struct Nothing;
+
+impl Remote for Nothing {
+    fn interrupt(&self) {}
+    fn kill(&self) {}
+}

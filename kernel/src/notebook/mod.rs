@@ -1,0 +1,19 @@
+//! Notebooks as documents: the nbformat 4.5 model, what running a cell adds to
+//! it, and the parameters that a run may replace. Nothing here executes code.
+//! Source: nbformat.readthedocs.io, "The Notebook file format".
+
+mod file;
+mod format;
+mod json;
+pub mod model;
+pub mod outputs;
+pub mod parameters;
+pub mod terminal;
+
+pub use file::replace;
+pub use model::{Cell, CellKind, MimeBundle, Notebook, Output, OutputKind};
+pub use outputs::{OutputEvent, Outputs};
+pub use parameters::{apply_parameters, parse_parameter};
+
+#[cfg(test)]
+pub(crate) mod tests;

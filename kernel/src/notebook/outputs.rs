@@ -1,0 +1,268 @@
+//! What running cells adds to them: output events in the order in which they
+//! arrive become lists of outputs, as nbclient and JupyterLab build them.
+//! Source: nbclient/client.py (`process_message`, `output`, `clear_output`).
+
+use super::model::{Cell, MimeBundle, Notebook, Output, OutputKind, StreamName};
+use super::terminal::Screen;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// One thing that a running cell shows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OutputEvent {
+    Stream {
+        name: StreamName,
+        text: String,
+    },
+    Display {
+        data: MimeBundle,
+        metadata: Map<String, Value>,
+        /// Under which name later updates find this output.
+        display_id: Option<String>,
+    },
+    /// Changes every output shown under this name, in any cell.
+    UpdateDisplay {
+        data: MimeBundle,
+        metadata: Map<String, Value>,
+        display_id: String,
+    },
+    /// Empties the cell's outputs; with `wait`, only when the next one arrives.
+    ClearOutput {
+        wait: bool,
+    },
+    ExecuteResult {
+        execution_count: u64,
+        data: MimeBundle,
+        metadata: Map<String, Value>,
+        /// Under which name later updates find this output.
+        display_id: Option<String>,
+    },
+    Error {
+        ename: String,
+        evalue: String,
+        traceback: Vec<String>,
+    },
+}
+
+/// The outputs of one run, cell by cell.
+///
+/// Cells are named by their id. The accumulator outlives a cell's execution,
+/// because a display may be updated from any later cell.
+#[derive(Debug, Clone, Default)]
+pub struct Outputs {
+    cells: HashMap<String, CellOutputs>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct CellOutputs {
+    shown: Vec<Shown>,
+    clear_before_next: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Shown {
+    kind: ShownKind,
+    display_id: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum ShownKind {
+    /// A stream still being written to: where its cursor is matters.
+    Stream(StreamName, Screen),
+    Whole(OutputKind),
+}
+
+impl Outputs {
+    pub fn new() -> Outputs {
+        Outputs::default()
+    }
+
+    /// Forgets what `cell` showed in an earlier execution.
+    pub fn begin(&mut self, cell: &str) {
+        self.cells.insert(cell.to_owned(), CellOutputs::default());
+    }
+
+    /// Takes one event of `cell`; returns the ids of the cells whose outputs
+    /// changed, sorted (an update may change others than `cell`).
+    pub fn push(&mut self, cell: &str, event: OutputEvent) -> Vec<String> {
+        let mut changed = Vec::new();
+        let own = match event {
+            OutputEvent::UpdateDisplay {
+                data,
+                metadata,
+                display_id,
+            } => {
+                self.update(&display_id, &data, &metadata, &mut changed);
+                false
+            }
+            OutputEvent::ClearOutput { wait } => self.cell(cell).clear(wait),
+            OutputEvent::Stream { name, text } => self.cell(cell).stream(name, &text),
+            OutputEvent::Display {
+                data,
+                metadata,
+                display_id,
+            } => {
+                if let Some(id) = &display_id {
+                    self.update(id, &data, &metadata, &mut changed);
+                }
+                let kind = OutputKind::Display { data, metadata };
+                self.cell(cell).show(kind, display_id)
+            }
+            OutputEvent::ExecuteResult {
+                execution_count,
+                data,
+                metadata,
+                display_id,
+            } => {
+                if let Some(id) = &display_id {
+                    self.update(id, &data, &metadata, &mut changed);
+                }
+                let kind = OutputKind::ExecuteResult {
+                    execution_count: Some(execution_count),
+                    data,
+                    metadata,
+                };
+                self.cell(cell).show(kind, display_id)
+            }
+            OutputEvent::Error {
+                ename,
+                evalue,
+                traceback,
+            } => {
+                let kind = OutputKind::Error {
+                    ename,
+                    evalue,
+                    traceback,
+                };
+                self.cell(cell).show(kind, None)
+            }
+        };
+        if own {
+            changed.push(cell.to_owned());
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        changed
+    }
+
+    /// What `cell` shows now.
+    pub fn of(&self, cell: &str) -> Vec<Output> {
+        let outputs = self.cells.get(cell);
+        outputs.map(CellOutputs::to_outputs).unwrap_or_default()
+    }
+
+    /// Writes what every cell of this run shows now into the notebook.
+    pub fn store(&self, notebook: &mut Notebook) {
+        for (_, cell) in notebook.code_cells_mut() {
+            self.store_cell(cell);
+        }
+    }
+
+    /// Writes what one cell shows now into it; a cell that has not run stays as it is.
+    pub fn store_cell(&self, cell: &mut Cell) {
+        if self.cells.contains_key(&cell.id) {
+            cell.set_outputs(self.of(&cell.id));
+        }
+    }
+
+    fn cell(&mut self, cell: &str) -> &mut CellOutputs {
+        self.cells.entry(cell.to_owned()).or_default()
+    }
+
+    fn update(
+        &mut self,
+        display_id: &str,
+        data: &MimeBundle,
+        metadata: &Map<String, Value>,
+        changed: &mut Vec<String>,
+    ) {
+        for (id, cell) in &mut self.cells {
+            for shown in &mut cell.shown {
+                if shown.display_id.as_deref() != Some(display_id) {
+                    continue;
+                }
+                if let ShownKind::Whole(
+                    OutputKind::Display {
+                        data: old_data,
+                        metadata: old_metadata,
+                    }
+                    | OutputKind::ExecuteResult {
+                        data: old_data,
+                        metadata: old_metadata,
+                        ..
+                    },
+                ) = &mut shown.kind
+                {
+                    old_data.clone_from(data);
+                    old_metadata.clone_from(metadata);
+                    changed.push(id.clone());
+                }
+            }
+        }
+    }
+}
+
+impl CellOutputs {
+    /// Says whether anything changed at once.
+    fn clear(&mut self, wait: bool) -> bool {
+        self.clear_before_next = wait;
+        let changes = !wait && !self.shown.is_empty();
+        if !wait {
+            self.shown.clear();
+        }
+        changes
+    }
+
+    fn make_room(&mut self) {
+        if std::mem::take(&mut self.clear_before_next) {
+            self.shown.clear();
+        }
+    }
+
+    fn show(&mut self, kind: OutputKind, display_id: Option<String>) -> bool {
+        self.make_room();
+        self.shown.push(Shown {
+            kind: ShownKind::Whole(kind),
+            display_id,
+        });
+        true
+    }
+
+    fn stream(&mut self, name: StreamName, text: &str) -> bool {
+        if text.is_empty() {
+            return false;
+        }
+        self.make_room();
+        if let Some(Shown {
+            kind: ShownKind::Stream(last, screen),
+            ..
+        }) = self.shown.last_mut()
+            && *last == name
+        {
+            screen.write(text);
+            return true;
+        }
+        let mut screen = Screen::default();
+        screen.write(text);
+        self.shown.push(Shown {
+            kind: ShownKind::Stream(name, screen),
+            display_id: None,
+        });
+        true
+    }
+
+    fn to_outputs(&self) -> Vec<Output> {
+        let kinds = self.shown.iter().map(|shown| match &shown.kind {
+            ShownKind::Whole(kind) => kind.clone(),
+            ShownKind::Stream(name, screen) => OutputKind::Stream {
+                name: *name,
+                text: screen.text(),
+            },
+        });
+        // A stream that overwrote itself with nothing shows nothing.
+        kinds
+            .filter(|kind| !matches!(kind, OutputKind::Stream { text, .. } if text.is_empty()))
+            .map(Output::from)
+            .collect()
+    }
+}

@@ -1,0 +1,284 @@
+//! Running cells: evcxr evaluates, the frames of the relay become events.
+
+use super::event::{Event, MimeBundle};
+use super::frames::{Frames, Runner};
+use super::limit::{self, Limiter};
+use super::outcome::{CellError, Outcome};
+use super::runtime::{self, hand_down};
+use super::shown::Shown;
+use super::workspace::Workspace;
+use crate::error::{Error, Result};
+use crate::image::{self, Image, wrapper};
+use evcxr::{CommandContext, EvalCallbacks, EvalContext, EvalOutputs};
+use serde_json::Value;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Takes what is shown while no cell runs, by threads that cells have started.
+pub type Between = Box<dyn FnMut(Event) + Send>;
+
+/// Cells are compiled with these in scope. `?` works from the first cell on, and
+/// every value has a form to be shown in (else evcxr compiles such cells twice); a
+/// `print!` is seen at once, where Rust's waits for the end of the line.
+const GREETING: &str = r#"
+use holoscope::host::DebugDisplay as _;
+#[allow(unused_macros)]
+macro_rules! print {
+    ($($text:tt)*) => {{
+        ::std::print!($($text)*);
+        let _ = ::std::io::Write::flush(&mut ::std::io::stdout());
+    }};
+}
+Ok::<(), std::fmt::Error>(())?;
+holoscope::host::start();
+"#;
+
+/// A running session.
+pub struct Session {
+    context: CommandContext,
+    frames: Frames,
+    limiter: Arc<Mutex<Limiter>>,
+    workspace: Workspace,
+}
+
+impl Session {
+    /// Starts evcxr and the user's process on a built image. `workspace` must
+    /// have been exported to the environment (see [`Workspace::export`]).
+    pub fn start(workspace: Workspace, image: &Image, mut between: Between) -> Result<Self> {
+        let texts = workspace.output();
+        limit::sweep(&texts).map_err(Error::io("remove", &texts))?;
+        let limiter = Arc::new(Mutex::new(Limiter::new(texts)));
+        let mut idle = Shown::new(limiter.clone());
+        let frames = Frames::start(Box::new(move |frame| idle.take(frame, &mut between)))?;
+        workspace.read_standard_library_from(&image::standard_library(&image.facade))?;
+        let (mut context, _) =
+            EvalContext::with_subprocess_command(relay(&frames)?).map_err(Error::evcxr)?;
+        let mut state = context.state();
+        let facades = image.facade.parent().unwrap_or(&image.facade);
+        for (name, path) in [
+            (wrapper::IMAGE_SO_ENV, image.so.as_path()),
+            (wrapper::IMAGE_DEPS_ENV, &image.deps),
+            (wrapper::FACADE_ENV, facades),
+        ] {
+            state.set_build_env(name, &path.to_string_lossy());
+        }
+        state
+            .add_dep(
+                "holoscope",
+                &format!("{{ path = {:?} }}", image.facade.to_string_lossy()),
+            )
+            .map_err(Error::evcxr)?;
+        context.eval_with_state("", state).map_err(Error::evcxr)?;
+        let mut session = Self {
+            context: CommandContext::with_eval_context(context),
+            frames,
+            limiter,
+            workspace,
+        };
+        session.greet()?;
+        Ok(session)
+    }
+
+    /// Builds the image and starts a session on it.
+    pub fn open(workspace: Workspace, between: Between) -> Result<Self> {
+        Self::start(workspace, &image::build()?, between)
+    }
+
+    /// Has rust-analyzer do what it would do at the first `let`, which takes
+    /// seconds, while the user still reads.
+    pub fn warm(&mut self) {
+        let code = "let warm = \"\".len();\nwarm.";
+        // What could stand there is not wanted.
+        let _ = self.context.completions(code, code.len());
+    }
+
+    fn greet(&mut self) -> Result<()> {
+        let mut said = String::new();
+        let outcome = self.execute(
+            GREETING,
+            &mut |event| {
+                if let Event::Stream { text, .. } = event {
+                    said.push_str(&text);
+                }
+            },
+            &nobody,
+        );
+        match outcome {
+            Outcome::Ok => Ok(()),
+            Outcome::Failed(error) => Err(Error::Session(format!(
+                "the first cell failed: {}\n{}\n{said}",
+                error.evalue,
+                error.traceback.join("\n")
+            ))),
+        }
+    }
+
+    /// Runs a cell; events arrive while it runs, in order.
+    /// `ask(prompt, password)` answers what the cell asks of the user.
+    pub fn execute(
+        &mut self,
+        code: &str,
+        on_event: &mut (dyn FnMut(Event) + Send),
+        ask: &dyn Fn(&str, bool) -> String,
+    ) -> Outcome {
+        let code = without_own_dependency(code);
+        let before = self.variables();
+        lock(&self.limiter).begin();
+        let mut shown = Shown::new(self.limiter.clone());
+        let (context, frames) = (&mut self.context, &self.frames);
+        let ask = |prompt: &str, password: bool| {
+            // What was printed before the question stands before it.
+            frames.sync();
+            ask(prompt, password)
+        };
+        let result = frames.during(&mut |frame| shown.take(frame, on_event), || {
+            evaluate(context, &code, &ask)
+        });
+        shown.finish(on_event);
+        if let Ok(outputs) = &result {
+            command_output(outputs).into_iter().for_each(on_event);
+        }
+        match (shown.death.take(), result) {
+            (Some(death), _) => {
+                if !death.restored {
+                    self.greet_again();
+                }
+                Outcome::Failed(CellError::died(&death, &before))
+            }
+            (None, Err(error)) => Outcome::Failed(CellError::from_evcxr(&error, &code)),
+            (None, Ok(_)) if shown.panicked => Outcome::Failed(self.panic_error(&shown, &code)),
+            (None, Ok(_)) if shown.user_error => {
+                let message = shown.stderr.trim();
+                let first = message.lines().last().unwrap_or("a `?` met an error");
+                Outcome::Failed(CellError::new("error", first, message))
+            }
+            (None, Ok(_)) => Outcome::Ok,
+        }
+    }
+
+    /// A new process knows nothing of the kernel yet. Without this greeting its
+    /// panics are told less well, and nothing else; so a failure is not an error.
+    fn greet_again(&mut self) {
+        let (context, frames) = (&mut self.context, &self.frames);
+        let _ = frames.during(&mut |_| {}, || {
+            evaluate(context, "holoscope::host::start();", &nobody)
+        });
+    }
+
+    /// The names of the variables, sorted.
+    pub fn variables(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .context
+            .variables_and_types()
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The process that runs cells; signal it to interrupt.
+    pub fn runner(&self) -> Arc<Runner> {
+        self.frames.runner()
+    }
+
+    /// evcxr's child, above the process that runs cells.
+    pub fn relay(&self) -> u32 {
+        self.context
+            .process_handle()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .id()
+    }
+
+    fn panic_error(&self, shown: &Shown, code: &str) -> CellError {
+        let Some(panic) = &shown.panic else {
+            let first = shown.stderr.lines().next().unwrap_or("the cell panicked");
+            return CellError::new("panic", first, shown.stderr.clone());
+        };
+        CellError::panicked(panic, |file, line| self.users_line(file, line, code))
+    }
+
+    /// The user's line behind a line of the crate that evcxr generated.
+    fn users_line(&self, file: &str, line: u64, code: &str) -> Option<(usize, String)> {
+        if file != "src/lib.rs" {
+            return None;
+        }
+        let source = std::fs::read_to_string(self.workspace.cells().join(file)).ok()?;
+        let text = source
+            .lines()
+            .nth(usize::try_from(line).ok()?.checked_sub(1)?)?;
+        let text = text.trim();
+        let number = code.lines().position(|l| l.trim() == text)?;
+        Some((number + 1, text.to_owned()))
+    }
+
+    /// evcxr, for completion and inspection.
+    pub fn context_mut(&mut self) -> &mut CommandContext {
+        &mut self.context
+    }
+}
+
+/// Answers a question when no user is there: with an empty line.
+pub fn nobody(_prompt: &str, _password: bool) -> String {
+    String::new()
+}
+
+/// The program that evcxr starts to run cells, and starts again after a crash.
+fn relay(frames: &Frames) -> Result<Command> {
+    let exe = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
+    let mut command = Command::new(exe);
+    let writer = frames.writer();
+    command
+        .env("HOLOSCOPE_KERNEL", env!("CARGO_PKG_VERSION"))
+        .env(runtime::FRAMES_ENV, writer.to_string());
+    // SAFETY: one async-signal-safe call between fork and exec.
+    unsafe { command.pre_exec(move || hand_down(writer)) };
+    Ok(command)
+}
+
+/// `:dep holoscope = ..` is for stock evcxr; here the library is loaded
+/// already. The line stays, empty, so that line numbers hold.
+fn without_own_dependency(code: &str) -> String {
+    let lines: Vec<&str> = code
+        .lines()
+        .map(|line| {
+            let dep = line.trim_start().strip_prefix(":dep ");
+            let name = dep.and_then(|d| d.trim_start().split([' ', '=']).next());
+            if name == Some("holoscope") { "" } else { line }
+        })
+        .collect();
+    lines.join("\n")
+}
+
+fn lock(limiter: &Mutex<Limiter>) -> std::sync::MutexGuard<'_, Limiter> {
+    limiter.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn evaluate(
+    context: &mut CommandContext,
+    code: &str,
+    ask: &dyn Fn(&str, bool) -> String,
+) -> Result<EvalOutputs, evcxr::Error> {
+    let mut callbacks = EvalCallbacks {
+        input_reader: &|question| ask(&question.prompt, question.is_password),
+    };
+    context.execute_with_callbacks(code, &mut callbacks)
+}
+
+/// What evcxr's own commands (`:vars`, `:help`, `!ls`) answered.
+fn command_output(outputs: &EvalOutputs) -> Option<Event> {
+    if outputs.content_by_mime_type.is_empty() {
+        return None;
+    }
+    let data = outputs
+        .content_by_mime_type
+        .iter()
+        .map(|(mime, content)| (mime.clone(), Value::String(content.clone())))
+        .collect();
+    Some(Event::Display {
+        data,
+        metadata: MimeBundle::new(),
+        display_id: None,
+    })
+}

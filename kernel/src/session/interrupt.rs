@@ -1,0 +1,200 @@
+//! Interrupts: the library's loops are asked and keep their work, a compilation
+//! is stopped, and user code that does not listen is ended.
+
+use super::frames::Runner;
+use crate::jupyter::engine::Remote;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long an interrupted cell may take to stop by itself.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How long an interrupt waits for the cell that it came a moment too early for.
+const EARLY: Duration = Duration::from_millis(100);
+/// How often the interrupted cell is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Reaches the cell that runs or is compiled.
+pub struct Interrupter {
+    runner: Arc<Runner>,
+    /// evcxr's child; what runs below it is no compiler.
+    relay: AtomicU32,
+    /// True from a cell's request to its answer.
+    busy: AtomicBool,
+    /// Counts cells, so that a late kill never meets the next one.
+    cell: AtomicU32,
+    /// The cell that was last interrupted.
+    asked: AtomicU32,
+    /// The cell whose compilation was last stopped.
+    stopped: AtomicU32,
+}
+
+/// How a cell was interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupted {
+    No,
+    Compiling,
+    Running,
+}
+
+impl Interrupter {
+    pub fn new(runner: Arc<Runner>) -> Self {
+        Self {
+            runner,
+            relay: AtomicU32::new(0),
+            busy: AtomicBool::new(false),
+            cell: AtomicU32::new(0),
+            asked: AtomicU32::new(0),
+            stopped: AtomicU32::new(0),
+        }
+    }
+
+    /// A cell begins.
+    pub fn begin(&self, relay: u32) {
+        self.relay.store(relay, Ordering::SeqCst);
+        self.cell.fetch_add(1, Ordering::SeqCst);
+        self.busy.store(true, Ordering::SeqCst);
+    }
+
+    /// The cell is over: whether it was interrupted.
+    pub fn end(&self) -> Interrupted {
+        self.busy.store(false, Ordering::SeqCst);
+        let cell = self.cell.load(Ordering::SeqCst);
+        if self.asked.load(Ordering::SeqCst) != cell {
+            Interrupted::No
+        } else if self.stopped.load(Ordering::SeqCst) == cell {
+            Interrupted::Compiling
+        } else {
+            Interrupted::Running
+        }
+    }
+
+    /// Kills the process that runs cells, and with the relay whatever would take its place.
+    pub fn end_process(&self, relay: u32) {
+        for pid in [relay, self.runner.pid.load(Ordering::SeqCst)] {
+            signal(pid, libc::SIGKILL);
+        }
+    }
+
+    fn interrupt(&self) {
+        let began = Instant::now();
+        while !self.busy.load(Ordering::SeqCst) {
+            if began.elapsed() > EARLY {
+                return;
+            }
+            std::thread::sleep(LOOK);
+        }
+        let cell = self.cell.load(Ordering::SeqCst);
+        self.asked.store(cell, Ordering::SeqCst);
+        let mut since: Option<Instant> = None;
+        while self.busy.load(Ordering::SeqCst) && self.cell.load(Ordering::SeqCst) == cell {
+            let runner = self.runner.pid.load(Ordering::SeqCst);
+            if !self.runner.running.load(Ordering::SeqCst) {
+                self.stop_compilers(cell);
+            } else if let Some(since) = since {
+                if since.elapsed() > PATIENCE {
+                    signal(runner, libc::SIGKILL);
+                    return;
+                }
+            } else {
+                since = Some(Instant::now());
+                signal(runner, libc::SIGINT);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    fn stop_compilers(&self, cell: u32) {
+        for pid in descendants(std::process::id(), self.relay.load(Ordering::SeqCst)) {
+            self.stopped.store(cell, Ordering::SeqCst);
+            signal(pid, libc::SIGKILL);
+        }
+    }
+}
+
+/// A handle for threads that wait.
+pub struct Handle(pub Arc<Interrupter>);
+
+impl Remote for Handle {
+    fn interrupt(&self) {
+        let interrupter = Arc::clone(&self.0);
+        std::thread::spawn(move || interrupter.interrupt());
+    }
+
+    fn kill(&self) {
+        self.0.end_process(self.0.relay.load(Ordering::SeqCst));
+        self.0.stop_compilers(self.0.cell.load(Ordering::SeqCst));
+    }
+}
+
+fn signal(pid: u32, signal: i32) {
+    if let (true, Ok(pid)) = (pid > 0, i32::try_from(pid)) {
+        // SAFETY: a signal to a descendant of ours.
+        unsafe { libc::kill(pid, signal) };
+    }
+}
+
+/// The processes below `root`, but for `spared` and what is below it.
+#[cfg(target_os = "linux")]
+fn descendants(root: u32, spared: u32) -> Vec<u32> {
+    let mut parents: Vec<(u32, u32)> = Vec::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else {
+            continue;
+        };
+        if let Some(parent) = parent(pid) {
+            parents.push((pid, parent));
+        }
+    }
+    let mut found = vec![root];
+    let mut at = 0;
+    while at < found.len() {
+        let above = found[at];
+        let below = parents
+            .iter()
+            .filter(|&&(pid, p)| p == above && pid != spared);
+        found.extend(below.map(|&(pid, _)| pid));
+        at += 1;
+    }
+    found.split_off(1)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn descendants(_root: u32, _spared: u32) -> Vec<u32> {
+    Vec::new()
+}
+
+/// The parent of a process: the second field after the name in parentheses.
+#[cfg(target_os = "linux")]
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(1)?.parse().ok()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_compilers_whole_family_is_found_and_the_relay_is_spared() {
+        let start = |script: &str| Command::new("sh").args(["-c", script]).spawn().unwrap();
+        let mut cargo = start("sleep 60 & wait");
+        let mut relay = start("sleep 60 & wait");
+        std::thread::sleep(Duration::from_millis(300));
+        let found = descendants(std::process::id(), relay.id());
+        assert!(found.contains(&cargo.id()));
+        assert!(!found.contains(&relay.id()));
+        let child = |of: u32| found.iter().any(|&pid| parent(pid) == Some(of));
+        assert!(child(cargo.id()));
+        assert!(!child(relay.id()));
+        for process in [&mut cargo, &mut relay] {
+            for pid in descendants(process.id(), 0) {
+                signal(pid, libc::SIGKILL);
+            }
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+}

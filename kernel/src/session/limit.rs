@@ -1,0 +1,270 @@
+//! A flood of text is cut, with a note that says how much is missing and where it is.
+//!
+//! A cell may show a megabyte at once and a quarter of one per second after
+//! that, which is what browsers and Jupyter's server bear (its own limit is a
+//! megabyte per second, beyond which it drops messages without keeping them).
+
+use super::event::{Event, StreamName};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Bytes that may be shown at once.
+const BURST: f64 = (1 << 20) as f64;
+/// Bytes that may be shown per second after that.
+const RATE: f64 = (1 << 18) as f64;
+/// Text of a cell that is kept in memory before its file is begun.
+const HEAD: usize = 1 << 19;
+/// Lines of what was not shown that a cell ends with.
+const TAIL: usize = 10;
+
+/// Decides which text is shown.
+#[derive(Debug)]
+pub struct Limiter {
+    dir: PathBuf,
+    /// Counts cells, for the files' names.
+    cell: u64,
+    allowance: f64,
+    last: Instant,
+    /// All text of the cell, until there is a file.
+    head: Vec<u8>,
+    file: Option<(PathBuf, File)>,
+    /// What is not shown at present.
+    missing: Option<Missing>,
+    /// Whether anything of this cell was not shown.
+    cut: bool,
+}
+
+#[derive(Debug, Default)]
+struct Missing {
+    bytes: usize,
+    lines: usize,
+    /// The last lines.
+    tail: String,
+}
+
+impl Limiter {
+    /// Files go into `dir`, which is made when there is a first one.
+    pub fn new(dir: PathBuf) -> Self {
+        Self {
+            dir,
+            cell: 0,
+            allowance: BURST,
+            last: Instant::now(),
+            head: Vec::new(),
+            file: None,
+            missing: None,
+            cut: false,
+        }
+    }
+
+    /// A cell begins.
+    pub fn begin(&mut self) {
+        self.close();
+        self.cell += 1;
+        self.allowance = BURST;
+        self.last = Instant::now();
+    }
+
+    /// What is shown of a text.
+    pub fn take(&mut self, name: StreamName, text: String) -> Vec<Event> {
+        self.keep(&text);
+        self.refill();
+        let mut events = Vec::new();
+        if self.missing.is_some() {
+            // Not at every drop that fits: a note for each would be a flood of notes.
+            if self.allowance < BURST / 2.0 {
+                self.drop_text(&text);
+                return events;
+            }
+            events.extend(self.note());
+        }
+        if text.len() as f64 <= self.allowance {
+            self.allowance -= text.len() as f64;
+            events.push(Event::Stream { name, text });
+            return events;
+        }
+        let (shown, rest) = split(&text, self.allowance as usize);
+        self.allowance = 0.0;
+        if !shown.is_empty() {
+            events.push(Event::Stream {
+                name,
+                text: shown.to_owned(),
+            });
+        }
+        self.drop_text(rest);
+        events
+    }
+
+    /// The cell is over: what it did not show, and its last lines.
+    pub fn end(&mut self) -> Vec<Event> {
+        let tail = self.missing.as_ref().map(|m| m.tail.clone());
+        let mut events: Vec<Event> = self.note().into_iter().collect();
+        if let Some(text) = tail.filter(|t| !t.is_empty()) {
+            events.push(Event::Stream {
+                name: StreamName::Stdout,
+                text,
+            });
+        }
+        events
+    }
+
+    /// A file from which nothing is missing on the screen is not needed.
+    fn close(&mut self) {
+        if let Some((path, _)) = self.file.take().filter(|_| !self.cut) {
+            // It may be gone already.
+            let _ = std::fs::remove_file(path);
+        }
+        self.head.clear();
+        self.missing = None;
+        self.cut = false;
+    }
+
+    fn refill(&mut self) {
+        let now = Instant::now();
+        let gained = now.duration_since(self.last).as_secs_f64() * RATE;
+        self.allowance = (self.allowance + gained).min(BURST);
+        self.last = now;
+    }
+
+    fn keep(&mut self, text: &str) {
+        if self.file.is_none() {
+            self.head.extend_from_slice(text.as_bytes());
+            if self.head.len() > HEAD {
+                self.file = self.open();
+                self.head = Vec::new();
+            }
+        } else if let Some((_, file)) = &mut self.file {
+            // A full disk must not stop the cell; the note then names less than all.
+            let _ = file.write_all(text.as_bytes());
+        }
+    }
+
+    fn open(&self) -> Option<(PathBuf, File)> {
+        std::fs::create_dir_all(&self.dir).ok()?;
+        let path = self.dir.join(format!("cell-{}.txt", self.cell));
+        let mut file = File::create(&path).ok()?;
+        file.write_all(&self.head).ok()?;
+        Some((path, file))
+    }
+
+    fn drop_text(&mut self, text: &str) {
+        self.cut = true;
+        let missing = self.missing.get_or_insert_default();
+        missing.bytes += text.len();
+        missing.lines += text.bytes().filter(|&b| b == b'\n').count();
+        missing.tail.push_str(text);
+        if let Some((at, _)) = missing.tail.rmatch_indices('\n').nth(TAIL) {
+            missing.tail.drain(..=at);
+        }
+        // Text without line breaks: the end of it.
+        if let Some(much) = missing.tail.len().checked_sub(1 << 14) {
+            let at = (much..).find(|&i| missing.tail.is_char_boundary(i));
+            missing.tail.drain(..at.unwrap_or(missing.tail.len()));
+        }
+    }
+
+    fn note(&mut self) -> Option<Event> {
+        let missing = self.missing.take()?;
+        let place = match &self.file {
+            Some((path, _)) => format!("all of it is in {}", path.display()),
+            None => format!("it could not be kept in {}", self.dir.display()),
+        };
+        Some(Event::Stream {
+            name: StreamName::Stderr,
+            text: format!(
+                "[Holoscope: {} bytes ({} lines) of this cell's output are not shown here; {place}]\n",
+                missing.bytes, missing.lines
+            ),
+        })
+    }
+}
+
+impl Drop for Limiter {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The part of a text that fits, up to the end of a line, and the rest.
+fn split(text: &str, room: usize) -> (&str, &str) {
+    let room = (0..=room.min(text.len()))
+        .rev()
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or(0);
+    let at = text[..room].rfind('\n').map_or(0, |at| at + 1);
+    text.split_at(at)
+}
+
+/// Removes what earlier sessions in this folder have left.
+pub fn sweep(dir: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(events: &[Event], stream: StreamName) -> String {
+        let of = |e: &Event| match e {
+            Event::Stream { name, text } if *name == stream => Some(text.clone()),
+            _ => None,
+        };
+        events.iter().filter_map(of).collect()
+    }
+
+    #[test]
+    fn a_flood_is_cut_at_a_line_and_kept_whole_in_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut limiter = Limiter::new(dir.path().join("output"));
+        limiter.begin();
+        let mut events = Vec::new();
+        let mut whole = String::new();
+        for n in 0..400_000 {
+            let line = format!("{n}\n");
+            whole.push_str(&line);
+            events.extend(limiter.take(StreamName::Stdout, line));
+        }
+        events.extend(limiter.end());
+        let shown = text(&events, StreamName::Stdout);
+        let notes = text(&events, StreamName::Stderr);
+        assert!(shown.len() < 2 << 20, "{}", shown.len());
+        assert!(shown.starts_with("0\n1\n2\n"));
+        assert!(shown.ends_with("\n399998\n399999\n"));
+        let file = dir.path().join("output/cell-1.txt");
+        assert!(notes.contains(&file.display().to_string()), "{notes}");
+        assert_eq!(std::fs::read_to_string(file).unwrap(), whole);
+    }
+
+    #[test]
+    fn little_text_is_shown_whole_and_leaves_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut limiter = Limiter::new(dir.path().join("output"));
+        limiter.begin();
+        let mut events = Vec::new();
+        for _ in 0..9 {
+            events.extend(limiter.take(StreamName::Stdout, "x".repeat(100_000)));
+        }
+        events.extend(limiter.end());
+        assert_eq!(text(&events, StreamName::Stdout).len(), 900_000);
+        assert_eq!(text(&events, StreamName::Stderr), "");
+        drop(limiter);
+        assert_eq!(
+            std::fs::read_dir(dir.path().join("output"))
+                .unwrap()
+                .count(),
+            0
+        );
+    }
+
+    #[test]
+    fn text_is_never_cut_inside_a_character() {
+        assert_eq!(split("ab\né", 4), ("ab\n", "é"));
+        assert_eq!(split("é", 1), ("", "é"));
+        assert_eq!(split("a\nb\n", 9), ("a\nb\n", ""));
+    }
+}

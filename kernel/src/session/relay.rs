@@ -1,0 +1,322 @@
+//! The relay: reads what the runner writes, as it is written, and passes each
+//! piece on as one framed line (see `frame`), so that order, partial lines,
+//! panics and deaths are all seen.
+
+use super::frame::{Frame, Splitter};
+use super::ordered::{Records, Tag};
+use super::runtime::{
+    IS_RUNTIME_ENV, RECORDS_ENV, die_with_parent, hand_down, take_utf8, wait_readable, widen,
+};
+use std::fs::File;
+use std::io::{PipeReader, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+
+/// Makes evcxr give up the cell and keep the state from before it: evcxr reads
+/// lines of text, and this is none.
+const GIVE_UP: &[u8] = b"\xff\n";
+
+/// Starts the runner and relays what it writes, until it ends.
+pub fn relay(frames: Option<RawFd>) -> i32 {
+    die_with_parent();
+    become_subreaper();
+    // An interrupt is for the user's code; the relay must outlive it.
+    // SAFETY: sets a signal disposition; no handler of ours runs.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+    let Some(frames) = frames else {
+        eprintln!("this program runs cells only for a session of its own");
+        return 1;
+    };
+    // SAFETY: the session opened the descriptor for this process alone.
+    let frames = unsafe { File::from_raw_fd(frames) };
+    match start_runner() {
+        Ok((child, records)) => Relay::new(child, records, frames).run(),
+        Err(error) => {
+            eprintln!("cannot start the process that runs cells: {error}");
+            1
+        }
+    }
+}
+
+/// What the runner leaves behind becomes our child, the state it saved above all.
+fn become_subreaper() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: a plain system call that changes only this process.
+    unsafe {
+        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
+    }
+}
+
+fn start_runner() -> std::io::Result<(Child, PipeReader)> {
+    let (records, writer) = std::io::pipe()?;
+    widen(writer.as_raw_fd());
+    let fd = writer.as_raw_fd();
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .args(std::env::args_os().skip(1))
+        .env(RECORDS_ENV, fd.to_string())
+        .env_remove(IS_RUNTIME_ENV)
+        .env_remove(super::runtime::FRAMES_ENV)
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // SAFETY: only async-signal-safe calls between fork and exec.
+    unsafe {
+        command.pre_exec(move || {
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            die_with_parent();
+            hand_down(fd)
+        });
+    }
+    Ok((command.spawn()?, records))
+}
+
+struct Relay {
+    child: Child,
+    /// The process that runs cells: `child`, or the state that took its place.
+    runner: u32,
+    records: PipeReader,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    frames: File,
+    /// What passed through `write`, and what did not.
+    ordered: Splitter,
+    raw: Splitter,
+    /// Half a character of stderr.
+    cut: Vec<u8>,
+    /// What stderr said last: a dying process' last words.
+    said: String,
+}
+
+impl Relay {
+    fn new(mut child: Child, records: PipeReader, frames: File) -> Self {
+        Self {
+            runner: child.id(),
+            stdout: child.stdout.take(),
+            stderr: child.stderr.take(),
+            child,
+            records,
+            frames,
+            ordered: Splitter::default(),
+            raw: Splitter::default(),
+            cut: Vec::new(),
+            said: String::new(),
+        }
+    }
+
+    fn run(mut self) -> i32 {
+        let pumped = self
+            .emit(&Frame::Pid { pid: self.runner })
+            .and_then(|()| self.pump());
+        let status = self.end_of_runner();
+        let how = describe(&status);
+        // When evcxr cannot start a session, it shows our stderr and nothing else.
+        if pumped.is_err() || !matches!(&status, Ok(s) if s.success()) {
+            eprintln!(
+                "the process that runs cells ended: {how}\n{}",
+                self.said.trim()
+            );
+        }
+        let said = std::mem::take(&mut self.said);
+        // Nobody may be reading any more.
+        let _ = self.emit(&Frame::Died {
+            how,
+            said,
+            restored: false,
+        });
+        i32::from(!matches!(status, Ok(s) if s.success()))
+    }
+
+    /// Passes everything on until the runner and what it saved are gone.
+    fn pump(&mut self) -> std::io::Result<()> {
+        let mut records = Records::default();
+        let mut buffer = vec![0u8; 1 << 18];
+        loop {
+            let raw = [fd(self.stdout.as_ref()), fd(self.stderr.as_ref())];
+            let ready = wait_readable([self.records.as_raw_fd(), raw[0], raw[1]], -1)?;
+            // A program that the cell started and waited for wrote before the cell went on.
+            if ready[1] || ready[2] {
+                self.pass_raw([ready[1], ready[2]], &mut buffer)?;
+                continue;
+            }
+            let n = self.records.read(&mut buffer)?;
+            if n == 0 {
+                self.drain_raw(&mut buffer)?;
+                return self.finish_text();
+            }
+            let drained = n < buffer.len();
+            for (tag, bytes) in records.push(&buffer[..n]) {
+                self.take(tag, bytes, drained, &mut buffer)?;
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        tag: Tag,
+        bytes: Vec<u8>,
+        drained: bool,
+        buffer: &mut [u8],
+    ) -> std::io::Result<()> {
+        match tag {
+            Tag::Out => {
+                let frames = self.ordered.push(&bytes, drained);
+                self.emit_all(&frames)
+            }
+            Tag::Err => {
+                let before = self.ordered.push(&[], true);
+                self.emit_all(&before)?;
+                self.take_err(&bytes)
+            }
+            Tag::Begin => {
+                self.said.clear();
+                self.emit(&Frame::Begin)
+            }
+            Tag::Complete => {
+                self.drain_raw(buffer)?;
+                self.finish_text()?;
+                self.emit(&Frame::Complete)?;
+                to_evcxr(b"EVCXR_EXECUTION_COMPLETE\n")
+            }
+            Tag::Restored => self.restored(&bytes, buffer),
+        }
+    }
+
+    /// The runner died and the state from before the cell goes on in its place.
+    fn restored(&mut self, pid: &[u8], buffer: &mut [u8]) -> std::io::Result<()> {
+        self.drain_raw(buffer)?;
+        self.finish_text()?;
+        let how = describe(&self.end_of_runner());
+        let said = std::mem::take(&mut self.said);
+        let pid = std::str::from_utf8(pid).ok().and_then(|p| p.parse().ok());
+        self.runner = pid.unwrap_or_default();
+        self.emit(&Frame::Died {
+            how,
+            said,
+            restored: true,
+        })?;
+        self.emit(&Frame::Pid { pid: self.runner })?;
+        to_evcxr(GIVE_UP)
+    }
+
+    fn end_of_runner(&mut self) -> std::io::Result<ExitStatus> {
+        if self.runner == self.child.id() {
+            return self.child.wait();
+        }
+        let mut status = 0;
+        loop {
+            // SAFETY: waits for our own child and writes to a local.
+            let pid = unsafe { libc::waitpid(self.runner as libc::pid_t, &mut status, 0) };
+            if pid >= 0 {
+                return Ok(ExitStatus::from_raw(status));
+            }
+            let error = std::io::Error::last_os_error();
+            if error.kind() != std::io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Passes on what did not come in records; both streams if nobody says which.
+    fn pass_raw(&mut self, ready: [bool; 2], buffer: &mut [u8]) -> std::io::Result<()> {
+        let before = self.ordered.push(&[], true);
+        self.emit_all(&before)?;
+        if ready[0]
+            && let Some(stdout) = &mut self.stdout
+        {
+            let n = stdout.read(buffer)?;
+            if n == 0 {
+                self.stdout = None;
+            }
+            let frames = self.raw.push(&buffer[..n], n < buffer.len());
+            self.emit_all(&frames)?;
+        }
+        if ready[1]
+            && let Some(stderr) = &mut self.stderr
+        {
+            let n = stderr.read(buffer)?;
+            if n == 0 {
+                self.stderr = None;
+            }
+            let bytes = buffer[..n].to_vec();
+            self.take_err(&bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Passes on what is waiting now.
+    fn drain_raw(&mut self, buffer: &mut [u8]) -> std::io::Result<()> {
+        loop {
+            let raw = [fd(self.stdout.as_ref()), fd(self.stderr.as_ref())];
+            let ready = wait_readable(raw, 0)?;
+            if ready == [false, false] {
+                return Ok(());
+            }
+            self.pass_raw(ready, buffer)?;
+        }
+    }
+
+    fn finish_text(&mut self) -> std::io::Result<()> {
+        let mut rest = self.ordered.finish();
+        rest.extend(self.raw.finish());
+        self.emit_all(&rest)
+    }
+
+    fn take_err(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.cut.extend_from_slice(bytes);
+        let Some(text) = take_utf8(&mut self.cut) else {
+            return Ok(());
+        };
+        if !text.trim().is_empty() {
+            self.said.clone_from(&text);
+        }
+        self.emit(&Frame::Err { text })
+    }
+
+    fn emit_all(&mut self, frames: &[Frame]) -> std::io::Result<()> {
+        frames.iter().try_for_each(|frame| self.emit(frame))
+    }
+
+    fn emit(&mut self, frame: &Frame) -> std::io::Result<()> {
+        match frame {
+            Frame::Raw { line } => to_evcxr(format!("{line}\n").as_bytes()),
+            frame => self.frames.write_all(frame.to_line().as_bytes()),
+        }
+    }
+}
+
+fn fd<T: AsRawFd>(stream: Option<&T>) -> RawFd {
+    stream.map_or(-1, T::as_raw_fd)
+}
+
+/// evcxr reads its own lines, and nothing else, from our stdout.
+fn to_evcxr(line: &[u8]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(line)?;
+    out.flush()
+}
+
+fn describe(status: &std::io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(s) => match s.signal() {
+            Some(signal) => format!("signal {signal}{}", name(signal)),
+            None => format!("exit code {}", s.code().unwrap_or(-1)),
+        },
+        Err(error) => error.to_string(),
+    }
+}
+
+fn name(signal: i32) -> &'static str {
+    match signal {
+        libc::SIGABRT => " (SIGABRT, abort)",
+        libc::SIGSEGV => " (SIGSEGV, invalid memory access)",
+        libc::SIGBUS => " (SIGBUS, invalid memory access)",
+        libc::SIGILL => " (SIGILL, invalid instruction)",
+        libc::SIGFPE => " (SIGFPE, arithmetic fault)",
+        libc::SIGKILL => " (SIGKILL)",
+        libc::SIGTERM => " (SIGTERM)",
+        libc::SIGINT => " (SIGINT, interrupt)",
+        _ => "",
+    }
+}

@@ -1,0 +1,204 @@
+//! Frames become events: what a cell shows, and what is known of its end.
+
+use super::event::{Event, MimeBundle, StreamName};
+use super::frame::Frame;
+use super::limit::Limiter;
+use serde_json::Value;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How much of stderr's end is kept for the error message.
+const LAST_WORDS: usize = 1 << 16;
+
+/// How the process that ran the cell ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Death {
+    /// "signal 11 (..)" or "exit code 3".
+    pub how: String,
+    /// What it said last on stderr.
+    pub said: String,
+    /// Whether the state from before the cell goes on.
+    pub restored: bool,
+}
+
+/// Takes one cell's frames, or those between cells.
+pub struct Shown {
+    limiter: Arc<Mutex<Limiter>>,
+    /// A text/plain block that is the cell's value if nothing follows it.
+    value: Option<String>,
+    pub panicked: bool,
+    pub user_error: bool,
+    /// The library's account of the last panic.
+    pub panic: Option<Value>,
+    /// The end of stderr: what `?` printed.
+    pub stderr: String,
+    pub death: Option<Death>,
+}
+
+impl Shown {
+    pub fn new(limiter: Arc<Mutex<Limiter>>) -> Self {
+        Self {
+            limiter,
+            value: None,
+            panicked: false,
+            user_error: false,
+            panic: None,
+            stderr: String::new(),
+            death: None,
+        }
+    }
+
+    /// Takes a frame; what it shows goes to `on_event`.
+    pub fn take(&mut self, frame: Frame, on_event: &mut dyn FnMut(Event)) {
+        if matches!(frame, Frame::Pid { .. } | Frame::Begin | Frame::Complete) {
+            return;
+        }
+        // Something follows, so the last block was a display and not the value.
+        if let Some(text) = self.value.take() {
+            on_event(display("text/plain", text));
+        }
+        match frame {
+            Frame::Out { text } => self.text(StreamName::Stdout, text, on_event),
+            Frame::Err { text } => {
+                self.stderr.push_str(&text);
+                self.forget_stderr();
+                self.text(StreamName::Stderr, text, on_event);
+            }
+            // A cell that ends with a loop has the value `()`, which says nothing.
+            Frame::Block { mime, text } if mime == "text/plain" && text == "()" => {}
+            Frame::Block { mime, text } if mime == "text/plain" => self.value = Some(text),
+            Frame::Block { mime, text } => on_event(display(&mime, text)),
+            Frame::Library { json } => self.library(&json, on_event),
+            Frame::Panic => self.panicked = true,
+            Frame::UserError => self.user_error = true,
+            Frame::Died {
+                how,
+                said,
+                restored,
+            } => {
+                self.death = Some(Death {
+                    how,
+                    said,
+                    restored,
+                });
+            }
+            Frame::Pid { .. } | Frame::Begin | Frame::Complete | Frame::Raw { .. } => {}
+        }
+    }
+
+    /// The cell is over: its value, and what a flood left out.
+    pub fn finish(&mut self, on_event: &mut dyn FnMut(Event)) {
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        limiter.end().into_iter().for_each(&mut *on_event);
+        drop(limiter);
+        if let Some(text) = self.value.take() {
+            on_event(Event::ExecuteResult {
+                data: one("text/plain", text),
+                metadata: MimeBundle::new(),
+            });
+        }
+    }
+
+    fn text(&mut self, name: StreamName, text: String, on_event: &mut dyn FnMut(Event)) {
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        limiter.take(name, text).into_iter().for_each(on_event);
+    }
+
+    fn forget_stderr(&mut self) {
+        if let Some(much) = self.stderr.len().checked_sub(LAST_WORDS) {
+            let at = (much..).find(|&i| self.stderr.is_char_boundary(i));
+            self.stderr.drain(..at.unwrap_or(self.stderr.len()));
+        }
+    }
+
+    fn library(&mut self, json: &str, on_event: &mut dyn FnMut(Event)) {
+        let unreadable = match Event::from_frame(json) {
+            Ok(event) => return on_event(event),
+            Err(error) => error,
+        };
+        match serde_json::from_str::<Value>(json) {
+            Ok(value) if value["type"] == "panic" => {
+                // A panic on another thread does not end the cell: it is told at once.
+                if let Some(thread) = value["thread"].as_str().filter(|&t| t != "main") {
+                    let message = value["message"].as_str().unwrap_or_default();
+                    let place = place(&value).unwrap_or_default();
+                    let text = format!("thread '{thread}' panicked{place}: {message}\n");
+                    self.text(StreamName::Stderr, text, on_event);
+                }
+                self.panic = Some(value);
+            }
+            _ => {
+                let text = format!("unreadable notice of the library ({unreadable}): {json}\n");
+                self.text(StreamName::Stderr, text, on_event);
+            }
+        }
+    }
+}
+
+/// ` at file:line`, if the notice of a panic says where.
+fn place(panic: &Value) -> Option<String> {
+    let (file, line) = (panic["file"].as_str()?, panic["line"].as_u64()?);
+    Some(format!(" at {file}:{line}"))
+}
+
+/// A content block takes its place among the displays.
+fn display(mime: &str, content: String) -> Event {
+    Event::Display {
+        data: one(mime, content),
+        metadata: MimeBundle::new(),
+        display_id: None,
+    }
+}
+
+fn one(mime: &str, content: String) -> MimeBundle {
+    MimeBundle::from_iter([(mime.to_owned(), Value::String(content))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(frames: Vec<Frame>) -> (Vec<Event>, Shown) {
+        let dir = tempfile::tempdir().unwrap();
+        let limiter = Limiter::new(dir.path().to_owned());
+        let mut shown = Shown::new(Arc::new(Mutex::new(limiter)));
+        let mut events = Vec::new();
+        for frame in frames {
+            shown.take(frame, &mut |e| events.push(e));
+        }
+        shown.finish(&mut |e| events.push(e));
+        (events, shown)
+    }
+
+    #[test]
+    fn a_plain_block_at_the_end_is_the_value_and_earlier_ones_are_displays() {
+        let block = |t: &str| Frame::Block {
+            mime: "text/plain".to_owned(),
+            text: t.to_owned(),
+        };
+        let (events, _) = events(vec![block("1"), block("2"), Frame::Complete]);
+        assert!(matches!(&events[0], Event::Display { data, .. } if data["text/plain"] == "1"));
+        assert!(
+            matches!(&events[1], Event::ExecuteResult { data, .. } if data["text/plain"] == "2")
+        );
+        assert_eq!(events.len(), 2);
+    }
+
+    #[test]
+    fn a_panic_of_another_thread_is_told_at_once() {
+        let notice = |thread: &str| Frame::Library {
+            json: format!(
+                r#"{{"type":"panic","message":"no","thread":"{thread}","file":"a.rs","line":3}}"#
+            ),
+        };
+        let (told, _) = events(vec![notice("worker")]);
+        assert_eq!(
+            told,
+            [Event::Stream {
+                name: StreamName::Stderr,
+                text: "thread 'worker' panicked at a.rs:3: no\n".to_owned()
+            }]
+        );
+        let (told, shown) = events(vec![notice("main"), Frame::Panic]);
+        assert!(told.is_empty() && shown.panicked && shown.panic.is_some());
+    }
+}

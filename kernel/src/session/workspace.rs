@@ -1,0 +1,132 @@
+//! The folder in which a session's cells are compiled.
+//!
+//! It is kept between sessions, so that a new one starts with cargo's work
+//! done; a lock keeps two sessions out of one folder.
+
+use crate::error::{Error, Result};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+/// More sessions than this at once is a leak, not a use.
+const MOST: usize = 64;
+
+/// A folder that is this session's until dropped.
+#[derive(Debug)]
+pub struct Workspace {
+    dir: PathBuf,
+    /// Unlocked by the system when the process ends, however it ends.
+    _lock: File,
+}
+
+impl Workspace {
+    /// Takes the first free folder below `HOLOSCOPE_SESSIONS` or the platform's cache folder.
+    pub fn acquire() -> Result<Self> {
+        Self::acquire_in(&root()?)
+    }
+
+    fn acquire_in(root: &Path) -> Result<Self> {
+        for n in 0..MOST {
+            let dir = root.join(format!("session-{n}"));
+            std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
+            let path = dir.join("lock");
+            let lock = File::create(&path).map_err(Error::io("create", &path))?;
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { dir, _lock: lock }),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
+            }
+        }
+        Err(Error::Session(format!(
+            "all {MOST} session folders in {} are in use; end a kernel first",
+            root.display()
+        )))
+    }
+
+    /// Tells evcxr where to work, through the environment, as is its way.
+    ///
+    /// # Safety
+    /// No other thread may be running: the environment is the process's own.
+    pub unsafe fn export(&self) -> Result<()> {
+        let (cells, config) = (self.cells(), self.config());
+        for dir in [&cells, &config] {
+            std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+        }
+        // `allow_static_linking = false` makes our binary cargo's RUSTC_WRAPPER.
+        crate::image::write_if_changed(
+            &config.join("evcxr.toml"),
+            "[evcxr]\nallow_static_linking = false\noffline_mode = false\nopt_level = \"1\"\n",
+        )?;
+        let toolchain = std::env::var_os("RUSTUP_TOOLCHAIN")
+            .or_else(|| crate::image::toolchain().map(Into::into));
+        // SAFETY: promised by the caller.
+        unsafe {
+            // Cells must be compiled by the compiler of the image, wherever they are.
+            if let Some(toolchain) = toolchain {
+                std::env::set_var("RUSTUP_TOOLCHAIN", toolchain);
+            }
+            // rust-analyzer asks for the standard library here; see `read_standard_library_from`.
+            std::env::set_var("RUST_SRC_PATH", self.dir.join("rust-src"));
+            std::env::set_var("EVCXR_TMPDIR", &cells);
+            std::env::set_var("EVCXR_CONFIG_DIR", &config);
+        }
+        Ok(())
+    }
+
+    /// Lets rust-analyzer read the standard library in `folder`.
+    pub fn read_standard_library_from(&self, folder: &Path) -> Result<()> {
+        let link = self.dir.join("rust-src");
+        if std::fs::read_link(&link).is_ok_and(|to| to == folder) {
+            return Ok(());
+        }
+        match std::fs::remove_file(&link) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &link)(error));
+            }
+            _ => {}
+        }
+        std::os::unix::fs::symlink(folder, &link).map_err(Error::io("create", &link))
+    }
+
+    /// evcxr's crate for the cells.
+    pub fn cells(&self) -> PathBuf {
+        self.dir.join("cells")
+    }
+
+    /// Text of cells that was too much to show.
+    pub fn output(&self) -> PathBuf {
+        self.dir.join("output")
+    }
+
+    /// evcxr's configuration.
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("config")
+    }
+}
+
+/// Where the session folders lie.
+pub fn root() -> Result<PathBuf> {
+    if let Some(dir) = std::env::var_os("HOLOSCOPE_SESSIONS") {
+        return Ok(PathBuf::from(dir));
+    }
+    directories::ProjectDirs::from("", "", "holoscope")
+        .map(|dirs| dirs.cache_dir().join("sessions"))
+        .ok_or_else(|| {
+            Error::Session("no home folder; set HOLOSCOPE_SESSIONS to a folder of your own".into())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_sessions_never_share_a_folder_and_a_freed_one_is_used_again() {
+        let root = tempfile::tempdir().unwrap();
+        let first = Workspace::acquire_in(root.path()).unwrap();
+        let second = Workspace::acquire_in(root.path()).unwrap();
+        assert_ne!(first.cells(), second.cells());
+        let freed = first.cells();
+        drop(first);
+        assert_eq!(Workspace::acquire_in(root.path()).unwrap().cells(), freed);
+    }
+}

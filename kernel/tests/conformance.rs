@@ -1,0 +1,74 @@
+//! The suites in `conformance/`: real clients, over real sockets, on the real kernel.
+//!
+//! They need a Python with their packages (`HOLOSCOPE_PYTHON`), Chromium and
+//! tmux, and run where `HOLOSCOPE_CONFORMANCE` is set, as in CI.
+
+mod common;
+
+use common::{describe, holoscope, python};
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+/// One suite at a time: they measure what is late.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn suite(script: &str) {
+    let Some(python) = python() else { return };
+    if std::env::var_os("HOLOSCOPE_CONFORMANCE").is_none() {
+        println!("skipped: HOLOSCOPE_CONFORMANCE is not set ({script} takes minutes)");
+        return;
+    }
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let installed = holoscope()
+        .args(["install", "--no-build", "--prefix"])
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    assert!(installed.status.success(), "{}", describe(&installed));
+    let output = Command::new(&python)
+        .arg(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("tests/conformance")
+                .join(script),
+        )
+        .arg("-v")
+        .current_dir(dir.path())
+        .env("JUPYTER_PATH", dir.path().join("share/jupyter"))
+        .env("HOLOSCOPE_HISTORY", dir.path().join("history.jsonl"))
+        .output()
+        .expect("Python runs");
+    assert!(output.status.success(), "{script}: {}", describe(&output));
+    // The suites' counts are results, too.
+    let said = String::from_utf8_lossy(&output.stdout);
+    println!(
+        "{script}: {}",
+        said.trim().lines().last().unwrap_or_default()
+    );
+}
+
+#[test]
+fn jupyter_kernel_test_passes_with_nothing_skipped() {
+    suite("kernel_test.py");
+}
+
+#[test]
+fn the_usual_frontends_work() {
+    suite("frontends.py");
+}
+
+#[test]
+fn every_fault_is_an_error_and_the_next_cell_runs() {
+    suite("faults.py");
+}
+
+#[test]
+fn every_message_gets_its_answer() {
+    suite("wire.py");
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    suite("lifecycle.py");
+}

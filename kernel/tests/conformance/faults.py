@@ -1,0 +1,333 @@
+"""Every fault is one error that says what happened, and the next cell runs."""
+
+import re
+import time
+import unittest
+from pathlib import Path
+
+from driver import Kernel
+
+COUNTS = {"faults": 0, "messages": 0}
+
+
+class Faults(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.kernel = Kernel()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.kernel.stop()
+
+    def setUp(self):
+        self.kernel.ok("use holoscope::prelude::*;\nlet kept: i64 = 41;\nlet other: String = \"o\".to_string();")
+
+    def fault(self, code, ename, **kwargs):
+        COUNTS["faults"] += 1
+        cell = self.kernel.fails(code, ename, **kwargs)
+        COUNTS["messages"] += len(cell.messages)
+        return cell
+
+    def kept(self):
+        self.assertEqual(self.kernel.ok("kept + 1").result, "42")
+        self.assertEqual(self.kernel.ok("other.len()").result, "1")
+
+    def fate(self, cell):
+        """A cell that killed its process says what became of the variables, and tells the truth."""
+        if "as it was before this cell" in cell.traceback:
+            self.kept()
+            return "restored"
+        self.assertRegex(cell.traceback, r"Lost variables: .*\bkept, other\b")
+        self.kernel.fails("kept + 1", "compile error")
+        self.assertEqual(self.kernel.ok("1 + 1").result, "2")
+        return "lost"
+
+    def test_compile_error(self):
+        cell = self.fault('let a: i64 = 1;\nlet b: i64 = a + "x";', "compile error")
+        self.assertIn('2 | let b: i64 = a + "x";', cell.traceback)
+        self.assertIn("^", cell.traceback)
+        self.kept()
+
+    def test_help_of_the_compiler(self):
+        cell = self.fault("let v: Vec<i64> = Vec::new();\nv.pusk(1);", "compile error")
+        self.assertIn("help", cell.traceback)
+        self.kept()
+
+    def test_panic(self):
+        cell = self.fault('let a = 1;\npanic!("on purpose {}", a);', "panic")
+        self.assertEqual(cell.error["evalue"], "on purpose 1")
+        self.assertIn("line 2 of this cell", cell.traceback)
+        self.kept()
+
+    def test_panic_in_a_function(self):
+        self.kernel.ok("#[inline(never)]\nfn inner(v: &[i64]) -> i64 { v[7] }\n#[inline(never)]\nfn outer(v: &[i64]) -> i64 { inner(v) + 1 }")
+        cell = self.fault("outer(&[1, 2])", "panic")
+        self.assertIn("index out of bounds", cell.error["evalue"])
+        self.assertIn("called in inner", cell.traceback)
+        self.assertIn("called in outer", cell.traceback)
+        self.assertNotIn("core::panicking", cell.traceback)
+        self.kept()
+
+    def test_panic_of_a_library(self):
+        self.fault('let n: i64 = None.expect("no number");', "panic")
+        self.kept()
+
+    def test_err_through_question_mark(self):
+        cell = self.fault('let n: i64 = "x".parse::<i64>()?;', "error")
+        self.assertIn("invalid digit", cell.error["evalue"])
+        self.kept()
+
+    def test_exit(self):
+        cell = self.fault("std::process::exit(3)", "died")
+        self.assertIn("exit code 3", cell.error["evalue"])
+        self.fate(cell)
+
+    def test_abort(self):
+        cell = self.fault('eprintln!("last words"); std::process::abort()', "died")
+        self.assertIn("SIGABRT", cell.error["evalue"])
+        self.assertIn("last words", cell.traceback)
+        self.fate(cell)
+
+    def test_segfault(self):
+        cell = self.fault("unsafe { std::ptr::write_volatile(std::ptr::without_provenance_mut::<u8>(8), 1) }", "died")
+        self.assertIn("SIGSEGV", cell.error["evalue"])
+        self.fate(cell)
+
+    def test_stack_overflow(self):
+        self.kernel.ok("fn endless(n: u64) -> u64 { let a = std::hint::black_box([n; 64]); endless(n + 1) + a[3] }")
+        cell = self.fault("endless(0)", "died")
+        self.assertIn("stack overflow", cell.error["evalue"])
+        self.fate(cell)
+
+    def test_kill_for_want_of_memory(self):
+        # What the system's out-of-memory killer does.
+        cell = self.fault(
+            'std::process::Command::new("kill").args(["-9", &std::process::id().to_string()]).status()?;\n'
+            "std::thread::sleep(std::time::Duration::from_secs(9));",
+            "died",
+        )
+        self.assertIn("SIGKILL", cell.error["evalue"])
+        self.assertIn("memory", cell.error["evalue"])
+        self.fate(cell)
+
+    def test_a_death_with_other_threads_alive_lists_what_was_lost(self):
+        self.kernel.ok("std::thread::spawn(|| loop { std::thread::park() });")
+        cell = self.fault("std::process::exit(1)", "died")
+        self.assertEqual(self.fate(cell), "lost")
+
+    def test_a_death_without_other_threads_costs_only_its_own_work(self):
+        self.kernel.run("std::process::exit(0)")  # A new process, with one thread.
+        self.setUp()
+        cell = self.fault("let kept: String = other; std::process::abort()", "died")
+        self.assertEqual(self.fate(cell), "restored")
+        cell = self.fault("std::process::abort()", "died")
+        self.assertEqual(self.fate(cell), "restored")
+
+    def test_closed_streams(self):
+        COUNTS["faults"] += 1
+        self.kernel.ok('unsafe extern "C" { fn close(fd: i32) -> i32; }')
+        self.kernel.ok('unsafe { close(1); close(2); }\nprintln!("unseen");')
+        cell = self.kernel.ok('println!("seen"); eprintln!("also");')
+        self.assertEqual((cell.text(), cell.text("stderr")), ("seen\n", "also\n"))
+        self.kept()
+
+    def test_interrupt_of_code_that_does_not_listen(self):
+        COUNTS["faults"] += 1
+        code = 'println!("begun");\nloop { std::thread::sleep(std::time::Duration::from_millis(10)); }'
+        request = self.kernel.start(code)
+        self.wait_for(request, "begun")
+        began = time.monotonic()
+        self.assertEqual(self.kernel.control("interrupt_request")["status"], "ok")
+        cell = self.kernel.failed(self.kernel.collect(request), code, "interrupted")
+        self.assertLess(time.monotonic() - began, 10)
+        self.fate(cell)
+
+    def test_interrupt_of_a_compilation(self):
+        COUNTS["faults"] += 1
+        # Slow to compile: many monomorphisations.
+        code = "fn f<const N: usize>() -> usize { [N; 1].iter().map(|x| format!(\"{x}\").len()).sum() }\n" + "".join(
+            f"println!(\"{{}}\", f::<{n}>());\n" for n in range(3000)
+        )
+        request = self.kernel.start(code)
+        time.sleep(2.0)
+        self.kernel.control("interrupt_request")
+        began = time.monotonic()
+        cell = self.kernel.failed(self.kernel.collect(request), "a slow compilation", "interrupted")
+        self.assertLess(time.monotonic() - began, 10)
+        self.assertIn("kept", cell.error["evalue"])
+        self.kept()
+
+    def test_interrupt_of_a_library_loop(self):
+        COUNTS["faults"] += 1
+        self.kernel.ok(
+            "let mut config = Config::default();\nconfig.data.source = CorpusSource::Embedded;\n"
+            "let data = Dataset::load(&config.data, &mut NotebookReporter::new())?;\n"
+            "config.model.d_vocab = data.tokenizer.n_vocab();\nconfig.training.steps = 100_000;\n"
+            "let model = Transformer::new(&config.model)?;"
+        )
+        request = self.kernel.start(
+            "let history = train(&model, &data, &config.training, &mut NotebookReporter::new())?;\nhistory.train_loss.len()"
+        )
+        self.wait_for(request, "train", kinds=("update_display_data",))
+        time.sleep(1.0)
+        self.kernel.control("interrupt_request")
+        began = time.monotonic()
+        cell = self.kernel.collect(request)
+        self.assertLess(time.monotonic() - began, 3.0)
+        self.assertEqual(cell.reply["status"], "ok", cell.reply)
+        self.assertGreater(int(cell.result), 0)
+        self.assertGreater(int(self.kernel.ok("history.train_loss.len()").result), 0)
+        self.kept()
+
+    def wait_for(self, request, text, kinds=("stream",)):
+        while True:
+            message = self.kernel.client.get_iopub_msg(timeout=120)
+            if message["parent_header"].get("msg_id") == request and message["msg_type"] in kinds:
+                if text in str(message["content"]):
+                    return
+
+
+class Output(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.kernel = Kernel()
+        cls.kernel.ok("use holoscope::prelude::*;")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.kernel.stop()
+
+    def test_order_of_everything(self):
+        cell = self.kernel.ok(
+            'for i in 0..50 {\n  println!("o{i}");\n  eprintln!("e{i}");\n  display(&Html::new("", &format!("d{i}")))?;\n'
+            '  print!("p{i}");\n  eprint!("q{i}");\n}'
+        )
+        want = []
+        for i in range(50):
+            want += [("stdout", f"o{i}\n"), ("stderr", f"e{i}\n"), ("display_data", f"d{i}"), ("stdout", f"p{i}"), ("stderr", f"q{i}")]
+        joined = []
+        for kind, text in want:
+            if joined and joined[-1][0] == kind and kind.startswith("std"):
+                joined[-1] = (kind, joined[-1][1] + text)
+            else:
+                joined.append((kind, text))
+        self.assertEqual(cell.shown(), joined)
+
+    def test_partial_lines_come_at_once(self):
+        cell = self.kernel.ok('print!("a");\nstd::thread::sleep(std::time::Duration::from_millis(1500));\nprintln!("b");')
+        times = [t for m, t in zip(cell.messages, cell.times) if m["msg_type"] == "stream"]
+        self.assertGreater(cell.times[-1] - times[0], 1.0)
+        self.assertEqual(cell.text(), "ab\n")
+
+    def test_programs_that_a_cell_starts(self):
+        cell = self.kernel.ok(
+            'println!("before");\nstd::thread::sleep(std::time::Duration::from_millis(100));\n'
+            'std::process::Command::new("echo").arg("child").status()?;\nprintln!("after");'
+        )
+        self.assertEqual(cell.text(), "before\nchild\nafter\n")
+
+    def test_threads_also_after_the_cell(self):
+        request = self.kernel.start(
+            'std::thread::spawn(|| { println!("now"); std::thread::sleep(std::time::Duration::from_secs(2)); println!("late"); });'
+        )
+        self.kernel.collect(request)
+        began = time.monotonic()
+        while True:
+            message = self.kernel.client.get_iopub_msg(timeout=20)
+            if message["msg_type"] == "stream" and "late" in message["content"]["text"]:
+                break
+        self.assertLess(time.monotonic() - began, 10)
+
+    def test_updates_and_clearing(self):
+        cell = self.kernel.ok(
+            'display_with_id("u", &Html::new("", "one"))?;\nupdate_display("u", &Html::new("", "two"))?;\nclear_output(true)?;\nprintln!("x");'
+        )
+        self.assertEqual(cell.of("update_display_data")[0]["data"]["text/plain"], "two")
+        self.assertEqual(cell.of("update_display_data")[0]["transient"], cell.of("display_data")[0]["transient"])
+        self.assertEqual(cell.of("clear_output"), [{"wait": True}])
+
+    def test_evcxr_blocks(self):
+        cell = self.kernel.ok('println!("a\\nEVCXR_BEGIN_CONTENT text/html\\n<b>1</b>\\nEVCXR_END_CONTENT\\nb");')
+        kinds = [m["msg_type"] for m in cell.messages if m["msg_type"] in ("stream", "display_data")]
+        self.assertEqual(kinds, ["stream", "display_data", "stream"])
+        self.assertEqual(cell.of("display_data")[0]["data"], {"text/html": "<b>1</b>"})
+
+    def test_a_million_lines(self):
+        began = time.monotonic()
+        cell = self.kernel.ok('for i in 0..1_000_000 { println!("{i}"); }')
+        COUNTS["flood seconds"] = round(time.monotonic() - began, 1)
+        text, notes = cell.text(), cell.text("stderr")
+        COUNTS["flood bytes shown"] = len(text)
+        self.assertLess(len(text), 8_000_000)
+        self.assertTrue(text.startswith("0\n1\n2\n"))
+        self.assertTrue(text.endswith("999998\n999999\n"))
+        numbers = [int(n) for n in text.split()]
+        self.assertEqual(numbers, sorted(numbers))
+        found = re.search(r"(\d+) bytes \((\d+) lines\) .* all of it is in (.*)\]", notes)
+        self.assertTrue(found, notes)
+        with Path(found.group(3)).open() as whole:
+            self.assertEqual(sum(1 for _ in whole), 1_000_000)
+        self.assertEqual(self.kernel.ok("1 + 1").result, "2")
+
+    def test_a_display_of_50_megabytes(self):
+        began = time.monotonic()
+        cell = self.kernel.ok('display(&Html::new(&"x".repeat(50_000_000), "big"))?;\nprintln!("after");')
+        COUNTS["50 MB display seconds"] = round(time.monotonic() - began, 1)
+        self.assertEqual(len(cell.of("display_data")[0]["data"]["text/html"]), 50_000_000)
+        self.assertEqual([kind for kind, _ in cell.shown()], ["display_data", "stdout"])
+
+    def test_progress_with_a_chart_that_redraws(self):
+        cell = self.kernel.ok(
+            'let mut reporter = NotebookReporter::new();\n'
+            'let mut p = holoscope::progress::Progress::new(&mut reporter, "work", "step", 40).curves("loss (nats)", &["loss"]);\n'
+            "for i in 1..=40 { std::thread::sleep(std::time::Duration::from_millis(150)); p.update(i, &[(\"loss\", 1.0 / i as f64)]); }\np.finish();"
+        )
+        updates = [c["data"]["text/html"] for c in cell.of("update_display_data")]
+        self.assertEqual(len(cell.of("display_data")), 1)
+        self.assertGreaterEqual(len({u[u.index("<svg"):] for u in updates if "<svg" in u}), 2)
+        self.assertNotIn("<svg", updates[-1])
+        self.assertIn("40 steps", updates[-1])
+
+    def test_a_loop_left_by_an_error_is_closed(self):
+        cell = self.kernel.fails(
+            '{\nlet mut reporter = NotebookReporter::new();\n'
+            'let mut p = holoscope::progress::Progress::new(&mut reporter, "work", "step", 9);\np.update(4, &[]);\n"x".parse::<i64>()?;\n}',
+            "error",
+        )
+        self.assertIn("stopped at 4/9", cell.of("update_display_data")[-1]["data"]["text/plain"])
+
+    def test_requests_flags(self):
+        first = self.kernel.ok("let n: i64 = 5;")
+        silent = self.kernel.run('println!("x");', silent=True)
+        self.assertEqual(silent.of("stream") + silent.of("execute_input"), [])
+        again = self.kernel.ok("n", user_expressions={"twice": "n * 2", "bad": "m"})
+        self.assertEqual(again.reply["execution_count"], first.reply["execution_count"] + 1)
+        self.assertEqual(again.of("execute_result")[0]["execution_count"], again.reply["execution_count"])
+        values = again.reply["user_expressions"]
+        self.assertEqual(values["twice"]["data"]["text/plain"], "10")
+        self.assertEqual(values["bad"]["status"], "error")
+
+    def test_cells_behind_a_failed_one_are_aborted(self):
+        requests = [self.kernel.start(code) for code in ('panic!("no")', "1", "2")]
+        cells = [self.kernel.collect(r, reply=False) for r in requests]
+        replies = {}
+        while len(replies) < 3:
+            answer = self.kernel.client.get_shell_msg(timeout=60)
+            replies[answer["parent_header"]["msg_id"]] = answer["content"]["status"]
+        self.assertEqual([replies[r] for r in requests], ["error", "aborted", "aborted"])
+        self.assertEqual(cells[2].result, None)
+
+    def test_prompts(self):
+        self.kernel.ok(':dep evcxr_input = "1"\nextern crate evcxr_input;')
+        for call, password in (("get_string", False), ("get_password", True)):
+            request = self.kernel.start(f'println!("q");\nlet s = evcxr_input::{call}("name? ");\ns.len()', allow_stdin=True)
+            question = self.kernel.client.get_stdin_msg(timeout=120)
+            self.assertEqual(question["content"], {"prompt": "name? ", "password": password})
+            self.kernel.client.input("holo")
+            self.assertEqual(self.kernel.collect(request).result, "4")
+
+
+if __name__ == "__main__":
+    program = unittest.main(exit=False)
+    print(f"{program.result.testsRun} tests; {COUNTS}")
+    raise SystemExit(not program.result.wasSuccessful() or bool(program.result.skipped))

@@ -1,0 +1,184 @@
+//! `holoscope run` as a user meets it: real evcxr, real processes.
+
+mod common;
+
+use common::{describe, holoscope, read_cells, text, write_notebook};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Output;
+
+fn run(dir: &Path, cells: &[&str], more: &[&str]) -> (Output, Vec<Value>) {
+    let input = dir.join("in.ipynb");
+    let out = dir.join("done.ipynb");
+    write_notebook(&input, cells);
+    let output = holoscope()
+        .arg("run")
+        .arg(&input)
+        .arg("-o")
+        .arg(&out)
+        .args(more)
+        .output()
+        .expect("the binary runs");
+    let cells = if out.exists() {
+        read_cells(&out)
+    } else {
+        Vec::new()
+    };
+    (output, cells)
+}
+
+fn outputs(cell: &Value) -> &Vec<Value> {
+    cell["outputs"].as_array().expect("a code cell has outputs")
+}
+
+#[test]
+fn variables_prints_and_displays_keep_their_places() {
+    let dir = tempfile::tempdir().unwrap();
+    let (output, cells) = run(
+        dir.path(),
+        &[
+            ":dep holoscope = { path = \"..\" }",
+            "use holoscope::prelude::*;\nlet sizes: Vec<usize> = vec![1, 2, 3];",
+            "println!(\"one\");\ndisplay(&Html::new(\"<b>first</b>\", \"first\"));\nprint!(\"two\");\ndisplay(&Html::new(\"<b>second</b>\", \"second\"));\neprintln!(\"three\");",
+            "sizes.len()",
+        ],
+        &[],
+    );
+    assert!(output.status.success(), "{}", describe(&output));
+    let shown: Vec<String> = outputs(&cells[2])
+        .iter()
+        .map(|o| match o["output_type"].as_str() {
+            Some("stream") => format!("{}:{}", o["name"].as_str().unwrap(), text(&o["text"])),
+            _ => text(&o["data"]["text/html"]),
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "stdout:one\n",
+            "<b>first</b>",
+            "stdout:two",
+            "<b>second</b>",
+            "stderr:three\n"
+        ]
+    );
+    assert_eq!(outputs(&cells[3])[0]["output_type"], "execute_result");
+    assert_eq!(text(&outputs(&cells[3])[0]["data"]["text/plain"]), "3");
+    let page = std::fs::read_to_string(dir.path().join("done.html")).unwrap();
+    assert!(page.contains("<b>second</b>"));
+}
+
+#[test]
+fn a_panic_stops_the_run_and_what_ran_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (output, cells) = run(
+        dir.path(),
+        &[
+            "println!(\"before\");",
+            "let v: Vec<i32> = vec![];\nprintln!(\"{}\", v[3]);",
+            "1",
+        ],
+        &[],
+    );
+    assert_eq!(output.status.code(), Some(1), "{}", describe(&output));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("code cell 2 of 3"), "{said}");
+    assert!(said.contains("index out of bounds"), "{said}");
+    assert!(said.contains("at line 2 of this cell"), "{said}");
+    assert_eq!(text(&outputs(&cells[0])[0]["text"]), "before\n");
+    let error = outputs(&cells[1]).last().unwrap();
+    assert_eq!(error["output_type"], "error");
+    assert_eq!(error["ename"], "panic");
+    assert!(outputs(&cells[2]).is_empty());
+}
+
+#[test]
+fn an_error_through_the_question_mark_fails_the_cell() {
+    let dir = tempfile::tempdir().unwrap();
+    let (output, cells) = run(dir.path(), &["let n: i32 = \"x\".parse::<i32>()?;"], &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", describe(&output));
+    let error = outputs(&cells[0]).last().unwrap();
+    assert_eq!(error["output_type"], "error");
+    assert!(text(&error["evalue"]).contains("invalid digit"), "{error}");
+}
+
+#[test]
+fn a_compile_error_shows_the_users_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let (output, cells) = run(
+        dir.path(),
+        &["let a: i32 = 1;\nlet b: i32 = a + \"x\";"],
+        &[],
+    );
+    assert_eq!(output.status.code(), Some(1), "{}", describe(&output));
+    let error = outputs(&cells[0]).last().unwrap();
+    assert_eq!(error["ename"], "compile error");
+    let story: String = error["traceback"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| format!("{}\n", l.as_str().unwrap()))
+        .collect();
+    assert!(story.contains("2 | let b: i32 = a + \"x\";"), "{story}");
+}
+
+#[test]
+fn a_cell_that_kills_the_process_is_an_error_that_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (output, cells) = run(dir.path(), &["std::process::abort()"], &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", describe(&output));
+    let error = outputs(&cells[0]).last().unwrap();
+    assert_eq!(error["ename"], "died");
+    assert!(text(&error["evalue"]).contains("signal 6"), "{error}");
+}
+
+#[test]
+fn faults_before_the_first_cell_write_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    std::fs::write(path("broken.ipynb"), "{\"cells\": [").unwrap();
+    write_notebook(&path("fine.ipynb"), &["1"]);
+    std::fs::write(path("kept.ipynb"), "precious").unwrap();
+    let cases: [(&str, &str, &str, &str); 4] = [
+        ("absent.ipynb", "kept.ipynb", "", "absent.ipynb"),
+        ("broken.ipynb", "kept.ipynb", "", "broken.ipynb"),
+        ("fine.ipynb", "kept.ipynb/x.ipynb", "", "kept.ipynb"),
+        ("fine.ipynb", "kept.ipynb", "nosuch=1", "nosuch"),
+    ];
+    for (input, out, parameter, said) in cases {
+        let mut command = holoscope();
+        command.arg("run").arg(path(input)).arg("-o").arg(path(out));
+        if !parameter.is_empty() {
+            command.args(["-p", parameter]);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{input}: {}",
+            describe(&output)
+        );
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(said), "{input}: {stderr}");
+        assert_eq!(
+            std::fs::read_to_string(path("kept.ipynb")).unwrap(),
+            "precious"
+        );
+    }
+}
+
+#[test]
+fn help_is_everywhere() {
+    for command in [
+        &[][..],
+        &["run"],
+        &["install"],
+        &["uninstall"],
+        &["kernel"],
+        &["doctor"],
+    ] {
+        let output = holoscope().args(command).arg("-h").output().unwrap();
+        assert!(output.status.success());
+        assert!(String::from_utf8_lossy(&output.stdout).contains("Usage:"));
+    }
+}

@@ -1,0 +1,147 @@
+//! The transformer's shape: TransformerLens' names, GPT-2's defaults at toy size.
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// The MLP's nonlinearity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `x Phi(x)` with the exact error function.
+    Gelu,
+    /// GPT-2's tanh approximation of GELU.
+    #[default]
+    GeluNew,
+    Relu,
+    Silu,
+    /// `x softmax(x)` (Elhage et al. 2022), without the LayerNorm that follows it in the paper.
+    Solu,
+}
+
+/// Element type of parameters and activations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    #[default]
+    F32,
+    F16,
+    Bf16,
+}
+
+/// Where tensors live. CUDA and Metal need the feature of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    #[default]
+    Cpu,
+    Cuda,
+    Metal,
+}
+
+/// A GPT-2 style decoder: learned positions, pre-LayerNorm, causal attention scaled by
+/// `sqrt(d_head)`, biases everywhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TransformerConfig {
+    /// Number of blocks; 0 leaves embedding, final norm and unembedding.
+    pub n_layers: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Heads per block; must divide `d_model`.
+    pub n_heads: usize,
+    /// Hidden width of the MLP.
+    pub d_mlp: usize,
+    /// Longest sequence, in tokens.
+    pub n_ctx: usize,
+    /// Number of token ids.
+    pub d_vocab: usize,
+    pub act_fn: Activation,
+    /// No MLPs: blocks of attention alone.
+    pub attn_only: bool,
+    /// LayerNorm's epsilon, added to the variance.
+    pub eps: f64,
+    /// `W_U = W_E^T` (one parameter for both).
+    pub tied_unembed: bool,
+    /// Standard deviation of the normal initialisation of matrices.
+    pub init_std: f64,
+    /// Seed of the initialisation.
+    pub seed: u64,
+    pub dtype: Precision,
+    pub device: DeviceKind,
+}
+
+impl Default for TransformerConfig {
+    fn default() -> Self {
+        Self {
+            n_layers: 1,
+            d_model: 128,
+            n_heads: 4,
+            d_mlp: 512,
+            n_ctx: 128,
+            d_vocab: 50_257,
+            act_fn: Activation::default(),
+            attn_only: false,
+            eps: 1e-5,
+            tied_unembed: false,
+            init_std: 0.02,
+            seed: 42_069,
+            dtype: Precision::default(),
+            device: DeviceKind::default(),
+        }
+    }
+}
+
+impl TransformerConfig {
+    /// Width of one head, `d_model / n_heads`.
+    pub fn d_head(&self) -> usize {
+        self.d_model / self.n_heads
+    }
+
+    /// Checks every field; the error names the field, its value and the rule.
+    pub fn validate(&self) -> Result<()> {
+        let bad = |field, value: String, reason: &str| {
+            Err(Error::Config {
+                config: "TransformerConfig",
+                field,
+                value,
+                reason: reason.to_owned(),
+            })
+        };
+        for (field, value) in [
+            ("d_model", self.d_model),
+            ("n_heads", self.n_heads),
+            ("n_ctx", self.n_ctx),
+            ("d_vocab", self.d_vocab),
+        ] {
+            if value == 0 {
+                return bail_zero(field);
+            }
+        }
+        if !self.d_model.is_multiple_of(self.n_heads) {
+            return bad(
+                "n_heads",
+                self.n_heads.to_string(),
+                &format!("must divide d_model = {}", self.d_model),
+            );
+        }
+        if !self.attn_only && self.n_layers > 0 && self.d_mlp == 0 {
+            return bail_zero("d_mlp");
+        }
+        if self.eps.is_nan() || self.eps <= 0.0 {
+            return bad("eps", self.eps.to_string(), "must be positive");
+        }
+        if self.init_std.is_nan() || self.init_std < 0.0 {
+            return bad("init_std", self.init_std.to_string(), "must be at least 0");
+        }
+        Ok(())
+    }
+}
+
+fn bail_zero(field: &'static str) -> Result<()> {
+    Err(Error::Config {
+        config: "TransformerConfig",
+        field,
+        value: "0".to_owned(),
+        reason: "must be at least 1".to_owned(),
+    })
+}

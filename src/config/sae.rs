@@ -1,0 +1,131 @@
+//! How the sparse autoencoder is shaped and trained.
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// The standard L1 autoencoder of Bricken et al. 2023.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SaeConfig {
+    /// Hook point whose activations are reconstructed, as TransformerLens writes it.
+    pub hook_name: String,
+    /// Width of those activations.
+    pub d_in: usize,
+    /// Number of dictionary features.
+    pub d_sae: usize,
+    /// Weight of the L1 term, per token: `loss = mean_t |x_hat - x|^2 + l1_coeff * mean_t |acts|_1`,
+    /// in units of the scaled activations where `normalize_activations` is set.
+    pub l1_coeff: f64,
+    /// Steps over which the L1 weight rises linearly from 0.
+    pub l1_warmup_steps: usize,
+    /// Optimiser steps.
+    pub steps: usize,
+    /// Activation vectors (tokens) a step.
+    pub batch_size: usize,
+    /// Peak learning rate of Adam.
+    pub lr: f64,
+    /// Steps of linear warm-up.
+    pub warmup_steps: usize,
+    /// Share of the steps, at the end, over which the learning rate falls linearly to 0.
+    pub decay_frac: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    /// Train on activations scaled to a mean norm of `sqrt(d_in)`, so that `l1_coeff` and `lr` mean
+    /// the same for every hook point; the scale is folded into the result.
+    pub normalize_activations: bool,
+    /// Leave out the first position of every sequence (the beginning-of-sequence token).
+    pub skip_bos: bool,
+    /// Share of the tokens on which each feature is active at the start.
+    pub init_active: f64,
+    /// Activation vectors that the shuffled buffer holds; it is refilled when half empty.
+    pub buffer_tokens: usize,
+    /// Steps between resamplings of dead features; 0: never.
+    pub resample_every: usize,
+    /// A feature is dead when it was active in none of this many last steps.
+    pub dead_steps: usize,
+    /// Resampling stops after this share of the steps.
+    pub resample_until_frac: f64,
+    /// Steps between entries of the history.
+    pub log_every: usize,
+    /// Seed of initialisation, buffer order and resampling.
+    pub seed: u64,
+}
+
+impl Default for SaeConfig {
+    fn default() -> Self {
+        Self {
+            hook_name: "blocks.0.mlp.hook_post".to_owned(),
+            d_in: 512,
+            d_sae: 4_096,
+            l1_coeff: 1.5,
+            l1_warmup_steps: 100,
+            steps: 1_000,
+            batch_size: 1_024,
+            lr: 2e-3,
+            warmup_steps: 50,
+            decay_frac: 0.2,
+            beta1: 0.9,
+            beta2: 0.99,
+            normalize_activations: true,
+            skip_bos: false,
+            init_active: 0.03,
+            buffer_tokens: 131_072,
+            resample_every: 250,
+            dead_steps: 200,
+            resample_until_frac: 0.7,
+            log_every: 10,
+            seed: 42_069,
+        }
+    }
+}
+
+impl SaeConfig {
+    /// Checks every field; the error names the field, its value and the rule.
+    pub fn validate(&self) -> Result<()> {
+        let bad = |field, value: String, reason: &str| {
+            Err(Error::Config {
+                config: "SaeConfig",
+                field,
+                value,
+                reason: reason.to_owned(),
+            })
+        };
+        for (field, value) in [
+            ("d_in", self.d_in),
+            ("d_sae", self.d_sae),
+            ("batch_size", self.batch_size),
+            ("log_every", self.log_every),
+            ("dead_steps", self.dead_steps),
+        ] {
+            if value == 0 {
+                return bad(field, "0".to_owned(), "must be at least 1");
+            }
+        }
+        if self.buffer_tokens < self.batch_size {
+            return bad(
+                "buffer_tokens",
+                self.buffer_tokens.to_string(),
+                &format!("must hold at least one batch of {}", self.batch_size),
+            );
+        }
+        if !(self.lr > 0.0 && self.lr.is_finite()) {
+            return bad("lr", self.lr.to_string(), "must be positive");
+        }
+        if self.l1_coeff.is_nan() || self.l1_coeff < 0.0 {
+            return bad("l1_coeff", self.l1_coeff.to_string(), "must be at least 0");
+        }
+        if !(self.init_active > 0.0 && self.init_active <= 1.0) {
+            return bad(
+                "init_active",
+                self.init_active.to_string(),
+                "must lie in (0, 1]",
+            );
+        }
+        for (field, value) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            if !(0.0..1.0).contains(&value) {
+                return bad(field, value.to_string(), "must lie in [0, 1)");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+//! A download that can be resumed and is checked before anyone sees it.
+//!
+//! Bytes go to `NAME.part`; once complete and of the right SHA-256 it is renamed to `NAME`.
+//! Resuming: HTTP range requests, RFC 9110 section 14.
+
+use super::corpus::hex;
+use crate::error::{Error, Result};
+use crate::progress::{Progress, Reporter};
+use sha2::{Digest, Sha256};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// An unreachable network must be noticed in seconds: the embedded corpus waits.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest silence of a server that has answered.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(15);
+/// No corpus of ours is near this; a server that sends more is not ours.
+const LARGEST_BYTES: u64 = 1 << 32;
+
+/// Downloads `url` to `path`, checking its SHA-256 unless `sha256` is empty.
+///
+/// A download that was cut short continues where it stopped if the server allows
+/// it, else starts over; without a digest to check it always starts over, since two
+/// versions of the file could be joined. Progress is reported in bytes.
+///
+/// # Errors
+/// [`Error::Download`] for anything the network does, [`Error::Digest`] for a file
+/// of another digest (it is removed), [`Error::Io`] for the disk.
+pub fn download_verified(
+    url: &str,
+    path: &Path,
+    sha256: &str,
+    label: &str,
+    reporter: &mut dyn Reporter,
+) -> Result<()> {
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+    }
+    let part = part_path(path);
+    if sha256.is_empty() {
+        remove(&part)?;
+    }
+    let resumed = part_len(&part) > 0;
+    if !(resumed && digest_matches(&part, sha256)?) {
+        fetch(url, &part, label, reporter)?;
+        if !sha256.is_empty() && !digest_matches(&part, sha256)? {
+            if resumed {
+                // The beginning came from an earlier attempt and may be what is wrong.
+                remove(&part)?;
+                fetch(url, &part, label, reporter)?;
+            }
+            let found = file_digest(&part)?;
+            if !found.eq_ignore_ascii_case(sha256) {
+                remove(&part)?;
+                return Err(Error::Digest {
+                    path: path.to_owned(),
+                    expected: sha256.to_owned(),
+                    found,
+                });
+            }
+        }
+    }
+    std::fs::rename(&part, path).map_err(Error::io("rename the download to", path))
+}
+
+/// `NAME.part` beside `NAME`.
+fn part_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    PathBuf::from(name)
+}
+
+/// Requests what `part` still lacks and appends it.
+fn fetch(url: &str, part: &Path, label: &str, reporter: &mut dyn Reporter) -> Result<()> {
+    let failed = |reason: String| Error::Download {
+        url: url.to_owned(),
+        reason,
+    };
+    let mut have = part_len(part);
+    let mut response = request(url, have).map_err(&failed)?;
+    if response.status() == 416 {
+        // The part is at least as long as the file: nothing of it can be trusted.
+        remove(part)?;
+        have = 0;
+        response = request(url, 0).map_err(&failed)?;
+    }
+    match response.status().as_u16() {
+        206 if range_start(&response) == Some(have) => {}
+        200 => have = 0,
+        206 => {
+            return Err(failed(
+                "the server sent another range than was asked for".into(),
+            ));
+        }
+        status => return Err(failed(format!("the server answered with status {status}"))),
+    }
+    let length = header(&response, "content-length").and_then(|v| v.parse::<u64>().ok());
+    let total = length.map_or(0, |n| n.saturating_add(have));
+    if total > LARGEST_BYTES {
+        return Err(failed(format!("the server announces {total} bytes")));
+    }
+
+    let mut file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .append(have > 0)
+        .truncate(have == 0)
+        .open(part)
+        .map_err(Error::io("write", part))?;
+    let mut progress = Progress::new(reporter, &format!("download {label}"), "B", total);
+    let mut reader = response
+        .into_body()
+        .into_with_config()
+        .limit(LARGEST_BYTES)
+        .reader();
+    let mut buffer = vec![0; 64 * 1024];
+    let end = loop {
+        if progress.interrupted() {
+            break Err("interrupted; the next attempt continues from here".to_owned());
+        }
+        match reader.read(&mut buffer) {
+            Ok(0) => break Ok(()),
+            Ok(n) => {
+                file.write_all(&buffer[..n])
+                    .map_err(Error::io("write", part))?;
+                have += n as u64;
+                progress.update(have, &[]);
+            }
+            Err(e) => break Err(format!("the connection broke after {have} bytes: {e}")),
+        }
+    };
+    progress.finish();
+    file.sync_all().map_err(Error::io("write", part))?;
+    end.map_err(&failed)?;
+    if total > 0 && have < total {
+        return Err(failed(format!(
+            "the connection closed after {have} of {total} bytes; the next attempt continues from there"
+        )));
+    }
+    Ok(())
+}
+
+type Response = ureq::http::Response<ureq::Body>;
+
+fn request(url: &str, have: u64) -> Result<Response, String> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_resolve(Some(CONNECT_TIMEOUT))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_recv_response(Some(SILENCE_TIMEOUT))
+        .timeout_per_read(Some(SILENCE_TIMEOUT))
+        // Ranges count the bytes as sent: they must be the file's own.
+        .accept_encoding("identity")
+        .user_agent(concat!("holoscope/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into();
+    let mut request = agent.get(url);
+    if have > 0 {
+        request = request.header("Range", format!("bytes={have}-"));
+    }
+    request.call().map_err(|e| e.to_string())
+}
+
+fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+/// First byte of `Content-Range: bytes 100-199/200`.
+fn range_start(response: &Response) -> Option<u64> {
+    header(response, "content-range")?
+        .strip_prefix("bytes ")?
+        .split('-')
+        .next()?
+        .parse()
+        .ok()
+}
+
+/// Length of what an earlier attempt left, 0 if nothing.
+fn part_len(part: &Path) -> u64 {
+    std::fs::metadata(part).map_or(0, |m| m.len())
+}
+
+fn remove(part: &Path) -> Result<()> {
+    match std::fs::remove_file(part) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", part)(e)),
+        _ => Ok(()),
+    }
+}
+
+fn digest_matches(path: &Path, sha256: &str) -> Result<bool> {
+    Ok(file_digest(path)?.eq_ignore_ascii_case(sha256))
+}
+
+fn file_digest(path: &Path) -> Result<String> {
+    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut buffer).map_err(Error::io("read", path))? {
+            0 => return Ok(hex(&hasher.finalize())),
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What the embedded corpus talks about: sixteen topics, each with its own words.
+//!
+//! Words are separated by blanks, commonest first. `knife/knives` gives an irregular
+//! plural, `bring/brought/brought` irregular past forms, `stop*` doubles its last letter.
+
+/// The vocabulary of one topic.
+pub(super) struct Topic {
+    pub name: &'static str,
+    /// Two letters that begin the topic's ledger marks.
+    pub mark: &'static str,
+    /// People of the trade.
+    pub agents: &'static str,
+    /// Things, countable.
+    pub things: &'static str,
+    /// What the people do to the things.
+    pub verbs: &'static str,
+    pub adjectives: &'static str,
+    /// Where it happens; `|` separates.
+    pub places: &'static str,
+}
+
+pub(super) const TOPICS: [Topic; 16] = [
+    Topic {
+        name: "harbour",
+        mark: "HB",
+        agents: "sailor pilot captain fisher docker steersman/steersmen boatman/boatmen diver oarsman/oarsmen lamplighter",
+        things: "boat net anchor mast rope oar sail hull tide buoy barrel crate lantern pier wave gull mooring deck cable rudder plank hook keel cargo reef current barge ferry chart knot cleat bilge shoal beacon tiller bollard",
+        verbs: "haul moor steer launch row anchor load unload sight caulk tow lower hoist board ferry splice tar* net*",
+        adjectives: "salty briny drifting tarred seaworthy leaking barnacled windward tidal foggy stranded moored watertight rusting weathered coastal",
+        places: "on the quay|below the mast|beyond the breakwater|along the wharf|at the slipway|under the pier|by the lighthouse|in the hold",
+    },
+    Topic {
+        name: "kitchen",
+        mark: "KT",
+        agents: "cook baker scullion butler brewer host guest steward pastrycook waiter",
+        things: "loaf/loaves pot kettle pan ladle pie onion egg oven spoon dish goose/geese cheese turnip bowl knife/knives cake sauce jug pudding apron stew sausage plate grater skillet roast biscuit pepper lemon dumpling basin cauldron platter tart walnut",
+        verbs: "bake boil stir* taste salt carve peel chop* roast simmer knead serve burn season butter slice toast pickle",
+        adjectives: "buttered crusty savoury greasy steaming peppery overcooked sugary simmering bitter golden floury tasty raw roasted spicy",
+        places: "in the pantry|beside the oven|at the long table|over the fire|near the cellar door|behind the larder|on the hearth|in the scullery",
+    },
+    Topic {
+        name: "garden",
+        mark: "GD",
+        agents: "gardener sower beekeeper orchardist digger florist hedger ploughman/ploughmen grower weeder",
+        things: "rose seed bee hedge root apple tree bud leaf/leaves petal spade vine thorn bulb weed branch rake pear blossom trellis orchard stem hive furrow tulip fern barrow sapling nettle lily sprout cabbage wasp poppy trowel acorn",
+        verbs: "plant water prune sow/sowed/sown dig*/dug/dug weed graft harvest uproot trim* rake mulch gather thin* pluck tend fence scatter",
+        adjectives: "blooming thorny fragrant ripe leafy overgrown wilted mossy flowering shady rooted fertile withered budding sunlit dewy",
+        places: "in the orchard|beside the hedge|under the pear tree|along the furrow|by the beehives|behind the greenhouse|at the garden wall|among the roses",
+    },
+    Topic {
+        name: "market",
+        mark: "MK",
+        agents: "merchant pedlar buyer seller banker lender clerk porter broker moneychanger",
+        things: "coin purse stall scale ledger debt price bargain sack bill basket ribbon bolt tax/taxes pledge fair wagon receipt customer auction trinket penny/pennies token loan fee shop profit sample bale account till counter invoice wage trade contract",
+        verbs: "sell/sold/sold buy/bought/bought weigh count trade barter borrow lend/lent/lent price haggle pawn collect deliver wrap* refund advertise tally purchase",
+        adjectives: "cheap costly profitable worthless indebted thrifty counterfeit bankrupt discounted wholesale overpriced prosperous taxed valuable unpaid secondhand",
+        places: "in the square|at the toll gate|under the awning|beside the weighing house|behind the stalls|at the counting table|along the merchants' row|near the mint",
+    },
+    Topic {
+        name: "mountain",
+        mark: "MT",
+        agents: "shepherd climber guide hunter miner quarryman/quarrymen goatherd hermit tracker woodcutter",
+        things: "peak cliff goat boulder cave ridge path ewe stone eagle ledge pass slope sheep/sheep summit wolf/wolves pine avalanche crag flock ravine tunnel pickaxe glacier gorge hut valley lamb cairn torrent canyon meadow scree bear marmot chasm",
+        verbs: "climb scale descend track herd quarry shear/sheared/shorn cross hunt clear guard mine shelter traverse rope map* chase follow",
+        adjectives: "steep rocky snowy jagged lofty barren craggy windswept perilous granite icy sheer distant narrow pathless echoing",
+        places: "on the ridge|below the summit|inside the cave|across the gorge|at the timber line|above the clouds|along the goat track|beyond the pass",
+    },
+    Topic {
+        name: "library",
+        mark: "LB",
+        agents: "scholar scribe librarian reader poet printer translator copyist bookbinder historian",
+        things: "book page scroll shelf/shelves letter quill chapter verse map ink candle word riddle essay margin folio inkwell story/stories dictionary/dictionaries archive parchment sentence index cover catalogue pamphlet diary/diaries preface alphabet volume poem footnote manuscript binding bookmark glossary/glossaries",
+        verbs: "read/read/read write/wrote/written copy bind/bound/bound study translate quote publish print catalogue memorise recite borrow edit annotate decipher erase title",
+        adjectives: "learned dusty illegible ancient printed illustrated handwritten scholarly forgotten unread leatherbound poetic bookish faded misspelled literary",
+        places: "in the reading room|among the shelves|beneath the lamp|at the writing desk|behind the archive|on the top shelf|in the margin|by the window seat",
+    },
+    Topic {
+        name: "smithy",
+        mark: "SM",
+        agents: "smith founder farrier armourer tinker apprentice welder locksmith stoker cutler",
+        things: "hammer anvil nail chain hinge forge blade bellows/bellows lock horseshoe key file ingot bolt spark furnace rivet chisel axe bell wheel shovel ember tongs/tongs gear vice mould spike bracket axle spring lathe crucible wedge cog grindstone",
+        verbs: "forge hammer temper weld melt sharpen rivet cast/cast/cast bend/bent/bent shoe/shod/shod grind/ground/ground polish strike/struck/struck solder quench straighten engrave fasten",
+        adjectives: "molten iron glowing rusty tempered sooty brazen blunt polished hardened riveted copper sharp forged metallic smouldering",
+        places: "at the anvil|beside the furnace|in the forge yard|under the bellows|by the quenching trough|behind the coal shed|on the workbench|near the grindstone",
+    },
+    Topic {
+        name: "weather",
+        mark: "WX",
+        agents: "farmer watcher traveller prophet messenger rider ranger thatcher drover wanderer",
+        things: "storm cloud wind frost rainbow thunderclap gale drought flood snowflake puddle mist breeze sunrise hailstone icicle shower season winter drizzle tempest summer snowdrift flash roof cloak shutter blizzard monsoon downpour squall sunset weathercock harvest haystack barn umbrella",
+        verbs: "expect fear watch predict weather endure shutter outrun*/outran/outrun escape greet dread welcome curse survive await forecast/forecast/forecast announce notice",
+        adjectives: "rainy stormy cloudless freezing humid thunderous windy overcast sunny drenched frosty scorching muddy chilly misty parched",
+        places: "under the eaves|across the plain|over the barn|along the muddy road|beneath the thunderhead|at the edge of the field|behind the shutters|in the rain",
+    },
+    Topic {
+        name: "court",
+        mark: "CT",
+        agents: "judge lawyer witness bailiff thief/thieves jailer magistrate advocate juror notary/notaries",
+        things: "law oath verdict crime trial seal warrant plea sentence pardon prison decree alibi charge testimony/testimonies fine petition statute bribe confession gavel writ motive appeal claim quarrel accusation dispute gallows/gallows clause dossier cell edict summons hearing bench",
+        verbs: "accuse judge acquit* pardon sentence swear/swore/sworn arrest condemn deny confess question banish fine imprison prove appeal defend overrule",
+        adjectives: "guilty innocent lawful sworn unjust criminal impartial binding convicted lenient illegal disputed merciful corrupt contested legal",
+        places: "before the bench|in the dock|at the assize|inside the cell|on the courthouse steps|under oath|behind the bars|in the witness box",
+    },
+    Topic {
+        name: "music",
+        mark: "MU",
+        agents: "singer fiddler piper drummer dancer minstrel harper composer bellringer conductor",
+        things: "song drum flute tune string harp chord bow note dance bell melody/melodies choir ballad fiddle trumpet rhythm lute hymn chorus concert tambourine refrain pipe duet organ ditty/ditties anthem whistle rehearsal lullaby/lullabies encore tempo cymbal jig overture",
+        verbs: "sing/sang/sung play tune hum* compose rehearse strum* pluck conduct drum* whistle chant perform accompany transpose echo improvise applaud",
+        adjectives: "melodious shrill tuneful rhythmic discordant harmonious musical offbeat sonorous lilting plaintive resounding choral flat muted lyrical",
+        places: "on the stage|in the choir loft|around the bandstand|at the festival|beneath the bell tower|in the dancing hall|behind the curtain|by the organ",
+    },
+    Topic {
+        name: "healing",
+        mark: "HL",
+        agents: "healer nurse surgeon midwife/midwives herbalist patient apothecary/apothecaries leech physician bonesetter",
+        things: "wound fever herb bandage potion cough bone remedy/remedies ointment pulse bruise salve cure splint illness pill tonic blister plague poultice rash headache vial dose symptom ache bottle scar needle tincture crutch syrup toothache swelling diagnosis/diagnoses antidote",
+        verbs: "heal cure bandage treat bind/bound/bound nurse diagnose swallow soothe inspect disinfect bleed/bled/bled stitch prescribe relieve examine comfort wash",
+        adjectives: "feverish wounded pale swollen infected medicinal healthy contagious numb aching bandaged delirious poisonous sickly painless curable",
+        places: "at the bedside|in the infirmary|beside the medicine chest|on the ward|behind the screen|at the apothecary shop|by the sickroom door|in the herb cellar",
+    },
+    Topic {
+        name: "war",
+        mark: "WR",
+        agents: "soldier general archer guard scout knight sentry/sentries spy/spies squire lancer",
+        things: "sword shield siege arrow wall tower army/armies banner battle fortress spear truce helmet enemy/enemies camp raid ambush moat trench horse catapult retreat victory/victories surrender rampart treaty/treaties cannon regiment dagger hostage drawbridge skirmish lance parade weapon scabbard",
+        verbs: "attack defend besiege conquer surrender storm ambush capture fortify raid command invade outflank rout salute disarm pursue repel*",
+        adjectives: "armed victorious defeated besieged fearless bloodied mutinous invading armoured outnumbered vanquished gallant hostile loyal martial warlike",
+        places: "on the rampart|outside the gate|at the front line|across the moat|in the barracks|under the banner|behind the palisade|beyond the trench",
+    },
+    Topic {
+        name: "stars",
+        mark: "ST",
+        agents: "astronomer stargazer navigator astrologer observer dreamer lensmaker timekeeper reckoner watchman/watchmen",
+        things: "star comet moon planet eclipse lens telescope orbit constellation meteor sky/skies shadow horizon zenith sundial omen galaxy/galaxies solstice crater astrolabe dawn nebula equinox sphere dial almanac ray hourglass/hourglasses firmament sextant conjunction twilight pole heaven globe calendar",
+        verbs: "observe measure chart predict name calculate reckon focus record discover observe orbit contemplate map* compare describe trace align",
+        adjectives: "celestial starry lunar distant luminous waning twinkling waxing infinite orbiting nocturnal eclipsed radiant heavenly remote spectral",
+        places: "in the observatory|above the horizon|beneath the constellations|at the eyepiece|on the dark hill|beyond the moon|around the pole|through the lens",
+    },
+    Topic {
+        name: "weaving",
+        mark: "WV",
+        agents: "weaver tailor spinner dyer seamstress embroiderer draper milliner lacemaker cobbler",
+        things: "loom thread cloth/cloths needle shawl spindle button hem cloak stitch gown seam sleeve shuttle ribbon pattern collar blanket tapestry/tapestries thimble bobbin fleece tassel glove skein velvet coat scarf/scarves boot patch pocket quilt vat bonnet cuff braid hat tangle",
+        verbs: "weave/wove/woven sew/sewed/sewn dye spin*/spun/spun stitch mend hem* embroider knit*/knitted/knitted measure unravel fold darn card patch trim* wear/wore/worn iron",
+        adjectives: "woollen silken threadbare embroidered striped linen frayed scarlet patched velvet woven tattered seamless checkered tasselled knitted",
+        places: "at the loom|in the dye house|beside the spinning wheel|on the cutting table|behind the mirror|by the fitting room|among the bolts of cloth|under the skylight",
+    },
+    Topic {
+        name: "river",
+        mark: "RV",
+        agents: "ferryman/ferrymen miller angler bargeman/bargemen washerwoman/washerwomen eelcatcher bridgekeeper raftsman/raftsmen bather wader",
+        things: "bridge stream trout raft mill reed bank otter ford dam pebble weir canoe willow eel waterfall swan pond punt rapid millstone duck ripple sluice heron jetty/jetties ditch bucket frog whirlpool footbridge brook canal marsh well towpath",
+        verbs: "cross ford dam* dredge bridge wade paddle drain fish swim*/swam/swum channel divert cleanse bail flood punt angle drink/drank/drunk",
+        adjectives: "shallow muddy flowing reedy murky swift winding brackish flooded deep rippling stagnant marshy navigable babbling upstream",
+        places: "at the ford|on the bank|under the bridge|among the reeds|beside the mill race|along the towpath|below the weir|in the shallows",
+    },
+    Topic {
+        name: "school",
+        mark: "SC",
+        agents: "teacher pupil tutor student master examiner prefect orator debater beginner",
+        things: "lesson slate question answer number rule ruler riddle test sum desk proof error prize exercise theorem problem bench blackboard lecture fraction essay example guess/guesses triangle circle mistake debate angle timetable subject diploma classroom equation syllable puzzle",
+        verbs: "teach/taught/taught learn solve answer explain study correct examine add subtract divide repeat prove spell ask understand/understood/understood remember forget*/forgot/forgotten",
+        adjectives: "clever diligent lazy studious difficult logical absurd correct mistaken attentive ignorant obedient curious geometric numerical simple",
+        places: "in the schoolroom|at the blackboard|on the back bench|during the lesson|beside the globe|before the examiners|in the playground|under the clock",
+    },
+];

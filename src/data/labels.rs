@@ -1,0 +1,223 @@
+//! Ground truth of a generated text: which latent factor had which value where.
+//!
+//! A span labels bytes; a token takes the label of its last byte, because GPT-2's
+//! tokens carry the space before a word, which belongs to no word.
+
+use super::corpus::Corpus;
+use super::tokenizer::{Tokenizer, documents};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// A latent factor and its values; value 0 means that the factor is absent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Factor {
+    /// For example `"topic"`.
+    pub name: String,
+    /// For example `["none", "harbour", "kitchen"]`.
+    pub values: Vec<String>,
+}
+
+/// Bytes `start..end` of the text, where `factor` has `value`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    pub start: usize,
+    pub end: usize,
+    /// Index into [`SpanLabels::factors`].
+    pub factor: u16,
+    /// Index into [`Factor::values`].
+    pub value: u16,
+}
+
+/// Labels of a text, by bytes; spans of one factor do not overlap and ascend.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SpanLabels {
+    pub factors: Vec<Factor>,
+    pub spans: Vec<Span>,
+}
+
+/// Labels of a token stream: for every factor one value a token.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TokenLabels {
+    pub factors: Vec<Factor>,
+    /// `[n_factors][n_tokens]`, indices into [`Factor::values`].
+    pub values: Vec<Vec<u16>>,
+}
+
+impl TokenLabels {
+    /// The factors' names.
+    pub fn names(&self) -> Vec<String> {
+        self.factors.iter().map(|f| f.name.clone()).collect()
+    }
+
+    /// Number of tokens labelled.
+    pub fn n_tokens(&self) -> usize {
+        self.values.first().map_or(0, Vec::len)
+    }
+
+    /// Position of a factor by its name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] listing the factors that there are.
+    pub fn factor_index(&self, name: &str) -> Result<usize> {
+        self.factors
+            .iter()
+            .position(|f| f.name == name)
+            .ok_or_else(|| Error::NotFound {
+                kind: "factor",
+                name: name.to_owned(),
+                known: self.names(),
+            })
+    }
+
+    /// One factor's value at every token, `[n_tokens]`.
+    pub fn column(&self, name: &str) -> Result<Vec<u16>> {
+        Ok(self.values[self.factor_index(name)?].clone())
+    }
+
+    /// Whether a factor has a given value (by name) at every token, `[n_tokens]`.
+    pub fn indicator(&self, factor: &str, value: &str) -> Result<Vec<bool>> {
+        let at = self.factor_index(factor)?;
+        let values = &self.factors[at].values;
+        let wanted = values
+            .iter()
+            .position(|v| v == value)
+            .ok_or_else(|| Error::NotFound {
+                kind: "factor value",
+                name: value.to_owned(),
+                known: values.clone(),
+            })?;
+        Ok(self.values[at]
+            .iter()
+            .map(|&v| v as usize == wanted)
+            .collect())
+    }
+
+    /// The labels of some stretches of tokens, one after another.
+    pub(super) fn gather(&self, ranges: &[std::ops::Range<usize>]) -> TokenLabels {
+        let pick = |column: &Vec<u16>| {
+            ranges
+                .iter()
+                .flat_map(|r| column[r.clone()].iter().copied())
+                .collect()
+        };
+        TokenLabels {
+            factors: self.factors.clone(),
+            values: self.values.iter().map(pick).collect(),
+        }
+    }
+}
+
+/// Labels of the corpus's tokens in the order of its documents, each beginning
+/// with `<|endoftext|>` (which has no label); `None` for a corpus without labels.
+///
+/// # Errors
+/// [`Error::Tokenise`] if the tokens do not spell the corpus (a compact tokenizer
+/// made from another text).
+pub fn labels_for(corpus: &Corpus, tokenizer: &Tokenizer) -> Result<Option<TokenLabels>> {
+    let Some(spans) = &corpus.labels else {
+        return Ok(None);
+    };
+    let docs = tokenizer.encode_documents(&documents(&corpus.text));
+    token_labels(spans, &docs, tokenizer, corpus.text.len()).map(Some)
+}
+
+/// [`labels_for`] when the documents' tokens are there already.
+pub(super) fn token_labels(
+    labels: &SpanLabels,
+    docs: &[Vec<u32>],
+    tokenizer: &Tokenizer,
+    n_bytes: usize,
+) -> Result<TokenLabels> {
+    let lengths: Vec<usize> = (0..tokenizer.n_vocab() as u32)
+        .map(|id| tokenizer.decode_bytes(&[id]).len())
+        .collect();
+    // Index of each token's last byte; `None` for the separators.
+    let n_tokens = docs.iter().map(Vec::len).sum();
+    let mut last_byte = Vec::with_capacity(n_tokens);
+    let mut at = 0;
+    for doc in docs {
+        last_byte.push(None);
+        for &id in &doc[1..] {
+            at += lengths[id as usize];
+            last_byte.push(Some(at - 1));
+        }
+    }
+    if at != n_bytes {
+        return Err(Error::Tokenise(format!(
+            "the tokens hold {at} bytes and the text {n_bytes}: this tokenizer does not keep all tokens of the text"
+        )));
+    }
+    let mut values = Vec::with_capacity(labels.factors.len());
+    let mut painted = vec![0_u16; n_bytes];
+    for factor in 0..labels.factors.len() {
+        painted.fill(0);
+        for span in labels.spans.iter().filter(|s| s.factor as usize == factor) {
+            painted[span.start..span.end].fill(span.value);
+        }
+        values.push(
+            last_byte
+                .iter()
+                .map(|b| b.map_or(0, |b| painted[b]))
+                .collect(),
+        );
+    }
+    Ok(TokenLabels {
+        factors: labels.factors.clone(),
+        values,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_takes_the_label_of_its_last_byte() {
+        let text = "the red fox\n\nran".to_owned();
+        let factor = Factor {
+            name: "word".to_owned(),
+            values: ["none", "colour", "animal", "verb"]
+                .map(String::from)
+                .to_vec(),
+        };
+        let span = |start, end, value| Span {
+            start,
+            end,
+            factor: 0,
+            value,
+        };
+        let corpus = Corpus {
+            name: "toy".to_owned(),
+            digest: String::new(),
+            source_note: String::new(),
+            labels: Some(SpanLabels {
+                factors: vec![factor],
+                spans: vec![span(4, 7, 1), span(8, 11, 2), span(13, 16, 3)],
+            }),
+            text,
+        };
+        let tokenizer = Tokenizer::gpt2().unwrap();
+        let labels = labels_for(&corpus, &tokenizer).unwrap().unwrap();
+        // EOT, "the", " red", " fox", "\n\n", EOT, "ran"
+        assert_eq!(labels.column("word").unwrap(), [0, 0, 1, 2, 0, 0, 3]);
+        assert_eq!(
+            labels.indicator("word", "animal").unwrap(),
+            [false, false, false, true, false, false, false]
+        );
+        assert!(labels.column("colour").is_err());
+        assert!(labels.indicator("word", "tree").is_err());
+    }
+
+    #[test]
+    fn a_tokenizer_of_another_text_is_refused() {
+        let corpus = Corpus {
+            name: "toy".to_owned(),
+            text: "zebra".to_owned(),
+            digest: String::new(),
+            source_note: String::new(),
+            labels: Some(SpanLabels::default()),
+        };
+        let other = Tokenizer::compact(&[0, 1]).unwrap();
+        assert!(labels_for(&corpus, &other).is_err());
+    }
+}

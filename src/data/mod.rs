@@ -1,0 +1,28 @@
+//! Data: text becomes documents, token ids, a split and batches.
+//!
+//! `text -> documents (after blank lines) -> <|endoftext|> + GPT-2 BPE -> train/val/test -> [batch, n_ctx]`.
+//! Sources: TinyShakespeare (Karpathy 2015), GPT-2's byte-pair encoding (Radford et al. 2019).
+
+mod baselines;
+mod batches;
+mod corpus;
+mod dataset;
+mod download;
+mod embedded;
+mod labels;
+mod pieces;
+mod split;
+mod summary;
+mod tokenizer;
+
+pub use baselines::{Baselines, baselines, bigram_lambda, bigram_loss, unigram_loss};
+pub use batches::Batches;
+pub use corpus::{
+    Corpus, DATA_DIR_VARIABLE, cache_dir, corpus_from_file, load_corpus, load_corpus_with,
+};
+pub use dataset::Dataset;
+pub use download::download_verified;
+pub use embedded::embedded_corpus;
+pub use labels::{Factor, Span, SpanLabels, TokenLabels, labels_for};
+pub use split::TokenSplit;
+pub use tokenizer::{END_OF_TEXT, GPT2_EOT, GPT2_VOCAB, Tokenizer, documents};

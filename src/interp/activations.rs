@@ -1,0 +1,148 @@
+//! Activations of a model at a hook point, flat and encoded, for the analyses of this folder.
+//! `acts = encode(x)`, `x` of one row a token: `[batch * pos, d_in]`.
+//! Source: the `mlp_acts.reshape(-1, d_mlp)` of 1L-Sparse-Autoencoder.
+
+use crate::data::TokenSplit;
+use crate::error::{Error, Result};
+use crate::model::{HookName, NamesFilter, Transformer};
+use crate::progress::{Progress, Reporter};
+use crate::sae::SparseAutoencoder;
+use candle_core::{DType, Tensor};
+
+/// Tokens that one pass of the model handles: bounds the memory of `[tokens, d_sae]`.
+pub(super) const TOKENS_PER_PASS: usize = 1_024;
+/// Nonzero activations kept in all: 8 bytes each.
+const MAX_ENTRIES: usize = 40_000_000;
+
+/// Activations of `tokens` `[batch, pos]` at a hook point, one row a token: `[batch * pos, d_in]`,
+/// f32, of the autoencoder's width.
+pub(super) fn hook_rows(
+    model: &Transformer,
+    hook_name: &str,
+    tokens: &Tensor,
+    d_in: usize,
+) -> Result<Tensor> {
+    let at = HookName::of_model(hook_name, model.cfg())?;
+    let stop = match at {
+        HookName::Block { layer, .. } => Some(layer + 1),
+        HookName::Embed | HookName::PosEmbed => Some(0),
+        _ => None,
+    };
+    let (_, cache) = model.run_with_cache(tokens, &NamesFilter::Names(vec![at]), stop)?;
+    let x = cache.get(hook_name)?;
+    let n = tokens.elem_count();
+    if at.is_attention_square() || x.elem_count() != n * d_in {
+        return Err(Error::shape(
+            format!("the activation at {hook_name}"),
+            format!("{n} tokens of the autoencoder's d_in = {d_in}"),
+            x.dims(),
+        ));
+    }
+    Ok(x.reshape((n, d_in))?.to_dtype(DType::F32)?)
+}
+
+/// Feature activations of `tokens` `[batch, pos]`: `[batch * pos, d_sae]`, f32.
+pub(super) fn encoded_rows(
+    model: &Transformer,
+    sae: &dyn SparseAutoencoder,
+    hook_name: &str,
+    tokens: &Tensor,
+) -> Result<Tensor> {
+    let x = hook_rows(model, hook_name, tokens, sae.d_in())?;
+    Ok(sae.encode(&x)?.to_dtype(DType::F32)?) // [batch * pos, d_sae]
+}
+
+/// The `[d_sae]` activations of one feature, or an error that says which there are.
+pub(super) fn check_feature(sae: &dyn SparseAutoencoder, feature_id: usize) -> Result<()> {
+    if feature_id < sae.d_sae() {
+        return Ok(());
+    }
+    Err(Error::argument(
+        "feature_id",
+        feature_id,
+        format!("the autoencoder has features 0 to {}", sae.d_sae() - 1),
+    ))
+}
+
+/// Every nonzero feature activation on the first sequences of a split.
+pub(super) struct SparseActivations {
+    /// The sequences one after another. `[n_sequences * n_ctx]`
+    pub tokens: Vec<u32>,
+    /// Length of a sequence.
+    pub n_ctx: usize,
+    /// For each feature its (index into `tokens`, activation), ascending. `[d_sae]`
+    pub features: Vec<Vec<(u32, f32)>>,
+}
+
+impl SparseActivations {
+    /// Runs the model over at most `max_sequences` sequences of `split`.
+    pub(super) fn collect(
+        model: &Transformer,
+        sae: &dyn SparseAutoencoder,
+        hook_name: &str,
+        split: &TokenSplit,
+        max_sequences: usize,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Self> {
+        let n_ctx = model.cfg().n_ctx;
+        let n = split.n_sequences(n_ctx).min(max_sequences);
+        if n < 2 {
+            return Err(Error::argument(
+                "sequences of the split",
+                n,
+                format!(
+                    "at least 2 of n_ctx = {n_ctx} are needed, to choose on one half and score on the other"
+                ),
+            ));
+        }
+        let mut found = Self {
+            tokens: Vec::with_capacity(n * n_ctx),
+            n_ctx,
+            features: vec![Vec::new(); sae.d_sae()],
+        };
+        let per_pass = (TOKENS_PER_PASS / n_ctx).max(1);
+        let mut entries = 0;
+        let mut progress = Progress::new(reporter, "feature activations", "sequence", n as u64);
+        for first in (0..n).step_by(per_pass) {
+            let batch: Vec<Vec<u32>> = (first..n.min(first + per_pass))
+                .map(|i| split.sequence(i, n_ctx))
+                .collect();
+            let flat = batch.concat();
+            let tokens = Tensor::from_slice(&flat, (batch.len(), n_ctx), model.device())?;
+            let acts = encoded_rows(model, sae, hook_name, &tokens)?;
+            entries += found.push(&flat, &acts)?;
+            progress.update((first + batch.len()) as u64, &[]);
+            if progress.interrupted() || entries > MAX_ENTRIES {
+                break;
+            }
+        }
+        progress.finish();
+        Ok(found)
+    }
+
+    /// Adds `acts` `[tokens, d_sae]`; how many were not zero.
+    fn push(&mut self, flat: &[u32], acts: &Tensor) -> Result<usize> {
+        let start = self.tokens.len();
+        let d_sae = self.features.len();
+        let values = acts.flatten_all()?.to_vec1::<f32>()?;
+        let mut entries = 0;
+        for (t, row) in values.chunks_exact(d_sae).enumerate() {
+            for (feature, &act) in row.iter().enumerate().filter(|(_, act)| **act > 0.0) {
+                self.features[feature].push(((start + t) as u32, act));
+                entries += 1;
+            }
+        }
+        self.tokens.extend_from_slice(flat);
+        Ok(entries)
+    }
+
+    /// Number of sequences.
+    pub(super) fn n_sequences(&self) -> usize {
+        self.tokens.len() / self.n_ctx
+    }
+
+    /// First token of the second half: predicates are chosen before it and scored from it on.
+    pub(super) fn boundary(&self) -> usize {
+        self.n_sequences() / 2 * self.n_ctx
+    }
+}

@@ -1,0 +1,233 @@
+//! How often each feature is active.
+//! `freq_f = (tokens with acts_f > 0) / (tokens)`; shown as `log10(freq + 10^-6.5)`.
+//! Source: `get_freqs` of 1L-Sparse-Autoencoder; Bricken et al. 2023, "feature density histograms".
+
+use super::activations::encoded_rows;
+use super::bimodality::{Bimodality, bimodality};
+use crate::data::{Batches, TokenSplit};
+use crate::error::{Error, Result};
+use crate::model::Transformer;
+use crate::progress::{Progress, Reporter};
+use crate::sae::SparseAutoencoder;
+use crate::show::{ChartOptions, Figure, MimeBundle, Show, display, histogram};
+use candle_core::DType;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::fmt;
+
+/// Added to every frequency before the logarithm, so that dead features show at -6.5.
+pub const FREQUENCY_FLOOR: f64 = 3.162_277_660_168_379_5e-7;
+
+/// The share of tokens on which each feature is active.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureFrequencies {
+    /// The hook point.
+    pub hook_name: String,
+    /// Share of the tokens with an activation above 0. `[d_sae]`
+    pub freq: Vec<f64>,
+    /// Mean activation over all tokens. `[d_sae]`
+    pub mean_act: Vec<f64>,
+    /// Tokens read, BOS included.
+    pub n_tokens: usize,
+    /// Share of the features that were active on no token read.
+    pub dead_share: f64,
+    /// Active features a token, averaged: the sum of the frequencies.
+    pub l0: f64,
+}
+
+/// Counts active features on `n_batches` batches of `batch_size` sequences (0: as many as show
+/// every sequence of the split once), drawn by `seed`. An interrupt returns what was counted.
+///
+/// # Errors
+/// An unknown hook point, an autoencoder of another width, a split too short for one sequence.
+#[allow(clippy::too_many_arguments)] // the four that say what, the three that say how much
+pub fn feature_frequencies(
+    model: &Transformer,
+    sae: &dyn SparseAutoencoder,
+    hook_name: &str,
+    split: &TokenSplit,
+    n_batches: usize,
+    batch_size: usize,
+    seed: u64,
+    reporter: &mut dyn Reporter,
+) -> Result<FeatureFrequencies> {
+    let mut batches = Batches::new(split, model.cfg().n_ctx, batch_size, seed);
+    let n_batches = match n_batches {
+        0 => batches.batches_per_epoch(),
+        n => n,
+    };
+    let d_sae = sae.d_sae();
+    let (mut active, mut sum) = (vec![0.0; d_sae], vec![0.0; d_sae]);
+    let mut n_tokens = 0;
+    let mut progress = Progress::new(reporter, "feature frequencies", "batch", n_batches as u64);
+    for done in 1..=n_batches {
+        let tokens = batches.next_batch(model.device())?;
+        let acts = encoded_rows(model, sae, hook_name, &tokens)?; // [batch * pos, d_sae]
+        // Counts stay exact in f32 up to 2^24 tokens a batch.
+        add(
+            &mut active,
+            &acts.gt(0.0)?.to_dtype(DType::F32)?.sum(0)?.to_vec1()?,
+        );
+        add(&mut sum, &acts.sum(0)?.to_vec1()?);
+        n_tokens += tokens.elem_count();
+        progress.update(done as u64, &[]);
+        if progress.interrupted() {
+            break;
+        }
+    }
+    progress.finish();
+    if n_tokens == 0 {
+        return Err(Error::argument(
+            "n_batches",
+            n_batches,
+            "the split has no whole sequence",
+        ));
+    }
+    let share = |sum: Vec<f64>| sum.into_iter().map(|s| s / n_tokens as f64).collect();
+    Ok(FeatureFrequencies::new(
+        hook_name,
+        share(active),
+        share(sum),
+        n_tokens,
+    ))
+}
+
+fn add(sum: &mut [f64], more: &[f32]) {
+    for (s, &m) in sum.iter_mut().zip(more) {
+        *s += f64::from(m);
+    }
+}
+
+impl FeatureFrequencies {
+    /// From frequencies and mean activations `[d_sae]` over `n_tokens` tokens.
+    pub fn new(hook_name: &str, freq: Vec<f64>, mean_act: Vec<f64>, n_tokens: usize) -> Self {
+        let dead = freq.iter().filter(|f| **f == 0.0).count();
+        Self {
+            hook_name: hook_name.to_owned(),
+            dead_share: dead as f64 / freq.len().max(1) as f64,
+            l0: freq.iter().sum(),
+            freq,
+            mean_act,
+            n_tokens,
+        }
+    }
+
+    /// Number of features.
+    pub fn n_features(&self) -> usize {
+        self.freq.len()
+    }
+
+    /// Number of features active on no token read.
+    pub fn n_dead(&self) -> usize {
+        self.freq.iter().filter(|f| **f == 0.0).count()
+    }
+
+    /// Which features are rarer than `threshold`, the dead ones included. `[d_sae]`
+    pub fn rare(&self, threshold: f64) -> Vec<bool> {
+        self.freq.iter().map(|f| *f < threshold).collect()
+    }
+
+    /// `log10(freq + 10^-6.5)`. `[d_sae]`
+    pub fn log10(&self) -> Vec<f64> {
+        self.freq
+            .iter()
+            .map(|f| (f + FREQUENCY_FLOOR).log10())
+            .collect()
+    }
+
+    /// The histogram of [`Self::log10`], in percent of the features.
+    pub fn histogram(&self) -> Result<Figure> {
+        let options = ChartOptions::new(
+            "How often features are active",
+            "log10(frequency + 10^-6.5), frequency per token",
+            "share of features (%)",
+        )
+        .x_reference("rare: 1e-4", -4.0)
+        .caption(format!(
+            "{} features on {} tokens; {:.1} % were never active and stand at -6.5.",
+            self.n_features(),
+            self.n_tokens,
+            100.0 * self.dead_share
+        ));
+        histogram(&self.log10(), 60, &options)
+    }
+
+    /// Tests whether the log10 frequencies of the features that are alive have more than one mode.
+    ///
+    /// Frequencies are counts over `n_tokens`; the few smallest counts would be clumps of equal
+    /// logarithms and look like modes, so each count is first moved by a uniform draw from
+    /// (-1/2, 1/2). Dead features are left out: their place at -6.5 is a convention.
+    ///
+    /// # Errors
+    /// Fewer than four features alive.
+    pub fn bimodality(&self, seed: u64) -> Result<Bimodality> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let n = self.n_tokens as f64;
+        let values: Vec<f64> = self
+            .freq
+            .iter()
+            .filter(|f| **f > 0.0)
+            .map(|f| ((f * n).round() + rng.random_range(-0.5..0.5)).log10() - n.log10())
+            .collect();
+        bimodality(&values, seed)
+    }
+
+    /// Shows it; evcxr calls this on a cell's last expression.
+    pub fn evcxr_display(&self) {
+        // A failure is already shown in place.
+        let _ = display(self);
+    }
+}
+
+impl fmt::Display for FeatureFrequencies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} features at {} on {} tokens: L0 {:.1}, {:.1} % never active, {:.1} % rarer than 1e-4",
+            self.n_features(),
+            self.hook_name,
+            self.n_tokens,
+            self.l0,
+            100.0 * self.dead_share,
+            100.0 * self.rare(1e-4).iter().filter(|r| **r).count() as f64
+                / self.n_features().max(1) as f64
+        )
+    }
+}
+
+impl Show for FeatureFrequencies {
+    fn mime_bundle(&self) -> Result<MimeBundle> {
+        Ok(self
+            .histogram()?
+            .mime_bundle()?
+            .with("text/plain", self.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(freq: Vec<f64>, n: usize) -> FeatureFrequencies {
+        let mean = vec![0.0; freq.len()];
+        FeatureFrequencies::new("blocks.0.mlp.hook_post", freq, mean, n)
+    }
+
+    #[test]
+    fn dead_features_stand_at_the_floor_and_count_as_rare() {
+        let f = of(vec![0.0, 0.5, 5e-5], 20_000);
+        assert!((f.log10()[0] + 6.5).abs() < 1e-9);
+        assert_eq!(f.rare(1e-4), [true, false, true]);
+        assert_eq!(f.n_dead(), 1);
+        assert!((f.dead_share - 1.0 / 3.0).abs() < 1e-12);
+        assert!((f.l0 - 0.50005).abs() < 1e-12);
+    }
+
+    #[test]
+    fn equal_small_counts_are_no_modes() {
+        // Counts 1 to 40, ten features each: one broad hump in the logarithm, but tied.
+        let freq = (0..400).map(|i| f64::from(1 + i / 10) / 1e4).collect();
+        let b = of(freq, 10_000).bimodality(1).unwrap();
+        assert!(b.dip_p_value > 0.05, "{b}");
+    }
+}

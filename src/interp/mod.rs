@@ -1,0 +1,34 @@
+//! Analysis: what a dictionary of features keeps of a model, and what its features respond to.
+//! Reconstruction score, frequencies, rare features, logits, token frames, scored descriptions.
+//! Source: Bricken et al. 2023, and Neel Nanda's 1L-Sparse-Autoencoder.
+
+mod activations;
+mod bimodality;
+mod contingency;
+mod control;
+mod dip;
+mod factor_recovery;
+mod feature_summary;
+mod feature_view;
+mod frequencies;
+mod interpretable;
+mod logits;
+mod predicate;
+mod rare_direction;
+mod reconstruction;
+mod token_frame;
+
+pub use bimodality::{Bimodality, NormalComponent, bimodality};
+pub use contingency::Contingency;
+pub use control::random_dictionary;
+pub use dip::{dip, dip_p_value};
+pub use factor_recovery::{FactorRecovery, RecoveredFactor, factor_recovery};
+pub use feature_summary::{FeatureSummary, TokenExample};
+pub use feature_view::{feature_acts, feature_tokens};
+pub use frequencies::{FREQUENCY_FLOOR, FeatureFrequencies, feature_frequencies};
+pub use interpretable::{InterpretableFeatures, describe_feature, interpretable_features};
+pub use logits::{TopLogits, feature_logits, top_logits, vocab_frame};
+pub use predicate::{Predicate, TokenClass};
+pub use rare_direction::{NullBand, RareDirection, rare_direction};
+pub use reconstruction::{ReconstructionScore, reconstruction_score};
+pub use token_frame::{token_frame, top_activations, with_feature};

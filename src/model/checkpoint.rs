@@ -1,0 +1,112 @@
+//! Saving and loading a model in this library's own layout.
+//!
+//! `model.safetensors` with TransformerLens' parameter names, and `config.json`; the same
+//! configuration is in the safetensors metadata, so that the file can travel alone.
+
+use super::safetensors_io as io;
+use super::transformer::Transformer;
+use crate::config::{DeviceKind, TransformerConfig};
+use crate::error::{Error, Result};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+const CONFIG_KEY: &str = "holoscope_config";
+
+impl Transformer {
+    /// Saves to a folder (`model.safetensors` and `config.json`) or, if `path` ends in
+    /// `.safetensors`, to that one file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the place cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let config = serde_json::to_string_pretty(self.cfg())?;
+        let tensors: Vec<_> = self
+            .named_parameters()
+            .into_iter()
+            .map(|(name, var)| (name, var.as_detached_tensor()))
+            .collect();
+        let metadata = HashMap::from([
+            ("format".to_owned(), "pt".to_owned()),
+            (CONFIG_KEY.to_owned(), serde_json::to_string(self.cfg())?),
+        ]);
+        if is_file_name(path) {
+            return io::write(path, &tensors, metadata);
+        }
+        io::write(&path.join("model.safetensors"), &tensors, metadata)?;
+        io::write_file(&path.join("config.json"), config.as_bytes())
+    }
+
+    /// Loads what [`Transformer::save`] wrote, folder or file, onto the CPU.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it is not there, [`Error::Format`] when it is not a checkpoint,
+    /// [`Error::NotFound`] or [`Error::Shape`] when a parameter is missing or does not fit.
+    pub fn load(path: &Path) -> Result<Transformer> {
+        Transformer::load_to(path, DeviceKind::Cpu)
+    }
+
+    /// [`Transformer::load`] onto a device; the device a model was trained on is no property of
+    /// its checkpoint.
+    ///
+    /// # Errors
+    /// As [`Transformer::load`], and [`Error::Config`] for a device this build does not have.
+    pub fn load_to(path: &Path, device: DeviceKind) -> Result<Transformer> {
+        let file = if is_file_name(path) {
+            path.to_owned()
+        } else {
+            path.join("model.safetensors")
+        };
+        let (tensors, metadata) = io::read(&file)?;
+        let cfg = match metadata.get(CONFIG_KEY) {
+            Some(text) => parse_config(text, &file)?,
+            None => {
+                let beside = file.with_file_name("config.json");
+                parse_config(&read_text(&beside)?, &beside)?
+            }
+        };
+        Transformer::from_parameters(&TransformerConfig { device, ..cfg }, &tensors)
+    }
+}
+
+fn is_file_name(path: &Path) -> bool {
+    path.extension().is_some_and(|ext| ext == "safetensors")
+}
+
+fn parse_config(text: &str, path: &Path) -> Result<TransformerConfig> {
+    serde_json::from_str(text).map_err(|err| {
+        Error::format(
+            path,
+            "model configuration",
+            format!(
+                "{err} (for a TransformerLens or Hugging Face folder use load_tl or load_hf_gpt2)"
+            ),
+        )
+    })
+}
+
+/// A text file.
+pub(super) fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(Error::io("read", path))
+}
+
+/// The safetensors files of a folder: `model.safetensors`, or the shards its index names.
+pub(super) fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let single = folder.join("model.safetensors");
+    let index = folder.join("model.safetensors.index.json");
+    if single.exists() || !index.exists() {
+        return Ok(vec![single]);
+    }
+    let text = read_text(&index)?;
+    let json: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|err| Error::format(&index, "safetensors index", err))?;
+    let map = json["weight_map"]
+        .as_object()
+        .ok_or_else(|| Error::format(&index, "safetensors index", "it has no weight_map"))?;
+    let mut shards: Vec<String> = map
+        .values()
+        .filter_map(|file| file.as_str().map(str::to_owned))
+        .collect();
+    shards.sort();
+    shards.dedup();
+    Ok(shards.into_iter().map(|shard| folder.join(shard)).collect())
+}

@@ -1,0 +1,264 @@
+//! One pass through the model, part by part.
+//!
+//! `x_0 = W_E[tokens] + W_pos`, `x += Attn(LN(x))`, `x += MLP(LN(x))`, `logits = LN(x) W_U + b_U`.
+//! Source: Radford et al. 2019; the order of TransformerLens' hook points.
+
+use super::attention::Attention;
+use super::hook_name::{BlockPoint, HookName};
+use super::hooks::Run;
+use super::layer_norm::LayerNorm;
+use super::mlp::Mlp;
+use super::ops;
+use super::transformer::Transformer;
+use crate::error::{Error, Result};
+use candle_core::{D, DType, IndexOp, Tensor};
+
+/// `x W + b` over the last axis: `[batch, pos, d_in]` to `[batch, pos, d_out]`.
+pub(super) fn linear(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let (batch, pos, d_in) = x.dims3()?;
+    let x = x.reshape((batch * pos, d_in))?;
+    let y = if ops::usable(&[&x, w, b]) {
+        ops::linear(&x, w, b)?
+    } else {
+        x.matmul(w)?.broadcast_add(b)?
+    };
+    Ok(y.reshape((batch, pos, w.dim(1)?))?)
+}
+
+impl Transformer {
+    pub(super) fn param(&self, name: &str) -> Result<Tensor> {
+        let value = self.parameter(name)?;
+        match self.params.get(name) {
+            Some(var) if self.tracks_gradients => Ok(var.as_tensor().clone()),
+            _ => Ok(value),
+        }
+    }
+
+    pub(super) fn logits(&self, tokens: &Tensor, run: &mut Run) -> Result<Tensor> {
+        let tokens = self.checked(tokens)?;
+        let x = self.residual(&tokens, None, run)?;
+        let x = self.normed(&x, run)?;
+        self.unembed(&x, run)
+    }
+
+    /// The next-token losses of a pass: `[batch, pos - 1]`, or their mean as a scalar.
+    pub(super) fn losses(&self, tokens: &Tensor, mean: bool, run: &mut Run) -> Result<Tensor> {
+        let tokens = self.checked(tokens)?;
+        let (batch, pos) = tokens.dims2()?;
+        if pos < 2 {
+            return Err(Error::shape("tokens", "[batch, at least 2]", tokens.dims()));
+        }
+        let x = self.residual(&tokens, None, run)?;
+        let x = self.normed(&x, run)?;
+        let targets = tokens.i((.., 1..))?.flatten_all()?;
+        let (w, b) = (self.w_u()?, self.param("unembed.b_U")?);
+        let fused = ops::usable(&[&x, &w, &b]);
+        if !fused || run.watches(HookName::UnembedOut) {
+            let logits = linear(&x, &w, &b)?;
+            let replaced = run.replacement(HookName::UnembedOut, &logits)?;
+            if !fused || replaced.is_some() {
+                let logits = replaced.unwrap_or(logits).narrow(1, 0, pos - 1)?;
+                let losses = composed_cross_entropy(&logits.flatten(0, 1)?, &targets)?;
+                return Ok(if mean {
+                    losses.mean_all()?
+                } else {
+                    losses.reshape((batch, pos - 1))?
+                });
+            }
+        }
+        // Every position but the last predicts.
+        let x = x.narrow(1, 0, pos - 1)?.flatten(0, 1)?.contiguous()?;
+        let targets = targets.to_vec1::<u32>()?;
+        Ok(if mean {
+            ops::mean_cross_entropy(&x, &w, &b, targets)?
+        } else {
+            ops::cross_entropy(&x, &w, &b, targets)?.reshape((batch, pos - 1))?
+        })
+    }
+
+    /// Tokens as contiguous u32 `[batch, pos]` on the model's device, each id in range.
+    pub(super) fn checked(&self, tokens: &Tensor) -> Result<Tensor> {
+        if tokens.rank() != 2 || tokens.elem_count() == 0 {
+            return Err(Error::shape("tokens", "[batch, pos]", tokens.dims()));
+        }
+        if !matches!(tokens.dtype(), DType::U32 | DType::I64 | DType::U8) {
+            return Err(Error::argument(
+                "tokens' type",
+                tokens.dtype().as_str(),
+                "must be an integer type, u32 or i64",
+            ));
+        }
+        let pos = tokens.dim(1)?;
+        if pos > self.cfg.n_ctx {
+            return Err(Error::argument(
+                "sequence length",
+                pos,
+                format!("must be at most n_ctx = {}", self.cfg.n_ctx),
+            ));
+        }
+        let ids = tokens
+            .flatten_all()?
+            .to_dtype(DType::I64)?
+            .to_vec1::<i64>()?;
+        let valid = 0..self.cfg.d_vocab as i64;
+        if let Some(id) = ids.iter().find(|id| !valid.contains(id)) {
+            return Err(Error::argument(
+                "token id",
+                id,
+                format!("must be below d_vocab = {}", self.cfg.d_vocab),
+            ));
+        }
+        Ok(tokens
+            .to_dtype(DType::U32)?
+            .to_device(&self.device)?
+            .contiguous()?)
+    }
+
+    /// Embedding and the blocks before `stop`: `[batch, pos, d_model]`.
+    pub(super) fn residual(
+        &self,
+        tokens: &Tensor,
+        stop: Option<usize>,
+        run: &mut Run,
+    ) -> Result<Tensor> {
+        let n_blocks = stop.unwrap_or(self.cfg.n_layers);
+        if n_blocks > self.cfg.n_layers {
+            return Err(Error::argument(
+                "stop_at_layer",
+                n_blocks,
+                format!("must be at most n_layers = {}", self.cfg.n_layers),
+            ));
+        }
+        let (batch, pos) = tokens.dims2()?;
+        let embed = self
+            .param("embed.W_E")?
+            .index_select(&tokens.flatten_all()?, 0)?
+            .reshape((batch, pos, self.cfg.d_model))?;
+        let embed = run.visit(HookName::Embed, embed)?;
+        let positions = self
+            .param("pos_embed.W_pos")?
+            .narrow(0, 0, pos)?
+            .unsqueeze(0)?;
+        let positions = positions.broadcast_as((batch, pos, self.cfg.d_model))?;
+        let positions = run.visit(HookName::PosEmbed, positions)?;
+        let mut x = (embed + positions)?;
+        for layer in 0..n_blocks {
+            x = self.block(layer, x, run)?;
+        }
+        Ok(x)
+    }
+
+    /// One block, `[batch, pos, d_model]` to the same.
+    fn block(&self, layer: usize, x: Tensor, run: &mut Run) -> Result<Tensor> {
+        let at = |point| HookName::Block { layer, point };
+        let name = |suffix: &str| format!("blocks.{layer}.{suffix}");
+        let x = run.visit(at(BlockPoint::ResidPre), x)?;
+        let ln1 = self.layer_norm(
+            &name("ln1"),
+            at(BlockPoint::Ln1Scale),
+            at(BlockPoint::Ln1Normalized),
+        )?;
+        let out = self
+            .attention(layer)?
+            .forward(&ln1.forward(&x, run)?, run)?;
+        let mut x = (x + run.visit(at(BlockPoint::AttnOut), out)?)?;
+        if !self.cfg.attn_only {
+            x = run.visit(at(BlockPoint::ResidMid), x)?;
+            let ln2 = self.layer_norm(
+                &name("ln2"),
+                at(BlockPoint::Ln2Scale),
+                at(BlockPoint::Ln2Normalized),
+            )?;
+            let out = self.mlp(layer)?.forward(&ln2.forward(&x, run)?, run)?;
+            x = (x + run.visit(at(BlockPoint::MlpOut), out)?)?;
+        }
+        run.visit(at(BlockPoint::ResidPost), x)
+    }
+
+    /// The final norm: `[batch, pos, d_model]`, what the unembedding reads.
+    pub(super) fn normed(&self, x: &Tensor, run: &mut Run) -> Result<Tensor> {
+        let x = self
+            .layer_norm(
+                "ln_final",
+                HookName::LnFinalScale,
+                HookName::LnFinalNormalized,
+            )?
+            .forward(x, run)?;
+        run.visit(HookName::UnembedIn, x)
+    }
+
+    /// `[batch, pos, d_model]` to logits `[batch, pos, d_vocab]`.
+    pub(super) fn unembed(&self, x: &Tensor, run: &mut Run) -> Result<Tensor> {
+        let logits = linear(x, &self.w_u()?, &self.param("unembed.b_U")?)?;
+        run.visit(HookName::UnembedOut, logits)
+    }
+
+    /// Logits `[d_vocab]` of the last position alone.
+    pub(super) fn last_logits(&self, tokens: &Tensor) -> Result<Tensor> {
+        let tokens = self.checked(tokens)?;
+        let mut run = Run::unwatched();
+        let x = self.residual(&tokens, None, &mut run)?;
+        let last = x.narrow(1, x.dim(1)? - 1, 1)?.contiguous()?;
+        let x = self.normed(&last, &mut run)?;
+        Ok(self
+            .unembed(&x, &mut run)?
+            .i((0, 0))?
+            .to_dtype(DType::F32)?)
+    }
+
+    fn w_u(&self) -> Result<Tensor> {
+        if self.cfg.tied_unembed {
+            Ok(self.param("embed.W_E")?.t()?)
+        } else {
+            self.param("unembed.W_U")
+        }
+    }
+
+    fn layer_norm(&self, prefix: &str, scale: HookName, normalized: HookName) -> Result<LayerNorm> {
+        Ok(LayerNorm {
+            w: self.param(&format!("{prefix}.w"))?,
+            b: self.param(&format!("{prefix}.b"))?,
+            eps: self.cfg.eps,
+            scale,
+            normalized,
+        })
+    }
+
+    fn attention(&self, layer: usize) -> Result<Attention> {
+        let param = |name: &str| self.param(&format!("blocks.{layer}.attn.{name}"));
+        Ok(Attention {
+            layer,
+            n_heads: self.cfg.n_heads,
+            d_head: self.cfg.d_head(),
+            w_q: param("W_Q")?,
+            w_k: param("W_K")?,
+            w_v: param("W_V")?,
+            w_o: param("W_O")?,
+            b_q: param("b_Q")?,
+            b_k: param("b_K")?,
+            b_v: param("b_V")?,
+            b_o: param("b_O")?,
+        })
+    }
+
+    fn mlp(&self, layer: usize) -> Result<Mlp> {
+        let param = |name: &str| self.param(&format!("blocks.{layer}.mlp.{name}"));
+        Ok(Mlp {
+            layer,
+            act_fn: self.cfg.act_fn,
+            w_in: param("W_in")?,
+            b_in: param("b_in")?,
+            w_out: param("W_out")?,
+            b_out: param("b_out")?,
+        })
+    }
+}
+
+/// Cross-entropy in nats of `logits` `[n, d_vocab]` against `targets` `[n]`: `[n]`, f32.
+fn composed_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    let logits = logits.to_dtype(DType::F32)?.contiguous()?;
+    let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
+    let log_z = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    let chosen = shifted.gather(&targets.unsqueeze(D::Minus1)?, D::Minus1)?;
+    Ok((log_z - chosen)?.squeeze(D::Minus1)?)
+}

@@ -1,0 +1,310 @@
+//! The names of the hook points, typed.
+//!
+//! `hook_embed`, `blocks.N.attn.hook_pattern`, `ln_final.hook_normalized`, ...; a name prints and
+//! parses letter for letter as in TransformerLens' `HookedTransformer`.
+
+use crate::config::TransformerConfig;
+use crate::error::{Error, Result};
+use std::fmt;
+use std::str::FromStr;
+
+/// An activation inside one block, in the order in which it is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BlockPoint {
+    /// `[batch, pos, d_model]`, the residual stream that enters the block.
+    ResidPre,
+    /// `[batch, pos, 1]`, `sqrt(var + eps)`.
+    Ln1Scale,
+    /// `[batch, pos, d_model]`, centred and scaled, before weight and bias.
+    Ln1Normalized,
+    /// `[batch, pos, n_heads, d_head]`.
+    Q,
+    /// `[batch, pos, n_heads, d_head]`.
+    K,
+    /// `[batch, pos, n_heads, d_head]`.
+    V,
+    /// `[batch, n_heads, query, key]`, scaled, `-inf` where the key is in the future.
+    AttnScores,
+    /// `[batch, n_heads, query, key]`, rows sum to one.
+    Pattern,
+    /// `[batch, pos, n_heads, d_head]`, values averaged by the pattern.
+    Z,
+    /// `[batch, pos, d_model]`.
+    AttnOut,
+    /// `[batch, pos, d_model]`; absent in attention-only models.
+    ResidMid,
+    /// `[batch, pos, 1]`; absent in attention-only models.
+    Ln2Scale,
+    /// `[batch, pos, d_model]`; absent in attention-only models.
+    Ln2Normalized,
+    /// `[batch, pos, d_mlp]`, before the nonlinearity.
+    MlpPre,
+    /// `[batch, pos, d_mlp]`, after the nonlinearity.
+    MlpPost,
+    /// `[batch, pos, d_model]`.
+    MlpOut,
+    /// `[batch, pos, d_model]`, the residual stream that leaves the block.
+    ResidPost,
+}
+
+const BLOCK_POINTS: [(BlockPoint, &str); 17] = [
+    (BlockPoint::ResidPre, "hook_resid_pre"),
+    (BlockPoint::Ln1Scale, "ln1.hook_scale"),
+    (BlockPoint::Ln1Normalized, "ln1.hook_normalized"),
+    (BlockPoint::Q, "attn.hook_q"),
+    (BlockPoint::K, "attn.hook_k"),
+    (BlockPoint::V, "attn.hook_v"),
+    (BlockPoint::AttnScores, "attn.hook_attn_scores"),
+    (BlockPoint::Pattern, "attn.hook_pattern"),
+    (BlockPoint::Z, "attn.hook_z"),
+    (BlockPoint::AttnOut, "hook_attn_out"),
+    (BlockPoint::ResidMid, "hook_resid_mid"),
+    (BlockPoint::Ln2Scale, "ln2.hook_scale"),
+    (BlockPoint::Ln2Normalized, "ln2.hook_normalized"),
+    (BlockPoint::MlpPre, "mlp.hook_pre"),
+    (BlockPoint::MlpPost, "mlp.hook_post"),
+    (BlockPoint::MlpOut, "hook_mlp_out"),
+    (BlockPoint::ResidPost, "hook_resid_post"),
+];
+
+impl BlockPoint {
+    /// Its name without the `blocks.N.` before it.
+    pub fn suffix(self) -> &'static str {
+        BLOCK_POINTS[self as usize].1
+    }
+
+    fn needs_mlp(self) -> bool {
+        use BlockPoint::*;
+        matches!(
+            self,
+            ResidMid | Ln2Scale | Ln2Normalized | MlpPre | MlpPost | MlpOut
+        )
+    }
+}
+
+/// The name of a hook point; prints and parses as TransformerLens writes it.
+///
+/// ```
+/// use holoscope::model::{BlockPoint, HookName};
+/// let name: HookName = "blocks.0.mlp.hook_post".parse().unwrap();
+/// assert_eq!(name, HookName::Block { layer: 0, point: BlockPoint::MlpPost });
+/// assert_eq!(name.to_string(), "blocks.0.mlp.hook_post");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HookName {
+    /// `hook_embed`: token embeddings, `[batch, pos, d_model]`.
+    Embed,
+    /// `hook_pos_embed`: position embeddings, `[batch, pos, d_model]`.
+    PosEmbed,
+    /// `blocks.N. ...`: a point of block `layer`.
+    Block { layer: usize, point: BlockPoint },
+    /// `ln_final.hook_scale`, `[batch, pos, 1]`.
+    LnFinalScale,
+    /// `ln_final.hook_normalized`, `[batch, pos, d_model]`.
+    LnFinalNormalized,
+    /// `unembed.hook_in`, `[batch, pos, d_model]`.
+    UnembedIn,
+    /// `unembed.hook_out`: the logits, `[batch, pos, d_vocab]`.
+    UnembedOut,
+}
+
+impl HookName {
+    /// Every hook point of a model, in the order of computation.
+    pub fn all(cfg: &TransformerConfig) -> Vec<HookName> {
+        let mut names = vec![HookName::Embed, HookName::PosEmbed];
+        for layer in 0..cfg.n_layers {
+            names.extend(
+                BLOCK_POINTS
+                    .iter()
+                    .filter(|(point, _)| !(cfg.attn_only && point.needs_mlp()))
+                    .map(|&(point, _)| HookName::Block { layer, point }),
+            );
+        }
+        names.extend([
+            HookName::LnFinalScale,
+            HookName::LnFinalNormalized,
+            HookName::UnembedIn,
+            HookName::UnembedOut,
+        ]);
+        names
+    }
+
+    /// Parses a name and checks that the model has it.
+    ///
+    /// # Errors
+    /// [`Error::UnknownHook`] with the model's nearest names.
+    pub fn of_model(name: &str, cfg: &TransformerConfig) -> Result<HookName> {
+        let all = HookName::all(cfg);
+        match name.parse::<HookName>() {
+            Ok(parsed) if all.contains(&parsed) => Ok(parsed),
+            _ => Err(unknown(name, &all)),
+        }
+    }
+
+    /// True for activations whose second axis is the head, not the position.
+    pub fn is_attention_square(self) -> bool {
+        matches!(
+            self,
+            HookName::Block {
+                point: BlockPoint::AttnScores | BlockPoint::Pattern,
+                ..
+            }
+        )
+    }
+}
+
+impl fmt::Display for HookName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HookName::Embed => f.write_str("hook_embed"),
+            HookName::PosEmbed => f.write_str("hook_pos_embed"),
+            HookName::Block { layer, point } => write!(f, "blocks.{layer}.{}", point.suffix()),
+            HookName::LnFinalScale => f.write_str("ln_final.hook_scale"),
+            HookName::LnFinalNormalized => f.write_str("ln_final.hook_normalized"),
+            HookName::UnembedIn => f.write_str("unembed.hook_in"),
+            HookName::UnembedOut => f.write_str("unembed.hook_out"),
+        }
+    }
+}
+
+impl FromStr for HookName {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<HookName> {
+        let parsed = match name {
+            "hook_embed" => Some(HookName::Embed),
+            "hook_pos_embed" => Some(HookName::PosEmbed),
+            "ln_final.hook_scale" => Some(HookName::LnFinalScale),
+            "ln_final.hook_normalized" => Some(HookName::LnFinalNormalized),
+            "unembed.hook_in" => Some(HookName::UnembedIn),
+            "unembed.hook_out" => Some(HookName::UnembedOut),
+            _ => parse_block(name),
+        };
+        // "blocks.01." parses as layer 1 but is not how the name is written.
+        parsed
+            .filter(|hook| hook.to_string() == name)
+            .ok_or_else(|| {
+                let layer = name
+                    .split('.')
+                    .nth(1)
+                    .and_then(|n| n.parse::<usize>().ok())
+                    .unwrap_or(0);
+                let mut all = HookName::all(&TransformerConfig {
+                    n_layers: 1,
+                    ..TransformerConfig::default()
+                });
+                for hook in &mut all {
+                    if let HookName::Block { layer: at, .. } = hook {
+                        *at = layer;
+                    }
+                }
+                unknown(name, &all)
+            })
+    }
+}
+
+fn parse_block(name: &str) -> Option<HookName> {
+    let (layer, suffix) = name.strip_prefix("blocks.")?.split_once('.')?;
+    let layer = layer.parse().ok()?;
+    let &(point, _) = BLOCK_POINTS.iter().find(|(_, s)| *s == suffix)?;
+    Some(HookName::Block { layer, point })
+}
+
+fn unknown(name: &str, known: &[HookName]) -> Error {
+    let mut ranked: Vec<(usize, String)> = known
+        .iter()
+        .map(|hook| {
+            let hook = hook.to_string();
+            (edit_distance(name, &hook), hook)
+        })
+        .collect();
+    ranked.sort_by_key(|(distance, _)| *distance);
+    Error::UnknownHook {
+        name: name.to_owned(),
+        nearest: ranked.into_iter().take(3).map(|(_, hook)| hook).collect(),
+    }
+}
+
+/// Levenshtein distance in characters.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let substitute = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_name_prints_and_parses_to_itself() {
+        let cfg = TransformerConfig {
+            n_layers: 12,
+            ..TransformerConfig::default()
+        };
+        for name in HookName::all(&cfg) {
+            assert_eq!(name.to_string().parse::<HookName>().unwrap(), name);
+        }
+    }
+
+    #[test]
+    fn block_points_are_listed_in_declaration_order() {
+        for (i, (point, _)) in BLOCK_POINTS.iter().enumerate() {
+            assert_eq!(*point as usize, i);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_nearest_first() {
+        let Err(Error::UnknownHook { nearest, .. }) = "blocks.3.mlp.hook_pst".parse::<HookName>()
+        else {
+            panic!("parsed")
+        };
+        assert_eq!(nearest[0], "blocks.3.mlp.hook_post");
+    }
+
+    #[test]
+    fn a_layer_beyond_the_model_is_unknown() {
+        let cfg = TransformerConfig::default();
+        let err = HookName::of_model("blocks.1.hook_resid_pre", &cfg).unwrap_err();
+        assert!(err.to_string().contains("blocks.0.hook_resid_pre"), "{err}");
+    }
+
+    #[test]
+    fn attention_only_models_have_no_mlp_points() {
+        let cfg = TransformerConfig {
+            attn_only: true,
+            ..TransformerConfig::default()
+        };
+        assert!(HookName::of_model("blocks.0.mlp.hook_post", &cfg).is_err());
+        assert!(HookName::of_model("blocks.0.hook_resid_mid", &cfg).is_err());
+        assert!(HookName::of_model("blocks.0.attn.hook_z", &cfg).is_ok());
+    }
+
+    #[test]
+    fn edit_distance_has_known_values() {
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+        assert_eq!(edit_distance("", "abc"), 3);
+        assert_eq!(edit_distance("abc", "abc"), 0);
+    }
+
+    proptest! {
+        /// Whatever parses prints back to the very same text.
+        #[test]
+        fn what_parses_prints_the_same(name in "[a-z0-9_.]{0,30}|blocks\\.[0-9]{1,3}\\.(hook_resid_pre|attn\\.hook_q)") {
+            if let Ok(hook) = name.parse::<HookName>() {
+                prop_assert_eq!(hook.to_string(), name);
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The MLP: one hidden layer.
+//!
+//! `out = f(x W_in + b_in) W_out + b_out`.
+//! Source: Radford et al. 2019 (GELU-new); Elhage et al. 2022 (SoLU).
+
+use super::attention::softmax;
+use super::forward::linear;
+use super::hook_name::{BlockPoint, HookName};
+use super::hooks::Run;
+use super::ops;
+use crate::config::Activation;
+use crate::error::Result;
+use candle_core::{DType, Tensor};
+
+/// One block's MLP; `w_in` is `[d_model, d_mlp]`, `w_out` `[d_mlp, d_model]`.
+pub(super) struct Mlp {
+    pub(super) layer: usize,
+    pub(super) act_fn: Activation,
+    pub(super) w_in: Tensor,
+    pub(super) b_in: Tensor,
+    pub(super) w_out: Tensor,
+    pub(super) b_out: Tensor,
+}
+
+impl Mlp {
+    fn at(&self, point: BlockPoint) -> HookName {
+        HookName::Block {
+            layer: self.layer,
+            point,
+        }
+    }
+
+    /// `x` `[batch, pos, d_model]`, already normalised, to `[batch, pos, d_model]`.
+    pub(super) fn forward(&self, x: &Tensor, run: &mut Run) -> Result<Tensor> {
+        let pre = linear(x, &self.w_in, &self.b_in)?;
+        let pre = run.visit(self.at(BlockPoint::MlpPre), pre)?;
+        let post = activate(&pre, self.act_fn)?;
+        let post = run.visit(self.at(BlockPoint::MlpPost), post)?;
+        linear(&post, &self.w_out, &self.b_out)
+    }
+}
+
+/// The nonlinearity, element by element (SoLU: along the last axis).
+pub(super) fn activate(x: &Tensor, act_fn: Activation) -> Result<Tensor> {
+    if ops::usable(&[x])
+        && let Some(y) = ops::activation(x, act_fn)
+    {
+        return Ok(y?);
+    }
+    Ok(match act_fn {
+        Activation::Gelu => x.gelu_erf()?,
+        Activation::GeluNew => x.gelu()?,
+        Activation::Relu => x.relu()?,
+        Activation::Silu => x.silu()?,
+        Activation::Solu => {
+            let weights = softmax(&x.to_dtype(DType::F32)?)?.to_dtype(x.dtype())?;
+            (x * weights)?
+        }
+    })
+}

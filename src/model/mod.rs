@@ -1,0 +1,28 @@
+//! A GPT-2 style transformer whose every activation can be watched or replaced.
+//!
+//! `logits = LN(x_L) W_U + b_U`, `x_{l+1} = x_l + Attn(LN(x_l)) + MLP(LN(..))`.
+//! Source: Radford et al. 2019; hook points and parameter names of TransformerLens.
+
+mod attention;
+mod cache;
+mod checkpoint;
+mod device;
+mod forward;
+mod generate;
+mod hook_name;
+mod hooks;
+mod init;
+mod layer_norm;
+mod load_hf;
+mod load_tl;
+mod mlp;
+mod ops;
+mod safetensors_io;
+mod summary;
+mod transformer;
+
+pub use cache::ActivationCache;
+pub use generate::GenerateConfig;
+pub use hook_name::{BlockPoint, HookName};
+pub use hooks::{Hook, NamesFilter, mean_ablate, zero_ablate};
+pub use transformer::Transformer;

@@ -1,0 +1,202 @@
+//! The MLP's nonlinearities, forwards and backwards.
+//!
+//! GELU-new is `x s(2u)`, `s` the logistic function, `u = sqrt(2/pi) (x + 0.044715 x^3)`, which is
+//! `x (1 + tanh u) / 2`. Source: Hendrycks and Gimpel 2016, arXiv:1606.08415.
+
+use super::vector::{Kernel, exp, widest};
+use super::{contiguous, elements};
+use crate::config::Activation;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+const ELEMENTS_PER_TASK: usize = 16 * 1024;
+/// `2 sqrt(2 / pi)`.
+const TWICE_ROOT: f32 = 1.595_769;
+const CUBIC: f32 = 0.044_715;
+
+struct GeluNew;
+struct Relu;
+struct Silu;
+
+/// The activation, or `None` for those that have no kernel.
+pub(in crate::model) fn activation(x: &Tensor, act_fn: Activation) -> Option<Result<Tensor>> {
+    let x = match x.contiguous() {
+        Ok(x) => x,
+        Err(err) => return Some(Err(err)),
+    };
+    match act_fn {
+        Activation::GeluNew => Some(x.apply_op1(GeluNew)),
+        Activation::Relu => Some(x.apply_op1(Relu)),
+        Activation::Silu => Some(x.apply_op1(Silu)),
+        Activation::Gelu | Activation::Solu => None,
+    }
+}
+
+#[inline(always)]
+fn logistic(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+#[inline(always)]
+fn gelu_new(x: f32) -> f32 {
+    x * logistic(TWICE_ROOT * (x + CUBIC * x * x * x))
+}
+
+#[inline(always)]
+fn gelu_new_slope(x: f32) -> f32 {
+    let s = logistic(TWICE_ROOT * (x + CUBIC * x * x * x));
+    s + x * s * (1.0 - s) * TWICE_ROOT * (1.0 + 3.0 * CUBIC * x * x)
+}
+
+#[inline(always)]
+fn silu_slope(x: f32) -> f32 {
+    let s = logistic(x);
+    s * (1.0 + x * (1.0 - s))
+}
+
+/// `y = f(x)`, element by element.
+struct Map<'a, F> {
+    y: &'a mut [f32],
+    x: &'a [f32],
+    f: F,
+}
+
+impl<F: Fn(f32) -> f32> Kernel for Map<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (y, x) in self.y.iter_mut().zip(self.x) {
+            *y = (self.f)(*x);
+        }
+    }
+}
+
+fn map(
+    storage: &CpuStorage,
+    layout: &Layout,
+    f: impl Fn(f32) -> f32 + Sync,
+) -> Result<(CpuStorage, Shape)> {
+    let x = contiguous(storage, layout)?;
+    let mut y = vec![0.0f32; x.len()];
+    y.par_chunks_mut(ELEMENTS_PER_TASK)
+        .zip(x.par_chunks(ELEMENTS_PER_TASK))
+        .for_each(|(y, x)| widest(Map { y, x, f: &f }));
+    Ok((CpuStorage::F32(y), layout.shape().clone()))
+}
+
+/// `grad * slope(x)`.
+fn chain(x: &Tensor, grad: &Tensor, slope: impl Fn(f32) -> f32 + Sync) -> Result<Option<Tensor>> {
+    let grad = grad.contiguous()?;
+    let mut dx = vec![0.0f32; x.elem_count()];
+    {
+        let (x_storage, x_layout) = x.storage_and_layout();
+        let (g_storage, g_layout) = grad.storage_and_layout();
+        let x = elements(&x_storage, x_layout)?;
+        let g = elements(&g_storage, g_layout)?;
+        dx.par_chunks_mut(ELEMENTS_PER_TASK)
+            .zip(x.par_chunks(ELEMENTS_PER_TASK))
+            .zip(g.par_chunks(ELEMENTS_PER_TASK))
+            .for_each(|((dx, x), g)| {
+                widest(Map {
+                    y: dx,
+                    x,
+                    f: &slope,
+                });
+                for (dx, g) in dx.iter_mut().zip(g) {
+                    *dx *= g;
+                }
+            });
+    }
+    Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
+}
+
+impl CustomOp1 for GeluNew {
+    fn name(&self) -> &'static str {
+        "gelu-new"
+    }
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        map(x, layout, gelu_new)
+    }
+    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        chain(x, grad, gelu_new_slope)
+    }
+}
+
+impl CustomOp1 for Relu {
+    fn name(&self) -> &'static str {
+        "relu"
+    }
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        // Not `max`: NaN stays NaN.
+        map(x, layout, |x| if x < 0.0 { 0.0 } else { x })
+    }
+    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        chain(x, grad, |x| if x > 0.0 { 1.0 } else { 0.0 })
+    }
+}
+
+impl CustomOp1 for Silu {
+    fn name(&self) -> &'static str {
+        "silu"
+    }
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        map(x, layout, |x| x * logistic(x))
+    }
+    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        chain(x, grad, silu_slope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::checks::{agree, matches_finite_differences, random};
+    use super::*;
+    use candle_core::{Device, Var};
+    use proptest::prelude::*;
+
+    fn spread(shape: &[usize]) -> Var {
+        Var::from_tensor(&(random(shape, 1).as_tensor() * 6.0).unwrap()).unwrap()
+    }
+
+    fn fused(x: &Tensor, act_fn: Activation) -> Tensor {
+        activation(x, act_fn).unwrap().unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        /// Values are candle's own; gradients to the four digits of candle's GELU constants.
+        #[test]
+        fn they_are_the_composed_functions(n in 1usize..40, d in 1usize..40) {
+            let x = spread(&[n, d]);
+            agree(&[&x], 1e-4, || fused(&x, Activation::GeluNew), || x.gelu().unwrap());
+            agree(&[&x], 1e-5, || fused(&x, Activation::Silu), || x.silu().unwrap());
+            agree(&[&x], 1e-5, || fused(&x, Activation::Relu), || x.relu().unwrap());
+        }
+    }
+
+    #[test]
+    fn gradients_are_finite_differences() {
+        let x = spread(&[3, 7]);
+        for act_fn in [Activation::GeluNew, Activation::Silu] {
+            matches_finite_differences(&[&x], 1e-3, || fused(&x, act_fn));
+        }
+    }
+
+    #[test]
+    fn nan_stays_nan_and_far_values_saturate() {
+        let x = Tensor::new(&[f32::NAN, 1e4, -1e4, 0.0], &Device::Cpu).unwrap();
+        for act_fn in [Activation::GeluNew, Activation::Silu, Activation::Relu] {
+            let y = fused(&x, act_fn).to_vec1::<f32>().unwrap();
+            assert!(y[0].is_nan());
+            assert_eq!(y[1], 1e4);
+            assert!(y[2].abs() < 1e-6 && y[3] == 0.0, "{y:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_gives_nothing() {
+        let x = random(&[0, 3], 1);
+        assert_eq!(fused(&x, Activation::GeluNew).dims(), [0, 3]);
+    }
+}

@@ -1,0 +1,262 @@
+//! Causal attention without the pattern ever leaving a core's cache.
+//!
+//! `P = softmax(scale Q K^T)` over `key <= query`, `Z = P V`; with `G = dZ`: `dV = P^T G`,
+//! `dP = G V^T`, `dS = P (dP - rowsum(dP P))`, `dQ = scale dS K`, `dK = scale dS^T Q`.
+//! Source: Dao et al. 2022, arXiv:2205.14135, appendix B (here one whole row at a time).
+
+use super::vector::{Kernel, exp_in_place, max, sum_by, widest};
+use super::{Into, Matrix, contiguous, elements, matmul};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+const SERIAL: gemm::Parallelism = gemm::Parallelism::None;
+
+struct CausalAttention {
+    pos: usize,
+    n_heads: usize,
+    d_head: usize,
+}
+
+/// `q`, `k`, `v` `[batch, pos, n_heads, d_head]` to `z` of the same shape; scores are scaled by
+/// `1 / sqrt(d_head)`.
+pub(in crate::model) fn causal_attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+    let (_, pos, n_heads, d_head) = q.dims4()?;
+    let op = CausalAttention {
+        pos,
+        n_heads,
+        d_head,
+    };
+    q.contiguous()?
+        .apply_op3(&k.contiguous()?, &v.contiguous()?, op)
+}
+
+impl CausalAttention {
+    fn width(&self) -> usize {
+        self.n_heads * self.d_head
+    }
+
+    fn scale(&self) -> f32 {
+        1.0 / (self.d_head as f32).sqrt()
+    }
+
+    /// One head of one sequence, `[pos, d_head]`, out of `[pos, n_heads, d_head]`.
+    fn head<'a>(&self, x: &'a [f32], head: usize) -> Matrix<'a> {
+        let x = &x[head * self.d_head..];
+        Matrix::strided(x, self.pos, self.d_head, self.width(), 1)
+    }
+
+    /// The pattern `[query, key]` of one head into `p`.
+    fn pattern(&self, q: Matrix, k: Matrix, p: &mut [f32]) {
+        matmul(p, self.pos, Into::Overwrite, self.scale(), q, k.t(), SERIAL);
+        widest(CausalSoftmax { p, pos: self.pos });
+    }
+
+    /// `dq`, `dk`, `dv` of one sequence, one after the other in `out`.
+    fn backward_sequence(&self, qkvg: [&[f32]; 4], out: &mut [f32]) {
+        let pos = self.pos;
+        let (dq, rest) = out.split_at_mut(pos * self.width());
+        let (dk, dv) = rest.split_at_mut(pos * self.width());
+        let mut p = vec![0.0f32; pos * pos];
+        let mut ds = vec![0.0f32; pos * pos];
+        for head in 0..self.n_heads {
+            let [q, k, v, g] = qkvg.map(|x| self.head(x, head));
+            let at = head * self.d_head;
+            let width = self.width();
+            self.pattern(q, k, &mut p);
+            let p_matrix = Matrix::new(&p, pos, pos);
+            matmul(
+                &mut dv[at..],
+                width,
+                Into::Overwrite,
+                1.0,
+                p_matrix.t(),
+                g,
+                SERIAL,
+            );
+            matmul(&mut ds, pos, Into::Overwrite, 1.0, g, v.t(), SERIAL);
+            for (ds, p) in ds.chunks_exact_mut(pos).zip(p.chunks_exact(pos)) {
+                let mean = sum_by(ds, p, |ds, p| ds * p);
+                for (ds, p) in ds.iter_mut().zip(p) {
+                    *ds = p * (*ds - mean);
+                }
+            }
+            let ds = Matrix::new(&ds, pos, pos);
+            matmul(
+                &mut dq[at..],
+                width,
+                Into::Overwrite,
+                self.scale(),
+                ds,
+                k,
+                SERIAL,
+            );
+            matmul(
+                &mut dk[at..],
+                width,
+                Into::Overwrite,
+                self.scale(),
+                ds.t(),
+                q,
+                SERIAL,
+            );
+        }
+    }
+}
+
+/// Scores `[query, key]` to the pattern, in place.
+struct CausalSoftmax<'a> {
+    p: &'a mut [f32],
+    pos: usize,
+}
+
+impl Kernel for CausalSoftmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (query, row) in self.p.chunks_exact_mut(self.pos).enumerate() {
+            let (past, future) = row.split_at_mut(query + 1);
+            future.fill(0.0);
+            let shift = max(past);
+            let inverse = 1.0 / exp_in_place(past, shift);
+            for x in past {
+                *x *= inverse;
+            }
+        }
+    }
+}
+
+impl CustomOp3 for CausalAttention {
+    fn name(&self) -> &'static str {
+        "causal-attention"
+    }
+
+    fn cpu_fwd(
+        &self,
+        q: &CpuStorage,
+        q_layout: &Layout,
+        k: &CpuStorage,
+        k_layout: &Layout,
+        v: &CpuStorage,
+        v_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let q = contiguous(q, q_layout)?;
+        let k = contiguous(k, k_layout)?;
+        let v = contiguous(v, v_layout)?;
+        let size = self.pos * self.width();
+        let mut z = vec![0.0f32; q.len()];
+        z.par_chunks_mut(size)
+            .enumerate()
+            .for_each(|(sequence, z)| {
+                let of = sequence * size..(sequence + 1) * size;
+                let mut p = vec![0.0f32; self.pos * self.pos];
+                for head in 0..self.n_heads {
+                    let [q, k, v] = [q, k, v].map(|x| self.head(&x[of.clone()], head));
+                    self.pattern(q, k, &mut p);
+                    let p = Matrix::new(&p, self.pos, self.pos);
+                    let z = &mut z[head * self.d_head..];
+                    matmul(z, self.width(), Into::Overwrite, 1.0, p, v, SERIAL);
+                }
+            });
+        Ok((CpuStorage::F32(z), q_layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        _res: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        let size = self.pos * self.width();
+        let n = q.elem_count();
+        let mut sequences = vec![0.0f32; 3 * n];
+        {
+            let (q_storage, q_layout) = q.storage_and_layout();
+            let (k_storage, k_layout) = k.storage_and_layout();
+            let (v_storage, v_layout) = v.storage_and_layout();
+            let (g_storage, g_layout) = grad.storage_and_layout();
+            let qkvg = [
+                elements(&q_storage, q_layout)?,
+                elements(&k_storage, k_layout)?,
+                elements(&v_storage, v_layout)?,
+                elements(&g_storage, g_layout)?,
+            ];
+            sequences
+                .par_chunks_mut(3 * size)
+                .enumerate()
+                .for_each(|(sequence, out)| {
+                    let of = sequence * size..(sequence + 1) * size;
+                    self.backward_sequence(qkvg.map(|x| &x[of.clone()]), out);
+                });
+        }
+        let all = Tensor::from_vec(sequences, (n / size, 3, size), q.device())?;
+        let part = |i: usize| all.narrow(1, i, 1)?.contiguous()?.reshape(q.shape());
+        Ok((Some(part(0)?), Some(part(1)?), Some(part(2)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::checks::{agree, matches_finite_differences, random};
+    use super::*;
+    use candle_core::{D, Device};
+    use proptest::prelude::*;
+
+    fn composed(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+        let (_, pos, _, d_head) = q.dims4()?;
+        let heads_first = |t: &Tensor| t.permute((0, 2, 1, 3))?.contiguous();
+        let (q, k, v) = (heads_first(q)?, heads_first(k)?, heads_first(v)?);
+        let scores = (q.matmul(&k.t()?)? / (d_head as f64).sqrt())?;
+        let mask: Vec<f32> = (0..pos * pos)
+            .map(|i| if i % pos > i / pos { -1e30 } else { 0.0 })
+            .collect();
+        let mask = Tensor::from_vec(mask, (pos, pos), &Device::Cpu)?;
+        let scores = scores.broadcast_add(&mask)?;
+        let max = scores.detach().max_keepdim(D::Minus1)?;
+        let exp = scores.broadcast_sub(&max)?.exp()?;
+        let p = exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)?;
+        p.matmul(&v)?.permute((0, 2, 1, 3))?.contiguous()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// Values and gradients are those of the composed operations.
+        #[test]
+        fn it_is_the_composed_attention(
+            batch in 1usize..4, pos in 1usize..40, n_heads in 1usize..4, d_head in 1usize..12,
+        ) {
+            let shape = [batch, pos, n_heads, d_head];
+            let (q, k, v) = (random(&shape, 1), random(&shape, 2), random(&shape, 3));
+            agree(
+                &[&q, &k, &v],
+                5e-5,
+                || causal_attention(&q, &k, &v).unwrap(),
+                || composed(&q, &k, &v).unwrap(),
+            );
+        }
+    }
+
+    #[test]
+    fn gradients_are_finite_differences() {
+        let shape = [2, 4, 2, 3];
+        let (q, k, v) = (random(&shape, 1), random(&shape, 2), random(&shape, 3));
+        matches_finite_differences(&[&q, &k, &v], 1e-3, || {
+            causal_attention(&q, &k, &v).unwrap()
+        });
+    }
+
+    #[test]
+    fn a_single_position_attends_to_itself() {
+        let shape = [2, 1, 2, 3];
+        let (q, k, v) = (random(&shape, 1), random(&shape, 2), random(&shape, 3));
+        agree(
+            &[&v],
+            1e-6,
+            || causal_attention(&q, &k, &v).unwrap(),
+            || v.as_tensor().clone(),
+        );
+    }
+}

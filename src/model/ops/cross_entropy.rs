@@ -1,0 +1,355 @@
+//! Unembedding and cross-entropy together: the logits never exist as a whole.
+//!
+//! `loss_i = ln sum_v exp(l_iv) - l_{i,t_i}`, `l = x W + b`; `dl = weight_i (softmax(l_i) -
+//! onehot(t_i))`, `dx = dl W^T`, `dW = x^T dl`, `db = sum dl`. Source: as in Liger-Kernel's fused
+//! linear cross-entropy (Hsu et al. 2024, arXiv:2410.10989): a chunk of rows at a time.
+
+use super::vector::{Kernel, add_and_max, add_column_sums, exp_in_place, widest};
+use super::{Into, Matrix, PARALLEL, contiguous, elements, matmul};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail};
+use rayon::prelude::*;
+use std::sync::Mutex;
+
+/// Rows of logits in memory at once; few enough that they stay in the last cache, enough that
+/// adding to `dW` once a chunk costs little.
+const ROWS_PER_CHUNK: usize = 256;
+
+/// `dx`, `dW`, `db`.
+struct Gradients {
+    dx: Vec<f32>,
+    dw: Vec<f32>,
+    db: Vec<f32>,
+}
+
+/// How the rows are put together.
+#[derive(Clone, Copy, PartialEq)]
+enum Reduction {
+    /// A scalar, their mean; gradients are computed on the way.
+    Mean,
+    /// `[n]`; gradients are computed when asked for.
+    None,
+}
+
+struct CrossEntropy {
+    targets: Vec<u32>,
+    reduction: Reduction,
+    wants_gradients: bool,
+    kept: Mutex<Option<Gradients>>,
+}
+
+/// Mean cross-entropy in nats of `x` `[n, d]`, `w` `[d, v]`, `b` `[v]` against `targets` (`n` ids
+/// below `v`): a scalar.
+pub(in crate::model) fn mean_cross_entropy(
+    x: &Tensor,
+    w: &Tensor,
+    b: &Tensor,
+    targets: Vec<u32>,
+) -> Result<Tensor> {
+    apply(x, w, b, targets, Reduction::Mean)
+}
+
+/// [`mean_cross_entropy`] without the mean: `[n]`.
+pub(in crate::model) fn cross_entropy(
+    x: &Tensor,
+    w: &Tensor,
+    b: &Tensor,
+    targets: Vec<u32>,
+) -> Result<Tensor> {
+    apply(x, w, b, targets, Reduction::None)
+}
+
+fn apply(
+    x: &Tensor,
+    w: &Tensor,
+    b: &Tensor,
+    targets: Vec<u32>,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    let v = w.dim(1)?;
+    if targets.len() != x.dim(0)? || targets.iter().any(|&t| t as usize >= v) {
+        bail!(
+            "cross-entropy needs one target below {v} for each of {} rows",
+            x.dim(0)?
+        )
+    }
+    let op = CrossEntropy {
+        targets,
+        reduction,
+        wants_gradients: x.track_op() || w.track_op() || b.track_op(),
+        kept: Mutex::new(None),
+    };
+    x.contiguous()?.apply_op3(w, b, op)
+}
+
+/// Losses of every row, and, where `weight` says how much each counts, the gradients of
+/// `sum_i weight_i loss_i`.
+fn pass(
+    x: Matrix,
+    w: Matrix,
+    b: &[f32],
+    targets: &[u32],
+    weight: Option<&[f32]>,
+) -> (Vec<f32>, Option<Gradients>) {
+    let (n, d, v) = (x.rows, x.cols, w.cols);
+    let mut losses = vec![0.0f32; n];
+    let mut grads = weight.map(|_| Gradients {
+        dx: vec![0.0; n * d],
+        dw: vec![0.0; d * v],
+        db: vec![0.0; v],
+    });
+    let mut logits = vec![0.0f32; ROWS_PER_CHUNK.min(n) * v];
+    for start in (0..n).step_by(ROWS_PER_CHUNK) {
+        let rows = ROWS_PER_CHUNK.min(n - start);
+        let chunk = Matrix::new(&x.data[start * d..(start + rows) * d], rows, d);
+        let logits = &mut logits[..rows * v];
+        matmul(logits, v, Into::Overwrite, 1.0, chunk, w, PARALLEL);
+        logits
+            .par_chunks_mut(v)
+            .zip(losses[start..start + rows].par_iter_mut())
+            .enumerate()
+            .for_each(|(row, (logits, loss))| {
+                *loss = widest(Row {
+                    logits,
+                    b,
+                    target: targets[start + row] as usize,
+                    weight: weight.map(|weight| weight[start + row]),
+                });
+            });
+        if let Some(Gradients { dx, dw, db }) = &mut grads {
+            let dl = Matrix::new(logits, rows, v);
+            matmul(
+                &mut dx[start * d..],
+                d,
+                Into::Overwrite,
+                1.0,
+                dl,
+                w.t(),
+                PARALLEL,
+            );
+            let into = if start == 0 {
+                Into::Overwrite
+            } else {
+                Into::Add
+            };
+            matmul(dw, v, into, 1.0, chunk.t(), dl, PARALLEL);
+            add_column_sums(db, logits);
+        }
+    }
+    (losses, grads)
+}
+
+/// One row of logits, still without bias.
+struct Row<'a> {
+    logits: &'a mut [f32],
+    b: &'a [f32],
+    target: usize,
+    weight: Option<f32>,
+}
+
+impl Kernel for Row<'_> {
+    type Output = f32;
+
+    /// The loss of the row; with a weight, the logits become their gradient.
+    #[inline(always)]
+    fn run(self) -> f32 {
+        let shift = add_and_max(self.logits, self.b);
+        let chosen = self.logits[self.target];
+        let sum = exp_in_place(self.logits, shift);
+        if let Some(weight) = self.weight {
+            let factor = weight / sum;
+            for l in self.logits.iter_mut() {
+                *l *= factor;
+            }
+            self.logits[self.target] -= weight;
+        }
+        sum.ln() + shift - chosen
+    }
+}
+
+impl CustomOp3 for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "unembed-cross-entropy"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        w: &CpuStorage,
+        w_layout: &Layout,
+        b: &CpuStorage,
+        b_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let x = Matrix::new(
+            contiguous(x, x_layout)?,
+            x_layout.dims()[0],
+            x_layout.dims()[1],
+        );
+        let w = Matrix::of(w, w_layout)?;
+        let b = contiguous(b, b_layout)?;
+        let n = x.rows;
+        if self.reduction == Reduction::None {
+            let (losses, _) = pass(x, w, b, &self.targets, None);
+            return Ok((CpuStorage::F32(losses), Shape::from(n)));
+        }
+        let weight = vec![1.0 / n as f32; n];
+        let weight = self.wants_gradients.then_some(weight.as_slice());
+        let (losses, grads) = pass(x, w, b, &self.targets, weight);
+        if let Ok(mut kept) = self.kept.lock() {
+            *kept = grads;
+        }
+        let mean = losses.iter().map(|&x| f64::from(x)).sum::<f64>() / n as f64;
+        Ok((CpuStorage::F32(vec![mean as f32]), Shape::from(())))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        b: &Tensor,
+        _res: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (n, d) = x.dims2()?;
+        let kept = self.kept.lock().ok().and_then(|mut kept| kept.take());
+        let (grads, factor) = match (kept, self.reduction) {
+            (Some(grads), _) => (grads, f64::from(grad.to_scalar::<f32>()?)),
+            // A second backward pass through the same node.
+            (None, Reduction::Mean) => {
+                let weight = grad.to_scalar::<f32>()? / n as f32;
+                (self.gradients(x, w, b, &vec![weight; n])?, 1.0)
+            }
+            (None, Reduction::None) => {
+                let weight = grad.contiguous()?.to_vec1::<f32>()?;
+                (self.gradients(x, w, b, &weight)?, 1.0)
+            }
+        };
+        let device = x.device();
+        let scaled = |values: Vec<f32>, shape: &[usize]| -> Result<Option<Tensor>> {
+            let t = Tensor::from_vec(values, shape, device)?;
+            Ok(Some(if factor == 1.0 { t } else { (t * factor)? }))
+        };
+        let v = b.elem_count();
+        Ok((
+            scaled(grads.dx, &[n, d])?,
+            scaled(grads.dw, &[d, v])?,
+            scaled(grads.db, &[v])?,
+        ))
+    }
+}
+
+impl CrossEntropy {
+    fn gradients(&self, x: &Tensor, w: &Tensor, b: &Tensor, weight: &[f32]) -> Result<Gradients> {
+        let (n, d) = x.dims2()?;
+        let (x_storage, x_layout) = x.storage_and_layout();
+        let (w_storage, w_layout) = w.storage_and_layout();
+        let (b_storage, b_layout) = b.storage_and_layout();
+        let x = Matrix::new(elements(&x_storage, x_layout)?, n, d);
+        let Storage::Cpu(w_storage) = &*w_storage else {
+            bail!("a fused kernel needs a tensor on the CPU")
+        };
+        let w = Matrix::of(w_storage, w_layout)?;
+        let b = elements(&b_storage, b_layout)?;
+        match pass(x, w, b, &self.targets, Some(weight)) {
+            (_, Some(grads)) => Ok(grads),
+            _ => bail!("no gradients of the cross-entropy"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::checks::{agree, matches_finite_differences, random};
+    use super::*;
+    use candle_core::{D, Device};
+    use proptest::prelude::*;
+
+    fn targets(n: usize, v: usize) -> Vec<u32> {
+        (0..n).map(|i| ((i * 7 + 3) % v) as u32).collect()
+    }
+
+    fn composed(x: &Tensor, w: &Tensor, b: &Tensor, targets: Vec<u32>) -> Result<Tensor> {
+        let logits = x.matmul(w)?.broadcast_add(b)?;
+        let n = targets.len();
+        let targets = Tensor::from_vec(targets, (n, 1), &Device::Cpu)?;
+        let log_z = logits.exp()?.sum_keepdim(D::Minus1)?.log()?;
+        (log_z - logits.gather(&targets, 1)?)?.squeeze(1)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// Values and gradients are those of the composed operations, over chunk edges and with
+        /// tied (transposed) weights.
+        #[test]
+        fn it_is_the_composed_loss(n in 1usize..300, d in 1usize..12, v in 1usize..50, t: bool) {
+            let x = random(&[n, d], 1);
+            let w = if t { random(&[v, d], 2) } else { random(&[d, v], 2) };
+            let b = random(&[v], 3);
+            let w_of = || if t { w.t().unwrap() } else { w.as_tensor().clone() };
+            agree(
+                &[&x, &w, &b],
+                1e-4,
+                || cross_entropy(&x, &w_of(), &b, targets(n, v)).unwrap(),
+                || composed(&x, &w_of(), &b, targets(n, v)).unwrap(),
+            );
+            agree(
+                &[&x, &w, &b],
+                1e-5,
+                || mean_cross_entropy(&x, &w_of(), &b, targets(n, v)).unwrap(),
+                || composed(&x, &w_of(), &b, targets(n, v)).unwrap().mean_all().unwrap(),
+            );
+        }
+    }
+
+    #[test]
+    fn gradients_are_finite_differences() {
+        let (x, w, b) = (random(&[5, 3], 1), random(&[3, 4], 2), random(&[4], 3));
+        matches_finite_differences(&[&x, &w, &b], 1e-3, || {
+            mean_cross_entropy(&x, &w, &b, targets(5, 4)).unwrap()
+        });
+        matches_finite_differences(&[&x, &w, &b], 1e-3, || {
+            cross_entropy(&x, &w, &b, targets(5, 4)).unwrap()
+        });
+    }
+
+    #[test]
+    fn a_second_backward_pass_gives_the_same_gradients() {
+        let (x, w, b) = (random(&[5, 3], 1), random(&[3, 4], 2), random(&[4], 3));
+        let loss = mean_cross_entropy(&x, &w, &b, targets(5, 4)).unwrap();
+        let grad = |_| {
+            loss.backward()
+                .unwrap()
+                .get(&w)
+                .unwrap()
+                .to_vec2::<f32>()
+                .unwrap()
+        };
+        assert_eq!(grad(0), grad(1));
+    }
+
+    #[test]
+    fn one_class_costs_nothing_and_a_far_logit_does_not_overflow() {
+        let (x, w, b) = (random(&[2, 3], 1), random(&[3, 1], 2), random(&[1], 3));
+        let loss = mean_cross_entropy(&x, &w, &b, vec![0, 0]).unwrap();
+        assert_eq!(loss.to_scalar::<f32>().unwrap(), 0.0);
+        let x = Tensor::new(&[[1f32]], &Device::Cpu).unwrap();
+        let w = Tensor::new(&[[1000f32, 0.0]], &Device::Cpu).unwrap();
+        let b = Tensor::zeros(2, candle_core::DType::F32, &Device::Cpu).unwrap();
+        let loss = mean_cross_entropy(&x, &w, &b, vec![1]).unwrap();
+        assert_eq!(loss.to_scalar::<f32>().unwrap(), 1000.0);
+    }
+
+    #[test]
+    fn a_nan_activation_gives_a_nan_loss() {
+        let x = Tensor::new(&[[f32::NAN]], &Device::Cpu).unwrap();
+        let (w, b) = (random(&[1, 40], 2), random(&[40], 3));
+        let loss = mean_cross_entropy(&x, &w, &b, vec![1]).unwrap();
+        assert!(loss.to_scalar::<f32>().unwrap().is_nan());
+    }
+
+    #[test]
+    fn a_target_beyond_the_vocabulary_is_an_error() {
+        let (x, w, b) = (random(&[1, 3], 1), random(&[3, 4], 2), random(&[4], 3));
+        assert!(mean_cross_entropy(&x, &w, &b, vec![4]).is_err());
+    }
+}

@@ -1,0 +1,245 @@
+//! Fused kernels with hand-derived gradients, for f32 on the CPU.
+//!
+//! candle's element-wise operations each make a pass over memory on one thread; these do a
+//! layer's work in one pass on all of them. Anything else takes the composed path.
+
+mod activation;
+mod attention;
+mod cross_entropy;
+mod layer_norm;
+mod linear;
+mod vector;
+
+pub(super) use activation::activation;
+pub(super) use attention::causal_attention;
+pub(super) use cross_entropy::{cross_entropy, mean_cross_entropy};
+pub(super) use layer_norm::layer_norm;
+pub(super) use linear::linear;
+
+use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, bail};
+
+/// Rows that one task takes; fixed, so that sums do not depend on the number of threads.
+const ROWS_PER_TASK: usize = 64;
+
+/// Whether the fused kernels apply to all of these.
+pub(super) fn usable(tensors: &[&Tensor]) -> bool {
+    tensors
+        .iter()
+        .all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
+}
+
+/// The elements of a contiguous f32 tensor in CPU memory.
+fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        None => bail!("a fused kernel needs contiguous elements, found {layout:?}"),
+    }
+}
+
+/// [`contiguous`] for what `Tensor::storage_and_layout` returns.
+fn elements<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+    match storage {
+        Storage::Cpu(storage) => contiguous(storage, layout),
+        _ => bail!("a fused kernel needs a tensor on the CPU"),
+    }
+}
+
+/// A matrix somewhere in a slice: element `(i, j)` is at `i * row + j * col`.
+#[derive(Clone, Copy)]
+struct Matrix<'a> {
+    data: &'a [f32],
+    rows: usize,
+    cols: usize,
+    row: usize,
+    col: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Row-major.
+    fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
+        Self::strided(data, rows, cols, cols, 1)
+    }
+
+    fn strided(data: &'a [f32], rows: usize, cols: usize, row: usize, col: usize) -> Self {
+        let m = Self {
+            data,
+            rows,
+            cols,
+            row,
+            col,
+        };
+        assert!(last_index(rows, cols, row, col) <= data.len());
+        m
+    }
+
+    /// A tensor of rank two with any strides.
+    fn of(storage: &'a CpuStorage, layout: &Layout) -> Result<Self> {
+        let (rows, cols) = layout.shape().dims2()?;
+        let data = &storage.as_slice::<f32>()?[layout.start_offset()..];
+        let stride = layout.stride();
+        Ok(Self::strided(data, rows, cols, stride[0], stride[1]))
+    }
+
+    /// Transposed.
+    fn t(self) -> Self {
+        Self {
+            data: self.data,
+            rows: self.cols,
+            cols: self.rows,
+            row: self.col,
+            col: self.row,
+        }
+    }
+}
+
+/// One past the largest index used.
+fn last_index(rows: usize, cols: usize, row: usize, col: usize) -> usize {
+    if rows == 0 || cols == 0 {
+        0
+    } else {
+        (rows - 1) * row + (cols - 1) * col + 1
+    }
+}
+
+/// What a product does with what is in its destination.
+#[derive(Clone, Copy, PartialEq)]
+enum Into {
+    Overwrite,
+    Add,
+}
+
+/// `out (+)= scale * a b`, `out` row-major with `out_row` between rows.
+fn matmul(
+    out: &mut [f32],
+    out_row: usize,
+    into: Into,
+    scale: f32,
+    a: Matrix,
+    b: Matrix,
+    parallelism: gemm::Parallelism,
+) {
+    assert_eq!(a.cols, b.rows, "inner dimensions");
+    assert!(last_index(a.rows, b.cols, out_row, 1) <= out.len());
+    assert!(out_row >= b.cols, "rows of the destination overlap");
+    if a.rows == 0 || b.cols == 0 {
+        return;
+    }
+    // SAFETY: the largest index of each operand was checked against its slice, `a` and `b` when
+    // they were made and `out` above; `out` is borrowed mutably, so it overlaps neither.
+    unsafe {
+        gemm::gemm(
+            a.rows,
+            b.cols,
+            a.cols,
+            out.as_mut_ptr(),
+            1,
+            out_row as isize,
+            into == Into::Add,
+            a.data.as_ptr(),
+            a.col as isize,
+            a.row as isize,
+            b.data.as_ptr(),
+            b.col as isize,
+            b.row as isize,
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+/// All threads.
+const PARALLEL: gemm::Parallelism = gemm::Parallelism::Rayon(0);
+
+#[cfg(test)]
+pub(super) mod checks {
+    //! What the tests of every kernel need.
+
+    use candle_core::{Device, Tensor, Var};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// Uniform in `[-1, 1)`.
+    pub fn random(shape: &[usize], seed: u64) -> Var {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let values: Vec<f32> = (0..shape.iter().product())
+            .map(|_| rng.random_range(-1.0..1.0))
+            .collect();
+        Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
+    }
+
+    pub fn flat(t: &Tensor) -> Vec<f32> {
+        t.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    pub fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
+        assert_eq!(a.dims(), b.dims());
+        flat(a)
+            .iter()
+            .zip(flat(b))
+            .map(|(x, y)| (x - y).abs())
+            .fold(0.0, f32::max)
+    }
+
+    /// A scalar in which every output element counts differently.
+    pub fn weighted_sum(y: &Tensor) -> Tensor {
+        let weights = random(y.dims(), 99);
+        (y * weights.as_tensor()).unwrap().sum_all().unwrap()
+    }
+
+    /// Values and gradients of `fused` and `composed` agree to `tolerance`.
+    pub fn agree(
+        vars: &[&Var],
+        tolerance: f32,
+        fused: impl Fn() -> Tensor,
+        composed: impl Fn() -> Tensor,
+    ) {
+        let (ours, theirs) = (fused(), composed());
+        let difference = largest_difference(&ours, &theirs);
+        assert!(difference < tolerance, "values differ by {difference}");
+        let ours = weighted_sum(&ours).backward().unwrap();
+        let theirs = weighted_sum(&theirs).backward().unwrap();
+        for (i, var) in vars.iter().enumerate() {
+            let (a, b) = (ours.get(var).unwrap(), theirs.get(var).unwrap());
+            let difference = largest_difference(a, b);
+            assert!(
+                difference < tolerance,
+                "gradient {i} differs by {difference}"
+            );
+        }
+    }
+
+    /// The gradient of `f` by each variable is its central difference, to `tolerance` relative
+    /// to the largest entry.
+    pub fn matches_finite_differences(vars: &[&Var], tolerance: f32, f: impl Fn() -> Tensor) {
+        let step = 1e-2f32;
+        let grads = weighted_sum(&f()).backward().unwrap();
+        for (which, var) in vars.iter().enumerate() {
+            let analytic = flat(grads.get(var).unwrap());
+            let start = flat(var);
+            let mut numeric = Vec::new();
+            for i in 0..start.len() {
+                let at = |delta: f32| {
+                    let mut moved = start.clone();
+                    moved[i] += delta;
+                    let moved = Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap();
+                    var.set(&moved).unwrap();
+                    weighted_sum(&f()).to_scalar::<f32>().unwrap()
+                };
+                numeric.push((at(step) - at(-step)) / (2.0 * step));
+            }
+            let back = Tensor::from_vec(start, var.dims(), &Device::Cpu).unwrap();
+            var.set(&back).unwrap();
+            let largest = numeric.iter().fold(1.0f32, |m, x| m.max(x.abs()));
+            for (i, (a, n)) in analytic.iter().zip(&numeric).enumerate() {
+                assert!(
+                    (a - n).abs() < tolerance * largest,
+                    "variable {which}, element {i}: {a} analytic, {n} numeric"
+                );
+            }
+        }
+    }
+}

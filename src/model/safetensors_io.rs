@@ -1,0 +1,103 @@
+//! Tensors to and from `.safetensors` files.
+//!
+//! Written to a file beside the target and renamed, so that a crash leaves the old file whole.
+//! Source: the safetensors format, version 0.
+
+use crate::error::{Error, Result};
+use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::path::Path;
+
+const FORMAT: &str = "safetensors file";
+
+/// The tensors of a file, on the CPU, and its metadata.
+pub(super) fn read(path: &Path) -> Result<(BTreeMap<String, Tensor>, HashMap<String, String>)> {
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let bad = |err: safetensors::SafeTensorError| Error::format(path, FORMAT, err);
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(bad)?;
+    let file = SafeTensors::deserialize(&bytes).map_err(bad)?;
+    let mut tensors = BTreeMap::new();
+    for (name, view) in file.tensors() {
+        let dtype = match view.dtype() {
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            Dtype::F64 => DType::F64,
+            Dtype::I64 => DType::I64,
+            Dtype::U32 => DType::U32,
+            Dtype::U8 => DType::U8,
+            // Masks of other libraries; no parameter has such a type.
+            _ => continue,
+        };
+        let value = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?;
+        tensors.insert(name, value);
+    }
+    Ok((tensors, header.metadata().clone().unwrap_or_default()))
+}
+
+/// Writes `tensors` (f32, f16 or bf16) with `metadata`.
+pub(super) fn write(
+    path: &Path,
+    tensors: &[(String, Tensor)],
+    metadata: HashMap<String, String>,
+) -> Result<()> {
+    let mut buffers = Vec::with_capacity(tensors.len());
+    for (name, value) in tensors {
+        buffers.push((name.clone(), value.dims().to_vec(), raw_bytes(value)?));
+    }
+    let mut views = Vec::with_capacity(buffers.len());
+    for (name, shape, (dtype, bytes)) in &buffers {
+        let view = TensorView::new(*dtype, shape.clone(), bytes)
+            .map_err(|err| Error::format(path, FORMAT, err))?;
+        views.push((name.clone(), view));
+    }
+    let bytes = serialize(views, Some(metadata)).map_err(|err| Error::format(path, FORMAT, err))?;
+    write_file(path, &bytes)
+}
+
+/// Writes a file by way of a temporary one beside it.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io("write", path))?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    file.as_file()
+        .sync_all()
+        .map_err(Error::io("write", path))?;
+    file.persist(path)
+        .map_err(|err| Error::io("rename to", path)(err.error))?;
+    Ok(())
+}
+
+fn raw_bytes(value: &Tensor) -> Result<(Dtype, Vec<u8>)> {
+    let value = value.flatten_all()?;
+    Ok(match value.dtype() {
+        DType::F16 => {
+            let values = value.to_vec1::<half::f16>()?;
+            (
+                Dtype::F16,
+                values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            )
+        }
+        DType::BF16 => {
+            let values = value.to_vec1::<half::bf16>()?;
+            (
+                Dtype::BF16,
+                values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            )
+        }
+        _ => {
+            let values = value.to_dtype(DType::F32)?.to_vec1::<f32>()?;
+            (
+                Dtype::F32,
+                values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            )
+        }
+    })
+}

@@ -1,0 +1,160 @@
+//! Shuffled activations of a model: what the autoencoder trains on.
+//! A pool of rows; batches are drawn without replacement, and when half is used up the used half
+//! is replaced by fresh activations and all is shuffled again (1L-Sparse-Autoencoder's buffer).
+
+use crate::config::SaeConfig;
+use crate::data::{Batches, Dataset};
+use crate::error::{Error, Result};
+use crate::model::{HookName, NamesFilter, Transformer};
+use candle_core::DType;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+/// Sequences that the model sees in one run.
+const SEQUENCES_A_RUN: usize = 16;
+
+/// A shuffled pool of activation vectors, refilled from the model.
+#[derive(Debug)]
+pub struct ActivationBuffer {
+    source: Source,
+    d_in: usize,
+    /// `[capacity, d_in]`, row-major.
+    rows: Vec<f32>,
+    /// A permutation of the rows; those before `used` have been given out.
+    order: Vec<u32>,
+    used: usize,
+    rng: ChaCha8Rng,
+    /// Rows that the last run of the model gave beyond what was needed.
+    spare: Vec<f32>,
+}
+
+/// Where rows come from.
+struct Source {
+    model: Transformer,
+    batches: Batches,
+    hook: HookName,
+    stop_at_layer: Option<usize>,
+    skip_bos: bool,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source")
+            .field("hook", &self.hook)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ActivationBuffer {
+    /// A full pool of `cfg.buffer_tokens` activations at `cfg.hook_name` over training sequences.
+    ///
+    /// The first position of every sequence holds the beginning-of-sequence token, the same
+    /// vector each time; `cfg.skip_bos` leaves it out.
+    ///
+    /// # Errors
+    /// [`Error::UnknownHook`] for a hook that the model does not have; [`Error::Shape`] when its
+    /// activations are not `cfg.d_in` wide; [`Error::Argument`] when the split is too short.
+    pub fn new(model: &Transformer, data: &Dataset, cfg: &SaeConfig) -> Result<ActivationBuffer> {
+        cfg.validate()?;
+        let hook = HookName::of_model(&cfg.hook_name, model.cfg())?;
+        let stop_at_layer = match hook {
+            HookName::Embed | HookName::PosEmbed => Some(0),
+            HookName::Block { layer, .. } => Some(layer + 1),
+            _ => None,
+        };
+        let source = Source {
+            model: model.without_gradients(),
+            batches: Batches::new(&data.train, model.cfg().n_ctx, SEQUENCES_A_RUN, cfg.seed),
+            hook,
+            stop_at_layer,
+            skip_bos: cfg.skip_bos,
+        };
+        let mut buffer = ActivationBuffer {
+            source,
+            d_in: cfg.d_in,
+            rows: vec![0.0; cfg.buffer_tokens * cfg.d_in],
+            order: (0..cfg.buffer_tokens as u32).collect(),
+            used: cfg.buffer_tokens,
+            rng: ChaCha8Rng::seed_from_u64(cfg.seed),
+            spare: Vec::new(),
+        };
+        buffer.refill()?;
+        Ok(buffer)
+    }
+
+    /// Rows not yet given out since the last shuffle.
+    pub fn remaining(&self) -> usize {
+        self.order.len() - self.used
+    }
+
+    /// The whole pool, `[capacity, d_in]`, row-major, in no particular order.
+    pub fn rows(&self) -> &[f32] {
+        &self.rows
+    }
+
+    /// The next `n` rows, in random order, into `out` (cleared first), `[n, d_in]`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for more rows than the pool holds; those of the model's run.
+    pub fn next_batch(&mut self, n: usize, out: &mut Vec<f32>) -> Result<()> {
+        if n > self.order.len() {
+            let reason = format!("the buffer holds {} rows", self.order.len());
+            return Err(Error::argument("batch size", n, reason));
+        }
+        if self.remaining() < n || self.used >= self.order.len().div_ceil(2) {
+            self.refill()?;
+        }
+        out.clear();
+        for &row in &self.order[self.used..self.used + n] {
+            out.extend_from_slice(&self.rows[row as usize * self.d_in..][..self.d_in]);
+        }
+        self.used += n;
+        Ok(())
+    }
+
+    /// Replaces the rows that were given out by fresh ones and shuffles all.
+    fn refill(&mut self) -> Result<()> {
+        let mut fresh = std::mem::take(&mut self.spare);
+        let mut at = 0;
+        for &row in &self.order[..self.used] {
+            if at == fresh.len() {
+                fresh = self.source.next_rows(self.d_in)?;
+                at = 0;
+            }
+            self.rows[row as usize * self.d_in..][..self.d_in]
+                .copy_from_slice(&fresh[at..at + self.d_in]);
+            at += self.d_in;
+        }
+        self.spare = fresh.split_off(at);
+        self.used = 0;
+        self.order.shuffle(&mut self.rng);
+        Ok(())
+    }
+}
+
+impl Source {
+    /// Activations of the next few sequences, `[sequences * positions, d_in]`, row-major.
+    fn next_rows(&mut self, d_in: usize) -> Result<Vec<f32>> {
+        let tokens = self.batches.next_batch(self.model.device())?; // [sequences, n_ctx]
+        let filter = NamesFilter::Names(vec![self.hook]);
+        let (_, cache) = self
+            .model
+            .run_with_cache(&tokens, &filter, self.stop_at_layer)?;
+        let mut acts = cache.at(self.hook)?; // [sequences, n_ctx, ..]
+        let (n, n_ctx) = tokens.dims2()?;
+        if acts.elem_count() != n * n_ctx * d_in || self.hook.is_attention_square() {
+            let name = format!("{} (SaeConfig.d_in)", self.hook);
+            return Err(Error::shape(
+                name,
+                format!("[{n}, {n_ctx}, {d_in}]"),
+                acts.dims(),
+            ));
+        }
+        acts = acts.reshape((n, n_ctx, d_in))?;
+        if self.skip_bos {
+            acts = acts.narrow(1, 1, n_ctx - 1)?;
+        }
+        Ok(acts.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+    }
+}

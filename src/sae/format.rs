@@ -1,0 +1,133 @@
+//! SAELens' folder format: `cfg.json` beside `sae_weights.safetensors`.
+//! Tensors `W_enc [d_in, d_sae]`, `b_enc`, `W_dec [d_sae, d_in]`, `b_dec`, in f32.
+//! SAELens 6, `saes/sae.py` (`save_model`, `load_from_disk`).
+
+use super::{SparseAutoencoder, StandardSae};
+use crate::error::{Error, Result};
+use candle_core::{Device, Tensor};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::path::Path;
+
+const CFG: &str = "cfg.json";
+const WEIGHTS: &str = "sae_weights.safetensors";
+
+impl StandardSae {
+    /// Writes the folder `dir` (made if missing) as SAELens reads it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the folder or a file cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<()> {
+        std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+        let cfg_path = dir.join(CFG);
+        let text = serde_json::to_string_pretty(&Value::Object(self.cfg_json()))?;
+        let tensors: HashMap<&str, Tensor> = [
+            ("W_enc", self.w_enc.contiguous()?),
+            ("b_enc", self.b_enc.contiguous()?),
+            ("W_dec", self.w_dec.contiguous()?),
+            ("b_dec", self.b_dec.contiguous()?),
+        ]
+        .into();
+        let weights = dir.join(WEIGHTS);
+        candle_core::safetensors::save(&tensors, &weights).map_err(|e| Error::Io {
+            action: "write",
+            path: weights,
+            source: std::io::Error::other(e.to_string()),
+        })?;
+        std::fs::write(&cfg_path, text).map_err(Error::io("write", cfg_path))
+    }
+
+    /// Reads a folder written by SAELens or by [`StandardSae::save`], onto the CPU.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a file is missing; [`Error::Format`] when one is corrupt, lacks a
+    /// tensor, or asks for what this autoencoder does not do (another architecture, activations
+    /// normalised at run time); [`Error::Shape`] when the tensors contradict each other or `cfg.json`.
+    pub fn load(dir: &Path) -> Result<StandardSae> {
+        let cfg_path = dir.join(CFG);
+        let text = std::fs::read_to_string(&cfg_path).map_err(Error::io("read", &cfg_path))?;
+        let cfg: Map<String, Value> = serde_json::from_str(&text)
+            .map_err(|e| Error::format(&cfg_path, "SAELens configuration", e))?;
+        check_supported(&cfg, &cfg_path)?;
+
+        let weights = dir.join(WEIGHTS);
+        let bytes = std::fs::read(&weights).map_err(Error::io("read", &weights))?;
+        let mut tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
+            .map_err(|e| Error::format(&weights, "safetensors file", e))?;
+        let mut take = |name: &str| {
+            tensors.remove(name).ok_or_else(|| {
+                Error::format(
+                    &weights,
+                    "SAELens weights",
+                    format!("there is no tensor {name}"),
+                )
+            })
+        };
+        let (w_enc, b_enc) = (take("W_enc")?, take("b_enc")?);
+        let mut sae = StandardSae::new(w_enc, b_enc, take("W_dec")?, take("b_dec")?)?;
+        for (key, found) in [("d_in", sae.d_in()), ("d_sae", sae.d_sae())] {
+            match cfg.get(key).and_then(Value::as_u64) {
+                Some(n) if n as usize == found => {}
+                Some(n) => return Err(Error::shape(format!("W_enc ({key})"), n, found)),
+                None => {
+                    let reason = format!("there is no {key}");
+                    return Err(Error::format(&cfg_path, "SAELens configuration", reason));
+                }
+            }
+        }
+        sae.apply_b_dec_to_input = cfg
+            .get("apply_b_dec_to_input")
+            .and_then(Value::as_bool)
+            .unwrap_or(true);
+        let metadata = cfg.get("metadata").and_then(|m| m.get("hook_name"));
+        sae.hook_name = metadata.and_then(Value::as_str).map(str::to_owned);
+        sae.cfg = cfg;
+        Ok(sae)
+    }
+
+    /// What `cfg.json` says: what was read, with the keys that describe this autoencoder set.
+    fn cfg_json(&self) -> Map<String, Value> {
+        let mut cfg = self.cfg.clone();
+        cfg.insert("d_in".into(), json!(self.d_in()));
+        cfg.insert("d_sae".into(), json!(self.d_sae()));
+        cfg.insert("dtype".into(), json!("float32"));
+        cfg.insert(
+            "apply_b_dec_to_input".into(),
+            json!(self.apply_b_dec_to_input),
+        );
+        for (key, value) in [
+            ("device", json!("cpu")),
+            ("normalize_activations", json!("none")),
+            ("reshape_activations", json!("none")),
+            ("metadata", json!({})),
+            ("architecture", json!("standard")),
+        ] {
+            cfg.entry(key).or_insert(value);
+        }
+        if let (Some(name), Some(Value::Object(metadata))) =
+            (&self.hook_name, cfg.get_mut("metadata"))
+        {
+            metadata.insert("hook_name".into(), json!(name));
+        }
+        cfg
+    }
+}
+
+/// Refuses configurations whose arithmetic is not the standard autoencoder's.
+fn check_supported(cfg: &Map<String, Value>, path: &Path) -> Result<()> {
+    for (key, supported) in [
+        ("architecture", "standard"),
+        ("normalize_activations", "none"),
+        ("reshape_activations", "none"),
+    ] {
+        match cfg.get(key) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(value)) if value == supported => {}
+            Some(value) => {
+                let reason = format!("{key} is {value}, only {supported:?} is supported");
+                return Err(Error::format(path, "SAELens configuration", reason));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! What a training run of an autoencoder did.
+//!
+//! Losses are per token, means over a batch: l2 summed over `d_in`, l1 summed over `d_sae`.
+
+use crate::error::Result;
+use crate::show::{ChartOptions, Figure, MimeBundle, Show, Trace, display, line_chart};
+use serde::{Deserialize, Serialize};
+
+/// The record of one run, returned by [`train_sae`](super::train_sae).
+///
+/// Every series is `(step, value)` of that step's batch, before its update; steps count from 1.
+/// Units are those of the model's activations, also where training scaled them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SaeHistory {
+    /// Squared error.
+    pub l2: Vec<(usize, f64)>,
+    /// Sum of the feature activations.
+    pub l1: Vec<(usize, f64)>,
+    /// Mean number of active features a token.
+    pub l0: Vec<(usize, f64)>,
+    /// Share of the features silent over the last `SaeConfig::dead_steps` steps.
+    pub dead_share: Vec<(usize, f64)>,
+    /// `1 - sum |x_hat - x|^2 / sum |x - mean|^2`.
+    pub explained_variance: Vec<(usize, f64)>,
+    /// `(step, features moved)` of each resampling.
+    pub resampled: Vec<(usize, usize)>,
+    /// Factor by which activations were multiplied during training (folded away in the result).
+    pub input_scale: f64,
+    /// Optimiser steps done.
+    pub steps: usize,
+    /// Activation vectors seen.
+    pub tokens: usize,
+    /// Activation vectors per second, of the whole run.
+    pub tokens_per_second: f64,
+    /// Seconds in all, the model's runs that fill the buffer included.
+    pub seconds: f64,
+    /// The user stopped the run before its last step.
+    pub interrupted: bool,
+}
+
+impl SaeHistory {
+    /// The last figures and the run's size in one line.
+    pub fn summary(&self) -> String {
+        let last = |series: &[(usize, f64)]| series.last().map_or(f64::NAN, |&(_, v)| v);
+        format!(
+            "{} steps{}, {} tokens in {:.1} s ({:.0} tokens/s); explained variance {:.3}, L0 {:.1}, dead {:.1} %",
+            self.steps,
+            if self.interrupted {
+                ", interrupted"
+            } else {
+                ""
+            },
+            self.tokens,
+            self.seconds,
+            self.tokens_per_second,
+            last(&self.explained_variance),
+            last(&self.l0),
+            100.0 * last(&self.dead_share),
+        )
+    }
+
+    /// Unexplained variance, dead share and active share against the step, logarithmic.
+    ///
+    /// # Errors
+    /// [`crate::Error::Draw`] when the chart cannot be drawn.
+    pub fn figure(&self) -> Result<Figure> {
+        let map = |series: &[(usize, f64)], f: fn(f64) -> f64| -> Vec<(f64, f64)> {
+            series
+                .iter()
+                .map(|&(step, v)| (step as f64, f(v)))
+                .collect()
+        };
+        let series = [
+            Trace::new(
+                "unexplained variance (share)",
+                map(&self.explained_variance, |v| (1.0 - v).max(1e-4)),
+            ),
+            Trace::new(
+                "L0 / 1,000 (active features a token)",
+                map(&self.l0, |v| (v / 1e3).max(1e-4)),
+            ),
+            Trace::new(
+                "dead features (share)",
+                map(&self.dead_share, |v| v.max(1e-4)),
+            ),
+        ];
+        let options = ChartOptions::new("Training of the autoencoder", "step", "value")
+            .log_y()
+            .caption(self.summary());
+        line_chart(&series, &options)
+    }
+
+    /// Shows the figure in a notebook.
+    pub fn evcxr_display(&self) {
+        // A failure is already shown in place.
+        let _ = display(self);
+    }
+}
+
+impl Show for SaeHistory {
+    fn mime_bundle(&self) -> Result<MimeBundle> {
+        self.figure()?.mime_bundle()
+    }
+}

@@ -1,0 +1,135 @@
+//! Where training starts: random directions, each active on a set share of the tokens.
+//! `W_dec[j]` random of unit length, `W_enc = c W_dec^T`, `b_enc[j] = -c` times the quantile of
+//! `x_cent . W_dec[j]`; `c` minimises the squared error. So the lists are short from step one.
+
+use super::kernels;
+use super::step::{StandardParams, StandardStep};
+use super::work::product;
+use crate::config::SaeConfig;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
+
+/// Tokens whose pre-activations set the thresholds.
+const SAMPLE: usize = 4_096;
+
+/// Parameters to start from; `rows` are scaled activations, `[n, d_in]`, `mean` theirs.
+pub(super) fn initial_params(
+    cfg: &SaeConfig,
+    rows: &[f32],
+    mean: &[f32],
+    rng: &mut ChaCha8Rng,
+) -> StandardParams {
+    let (d, s) = (cfg.d_in, cfg.d_sae);
+    let n = rows.len() / d;
+    let mut w_dec: Vec<f32> = StandardNormal.sample_iter(&mut *rng).take(s * d).collect();
+    for w in w_dec.chunks_exact_mut(d) {
+        kernels::normalise(w);
+    }
+    let mut sample = vec![0f32; SAMPLE.min(n) * d];
+    for x in sample.chunks_exact_mut(d) {
+        x.copy_from_slice(&rows[rng.random_range(0..n) * d..][..d]);
+        kernels::add_scaled(-1.0, mean, x);
+    }
+    let b_enc = thresholds(&w_dec, &sample, d, cfg.init_active);
+    let mut params = StandardParams {
+        d_in: d,
+        d_sae: s,
+        w_enc_t: w_dec.clone(),
+        w_dec,
+        b_enc,
+        b_dec: vec![0.0; d],
+    };
+    scale_encoder(&mut params, &sample);
+    params.b_dec.copy_from_slice(mean);
+    params
+}
+
+/// Biases that leave every feature active on a share `active` of the sample.
+fn thresholds(w_dec: &[f32], sample: &[f32], d: usize, active: f64) -> Vec<f32> {
+    let (s, n) = (w_dec.len() / d, sample.len() / d);
+    let mut pre = vec![0f32; s * n]; // [d_sae, sample]
+    product(w_dec, false, sample, true, [s, d, n], &mut pre);
+    let keep = ((active * n as f64) as usize).clamp(1, n) - 1;
+    pre.par_chunks_exact_mut(n)
+        .map(|pre| -*pre.select_nth_unstable_by(keep, |a, b| b.total_cmp(a)).1)
+        .collect()
+}
+
+/// Scales the encoder by the factor that minimises the squared error on centred inputs: the error
+/// is a parabola in it, known from its values at 0, 1 and 2.
+fn scale_encoder(params: &mut StandardParams, sample: &[f32]) {
+    let scaled = |c: f32| {
+        let mut p = params.clone();
+        p.w_enc_t
+            .iter_mut()
+            .chain(&mut p.b_enc)
+            .for_each(|w| *w *= c);
+        p
+    };
+    let error = |c: f32| -> f64 {
+        let errors = StandardStep::new(scaled(c), 0.0, 0.0).squared_errors(sample);
+        errors.iter().map(|&e| f64::from(e)).sum()
+    };
+    let (e0, e1, e2) = (error(0.0), error(1.0), error(2.0));
+    let curvature = (e2 - 2.0 * e1 + e0) / 2.0;
+    let slope = e1 - e0 - curvature;
+    let best = -slope / (2.0 * curvature);
+    // Nothing active, or inputs of zeros: any factor is as good.
+    if best.is_finite() && best > 0.0 {
+        *params = scaled(best as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    #[test]
+    fn every_feature_starts_on_its_share_of_the_tokens_and_already_explains_something() {
+        let cfg = SaeConfig {
+            d_in: 16,
+            d_sae: 50,
+            init_active: 0.05,
+            ..SaeConfig::default()
+        };
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let rows: Vec<f32> = StandardNormal
+            .sample_iter(&mut rng)
+            .take(4_096 * 16)
+            .collect();
+        let params = initial_params(&cfg, &rows, &[0.5; 16], &mut rng);
+        let squares = |x: &[f32]| x.iter().map(|v| (v - 0.5) * (v - 0.5)).sum::<f32>();
+        let before = squares(&rows) / 4_096.0;
+        let figures = StandardStep::new(params.clone(), 0.9, 0.99).step(&rows, 1e-9, 0.0);
+        let l0 = figures.l0 / 50.0;
+        assert!((l0 - 0.05).abs() < 0.005, "active share {l0}");
+        assert!(
+            figures.l2 < 0.9 * f64::from(before),
+            "{} of {before}",
+            figures.l2
+        );
+        for row in params.w_dec.chunks_exact(16) {
+            assert!((kernels::dot(row, row) - 1.0).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn activations_without_any_variance_still_give_finite_parameters() {
+        let cfg = SaeConfig {
+            d_in: 4,
+            d_sae: 6,
+            ..SaeConfig::default()
+        };
+        let rows = vec![2.0; 40 * 4];
+        let params = initial_params(&cfg, &rows, &[2.0; 4], &mut ChaCha8Rng::seed_from_u64(2));
+        let all = params
+            .w_enc_t
+            .iter()
+            .chain(&params.w_dec)
+            .chain(&params.b_enc);
+        assert!(all.chain(&params.b_dec).all(|v| v.is_finite()));
+    }
+}

@@ -1,0 +1,71 @@
+//! Sparse autoencoders: activations become sparse features and back.
+//!
+//! `acts = relu((x - b_dec) W_enc + b_enc)`, `x_hat = acts W_dec + b_dec`; one file a variant
+//! behind [`SparseAutoencoder`]. Sources: Bricken et al. 2023, 1L-Sparse-Autoencoder, SAELens.
+
+mod adam;
+mod buffer;
+mod encode;
+mod format;
+mod history;
+mod init;
+mod kernels;
+mod resample;
+mod standard;
+mod step;
+mod trainer;
+mod update;
+mod work;
+
+pub use buffer::ActivationBuffer;
+pub use history::SaeHistory;
+pub use resample::resample_dead;
+pub use standard::StandardSae;
+pub use step::{DENSE_ABOVE, StandardGrads, StandardParams, StandardStep, StepFigures};
+pub use trainer::train_sae;
+
+use crate::error::Result;
+use candle_core::Tensor;
+
+/// What every variant can do: a dictionary of `d_sae` directions of a `d_in`-wide activation.
+///
+/// Inputs may have any number of leading axes: `[n, d_in]` as well as `[batch, pos, d_in]`.
+pub trait SparseAutoencoder {
+    /// Width of the activations.
+    fn d_in(&self) -> usize;
+
+    /// Number of features.
+    fn d_sae(&self) -> usize;
+
+    /// Feature activations, `[.., d_in]` to `[.., d_sae]`, all at least 0.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] when the last axis is not `d_in` wide.
+    fn encode(&self, x: &Tensor) -> Result<Tensor>;
+
+    /// Reconstruction from feature activations, `[.., d_sae]` to `[.., d_in]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] when the last axis is not `d_sae` wide.
+    fn decode(&self, acts: &Tensor) -> Result<Tensor>;
+
+    /// `decode(encode(x))`, `[.., d_in]`.
+    ///
+    /// # Errors
+    /// Those of [`SparseAutoencoder::encode`].
+    fn reconstruct(&self, x: &Tensor) -> Result<Tensor> {
+        self.decode(&self.encode(x)?)
+    }
+
+    /// Encoder, `[d_in, d_sae]`: a column is what a feature looks for.
+    fn w_enc(&self) -> Tensor;
+
+    /// Decoder, `[d_sae, d_in]`: a row is what a feature writes.
+    fn w_dec(&self) -> Tensor;
+
+    /// Encoder bias, `[d_sae]`.
+    fn b_enc(&self) -> Tensor;
+
+    /// Decoder bias, `[d_in]`; also subtracted from the input before encoding.
+    fn b_dec(&self) -> Tensor;
+}

@@ -1,0 +1,250 @@
+//! The standard L1 autoencoder, for inference.
+//! `acts = relu((x - b_dec) W_enc + b_enc)`, `x_hat = acts W_dec + b_dec`.
+//! Bricken et al. 2023, "Towards Monosemanticity"; architecture "standard" of SAELens.
+
+use super::{SparseAutoencoder, StandardParams};
+use crate::error::{Error, Result};
+use candle_core::{DType, Device, Tensor};
+use serde_json::{Map, Value};
+
+/// A trained standard autoencoder.
+///
+/// ```
+/// use holoscope::candle::{Device, Tensor};
+/// use holoscope::sae::{SparseAutoencoder, StandardSae};
+///
+/// # fn main() -> holoscope::Result<()> {
+/// let dev = Device::Cpu;
+/// let sae = StandardSae::new(
+///     Tensor::new(&[[1f32, -1.0]], &dev)?,   // W_enc [d_in = 1, d_sae = 2]
+///     Tensor::new(&[0f32, 0.0], &dev)?,      // b_enc
+///     Tensor::new(&[[1f32], [-1.0]], &dev)?, // W_dec [2, 1]
+///     Tensor::new(&[0.5f32], &dev)?,         // b_dec
+/// )?;
+/// let x = Tensor::new(&[[2.5f32], [-1.5]], &dev)?;
+/// assert_eq!(sae.encode(&x)?.to_vec2::<f32>()?, [[2.0, 0.0], [0.0, 2.0]]);
+/// assert_eq!(sae.reconstruct(&x)?.to_vec2::<f32>()?, [[2.5], [-1.5]]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct StandardSae {
+    /// `[d_in, d_sae]`.
+    pub w_enc: Tensor,
+    /// `[d_sae]`.
+    pub b_enc: Tensor,
+    /// `[d_sae, d_in]`.
+    pub w_dec: Tensor,
+    /// `[d_in]`.
+    pub b_dec: Tensor,
+    /// Whether `b_dec` is subtracted from the input before encoding (SAELens' `apply_b_dec_to_input`).
+    pub apply_b_dec_to_input: bool,
+    /// Hook point that it was trained on, where known.
+    pub hook_name: Option<String>,
+    /// SAELens' `cfg.json` as it was read; keys that we do not use survive a round trip.
+    pub cfg: Map<String, Value>,
+}
+
+impl StandardSae {
+    /// An autoencoder from its four parameters (shapes in the fields' documentation).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] naming the first parameter that does not fit `W_enc`.
+    pub fn new(w_enc: Tensor, b_enc: Tensor, w_dec: Tensor, b_dec: Tensor) -> Result<StandardSae> {
+        let [d_in, d_sae] = *w_enc.dims() else {
+            return Err(Error::shape("W_enc", "[d_in, d_sae]", w_enc.dims()));
+        };
+        let expected: [(&str, &Tensor, &[usize]); 3] = [
+            ("b_enc", &b_enc, &[d_sae]),
+            ("W_dec", &w_dec, &[d_sae, d_in]),
+            ("b_dec", &b_dec, &[d_in]),
+        ];
+        for (name, tensor, shape) in expected {
+            if tensor.dims() != shape {
+                return Err(Error::shape(name, shape, tensor.dims()));
+            }
+        }
+        Ok(StandardSae {
+            w_enc: w_enc.to_dtype(DType::F32)?,
+            b_enc: b_enc.to_dtype(DType::F32)?,
+            w_dec: w_dec.to_dtype(DType::F32)?,
+            b_dec: b_dec.to_dtype(DType::F32)?,
+            apply_b_dec_to_input: true,
+            hook_name: None,
+            cfg: Map::new(),
+        })
+    }
+
+    /// An autoencoder from trained parameters.
+    ///
+    /// # Errors
+    /// Those of [`StandardSae::new`].
+    pub fn from_params(params: StandardParams, device: &Device) -> Result<StandardSae> {
+        let (d_in, d_sae) = (params.d_in, params.d_sae);
+        let w_enc = Tensor::from_vec(params.w_enc_t, (d_sae, d_in), device)?
+            .t()?
+            .contiguous()?; // [d_in, d_sae]
+        StandardSae::new(
+            w_enc,
+            Tensor::from_vec(params.b_enc, d_sae, device)?,
+            Tensor::from_vec(params.w_dec, (d_sae, d_in), device)?,
+            Tensor::from_vec(params.b_dec, d_in, device)?,
+        )
+    }
+
+    /// The parameters as plain vectors, to train on from here.
+    ///
+    /// # Errors
+    /// [`Error::Candle`] when a tensor cannot be read back from its device.
+    pub fn to_params(&self) -> Result<StandardParams> {
+        Ok(StandardParams {
+            d_in: self.d_in(),
+            d_sae: self.d_sae(),
+            w_enc_t: self.w_enc.t()?.flatten_all()?.to_vec1()?,
+            w_dec: self.w_dec.flatten_all()?.to_vec1()?,
+            b_enc: self.b_enc.to_vec1()?,
+            b_dec: self.b_dec.to_vec1()?,
+        })
+    }
+
+    /// Device of the parameters.
+    pub fn device(&self) -> &Device {
+        self.w_enc.device()
+    }
+}
+
+impl SparseAutoencoder for StandardSae {
+    fn d_in(&self) -> usize {
+        self.w_enc.dims()[0]
+    }
+
+    fn d_sae(&self) -> usize {
+        self.w_enc.dims()[1]
+    }
+
+    fn encode(&self, x: &Tensor) -> Result<Tensor> {
+        let x = rows(x, self.d_in(), "activations")?; // [n, d_in]
+        let x_cent = if self.apply_b_dec_to_input {
+            x.rows.broadcast_sub(&self.b_dec)?
+        } else {
+            x.rows
+        };
+        let acts = x_cent
+            .matmul(&self.w_enc)?
+            .broadcast_add(&self.b_enc)?
+            .relu()?; // [n, d_sae]
+        Ok(acts.reshape(with_last(&x.dims, self.d_sae()))?)
+    }
+
+    fn decode(&self, acts: &Tensor) -> Result<Tensor> {
+        let acts = rows(acts, self.d_sae(), "feature activations")?; // [n, d_sae]
+        let x_hat = acts.rows.matmul(&self.w_dec)?.broadcast_add(&self.b_dec)?; // [n, d_in]
+        Ok(x_hat.reshape(with_last(&acts.dims, self.d_in()))?)
+    }
+
+    fn w_enc(&self) -> Tensor {
+        self.w_enc.clone()
+    }
+
+    fn w_dec(&self) -> Tensor {
+        self.w_dec.clone()
+    }
+
+    fn b_enc(&self) -> Tensor {
+        self.b_enc.clone()
+    }
+
+    fn b_dec(&self) -> Tensor {
+        self.b_dec.clone()
+    }
+}
+
+/// A tensor seen as rows, with the dimensions that it had.
+struct Rows {
+    rows: Tensor,
+    dims: Vec<usize>,
+}
+
+fn rows(x: &Tensor, width: usize, name: &str) -> Result<Rows> {
+    let dims = x.dims().to_vec();
+    if dims.last() != Some(&width) {
+        return Err(Error::shape(name, format!("[.., {width}]"), dims));
+    }
+    let n = x.elem_count() / width.max(1);
+    Ok(Rows {
+        rows: x.reshape((n, width))?.to_dtype(DType::F32)?,
+        dims,
+    })
+}
+
+fn with_last(dims: &[usize], last: usize) -> Vec<usize> {
+    let mut dims = dims.to_vec();
+    if let Some(d) = dims.last_mut() {
+        *d = last;
+    }
+    dims
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tiny() -> StandardSae {
+        let dev = Device::Cpu;
+        StandardSae::new(
+            Tensor::randn(0f32, 1.0, (3, 5), &dev).unwrap(),
+            Tensor::randn(0f32, 1.0, 5, &dev).unwrap(),
+            Tensor::randn(0f32, 1.0, (5, 3), &dev).unwrap(),
+            Tensor::randn(0f32, 1.0, 3, &dev).unwrap(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn leading_axes_are_kept() {
+        let x = Tensor::randn(0f32, 1.0, (2, 4, 3), &Device::Cpu).unwrap();
+        let sae = tiny();
+        assert_eq!(sae.encode(&x).unwrap().dims(), [2, 4, 5]);
+        let flat = sae.reconstruct(&x.reshape((8, 3)).unwrap()).unwrap();
+        let kept = sae.reconstruct(&x).unwrap();
+        assert_eq!(kept.dims(), [2, 4, 3]);
+        assert_eq!(
+            kept.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+            flat.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        );
+    }
+
+    #[test]
+    fn a_wrong_width_is_an_error_with_both_shapes() {
+        let x = Tensor::zeros((2, 4), DType::F32, &Device::Cpu).unwrap();
+        let message = tiny().encode(&x).unwrap_err().to_string();
+        assert!(
+            message.contains("[2, 4]") && message.contains("3"),
+            "{message}"
+        );
+        assert!(tiny().decode(&x).is_err());
+    }
+
+    #[test]
+    fn parameters_that_do_not_fit_are_named() {
+        let sae = tiny();
+        let message = StandardSae::new(
+            sae.w_enc.clone(),
+            sae.b_enc.clone(),
+            sae.w_enc.clone(),
+            sae.b_dec.clone(),
+        )
+        .unwrap_err()
+        .to_string();
+        assert!(message.starts_with("W_dec"), "{message}");
+    }
+
+    #[test]
+    fn plain_vectors_and_tensors_hold_the_same_numbers() {
+        let sae = tiny();
+        let back = StandardSae::from_params(sae.to_params().unwrap(), &Device::Cpu).unwrap();
+        for (a, b) in [(&sae.w_enc, &back.w_enc), (&sae.w_dec, &back.w_dec)] {
+            assert_eq!(a.to_vec2::<f32>().unwrap(), b.to_vec2::<f32>().unwrap());
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! One optimiser step of the standard autoencoder, by hand, in f32 on the CPU.
+//! `loss = mean_t |x_hat - x|^2 + l1 mean_t |acts|_1`; gradients only where acts are positive.
+//! Gradients after Bricken et al. 2023; sparse lists as in Gao et al. 2024, appendix D.
+
+use super::adam::AdamStep;
+use super::encode::PackedEncoder;
+use super::kernels;
+use super::work::Work;
+
+/// Above this share of active entries dense products are faster than lists.
+pub const DENSE_ABOVE: f64 = 0.15;
+
+/// The parameters, one row a feature in both matrices.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StandardParams {
+    pub d_in: usize,
+    pub d_sae: usize,
+    /// `W_enc` transposed: `[d_sae, d_in]`, so that a feature's column is contiguous.
+    pub w_enc_t: Vec<f32>,
+    /// `[d_sae, d_in]`.
+    pub w_dec: Vec<f32>,
+    /// `[d_sae]`.
+    pub b_enc: Vec<f32>,
+    /// `[d_in]`.
+    pub b_dec: Vec<f32>,
+}
+
+/// Gradients of the loss with respect to each parameter, in the parameters' layout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StandardGrads {
+    pub w_enc_t: Vec<f32>,
+    pub w_dec: Vec<f32>,
+    pub b_enc: Vec<f32>,
+    pub b_dec: Vec<f32>,
+}
+
+impl StandardGrads {
+    pub(super) fn zeros(d_in: usize, d_sae: usize) -> Self {
+        Self {
+            w_enc_t: vec![0.0; d_sae * d_in],
+            w_dec: vec![0.0; d_sae * d_in],
+            b_enc: vec![0.0; d_sae],
+            b_dec: vec![0.0; d_in],
+        }
+    }
+}
+
+/// What one step saw, before its update; means over the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct StepFigures {
+    /// Mean over tokens of the squared error summed over `d_in`.
+    pub l2: f64,
+    /// Mean over tokens of the acts summed over `d_sae`.
+    pub l1: f64,
+    /// Mean number of active features a token.
+    pub l0: f64,
+    /// True when the dense path was taken.
+    pub dense: bool,
+}
+
+/// Adam's two moments of one parameter.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Moments {
+    pub m: Vec<f32>,
+    pub v: Vec<f32>,
+}
+
+impl Moments {
+    fn zeros(n: usize) -> Self {
+        Self {
+            m: vec![0.0; n],
+            v: vec![0.0; n],
+        }
+    }
+}
+
+/// The trainable state: parameters, Adam's moments, and buffers kept from step to step.
+#[derive(Debug)]
+pub struct StandardStep {
+    pub(super) params: StandardParams,
+    pub(super) packed: PackedEncoder,
+    pub(super) adam_enc: Moments,
+    pub(super) adam_dec: Moments,
+    pub(super) adam_b_enc: Moments,
+    pub(super) adam_b_dec: Moments,
+    pub(super) beta1: f64,
+    pub(super) beta2: f64,
+    pub(super) steps: usize,
+    /// Steps since each feature was last active.
+    pub(super) silent: Vec<u32>,
+    pub(super) dense_above: f64,
+    pub(super) work: Work,
+}
+
+impl StandardStep {
+    /// Starts training from `params`, with Adam's two decay rates.
+    pub fn new(params: StandardParams, beta1: f64, beta2: f64) -> Self {
+        let (d_in, d_sae) = (params.d_in, params.d_sae);
+        Self {
+            packed: PackedEncoder::new(&params.w_enc_t, &params.b_enc, d_in),
+            adam_enc: Moments::zeros(d_sae * d_in),
+            adam_dec: Moments::zeros(d_sae * d_in),
+            adam_b_enc: Moments::zeros(d_sae),
+            adam_b_dec: Moments::zeros(d_in),
+            params,
+            beta1,
+            beta2,
+            steps: 0,
+            silent: vec![0; d_sae],
+            dense_above: DENSE_ABOVE,
+            work: Work::default(),
+        }
+    }
+
+    /// Share of active entries above which the dense path is taken (1: never, 0: always).
+    pub fn with_dense_above(mut self, share: f64) -> Self {
+        self.dense_above = share;
+        self
+    }
+
+    /// The parameters as they are now.
+    pub fn params(&self) -> &StandardParams {
+        &self.params
+    }
+
+    /// The parameters, training ended.
+    pub fn into_params(self) -> StandardParams {
+        self.params
+    }
+
+    /// Optimiser steps taken.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Steps since each feature was last active, `[d_sae]`.
+    pub fn silent_steps(&self) -> &[u32] {
+        &self.silent
+    }
+
+    /// One step on `x`, `[n, d_in]`: gradients, Adam, decoder rows back to unit length.
+    pub fn step(&mut self, x: &[f32], lr: f64, l1_coeff: f64) -> StepFigures {
+        let figures = self.forward(x);
+        let l1 = self.l1_a_token(x, l1_coeff);
+        if figures.dense {
+            self.work.dense_gradients(&self.params, l1);
+        }
+        self.steps += 1;
+        let adam = AdamStep::new(lr, self.beta1, self.beta2, self.steps);
+        self.update(&adam, l1, figures.dense);
+        figures
+    }
+
+    /// Figures and gradients of the loss on `x`, `[n, d_in]`, with no update.
+    pub fn gradients(&mut self, x: &[f32], l1_coeff: f64) -> (StepFigures, StandardGrads) {
+        let figures = self.forward(x);
+        let l1 = self.l1_a_token(x, l1_coeff);
+        let (d, s) = (self.params.d_in, self.params.d_sae);
+        let mut grads = StandardGrads::zeros(d, s);
+        if figures.dense {
+            grads.clone_from(self.work.dense_gradients(&self.params, l1));
+        } else {
+            for j in 0..s {
+                let row = j * d..(j + 1) * d;
+                let (gw_enc, gw_dec) = (
+                    &mut grads.w_enc_t[row.clone()],
+                    &mut grads.w_dec[row.clone()],
+                );
+                grads.b_enc[j] =
+                    self.work
+                        .feature_gradient(j, &self.params.w_dec[row], l1, gw_enc, gw_dec);
+            }
+        }
+        grads.b_dec = self.work.resid_sum(d);
+        for (j, gb) in grads.b_enc.iter().enumerate() {
+            kernels::add_scaled(-gb, &self.params.w_enc_t[j * d..][..d], &mut grads.b_dec);
+        }
+        (figures, grads)
+    }
+
+    /// Squared reconstruction error of each token of `x`, `[n, d_in]`, summed over `d_in`.
+    pub fn squared_errors(&mut self, x: &[f32]) -> Vec<f32> {
+        self.forward(x);
+        self.work.squared_errors(self.params.d_in)
+    }
+
+    /// Moves feature `j`: decoder row `direction` at unit length, encoder column the same
+    /// direction at length `encoder_norm`, bias 0, Adam's moments 0.
+    pub fn replace_feature(&mut self, j: usize, direction: &[f32], encoder_norm: f32) {
+        let d = self.params.d_in;
+        let row = j * d..(j + 1) * d;
+        let w_dec = &mut self.params.w_dec[row.clone()];
+        w_dec.copy_from_slice(direction);
+        kernels::normalise(w_dec);
+        let w_enc = &mut self.params.w_enc_t[row.clone()];
+        w_enc.fill(0.0);
+        kernels::add_scaled(encoder_norm, w_dec, w_enc);
+        self.params.b_enc[j] = 0.0;
+        for moments in [&mut self.adam_enc, &mut self.adam_dec] {
+            moments.m[row.clone()].fill(0.0);
+            moments.v[row.clone()].fill(0.0);
+        }
+        self.adam_b_enc.m[j] = 0.0;
+        self.adam_b_enc.v[j] = 0.0;
+        self.silent[j] = 0;
+        self.packed.set_feature(j, &self.params.w_enc_t[row], 0.0);
+    }
+
+    fn forward(&mut self, x: &[f32]) -> StepFigures {
+        self.work
+            .forward(&self.params, &self.packed, x, self.dense_above)
+    }
+
+    /// Gradient of the L1 term with respect to one act.
+    fn l1_a_token(&self, x: &[f32], l1_coeff: f64) -> f32 {
+        (l1_coeff / (x.len() / self.params.d_in) as f64) as f32
+    }
+}

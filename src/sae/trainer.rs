@@ -1,0 +1,222 @@
+//! Training of the standard autoencoder on a model's activations.
+//! Minimises `mean_t |x_hat - x|^2 + l1_coeff mean_t |acts|_1` over activations scaled to a mean
+//! norm of `sqrt(d_in)`; the scale is folded away at the end. Bricken et al. 2023.
+
+use super::buffer::ActivationBuffer;
+use super::history::SaeHistory;
+use super::init::initial_params;
+use super::resample::resample_dead;
+use super::standard::StandardSae;
+use super::step::{StandardParams, StandardStep, StepFigures};
+use crate::config::SaeConfig;
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::model::Transformer;
+use crate::progress::{Progress, Reporter};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::time::Instant;
+
+/// Inputs whose losses decide where dead features go.
+const RESAMPLE_TOKENS: usize = 8_192;
+/// Rows that estimate the mean, the scale and the variance, and set the first thresholds.
+const STATISTICS_ROWS: usize = 32_768;
+
+/// Trains an autoencoder on `model`'s activations over `data.train`.
+///
+/// The result works on the activations as they are, has unit-norm decoder rows, and depends on
+/// the model, the data and `cfg` alone. When the reporter says that the user has interrupted, what
+/// has been learnt so far is returned.
+///
+/// # Errors
+/// [`Error::Config`] for a field out of range; those of [`ActivationBuffer::new`];
+/// [`Error::NotFinite`] when the loss is no longer a number.
+pub fn train_sae(
+    model: &Transformer,
+    data: &Dataset,
+    cfg: &SaeConfig,
+    reporter: &mut dyn Reporter,
+) -> Result<(StandardSae, SaeHistory)> {
+    cfg.validate()?;
+    let start = Instant::now();
+    let mut buffer = ActivationBuffer::new(model, data, cfg)?;
+    let stats = Statistics::of(buffer.rows(), cfg);
+    let mut rng = ChaCha8Rng::seed_from_u64(cfg.seed);
+    let sample: Vec<f32> = first_rows(buffer.rows(), cfg.d_in)
+        .iter()
+        .map(|v| v * stats.scale)
+        .collect();
+    let params = initial_params(cfg, &sample, &stats.mean, &mut rng);
+    let mut step = StandardStep::new(params, cfg.beta1, cfg.beta2);
+    let mut history = SaeHistory {
+        input_scale: f64::from(stats.scale),
+        ..SaeHistory::default()
+    };
+    let mut progress = Progress::new(reporter, "train SAE", "step", cfg.steps as u64)
+        .curves("loss terms (per token)", &["l2", "l1"]);
+    let mut batch = Vec::new();
+    for t in 1..=cfg.steps {
+        if progress.interrupted() {
+            history.interrupted = true;
+            break;
+        }
+        next_scaled(&mut buffer, cfg.batch_size, stats.scale, &mut batch)?;
+        let figures = step.step(&batch, learning_rate(cfg, t), l1_weight(cfg, t));
+        if !figures.l2.is_finite() {
+            return Err(Error::NotFinite {
+                what: "SAE loss",
+                value: figures.l2,
+                step: t,
+            });
+        }
+        history.steps = t;
+        history.tokens += cfg.batch_size;
+        history.seconds = start.elapsed().as_secs_f64();
+        if t.is_multiple_of(cfg.log_every) || t == cfg.steps {
+            record(&mut history, t, &figures, &step, cfg, &stats);
+            progress.update(t as u64, &latest(&history));
+        }
+        if resamples_at(cfg, t) {
+            next_scaled(
+                &mut buffer,
+                RESAMPLE_TOKENS.min(cfg.buffer_tokens),
+                stats.scale,
+                &mut batch,
+            )?;
+            let moved = resample_dead(&mut step, &batch, cfg.dead_steps, &mut rng);
+            history.resampled.push((t, moved));
+        }
+    }
+    history.seconds = start.elapsed().as_secs_f64();
+    history.tokens_per_second = history.tokens as f64 / history.seconds.max(1e-9);
+    progress.finish();
+    let mut sae =
+        StandardSae::from_params(unscaled(step.into_params(), stats.scale), model.device())?;
+    sae.hook_name = Some(cfg.hook_name.clone());
+    Ok((sae, history))
+}
+
+/// What initialisation and figures need to know about the activations.
+#[derive(Debug, Clone)]
+struct Statistics {
+    /// Factor that brings the mean norm to `sqrt(d_in)`, or 1.
+    scale: f32,
+    /// Mean of the scaled activations, `[d_in]`.
+    mean: Vec<f32>,
+    /// Mean over rows of `|x - mean|^2`, scaled.
+    variance: f64,
+}
+
+impl Statistics {
+    fn of(rows: &[f32], cfg: &SaeConfig) -> Statistics {
+        let d = cfg.d_in;
+        let rows = first_rows(rows, d);
+        let n = (rows.len() / d) as f64;
+        let mut mean = vec![0f64; d];
+        let (mut norms, mut squares) = (0f64, 0f64);
+        for row in rows.chunks_exact(d) {
+            let square: f64 = row.iter().map(|&v| f64::from(v).powi(2)).sum();
+            squares += square;
+            norms += square.sqrt();
+            for (m, &v) in mean.iter_mut().zip(row) {
+                *m += f64::from(v);
+            }
+        }
+        mean.iter_mut().for_each(|m| *m /= n);
+        let mean_norm = norms / n;
+        // Activations that are all zero have no norm to bring anywhere.
+        let scales = cfg.normalize_activations && mean_norm > 0.0;
+        let scale = if scales {
+            (d as f64).sqrt() / mean_norm
+        } else {
+            1.0
+        };
+        let of_mean: f64 = mean.iter().map(|m| m * m).sum();
+        Statistics {
+            scale: scale as f32,
+            mean: mean.into_iter().map(|m| (m * scale) as f32).collect(),
+            variance: (squares / n - of_mean) * scale * scale,
+        }
+    }
+}
+
+/// The same function of unscaled activations: `relu` lets the scale move into the acts.
+fn unscaled(mut params: StandardParams, scale: f32) -> StandardParams {
+    for b in params.b_enc.iter_mut().chain(&mut params.b_dec) {
+        *b /= scale;
+    }
+    params
+}
+
+fn first_rows(rows: &[f32], d_in: usize) -> &[f32] {
+    &rows[..rows.len().min(STATISTICS_ROWS * d_in)]
+}
+
+fn next_scaled(
+    buffer: &mut ActivationBuffer,
+    n: usize,
+    scale: f32,
+    batch: &mut Vec<f32>,
+) -> Result<()> {
+    buffer.next_batch(n, batch)?;
+    batch.iter_mut().for_each(|v| *v *= scale);
+    Ok(())
+}
+
+/// Linear warm-up, then constant, then linear to 0 over the last `decay_frac` of the steps.
+fn learning_rate(cfg: &SaeConfig, t: usize) -> f64 {
+    let warm = t as f64 / cfg.warmup_steps.max(1) as f64;
+    let decay_steps = (cfg.decay_frac * cfg.steps as f64).max(1.0);
+    let left = (cfg.steps - t + 1) as f64 / decay_steps;
+    cfg.lr * warm.min(left).min(1.0)
+}
+
+fn l1_weight(cfg: &SaeConfig, t: usize) -> f64 {
+    cfg.l1_coeff * (t as f64 / cfg.l1_warmup_steps.max(1) as f64).min(1.0)
+}
+
+fn resamples_at(cfg: &SaeConfig, t: usize) -> bool {
+    cfg.resample_every > 0
+        && t.is_multiple_of(cfg.resample_every)
+        && t as f64 <= cfg.resample_until_frac * cfg.steps as f64
+}
+
+/// Appends this step's figures, in the model's units.
+fn record(
+    history: &mut SaeHistory,
+    t: usize,
+    figures: &StepFigures,
+    step: &StandardStep,
+    cfg: &SaeConfig,
+    stats: &Statistics,
+) {
+    let scale = f64::from(stats.scale);
+    let silent = step
+        .silent_steps()
+        .iter()
+        .filter(|&&s| s as usize >= cfg.dead_steps)
+        .count();
+    let unexplained = if stats.variance > 0.0 {
+        figures.l2 / stats.variance
+    } else {
+        0.0
+    };
+    history.l2.push((t, figures.l2 / (scale * scale)));
+    history.l1.push((t, figures.l1 / scale));
+    history.l0.push((t, figures.l0));
+    history
+        .dead_share
+        .push((t, silent as f64 / cfg.d_sae as f64));
+    history.explained_variance.push((t, 1.0 - unexplained));
+}
+
+fn latest(history: &SaeHistory) -> [(&'static str, f64); 5] {
+    let last = |series: &[(usize, f64)]| series.last().map_or(f64::NAN, |&(_, v)| v);
+    [
+        ("l2", last(&history.l2)),
+        ("l1", last(&history.l1)),
+        ("L0", last(&history.l0)),
+        ("dead", last(&history.dead_share)),
+        ("explained", last(&history.explained_variance)),
+    ]
+}

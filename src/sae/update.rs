@@ -1,0 +1,142 @@
+//! The update of a step: projection, Adam and normalisation in one parallel pass.
+//! A task owns the rows of one panel of features, so gradients need no memory of their own
+//! and no two threads write the same place.
+
+use super::adam::AdamStep;
+use super::encode::{PANEL, pack_panel};
+use super::kernels;
+use super::step::StandardStep;
+use super::work::Work;
+use rayon::prelude::*;
+
+/// One panel of features with everything the update writes.
+struct PanelRows<'a> {
+    w_enc_t: &'a mut [f32],
+    w_dec: &'a mut [f32],
+    b_enc: &'a mut [f32],
+    m_enc: &'a mut [f32],
+    v_enc: &'a mut [f32],
+    m_dec: &'a mut [f32],
+    v_dec: &'a mut [f32],
+    m_b: &'a mut [f32],
+    v_b: &'a mut [f32],
+    packed: &'a mut [f32],
+    packed_bias: &'a mut [f32],
+    silent: &'a mut [u32],
+    b_dec: &'a mut [f32],
+}
+
+impl StandardStep {
+    /// Projection, Adam and normalisation, panel by panel in one parallel pass.
+    pub(super) fn update(&mut self, adam: &AdamStep, l1: f32, dense: bool) {
+        let d = self.params.d_in;
+        let mut g_b_dec = self.work.resid_sum(d);
+        let work = &mut self.work;
+        let mut panel_b_dec = std::mem::take(&mut work.panel_b_dec);
+        panel_b_dec.resize(self.params.d_sae.div_ceil(PANEL) * d, 0.0);
+        let rows = PANEL * d;
+        let p = &mut self.params;
+        let work = &self.work;
+        (
+            p.w_enc_t.par_chunks_mut(rows),
+            p.w_dec.par_chunks_mut(rows),
+            p.b_enc.par_chunks_mut(PANEL),
+            (
+                self.adam_enc.m.par_chunks_mut(rows),
+                self.adam_enc.v.par_chunks_mut(rows),
+            ),
+            (
+                self.adam_dec.m.par_chunks_mut(rows),
+                self.adam_dec.v.par_chunks_mut(rows),
+            ),
+            (
+                self.adam_b_enc.m.par_chunks_mut(PANEL),
+                self.adam_b_enc.v.par_chunks_mut(PANEL),
+            ),
+            (
+                self.packed.panels.par_chunks_mut(rows),
+                self.packed.bias.par_chunks_mut(PANEL),
+            ),
+            self.silent.par_chunks_mut(PANEL),
+            panel_b_dec.par_chunks_mut(d),
+        )
+            .into_par_iter()
+            .enumerate()
+            .for_each(
+                |(panel, (w_enc_t, w_dec, b_enc, enc, dec, b, packed, silent, b_dec))| {
+                    let rows = PanelRows {
+                        w_enc_t,
+                        w_dec,
+                        b_enc,
+                        m_enc: enc.0,
+                        v_enc: enc.1,
+                        m_dec: dec.0,
+                        v_dec: dec.1,
+                        m_b: b.0,
+                        v_b: b.1,
+                        packed: packed.0,
+                        packed_bias: packed.1,
+                        silent,
+                        b_dec,
+                    };
+                    rows.update(work, panel, adam, l1, dense);
+                },
+            );
+        for partial in panel_b_dec.chunks_exact(d) {
+            kernels::add_scaled(1.0, partial, &mut g_b_dec);
+        }
+        let moments = &mut self.adam_b_dec;
+        kernels::adam(adam, &g_b_dec, &mut p.b_dec, &mut moments.m, &mut moments.v);
+        self.work.panel_b_dec = panel_b_dec;
+    }
+}
+
+impl PanelRows<'_> {
+    fn update(self, work: &Work, panel: usize, adam: &AdamStep, l1: f32, dense: bool) {
+        let d = self.b_dec.len();
+        let (mut gw_enc, mut gw_dec) = (vec![0f32; d], vec![0f32; d]);
+        let mut g_b = [0f32; PANEL];
+        self.b_dec.fill(0.0);
+        let n = self.b_enc.len();
+        for (lane, g_b) in g_b[..n].iter_mut().enumerate() {
+            let j = panel * PANEL + lane;
+            let row = lane * d..(lane + 1) * d;
+            let w_dec = &mut self.w_dec[row.clone()];
+            match work.dense.grads.as_ref().filter(|_| dense) {
+                Some(grads) => {
+                    gw_enc.copy_from_slice(&grads.w_enc_t[j * d..][..d]);
+                    gw_dec.copy_from_slice(&grads.w_dec[j * d..][..d]);
+                    *g_b = grads.b_enc[j];
+                }
+                None => *g_b = work.feature_gradient(j, w_dec, l1, &mut gw_enc, &mut gw_dec),
+            }
+            // The encoder's share of the gradient of b_dec needs the weights before the update.
+            let w_enc_t = &mut self.w_enc_t[row.clone()];
+            kernels::add_scaled(-*g_b, w_enc_t, self.b_dec);
+            kernels::adam(
+                adam,
+                &gw_enc,
+                w_enc_t,
+                &mut self.m_enc[row.clone()],
+                &mut self.v_enc[row.clone()],
+            );
+            kernels::project(w_dec, &mut gw_dec);
+            kernels::adam(
+                adam,
+                &gw_dec,
+                w_dec,
+                &mut self.m_dec[row.clone()],
+                &mut self.v_dec[row],
+            );
+            kernels::normalise(w_dec);
+            self.silent[lane] = if work.was_active(j) {
+                0
+            } else {
+                self.silent[lane] + 1
+            };
+        }
+        kernels::adam(adam, &g_b[..n], self.b_enc, self.m_b, self.v_b);
+        pack_panel(self.w_enc_t, d, self.packed);
+        self.packed_bias[..n].copy_from_slice(self.b_enc);
+    }
+}

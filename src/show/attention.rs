@@ -1,0 +1,229 @@
+//! Attention patterns: one small heat map a head, queries down and keys across.
+//!
+//! Cell (q, k) is `pattern[head][q][k]`, the softmax weight with which position q
+//! attends to position k; a row sums to one. Colour follows its square root.
+
+use std::fmt::Write;
+
+use super::color::Rgb;
+use super::html::{FAINT_INK, INK, card, card_title, one_line};
+use super::tokens::visible_token;
+use super::{MimeBundle, Show, display, escape, format_number, png};
+use crate::error::{Error, Result};
+
+/// Side of a head's map in pixels.
+const SIDE: f64 = 240.0;
+/// Longer sequences show no tokens beside the map, only on hover.
+const MAX_NAMED: usize = 24;
+/// Longer sequences are averaged in blocks.
+const MAX_SIDE: usize = 128;
+
+/// The attention of every head of a layer over one sequence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttentionView {
+    /// The tokens' strings, `[pos]`.
+    pub str_tokens: Vec<String>,
+    /// Attention weights `[n_heads, q, k]`.
+    pub pattern: Vec<Vec<Vec<f32>>>,
+    /// A line above the maps; none when empty.
+    pub title: String,
+}
+
+impl AttentionView {
+    /// A view of `pattern`, `[n_heads, pos, pos]` (what candle's `to_vec3` gives).
+    ///
+    /// # Errors
+    /// When a head's map is not as many rows and columns as there are tokens.
+    pub fn new(str_tokens: Vec<String>, pattern: Vec<Vec<Vec<f32>>>) -> Result<Self> {
+        let n = str_tokens.len();
+        for (head, map) in pattern.iter().enumerate() {
+            let columns = map.iter().map(Vec::len).find(|columns| *columns != n);
+            if map.len() != n || columns.is_some() {
+                return Err(Error::shape(
+                    format!("the attention pattern of head {head}"),
+                    [n, n],
+                    [map.len(), columns.unwrap_or(n)],
+                ));
+            }
+        }
+        Ok(Self {
+            str_tokens,
+            pattern,
+            title: String::new(),
+        })
+    }
+
+    /// Sets the line above the maps.
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    /// Shows it; evcxr calls this on a cell's last expression.
+    pub fn evcxr_display(&self) {
+        // A failure is already shown in place.
+        let _ = display(self);
+    }
+
+    fn html(&self) -> String {
+        let mut body = card_title(&self.title);
+        let _ = write!(
+            body,
+            "<div style=\"color:{FAINT_INK};font-size:12px\">rows: query (from), columns: key (to); \
+             \
+             white 0, dark blue 1, square-root scale; hover over a row to read its largest weights</div>\
+             <div style=\"display:flex;flex-wrap:wrap;gap:10px\">"
+        );
+        for (head, map) in self.pattern.iter().enumerate() {
+            body.push_str(&self.head_svg(head, map));
+        }
+        body.push_str("</div>");
+        card(&body)
+    }
+
+    fn head_svg(&self, head: usize, map: &[Vec<f32>]) -> String {
+        let n = map.len();
+        let named = n <= MAX_NAMED;
+        let (left, top) = if named { (78.0, 22.0) } else { (6.0, 22.0) };
+        let bottom = if named { 80.0 } else { 6.0 };
+        let cell = SIDE / n.max(1) as f64;
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" \
+             viewBox=\"0 0 {w} {h}\" role=\"img\" aria-label=\"Attention pattern of head {head}\" \
+             font-family=\"system-ui,sans-serif\" font-size=\"11\" fill=\"{INK}\">\
+             <text x=\"{left}\" y=\"15\" font-size=\"12\" font-weight=\"600\">head {head}</text>\
+             <image x=\"{left}\" y=\"{top}\" width=\"{SIDE}\" height=\"{SIDE}\" \
+             preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" href=\"{}\"/>\
+             <rect x=\"{left}\" y=\"{top}\" width=\"{SIDE}\" height=\"{SIDE}\" fill=\"none\" \
+             stroke=\"#9aa0a6\" stroke-width=\".6\"/>",
+            picture(map),
+            w = left + SIDE + 6.0,
+            h = top + SIDE + bottom,
+        );
+        for (q, row) in map.iter().enumerate() {
+            let y = top + cell * q as f64;
+            let _ = write!(
+                svg,
+                "<rect x=\"{left}\" y=\"{y:.1}\" width=\"{SIDE}\" height=\"{cell:.1}\" \
+                 fill-opacity=\"0\"><title>{}</title></rect>",
+                escape(&self.row_text(q, row))
+            );
+            if named {
+                let token = escape(&one_line(&visible_token(&self.str_tokens[q]), 10));
+                let middle = y + cell / 2.0 + 4.0;
+                let x = left + cell * (q as f64 + 0.5) + 4.0;
+                let below = top + SIDE + 6.0;
+                let _ = write!(
+                    svg,
+                    "<text x=\"{:.0}\" y=\"{middle:.1}\" text-anchor=\"end\">{token}</text>\
+                     <text x=\"{x:.1}\" y=\"{below:.0}\" text-anchor=\"end\" \
+                     transform=\"rotate(-90 {x:.1} {below:.0})\">{token}</text>",
+                    left - 5.0,
+                );
+            }
+        }
+        svg.push_str("</svg>");
+        svg
+    }
+
+    /// `12 ·king attends to: 10 ·the 0.51, 12 ·king 0.20, 0 <|endoftext|> 0.11`.
+    fn row_text(&self, q: usize, row: &[f32]) -> String {
+        let mut order: Vec<usize> = (0..row.len()).filter(|k| row[*k] > 0.0).collect();
+        order.sort_by(|a, b| row[*b].total_cmp(&row[*a]));
+        let name = |i: usize| format!("{i} {}", one_line(&visible_token(&self.str_tokens[i]), 16));
+        let largest: Vec<String> = order
+            .iter()
+            .take(3)
+            .map(|&k| format!("{} {:.2}", name(k), row[k]))
+            .collect();
+        format!("{} attends to: {}", name(q), largest.join(", "))
+    }
+
+    fn text(&self) -> String {
+        let mut out = format!(
+            "{}{}attention patterns of {} heads over {} tokens",
+            self.title,
+            if self.title.is_empty() { "" } else { ": " },
+            self.pattern.len(),
+            self.str_tokens.len()
+        );
+        for (head, map) in self.pattern.iter().enumerate() {
+            let diagonal: f32 = map.iter().enumerate().map(|(q, row)| row[q]).sum();
+            let mean = f64::from(diagonal) / map.len().max(1) as f64;
+            let _ = write!(
+                out,
+                "\nhead {head}: mean weight on itself {}",
+                format_number(mean)
+            );
+        }
+        out
+    }
+}
+
+impl Show for AttentionView {
+    fn mime_bundle(&self) -> Result<MimeBundle> {
+        Ok(MimeBundle::html(self.html(), self.text()))
+    }
+}
+
+/// A map as a picture of a pixel a cell (a block of cells in long sequences).
+fn picture(map: &[Vec<f32>]) -> String {
+    let block = map.len().div_ceil(MAX_SIDE).max(1);
+    let side = map.len().div_ceil(block);
+    let mut pixels = Vec::with_capacity(side * side);
+    for rows in map.chunks(block) {
+        for start in (0..map.len()).step_by(block) {
+            let end = (start + block).min(map.len());
+            let sum: f32 = rows.iter().flat_map(|row| &row[start..end]).sum();
+            let mean = sum / (rows.len() * (end - start)) as f32;
+            // A square root, because most weights are small.
+            pixels.push((mean.clamp(0.0, 1.0).sqrt() * 255.0).round() as u8);
+        }
+    }
+    let palette: Vec<Rgb> = (0..256)
+        .map(|i| Rgb(255, 255, 255).mix(Rgb(8, 48, 107), f64::from(i) / 255.0))
+        .collect();
+    png::data_uri(side, &palette, &pixels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn causal(n: usize) -> Vec<Vec<f32>> {
+        (0..n)
+            .map(|q| {
+                (0..n)
+                    .map(|k| if k <= q { 1.0 / (q + 1) as f32 } else { 0.0 })
+                    .collect()
+            })
+            .collect()
+    }
+
+    fn tokens(n: usize) -> Vec<String> {
+        (0..n).map(|i| format!(" <t{i}>")).collect()
+    }
+
+    #[test]
+    fn a_pattern_of_another_size_is_an_error() {
+        let error = AttentionView::new(tokens(2), vec![causal(3)]).unwrap_err();
+        assert!(error.to_string().contains("head 0"), "{error}");
+    }
+
+    #[test]
+    fn a_row_names_its_largest_weights() {
+        let view = AttentionView::new(tokens(3), vec![causal(3)]).unwrap();
+        assert_eq!(
+            view.row_text(1, &[0.25, 0.75, 0.0]),
+            "1 ·<t1> attends to: 1 ·<t1> 0.75, 0 ·<t0> 0.25"
+        );
+    }
+
+    #[test]
+    fn tokens_are_escaped_and_a_long_view_stays_small() {
+        let view = AttentionView::new(tokens(128), vec![causal(128); 4]).unwrap();
+        let html = view.html();
+        assert!(!html.contains("<t1"));
+        assert!(html.len() < 250_000, "{}", html.len());
+    }
+}

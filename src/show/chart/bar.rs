@@ -1,0 +1,134 @@
+//! Horizontal bars of named values, such as the logits of a feature's top tokens.
+
+use plotters::element::Rectangle;
+use plotters::style::{Color, RGBColor};
+
+use super::axis::{Axis, place};
+use super::figure::{ChartOptions, Figure};
+use super::sheet::{Plan, draw, nothing_to_draw};
+use crate::error::{Error, Result};
+use crate::show::color::{NEGATIVE, POSITIVE};
+use crate::show::format_number;
+use crate::show::html::{INK, one_line};
+use crate::show::number::Mark;
+
+/// Pixels of a bar and its gap.
+const ROW_PX: f64 = 22.0;
+/// Longer labels are cut.
+const MAX_LABEL_CHARS: usize = 36;
+
+/// Draws one bar a label, the first on top: blue to the right of zero, orange to
+/// the left, with the value at its end. The labels' spaces at either end show as `·`.
+///
+/// # Errors
+/// When there are not as many values as labels, or no finite value.
+pub fn bar_chart(labels: &[String], values: &[f64], options: &ChartOptions) -> Result<Figure> {
+    if labels.len() != values.len() {
+        return Err(Error::argument(
+            "values",
+            values.len(),
+            format!("there must be one for each of the {} labels", labels.len()),
+        ));
+    }
+    let n = labels.len() as f64;
+    let nothing = || nothing_to_draw("bar chart");
+    if values.iter().all(|v| place(*v, false).is_none()) {
+        return Err(nothing());
+    }
+    let references = options.x_references.iter().map(|r| r.value);
+    let mut x = Axis::covering(values.iter().copied().chain(references), false, true, 6)
+        .ok_or_else(nothing)?;
+    // Room for the values at the ends of the bars.
+    let span = x.hi - x.lo;
+    let (lo, hi) = (
+        if x.lo < 0.0 { x.lo - 0.08 * span } else { x.lo },
+        if x.hi > 0.0 { x.hi + 0.08 * span } else { x.hi },
+    );
+    x = Axis::spanning(lo, hi, false, 6);
+    let y = Axis {
+        lo: n,
+        hi: 0.0,
+        log: false,
+        marks: labels
+            .iter()
+            .enumerate()
+            .map(|(i, label)| Mark {
+                at: i as f64 + 0.5,
+                label: edge_spaces(&one_line(label, MAX_LABEL_CHARS)),
+            })
+            .collect(),
+    };
+    let listed: Vec<String> = labels
+        .iter()
+        .zip(values)
+        .take(12)
+        .map(|(label, value)| format!("{} {}", one_line(label, 24), format_number(*value)))
+        .collect();
+    let alt = format!(
+        "Bar chart: {}. {} bars: {}.",
+        options.title,
+        labels.len(),
+        listed.join(", ")
+    );
+    let mut plan = Plan::new("bar chart", options, x, y, alt);
+    plan.plot_height = ROW_PX * n.max(2.0);
+    plan.y_mesh = false;
+    draw(plan, |plot| {
+        let bars = values.iter().enumerate();
+        let bars = bars.filter(|(_, v)| place(**v, false).is_some());
+        let bars = bars.map(|(i, value)| {
+            let color = if *value < 0.0 { NEGATIVE } else { POSITIVE };
+            let style = RGBColor(color.0, color.1, color.2).filled();
+            let y = i as f64;
+            Rectangle::new([(0.0, y + 0.14), (*value, y + 0.86)], style)
+        });
+        let drawn = plot.chart.draw_series(bars).map(|_| ());
+        drawn.map_err(|e| plot.error(e))?;
+        for (i, value) in values.iter().enumerate() {
+            let shown = place(*value, false).unwrap_or(0.0);
+            let (x, y) = plot.at(shown, i as f64 + 0.5);
+            let (gap, anchor) = if *value < 0.0 {
+                (-40, "end")
+            } else {
+                (40, "start")
+            };
+            let text = format_number(*value).replace('-', "−");
+            plot.label(f64::from(x + gap), f64::from(y + 40), anchor, INK, &text);
+        }
+        let (x, _) = plot.at(0.0, 0.0);
+        let [_, top, _, bottom] = plot.area;
+        plot.overlay.push_str(&format!(
+            "<path d=\"M{x} {top}V{bottom}\" stroke=\"{INK}\" stroke-width=\"10\"/>"
+        ));
+        Ok(())
+    })
+}
+
+/// Spaces at the ends, which a page would drop, become `·`.
+fn edge_spaces(label: &str) -> String {
+    let inner = label.trim_matches(' ');
+    let left = label.len() - label.trim_start_matches(' ').len();
+    if inner.is_empty() {
+        return "·".repeat(left);
+    }
+    let right = label.len() - label.trim_end_matches(' ').len();
+    format!("{}{inner}{}", "·".repeat(left), "·".repeat(right))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edge_spaces_are_visible() {
+        assert_eq!(edge_spaces(" the king "), "·the king·");
+        assert_eq!(edge_spaces("  "), "··");
+    }
+
+    #[test]
+    fn lengths_must_agree_and_something_must_be_finite() {
+        let labels = ["a".to_owned()];
+        assert!(bar_chart(&labels, &[], &ChartOptions::default()).is_err());
+        assert!(bar_chart(&labels, &[f64::NAN], &ChartOptions::default()).is_err());
+    }
+}

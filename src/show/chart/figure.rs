@@ -1,0 +1,171 @@
+//! A drawn figure, and what charts are drawn from: options, series, groups.
+
+use crate::error::{Error, Result};
+use crate::show::{MimeBundle, Show, display};
+
+/// A chart that has been drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figure {
+    /// The picture: a complete SVG element without ids, so that it can be inlined in
+    /// a page any number of times.
+    pub svg: String,
+    /// What the picture shows, in words.
+    pub alt: String,
+    /// The chart's title.
+    pub title: String,
+}
+
+impl Figure {
+    /// Shows it; evcxr calls this on a cell's last expression.
+    pub fn evcxr_display(&self) {
+        // A failure is already shown in place.
+        let _ = display(self);
+    }
+
+    /// Writes the SVG to a file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
+        let path = path.as_ref();
+        std::fs::write(path, &self.svg).map_err(Error::io("write", path))
+    }
+}
+
+impl Show for Figure {
+    fn mime_bundle(&self) -> Result<MimeBundle> {
+        Ok(MimeBundle::svg(&self.svg, &self.alt))
+    }
+}
+
+/// What every chart can be told. `..Default::default()` fills in the rest.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ChartOptions {
+    /// Above the chart.
+    pub title: String,
+    /// What the horizontal axis is, with its unit.
+    pub x_label: String,
+    /// What the vertical axis is, with its unit.
+    pub y_label: String,
+    /// What the colours of a heat map are, with their unit.
+    pub z_label: String,
+    /// Below the chart: what to read from it. Wrapped to the width.
+    pub caption: String,
+    /// Pixels; 0 takes what suits the chart (680).
+    pub width: u32,
+    /// Pixels; 0 takes what suits the chart and its content.
+    pub height: u32,
+    /// A logarithmic vertical axis, for line charts and scatter plots; values that
+    /// are not positive are left out.
+    pub log_y: bool,
+    /// A logarithmic horizontal axis, likewise.
+    pub log_x: bool,
+    /// Labelled horizontal lines, for example the baselines of a loss.
+    pub y_references: Vec<Reference>,
+    /// Labelled vertical lines, for example a threshold of a histogram.
+    pub x_references: Vec<Reference>,
+}
+
+impl ChartOptions {
+    /// Options with a title and axis labels.
+    pub fn new(title: &str, x_label: &str, y_label: &str) -> Self {
+        Self {
+            title: title.to_owned(),
+            x_label: x_label.to_owned(),
+            y_label: y_label.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the text below the chart.
+    pub fn caption(mut self, caption: impl Into<String>) -> Self {
+        self.caption = caption.into();
+        self
+    }
+
+    /// Adds a labelled horizontal line.
+    pub fn y_reference(mut self, label: &str, value: f64) -> Self {
+        self.y_references.push(Reference::new(label, value));
+        self
+    }
+
+    /// Adds a labelled vertical line.
+    pub fn x_reference(mut self, label: &str, value: f64) -> Self {
+        self.x_references.push(Reference::new(label, value));
+        self
+    }
+
+    /// Makes the vertical axis logarithmic.
+    pub fn log_y(mut self) -> Self {
+        self.log_y = true;
+        self
+    }
+
+    /// Makes the horizontal axis logarithmic.
+    pub fn log_x(mut self) -> Self {
+        self.log_x = true;
+        self
+    }
+}
+
+/// A labelled straight line across a chart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reference {
+    /// Written beside the line.
+    pub label: String,
+    /// Where it lies, in the unit of its axis.
+    pub value: f64,
+}
+
+impl Reference {
+    /// A line at a value.
+    pub fn new(label: &str, value: f64) -> Self {
+        Self {
+            label: label.to_owned(),
+            value,
+        }
+    }
+}
+
+/// Named points of a line chart or scatter plot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// In the legend.
+    pub name: String,
+    /// (x, y); a point that is not finite interrupts a line.
+    pub points: Vec<(f64, f64)>,
+}
+
+impl Trace {
+    /// A named sequence of points.
+    pub fn new(name: &str, points: Vec<(f64, f64)>) -> Self {
+        Self {
+            name: name.to_owned(),
+            points,
+        }
+    }
+
+    /// Values at steps under a name, as training histories hold them.
+    pub fn from_steps(name: &str, steps: &[(usize, f64)]) -> Self {
+        Self::new(name, steps.iter().map(|&(x, y)| (x as f64, y)).collect())
+    }
+}
+
+/// A named sample of values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// In the legend.
+    pub name: String,
+    /// Its values; those that are not finite are left out.
+    pub values: Vec<f64>,
+}
+
+impl Group {
+    /// A named sample.
+    pub fn new(name: &str, values: Vec<f64>) -> Self {
+        Self {
+            name: name.to_owned(),
+            values,
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Heat maps of matrices, on a diverging scale centred at zero or a sequential one.
+//!
+//! Few cells are rectangles that tell their value on hover; many are one picture of
+//! a pixel a cell, and very many are averaged in blocks first.
+
+use std::fmt::Write;
+
+use super::axis::Axis;
+use super::color_bar::{ColorBar, ColorScale, Colors, LEVELS};
+use super::figure::{ChartOptions, Figure};
+use super::sheet::{Plan, Plot, UNIT, draw, nothing_to_draw};
+use crate::error::{Error, Result};
+use crate::show::color::MISSING;
+use crate::show::html::one_line;
+use crate::show::number::{Mark, text_width};
+use crate::show::{escape, format_number, png};
+
+/// Cells drawn one by one at most.
+const MAX_RECTS: usize = 900;
+/// Width of a cell when there are few.
+const CELL_PX: f64 = 54.0;
+/// Longer names of columns and rows are cut.
+const MAX_NAME: usize = 18;
+/// Cells a side of a picture at most; more are averaged in blocks.
+const MAX_SIDE: usize = 160;
+
+/// Draws a matrix given by its rows, the first on top. `x_names` and `y_names` name
+/// columns and rows; empty slices number them.
+///
+/// # Errors
+/// When rows differ in length, the names are not as many as columns or rows, or no
+/// value is finite.
+pub fn heatmap(
+    rows: &[Vec<f64>],
+    x_names: &[String],
+    y_names: &[String],
+    scale: ColorScale,
+    options: &ChartOptions,
+) -> Result<Figure> {
+    let n_cols = rows.first().map_or(0, Vec::len);
+    check(rows, n_cols, x_names, y_names)?;
+    let colors = Colors::new(rows, scale).ok_or_else(|| nothing_to_draw("heat map"))?;
+
+    let few = rows.len() * n_cols <= MAX_RECTS;
+    let mut options = options.clone();
+    let mut wide = 520.0;
+    if few && options.width == 0 {
+        // Few cells need not be stretched over the whole width.
+        let names = x_names
+            .iter()
+            .map(|n| text_width(&one_line(n, MAX_NAME), 11.5) + 8.0);
+        wide = names.fold(CELL_PX, f64::max) * n_cols as f64;
+        let title = text_width(&options.title, 16.0) + 30.0;
+        options.width = (170.0 + wide).max(title).clamp(320.0, 680.0) as u32;
+        wide = wide.min(520.0);
+    }
+    let block = (rows.len().div_ceil(MAX_SIDE), n_cols.div_ceil(MAX_SIDE));
+    if block.0.max(block.1) > 1 {
+        let note = format!("Each pixel is the mean of {} × {} cells.", block.0, block.1);
+        options.caption = format!("{} {note}", options.caption).trim().to_owned();
+    }
+    let alt = format!(
+        "Heat map: {}. {} rows, {n_cols} columns, values from {} to {}.",
+        options.title,
+        rows.len(),
+        format_number(colors.least),
+        format_number(colors.most)
+    );
+    let x = names_axis(x_names, n_cols, wide, 46.0, (0.0, n_cols as f64));
+    let y = names_axis(y_names, rows.len(), 400.0, 15.0, (rows.len() as f64, 0.0));
+    let bar = ColorBar::new(&colors, &options.z_label);
+    let mut plan = Plan::new("heat map", &options, x, y, alt);
+    plan.plot_height = if few {
+        (34.0 * rows.len() as f64).clamp(90.0, 480.0)
+    } else {
+        (520.0 * rows.len() as f64 / n_cols as f64).clamp(90.0, 480.0)
+    };
+    plan.right = bar.pixels();
+    plan.x_mesh = false;
+    plan.y_mesh = false;
+    draw(plan, |plot| {
+        if few {
+            rects(plot, rows, x_names, y_names, &colors);
+        } else {
+            picture(plot, &averaged(rows, block), &colors);
+        }
+        bar.draw(plot, &colors);
+        Ok(())
+    })
+}
+
+fn check(rows: &[Vec<f64>], n_cols: usize, x_names: &[String], y_names: &[String]) -> Result<()> {
+    if let Some(row) = rows.iter().find(|row| row.len() != n_cols) {
+        return Err(Error::shape("a row of the heat map", [n_cols], [row.len()]));
+    }
+    let fits = |names: &[String], n: usize| names.is_empty() || names.len() == n;
+    if !fits(x_names, n_cols) {
+        return Err(Error::shape("x_names", [n_cols], [x_names.len()]));
+    }
+    if !fits(y_names, rows.len()) {
+        return Err(Error::shape("y_names", [rows.len()], [y_names.len()]));
+    }
+    Ok(())
+}
+
+/// An axis of `n` cells over `pixels`, with as many names or numbers as fit when
+/// each needs `room` pixels.
+fn names_axis(names: &[String], n: usize, pixels: f64, room: f64, (lo, hi): (f64, f64)) -> Axis {
+    let name = |i: usize| match names.get(i) {
+        Some(name) => one_line(name, MAX_NAME),
+        None => i.to_string(),
+    };
+    let widest = (0..n.min(names.len()))
+        .map(|i| text_width(&name(i), 11.5) + 6.0)
+        .fold(0.0, f64::max);
+    // Names stand side by side on the horizontal axis, above each other on the other.
+    let horizontal = lo < hi;
+    let room = if horizontal && !names.is_empty() {
+        widest
+    } else {
+        room
+    };
+    let fit = (pixels / room).max(1.0);
+    let stride = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]
+        .into_iter()
+        .find(|stride| n as f64 / *stride as f64 <= fit)
+        .unwrap_or(n.max(1));
+    let marks = (0..n)
+        .step_by(stride)
+        .map(|i| Mark {
+            at: i as f64 + 0.5,
+            label: name(i),
+        })
+        .collect();
+    Axis {
+        lo,
+        hi,
+        log: false,
+        marks,
+    }
+}
+
+fn rects(
+    plot: &mut Plot,
+    rows: &[Vec<f64>],
+    x_names: &[String],
+    y_names: &[String],
+    colors: &Colors,
+) {
+    let name = |names: &[String], i: usize| match names.get(i) {
+        Some(name) => one_line(name, 40),
+        None => i.to_string(),
+    };
+    let mut out = String::from("<g shape-rendering=\"crispEdges\">");
+    for (r, row) in rows.iter().enumerate() {
+        for (c, value) in row.iter().enumerate() {
+            let (x0, y0) = plot.at(c as f64, r as f64);
+            let (x1, y1) = plot.at(c as f64 + 1.0, r as f64 + 1.0);
+            let fill = if value.is_finite() {
+                colors.at(colors.place(*value))
+            } else {
+                MISSING
+            };
+            let _ = write!(
+                out,
+                "<rect x=\"{x0}\" y=\"{y0}\" width=\"{}\" height=\"{}\" fill=\"{}\">\
+                 <title>{}, {}: {}</title></rect>",
+                x1 - x0,
+                y1 - y0,
+                fill.hex(),
+                escape(&name(y_names, r)),
+                escape(&name(x_names, c)),
+                format_number(*value)
+            );
+        }
+    }
+    out.push_str("</g>");
+    plot.overlay.push_str(&out);
+    values_in_cells(plot, rows, colors);
+}
+
+/// Writes the values into the cells when there is room for them.
+fn values_in_cells(plot: &mut Plot, rows: &[Vec<f64>], colors: &Colors) {
+    let n_cols = rows[0].len();
+    let [left, top, right, bottom] = plot.area;
+    let wide = (right - left) / n_cols as f64 / UNIT;
+    let high = (bottom - top) / rows.len() as f64 / UNIT;
+    let mut cells = rows.iter().flatten();
+    let whole = cells.all(|v| v.fract() == 0.0 || !v.is_finite());
+    let text = |v: f64| {
+        let text = if whole || v.abs() >= 100.0 {
+            format!("{v:.0}")
+        } else {
+            format!("{v:.2}")
+        };
+        match text.as_str() {
+            "-0" | "-0.00" => text.replace('-', ""),
+            _ => text.replace('-', "−"),
+        }
+    };
+    let widest = rows.iter().flatten().map(|v| text_width(&text(*v), 11.0));
+    if wide < widest.fold(0.0, f64::max) + 6.0 || high < 16.0 {
+        return;
+    }
+    for (r, row) in rows.iter().enumerate() {
+        for (c, value) in row.iter().enumerate().filter(|(_, v)| v.is_finite()) {
+            let (x, y) = plot.at(c as f64 + 0.5, r as f64 + 0.5);
+            let _ = write!(
+                plot.overlay,
+                "<text x=\"{x}\" y=\"{}\" text-anchor=\"middle\" font-size=\"110\" \
+                 pointer-events=\"none\" fill=\"{}\">{}</text>",
+                y + 40,
+                colors.at(colors.place(*value)).ink().hex(),
+                text(*value)
+            );
+        }
+    }
+}
+
+/// The means of blocks of `(rows, columns)` cells.
+fn averaged(rows: &[Vec<f64>], block: (usize, usize)) -> Vec<Vec<f64>> {
+    let n_cols = rows[0].len();
+    rows.chunks(block.0)
+        .map(|group| {
+            (0..n_cols)
+                .step_by(block.1)
+                .map(|c| {
+                    let end = (c + block.1).min(n_cols);
+                    let cells = group.iter().flat_map(|row| &row[c..end]);
+                    cells.sum::<f64>() / (group.len() * (end - c)) as f64
+                })
+                .collect()
+        })
+        .collect()
+}
+
+fn picture(plot: &mut Plot, rows: &[Vec<f64>], colors: &Colors) {
+    let pixels: Vec<u8> = rows
+        .iter()
+        .flatten()
+        .map(|value| {
+            if value.is_finite() {
+                let level = colors.place(*value).clamp(0.0, 1.0) * (LEVELS - 1) as f64;
+                level.round() as u8
+            } else {
+                LEVELS as u8
+            }
+        })
+        .collect();
+    let [left, top, right, bottom] = plot.area;
+    let _ = write!(
+        plot.overlay,
+        "<image x=\"{left:.0}\" y=\"{top:.0}\" width=\"{:.0}\" height=\"{:.0}\" \
+         preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" href=\"{}\"/>",
+        right - left,
+        bottom - top,
+        png::data_uri(rows[0].len(), &colors.palette(), &pixels)
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_averaged_with_short_ends() {
+        let rows = [vec![1.0, 3.0, 5.0], vec![1.0, 3.0, 7.0]];
+        assert_eq!(averaged(&rows, (2, 2)), [[2.0, 6.0]]);
+    }
+
+    #[test]
+    fn a_large_map_is_a_small_picture() {
+        let rows: Vec<Vec<f64>> = (0..600)
+            .map(|r| (0..700).map(|c| f64::from(r - c)).collect())
+            .collect();
+        let options = ChartOptions::default();
+        let figure = heatmap(&rows, &[], &[], ColorScale::Diverging, &options).unwrap();
+        assert!(figure.svg.len() < 60_000, "{}", figure.svg.len());
+        assert!(
+            figure
+                .svg
+                .contains("Each pixel is the mean of 4 × 5 cells.")
+        );
+    }
+
+    #[test]
+    fn ragged_rows_and_missing_names_are_errors() {
+        let draw = |rows: &[Vec<f64>], names: &[String]| {
+            heatmap(
+                rows,
+                names,
+                &[],
+                ColorScale::Sequential,
+                &ChartOptions::default(),
+            )
+        };
+        assert!(draw(&[vec![1.0], vec![1.0, 2.0]], &[]).is_err());
+        assert!(draw(&[vec![1.0, 2.0]], &["a".into()]).is_err());
+        assert!(draw(&[], &[]).is_err());
+    }
+}

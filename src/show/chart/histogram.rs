@@ -1,0 +1,370 @@
+//! Histograms in percent, of one sample or of several overlaid ones.
+//!
+//! Height of bin b is 100 · n_b / n, per group. Bin count by Freedman and Diaconis
+//! (1981): width 2 · IQR / n^(1/3); boxes and whiskers after Tukey (1977).
+
+use std::ops::Range;
+
+use plotters::element::{PathElement, Polygon, Rectangle};
+use plotters::style::{Color, RGBColor};
+
+use super::axis::{Axis, place};
+use super::figure::{ChartOptions, Figure, Group};
+use super::sheet::{Plan, Plot, draw, nothing_to_draw};
+use crate::error::Result;
+use crate::show::color::{Rgb, category};
+use crate::show::format_number;
+use crate::show::number::grouped;
+
+/// Height of a group's marginal box and its room, in pixels.
+const BOX_PX: f64 = 20.0;
+/// Outliers drawn at most, per group.
+const MAX_OUTLIERS: usize = 200;
+
+/// Draws the distribution of a sample in percent, over `bins` bins of equal width
+/// (0: as many as suit it). Values that are not finite are left out.
+///
+/// # Errors
+/// When there is no finite value.
+pub fn histogram(values: &[f64], bins: usize, options: &ChartOptions) -> Result<Figure> {
+    draw_groups(&[Sample::new("", values, 0)], bins, false, options)
+}
+
+/// Draws the distributions of several samples over each other, each in percent of
+/// its own size, with a box plot of each above: quartiles, median, whiskers to the
+/// last value within 1.5 interquartile ranges, and dots beyond.
+///
+/// # Errors
+/// When no group has a finite value.
+pub fn histogram_by_group(groups: &[Group], bins: usize, options: &ChartOptions) -> Result<Figure> {
+    let samples: Vec<Sample> = groups
+        .iter()
+        .enumerate()
+        .map(|(i, group)| Sample::new(&group.name, &group.values, i))
+        .collect();
+    draw_groups(&samples, bins, true, options)
+}
+
+/// A group's finite values, sorted.
+struct Sample {
+    name: String,
+    sorted: Vec<f64>,
+    color: Rgb,
+}
+
+impl Sample {
+    fn new(name: &str, values: &[f64], index: usize) -> Self {
+        let mut sorted: Vec<f64> = values.iter().filter_map(|v| place(*v, false)).collect();
+        sorted.sort_by(f64::total_cmp);
+        Self {
+            name: name.to_owned(),
+            sorted,
+            color: category(index),
+        }
+    }
+
+    /// The value below which a share `q` of the sample lies, interpolated.
+    fn quantile(&self, q: f64) -> f64 {
+        let place = q * (self.sorted.len() - 1) as f64;
+        let left = place.floor() as usize;
+        let right = (left + 1).min(self.sorted.len() - 1);
+        self.sorted[left] + (self.sorted[right] - self.sorted[left]) * (place - left as f64)
+    }
+
+    /// The percentage of the sample in each bin.
+    fn percents(&self, bins: &Bins) -> Vec<f64> {
+        let mut percents = vec![0.0; bins.count];
+        for value in &self.sorted {
+            percents[bins.index(*value)] += 100.0 / self.sorted.len() as f64;
+        }
+        percents
+    }
+}
+
+/// Bins of equal width.
+struct Bins {
+    lo: f64,
+    width: f64,
+    count: usize,
+}
+
+impl Bins {
+    fn new(samples: &[&Sample], count: usize) -> Self {
+        let lo = samples
+            .iter()
+            .map(|s| s.sorted[0])
+            .fold(f64::INFINITY, f64::min);
+        let hi = samples
+            .iter()
+            .map(|s| s.sorted[s.sorted.len() - 1])
+            .fold(f64::NEG_INFINITY, f64::max);
+        if hi - lo <= f64::EPSILON * hi.abs().max(lo.abs()) {
+            // One value: one bin around it.
+            let width = if lo == 0.0 { 1.0 } else { lo.abs() * 0.1 };
+            return Self {
+                lo: lo - width / 2.0,
+                width,
+                count: 1,
+            };
+        }
+        let count = if count == 0 {
+            samples
+                .iter()
+                .map(|s| suited(s, hi - lo))
+                .max()
+                .unwrap_or(30)
+        } else {
+            count.min(400)
+        };
+        Self {
+            lo,
+            width: (hi - lo) / count as f64,
+            count,
+        }
+    }
+
+    fn index(&self, value: f64) -> usize {
+        (((value - self.lo) / self.width) as usize).min(self.count - 1)
+    }
+
+    fn edge(&self, index: usize) -> f64 {
+        self.lo + self.width * index as f64
+    }
+}
+
+/// Freedman and Diaconis' bin count, within what can be told apart.
+fn suited(sample: &Sample, span: f64) -> usize {
+    let iqr = sample.quantile(0.75) - sample.quantile(0.25);
+    let width = 2.0 * iqr / (sample.sorted.len() as f64).cbrt();
+    if width <= 0.0 {
+        return 30;
+    }
+    ((span / width).ceil() as usize).clamp(10, 80)
+}
+
+fn draw_groups(
+    samples: &[Sample],
+    bins: usize,
+    boxes: bool,
+    options: &ChartOptions,
+) -> Result<Figure> {
+    let filled: Vec<&Sample> = samples.iter().filter(|s| !s.sorted.is_empty()).collect();
+    if filled.is_empty() {
+        return Err(nothing_to_draw("histogram"));
+    }
+    let bins = Bins::new(&filled, bins);
+    let percents: Vec<Vec<f64>> = filled.iter().map(|s| s.percents(&bins)).collect();
+    let top = percents.iter().flatten().fold(0.0, |a: f64, b| a.max(*b));
+    let span = bins.width * bins.count as f64;
+    let (mut lo, mut hi) = (bins.lo, bins.lo + span);
+    for at in options
+        .x_references
+        .iter()
+        .filter_map(|r| place(r.value, false))
+    {
+        lo = lo.min(at);
+        hi = hi.max(at);
+    }
+    let room = 0.02 * (hi - lo);
+    let x = Axis::spanning(lo - room, hi + room, false, 8);
+    // Labels of references stand in the room above the highest bin.
+    let above = 1.05 + 0.07 * options.x_references.len() as f64;
+    let y = Axis::spanning(0.0, top * above, false, 5);
+
+    let mut options = options.clone();
+    if options.y_label.is_empty() {
+        options.y_label = "percent".to_owned();
+    }
+    let mut plan = Plan::new("histogram", &options, x, y, alt(samples, &options));
+    plan.x_mesh = false;
+    if boxes {
+        plan.panel = BOX_PX * filled.len() as f64 + 6.0;
+        plan.legend = filled
+            .iter()
+            .map(|s| {
+                let n = grouped(&s.sorted.len().to_string());
+                (format!("{} (n = {n})", s.name), s.color)
+            })
+            .collect();
+    }
+    draw(plan, |plot| {
+        for (sample, percents) in filled.iter().zip(&percents) {
+            bars(plot, &bins, percents, sample.color, filled.len() > 1)?;
+        }
+        if boxes {
+            for (row, sample) in filled.iter().enumerate() {
+                let y = plot.area[1] - 10.0 * (BOX_PX * (filled.len() - row) as f64 - 4.0);
+                box_plot(plot, sample, y);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// One group's bins: bars with gaps for one group; for overlaid ones translucent
+/// steps with an outline.
+fn bars(plot: &mut Plot, bins: &Bins, percents: &[f64], color: Rgb, overlaid: bool) -> Result<()> {
+    let fill = RGBColor(color.0, color.1, color.2);
+    let drawn = if overlaid {
+        let steps = runs(percents).into_iter().map(|run| {
+            let mut outline = vec![(bins.edge(run.start), 0.0)];
+            for i in run.clone() {
+                outline.push((bins.edge(i), percents[i]));
+                outline.push((bins.edge(i + 1), percents[i]));
+            }
+            outline.push((bins.edge(run.end), 0.0));
+            outline
+        });
+        let steps: Vec<Vec<(f64, f64)>> = steps.collect();
+        let areas = steps.iter().map(|s| Polygon::new(s.clone(), fill.mix(0.4)));
+        let areas = plot.chart.draw_series(areas).map(|_| ());
+        let lines = steps
+            .into_iter()
+            .map(|s| PathElement::new(s, fill.stroke_width(12)));
+        areas.and(plot.chart.draw_series(lines).map(|_| ()))
+    } else {
+        let gap = bins.width * if bins.count > 150 { 0.0 } else { 0.04 };
+        let bars = percents.iter().enumerate().filter(|(_, p)| **p > 0.0);
+        let bars = bars.map(|(i, percent)| {
+            let corners = [
+                (bins.edge(i) + gap, 0.0),
+                (bins.edge(i + 1) - gap, *percent),
+            ];
+            Rectangle::new(corners, fill.filled())
+        });
+        plot.chart.draw_series(bars).map(|_| ())
+    };
+    drawn.map_err(|e| plot.error(e))
+}
+
+/// The stretches of bins that are not empty.
+fn runs(percents: &[f64]) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for (i, _) in percents.iter().enumerate().filter(|(_, p)| **p > 0.0) {
+        match runs.last_mut() {
+            Some(run) if run.end == i => run.end = i + 1,
+            _ => runs.push(i..i + 1),
+        }
+    }
+    runs
+}
+
+/// A horizontal box plot whose top lies at `y` drawing units.
+fn box_plot(plot: &mut Plot, sample: &Sample, y: f64) {
+    let (q1, median, q3) = (
+        sample.quantile(0.25),
+        sample.quantile(0.5),
+        sample.quantile(0.75),
+    );
+    let reach = 1.5 * (q3 - q1);
+    let inside = || {
+        sample
+            .sorted
+            .iter()
+            .copied()
+            .filter(|v| (q1 - reach..=q3 + reach).contains(v))
+    };
+    let low = inside().next().unwrap_or(q1);
+    let high = inside().next_back().unwrap_or(q3);
+    let x = |plot: &Plot, value: f64| plot.at(value, 0.0).0;
+    let (x0, x1, xm, x2, x3) = (
+        x(plot, low),
+        x(plot, q1),
+        x(plot, median),
+        x(plot, q3),
+        x(plot, high),
+    );
+    let (top, middle, bottom) = (y, y + 60.0, y + 120.0);
+    let color = sample.color.hex();
+    let (cap_top, cap_bottom) = (y + 25.0, y + 95.0);
+    plot.overlay.push_str(&format!(
+        "<path d=\"M{x0} {middle}H{x1}M{x2} {middle}H{x3}M{x0} {cap_top}V{cap_bottom}\
+         M{x3} {cap_top}V{cap_bottom}\" stroke=\"{color}\" stroke-width=\"12\" fill=\"none\"/>\
+         <rect x=\"{x1}\" y=\"{top}\" width=\"{}\" height=\"120\" fill=\"{color}\" \
+         fill-opacity=\"0.35\" stroke=\"{color}\" stroke-width=\"12\"/>\
+         <path d=\"M{xm} {top}V{bottom}\" stroke=\"{color}\" stroke-width=\"24\"/>",
+        (x2 - x1).max(1)
+    ));
+    let outliers: Vec<i32> = sample
+        .sorted
+        .iter()
+        .filter(|v| **v < low || **v > high)
+        .map(|v| x(plot, *v))
+        .collect();
+    let stride = outliers.len().div_ceil(MAX_OUTLIERS).max(1);
+    let mut path = String::new();
+    for x in outliers.iter().step_by(stride) {
+        path.push_str(&format!("M{x} {middle}h0"));
+    }
+    if !path.is_empty() {
+        plot.overlay.push_str(&format!(
+            "<path d=\"{path}\" stroke=\"{color}\" stroke-width=\"40\" stroke-opacity=\"0.5\" \
+             stroke-linecap=\"round\" fill=\"none\"/>"
+        ));
+    }
+}
+
+fn alt(samples: &[Sample], options: &ChartOptions) -> String {
+    let mut out = format!("Histogram: {}.", options.title);
+    for sample in samples {
+        let name = if sample.name.is_empty() {
+            "Values"
+        } else {
+            &sample.name
+        };
+        if sample.sorted.is_empty() {
+            out.push_str(&format!(" {name}: none."));
+            continue;
+        }
+        out.push_str(&format!(
+            " {name}: n = {}, from {} to {}, median {}.",
+            sample.sorted.len(),
+            format_number(sample.sorted[0]),
+            format_number(sample.sorted[sample.sorted.len() - 1]),
+            format_number(sample.quantile(0.5))
+        ));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn quartiles_are_interpolated() {
+        let sample = Sample::new("", &[4.0, 1.0, 3.0, 2.0, f64::NAN], 0);
+        assert_eq!(sample.quantile(0.25), 1.75);
+        assert_eq!(sample.quantile(0.5), 2.5);
+    }
+
+    #[test]
+    fn a_constant_sample_and_an_empty_group_are_drawn() {
+        let groups = [
+            Group::new("constant", vec![2.0; 5]),
+            Group::new("empty", vec![]),
+        ];
+        let figure = histogram_by_group(&groups, 0, &ChartOptions::default()).unwrap();
+        assert!(figure.alt.contains("empty: none."));
+        assert!(histogram(&[f64::NAN], 0, &ChartOptions::default()).is_err());
+    }
+
+    #[test]
+    fn runs_skip_empty_bins() {
+        assert_eq!(runs(&[0.0, 1.0, 2.0, 0.0, 3.0]), [1..3, 4..5]);
+    }
+
+    proptest! {
+        #[test]
+        fn percents_add_up_to_a_hundred(
+            values in proptest::collection::vec(-1e6f64..1e6, 1..200),
+            bins in 0usize..60,
+        ) {
+            let sample = Sample::new("", &values, 0);
+            let bins = Bins::new(&[&sample], bins);
+            let total: f64 = sample.percents(&bins).iter().sum();
+            prop_assert!((total - 100.0).abs() < 1e-6);
+        }
+    }
+}

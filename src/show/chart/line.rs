@@ -1,0 +1,191 @@
+//! Line charts: curves of several named series, such as losses over steps.
+//!
+//! A curve of more points than pixels keeps the smallest and largest value of every
+//! pixel, so that spikes stay visible.
+
+use plotters::series::LineSeries;
+use plotters::style::{RGBColor, ShapeStyle};
+
+use super::axis::{Axis, place};
+use super::figure::{ChartOptions, Figure, Trace};
+use super::sheet::{Plan, draw, nothing_to_draw};
+use crate::error::Result;
+use crate::show::color::category;
+use crate::show::format_number;
+
+/// Pixels across that are told apart when a curve is thinned.
+const BUCKETS: f64 = 300.0;
+
+/// Draws one curve a series, over a horizontal axis of steps, tokens, positions, ...
+///
+/// ```
+/// use holoscope::show::{ChartOptions, Trace, line_chart};
+/// let loss = Trace::from_steps("train", &[(0, 9.3), (100, 5.9), (200, 5.4)]);
+/// let options = ChartOptions::new("Loss", "step", "cross-entropy (nats/token)")
+///     .y_reference("bigram baseline", 5.53);
+/// let figure = line_chart(&[loss], &options)?;
+/// assert!(figure.svg.contains("bigram baseline"));
+/// # Ok::<(), holoscope::Error>(())
+/// ```
+///
+/// # Errors
+/// When there is no finite point.
+pub fn line_chart(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
+    let nothing = || nothing_to_draw("line chart");
+    let points = || series.iter().flat_map(|s| &s.points);
+    if !points().any(|p| p.0.is_finite() && p.1.is_finite()) {
+        return Err(nothing());
+    }
+    let x_references = options.x_references.iter().map(|r| r.value);
+    let x = Axis::covering(
+        points()
+            .filter(|p| p.1.is_finite())
+            .map(|p| p.0)
+            .chain(x_references),
+        options.log_x,
+        !options.log_x && points().all(|p| p.0 >= 0.0 || p.0.is_nan()),
+        7,
+    );
+    let references = options.y_references.iter().map(|r| r.value);
+    let y = Axis::covering(
+        points().map(|p| p.1).chain(references),
+        options.log_y,
+        false,
+        6,
+    );
+    let (x, y) = (x.ok_or_else(nothing)?, y.ok_or_else(nothing)?);
+    let mut plan = Plan::new("line chart", options, x, y, alt(series, options));
+    if series.len() > 1 {
+        plan.legend = series
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (s.name.clone(), category(i)))
+            .collect();
+    }
+    plan.x_mesh = false;
+    let (x_span, x_lo) = (plan.x.hi - plan.x.lo, plan.x.lo);
+    draw(plan, |plot| {
+        for (i, one) in series.iter().enumerate() {
+            let color = category(i);
+            let style = ShapeStyle {
+                color: RGBColor(color.0, color.1, color.2).into(),
+                filled: false,
+                stroke_width: 18,
+            };
+            for run in runs(&one.points, options) {
+                if let [(x, y)] = run[..] {
+                    let (x, y) = plot.at(x, y);
+                    plot.overlay.push_str(&format!(
+                        "<circle cx=\"{x}\" cy=\"{y}\" r=\"30\" fill=\"{}\"/>",
+                        color.hex()
+                    ));
+                    continue;
+                }
+                let line = LineSeries::new(thinned(&run, x_lo, x_span), style);
+                let drawn = plot.chart.draw_series(line).map(|_| ());
+                drawn.map_err(|e| plot.error(e))?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The stretches of points that have a place on both axes.
+fn runs(points: &[(f64, f64)], options: &ChartOptions) -> Vec<Vec<(f64, f64)>> {
+    let mut runs = vec![Vec::new()];
+    for &(x, y) in points {
+        match (place(x, options.log_x), place(y, options.log_y)) {
+            (Some(x), Some(y)) => {
+                if let Some(run) = runs.last_mut() {
+                    run.push((x, y));
+                }
+            }
+            _ => runs.push(Vec::new()),
+        }
+    }
+    runs.retain(|run| !run.is_empty());
+    runs
+}
+
+/// A curve with at most the first, lowest, highest and last point of every bucket.
+fn thinned(run: &[(f64, f64)], x_lo: f64, x_span: f64) -> Vec<(f64, f64)> {
+    if (run.len() as f64) < 4.0 * BUCKETS {
+        return run.to_vec();
+    }
+    let bucket = |x: f64| ((x - x_lo) / x_span * BUCKETS).floor();
+    let mut out = Vec::new();
+    for chunk in run.chunk_by(|a, b| bucket(a.0) == bucket(b.0)) {
+        let index = |better: fn(f64, f64) -> bool| {
+            (1..chunk.len()).fold(0, |best, i| {
+                if better(chunk[i].1, chunk[best].1) {
+                    i
+                } else {
+                    best
+                }
+            })
+        };
+        let mut keep = [0, index(|a, b| a < b), index(|a, b| a > b), chunk.len() - 1];
+        keep.sort_unstable();
+        let mut last = None;
+        for i in keep {
+            if last != Some(i) {
+                out.push(chunk[i]);
+                last = Some(i);
+            }
+        }
+    }
+    out
+}
+
+fn alt(series: &[Trace], options: &ChartOptions) -> String {
+    let mut out = format!("Line chart: {}.", options.title);
+    for one in series {
+        let finite = || one.points.iter().filter(|p| p.1.is_finite());
+        if let (Some(first), Some(last)) = (finite().next(), finite().next_back()) {
+            out.push_str(&format!(
+                " {}: {} points, from {} to {}.",
+                one.name,
+                one.points.len(),
+                format_number(first.1),
+                format_number(last.1)
+            ));
+        }
+    }
+    for reference in &options.y_references {
+        out.push_str(&format!(
+            " {}: {}.",
+            reference.label,
+            format_number(reference.value)
+        ));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thinning_keeps_a_spike_and_the_ends() {
+        let mut run: Vec<(f64, f64)> = (0..20_000).map(|i| (f64::from(i), 1.0)).collect();
+        run[7777].1 = 9.0;
+        let thin = thinned(&run, 0.0, 20_000.0);
+        assert!(thin.len() <= 1_300, "{}", thin.len());
+        assert!(thin.contains(&(7777.0, 9.0)));
+        assert_eq!((thin[0].0, thin[thin.len() - 1].0), (0.0, 19_999.0));
+    }
+
+    #[test]
+    fn a_gap_interrupts_the_curve() {
+        let points = [(0.0, 1.0), (1.0, f64::NAN), (2.0, 3.0)];
+        assert_eq!(runs(&points, &ChartOptions::default()).len(), 2);
+    }
+
+    #[test]
+    fn nothing_to_draw_is_an_error() {
+        let empty = Trace::new("a", vec![(0.0, f64::NAN)]);
+        let options = ChartOptions::default().y_reference("bigram", 5.5);
+        assert!(line_chart(&[empty], &options).is_err());
+        assert!(line_chart(&[], &ChartOptions::default()).is_err());
+    }
+}

@@ -1,0 +1,23 @@
+//! Charts: one function a kind of chart, each giving a [`Figure`] of SVG.
+//!
+//! Drawn with plotters on an opaque light card, which reads the same on a light and
+//! a dark page; text stays text, colours are safe for colour-blind readers.
+
+mod axis;
+mod bar;
+mod color_bar;
+mod figure;
+mod heatmap;
+mod histogram;
+mod line;
+mod reference;
+mod scatter;
+mod sheet;
+
+pub use bar::bar_chart;
+pub use color_bar::ColorScale;
+pub use figure::{ChartOptions, Figure, Group, Reference, Trace};
+pub use heatmap::heatmap;
+pub use histogram::{histogram, histogram_by_group};
+pub use line::line_chart;
+pub use scatter::scatter;

@@ -1,0 +1,93 @@
+//! Scatter plots of named groups of points.
+
+use super::axis::{Axis, place};
+use super::figure::{ChartOptions, Figure, Trace};
+use super::sheet::{Plan, draw, nothing_to_draw};
+use crate::error::Result;
+use crate::show::color::category;
+
+/// Points drawn at most; of more, every n-th is drawn and the text below says so.
+const MAX_POINTS: usize = 4_000;
+
+/// Draws one dot a point, one colour a series.
+///
+/// # Errors
+/// When there is no finite point.
+pub fn scatter(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
+    let nothing = || nothing_to_draw("scatter plot");
+    let points = || series.iter().flat_map(|s| &s.points);
+    let finite = |p: &&(f64, f64)| p.0.is_finite() && p.1.is_finite();
+    if !points().any(|p| finite(&p)) {
+        return Err(nothing());
+    }
+    let x_references = options.x_references.iter().map(|r| r.value);
+    let y_references = options.y_references.iter().map(|r| r.value);
+    let x = Axis::covering(
+        points().filter(finite).map(|p| p.0).chain(x_references),
+        options.log_x,
+        false,
+        7,
+    );
+    let y = Axis::covering(
+        points().filter(finite).map(|p| p.1).chain(y_references),
+        options.log_y,
+        false,
+        6,
+    );
+    let (x, y) = (x.ok_or_else(nothing)?, y.ok_or_else(nothing)?);
+
+    let total = points().count();
+    let stride = total.div_ceil(MAX_POINTS).max(1);
+    let mut options = options.clone();
+    if stride > 1 {
+        let note = format!("One point in {stride} of all {total} is drawn.");
+        options.caption = format!("{} {note}", options.caption).trim().to_owned();
+    }
+    let names: Vec<&str> = series.iter().map(|s| s.name.as_str()).collect();
+    let alt = format!(
+        "Scatter plot: {}. {total} points: {}.",
+        options.title,
+        names.join(", ")
+    );
+    let mut plan = Plan::new("scatter plot", &options, x, y, alt);
+    if series.len() > 1 {
+        plan.legend = series
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (s.name.clone(), category(i)))
+            .collect();
+    }
+    draw(plan, |plot| {
+        for (i, one) in series.iter().enumerate() {
+            let mut path = String::new();
+            for &(x, y) in one.points.iter().step_by(stride) {
+                if let (Some(x), Some(y)) = (place(x, options.log_x), place(y, options.log_y)) {
+                    let (x, y) = plot.at(x, y);
+                    // A line of no length with round ends is a dot in ten bytes.
+                    path.push_str(&format!("M{x} {y}h0"));
+                }
+            }
+            plot.overlay.push_str(&format!(
+                "<path d=\"{path}\" stroke=\"{}\" stroke-width=\"60\" stroke-linecap=\"round\" \
+                 stroke-opacity=\"0.6\" fill=\"none\"/>",
+                category(i).hex()
+            ));
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_points_are_thinned_and_the_caption_says_so() {
+        let points = (0..10_000)
+            .map(|i| (f64::from(i), f64::from(i % 97)))
+            .collect();
+        let figure = scatter(&[Trace::new("a", points)], &ChartOptions::default()).unwrap();
+        assert!(figure.svg.contains("One point in 3 of all 10000 is drawn."));
+        assert!(figure.svg.len() < 60_000, "{}", figure.svg.len());
+    }
+}

@@ -1,0 +1,395 @@
+//! The sheet that every chart is drawn on: card, title, legend, axes, caption.
+//!
+//! plotters places whole pixels only, so it draws at ten units a pixel and the
+//! picture's viewBox scales it back; what plotters has no element for (many dots,
+//! hover texts, haloed labels) is written as SVG into an overlay.
+
+use std::fmt::{Display, Write};
+
+use plotters::chart::ChartContext;
+use plotters::coord::Shift;
+use plotters::coord::cartesian::Cartesian2d;
+use plotters::prelude::{ChartBuilder, DrawingArea, IntoDrawingArea, SVGBackend};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{IntoFont, RGBColor, TextStyle};
+
+use super::axis::Axis;
+use super::figure::{ChartOptions, Figure};
+use super::reference::references;
+use crate::error::{Error, Result};
+use crate::show::color::Rgb;
+use crate::show::escape;
+use crate::show::html::{CARD_FILL, CARD_STROKE, INK, one_line};
+use crate::show::number::{text_width, wrap};
+
+/// Drawing units in a pixel.
+pub(super) const UNIT: f64 = 10.0;
+/// Width of a chart, in pixels, that was given none.
+const WIDTH: u32 = 680;
+const TITLE_PX: f64 = 15.0;
+const LABEL_PX: f64 = 12.5;
+pub(super) const TICK_PX: f64 = 11.5;
+const TITLE_LINE: f64 = 20.0;
+const MAX_TITLE_LINES: usize = 3;
+/// Bold letters are that much wider.
+const BOLDER: f64 = 1.06;
+const PAD: f64 = 12.0;
+
+/// What plotters draws a chart into.
+pub(super) type Plotters<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
+
+/// What is particular to a chart; the rest is the sheet's.
+pub(super) struct Plan<'a> {
+    /// For error messages: "histogram", ...
+    pub kind: &'static str,
+    pub options: &'a ChartOptions,
+    pub x: Axis,
+    pub y: Axis,
+    /// Names and colours; nothing is drawn for none.
+    pub legend: Vec<(String, Rgb)>,
+    /// Pixels of the drawing area when the options give no height.
+    pub plot_height: f64,
+    /// Pixels above the drawing area, for marginal plots.
+    pub panel: f64,
+    /// Pixels right of the drawing area, for a colour bar.
+    pub right: f64,
+    pub x_mesh: bool,
+    pub y_mesh: bool,
+    pub alt: String,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(
+        kind: &'static str,
+        options: &'a ChartOptions,
+        x: Axis,
+        y: Axis,
+        alt: String,
+    ) -> Self {
+        Self {
+            kind,
+            options,
+            x,
+            y,
+            legend: Vec::new(),
+            plot_height: 270.0,
+            panel: 0.0,
+            right: 0.0,
+            x_mesh: true,
+            y_mesh: true,
+            alt,
+        }
+    }
+}
+
+/// A chart while it is drawn.
+pub(super) struct Plot<'p, 'a, 'b> {
+    pub chart: &'p mut Plotters<'a, 'b>,
+    /// SVG drawn over what plotters has drawn, in drawing units.
+    pub overlay: String,
+    /// The drawing area in drawing units: left, top, right, bottom.
+    pub area: [f64; 4],
+    kind: &'static str,
+}
+
+impl Plot<'_, '_, '_> {
+    /// The place of a point in drawing units.
+    pub(super) fn at(&self, x: f64, y: f64) -> (i32, i32) {
+        self.chart.backend_coord(&(x, y))
+    }
+
+    /// Wraps what plotters has to say.
+    pub(super) fn error(&self, error: impl Display) -> Error {
+        draw_error(self.kind, error)
+    }
+
+    /// A small text with a halo, so that it reads on top of anything.
+    pub(super) fn label(&mut self, x: f64, y: f64, anchor: &str, color: &str, text: &str) {
+        let _ = write!(
+            self.overlay,
+            "<text x=\"{x:.0}\" y=\"{y:.0}\" text-anchor=\"{anchor}\" font-size=\"{}\" \
+             fill=\"{color}\" stroke=\"{CARD_FILL}\" stroke-width=\"30\" stroke-linejoin=\"round\" \
+             paint-order=\"stroke\">{}</text>",
+            TICK_PX * UNIT,
+            escape(&one_line(text, 60)),
+        );
+    }
+}
+
+fn draw_error(kind: &'static str, error: impl Display) -> Error {
+    Error::Draw {
+        figure: kind.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+/// Where things stand, in pixels.
+struct Layout {
+    width: f64,
+    height: f64,
+    title: Vec<String>,
+    legend_rows: Vec<Vec<(String, Rgb, f64)>>,
+    caption: Vec<String>,
+    left: f64,
+    top: f64,
+    bottom: f64,
+    right: f64,
+}
+
+impl Layout {
+    fn new(plan: &Plan) -> Self {
+        let options = plan.options;
+        let width = f64::from(if options.width == 0 {
+            WIDTH
+        } else {
+            options.width.clamp(240, 4_000)
+        });
+        let ticks = plan.y.marks.iter().map(|m| text_width(&m.label, TICK_PX));
+        let y_ticks = ticks.fold(0.0, f64::max).min(width * 0.4);
+        let y_label = if options.y_label.is_empty() {
+            0.0
+        } else {
+            LABEL_PX + 8.0
+        };
+        let x_label = if options.x_label.is_empty() {
+            0.0
+        } else {
+            LABEL_PX + 8.0
+        };
+        let legend_rows = legend_rows(&plan.legend, width - 2.0 * PAD);
+        let caption = wrap(&options.caption, LABEL_PX, width - 2.0 * PAD);
+        let mut title = wrap(&options.title, TITLE_PX * BOLDER, width - 2.0 * PAD);
+        title.truncate(MAX_TITLE_LINES);
+        let titles = if title.is_empty() {
+            0.0
+        } else {
+            4.0 + TITLE_LINE * title.len() as f64
+        };
+        let top = PAD + titles + 20.0 * legend_rows.len() as f64 + plan.panel + 4.0;
+        let captions = if caption.is_empty() {
+            0.0
+        } else {
+            8.0 + 17.0 * caption.len() as f64
+        };
+        let bottom = PAD + captions + x_label + TICK_PX + 8.0;
+        // Half of the last tick's label hangs over the right end of its axis.
+        let overhang = plan
+            .x
+            .marks
+            .last()
+            .map_or(0.0, |m| text_width(&m.label, TICK_PX) / 2.0);
+        let height = if options.height == 0 {
+            top + bottom + plan.plot_height
+        } else {
+            f64::from(options.height.min(8_000)).max(top + bottom + 60.0)
+        };
+        Self {
+            width,
+            height: height.round(),
+            title,
+            legend_rows,
+            caption,
+            left: PAD + y_label + y_ticks + 12.0,
+            top,
+            bottom,
+            right: (PAD + plan.right).max(PAD + overhang),
+        }
+    }
+}
+
+/// About how many letters of a label fit into so many pixels.
+fn room(pixels: f64) -> usize {
+    (pixels / (LABEL_PX * 0.58)) as usize
+}
+
+/// The legend's entries in rows that fit, each with its place from the left.
+fn legend_rows(legend: &[(String, Rgb)], width: f64) -> Vec<Vec<(String, Rgb, f64)>> {
+    let mut rows: Vec<Vec<(String, Rgb, f64)>> = Vec::new();
+    let mut x = width;
+    for (name, color) in legend {
+        let name = one_line(name, 40);
+        let wide = text_width(&name, LABEL_PX) + 34.0;
+        if x + wide > width || rows.is_empty() {
+            rows.push(Vec::new());
+            x = 0.0;
+        }
+        if let Some(row) = rows.last_mut() {
+            row.push((name, *color, x));
+        }
+        x += wide;
+    }
+    rows
+}
+
+/// Draws a chart: the sheet, then what `body` adds.
+pub(super) fn draw<F>(plan: Plan, body: F) -> Result<Figure>
+where
+    F: for<'p, 'a, 'b> FnOnce(&mut Plot<'p, 'a, 'b>) -> Result<()>,
+{
+    let layout = Layout::new(&plan);
+    let kind = plan.kind;
+    let mut svg = String::new();
+    let overlay = {
+        let size = ((layout.width * UNIT) as u32, (layout.height * UNIT) as u32);
+        let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        sheet_texts(&root, &plan, &layout).map_err(|e| draw_error(kind, e))?;
+        let mut chart = ChartBuilder::on(&root)
+            .margin_top(layout.top * UNIT)
+            .margin_right(layout.right * UNIT)
+            .x_label_area_size(layout.bottom * UNIT)
+            .y_label_area_size(layout.left * UNIT)
+            .build_cartesian_2d(plan.x.clone(), plan.y.clone())
+            .map_err(|e| draw_error(kind, e))?;
+        let tick_style = text_style(TICK_PX, FAINT_COLOR);
+        let mut mesh = chart.configure_mesh();
+        mesh.label_style(tick_style)
+            .bold_line_style(plotters::style::ShapeStyle {
+                color: GRID_COLOR.into(),
+                filled: false,
+                stroke_width: 10,
+            })
+            .axis_style(plotters::style::ShapeStyle {
+                color: AXIS_COLOR.into(),
+                filled: false,
+                stroke_width: 10,
+            })
+            .set_all_tick_mark_size(35);
+        if !plan.x_mesh {
+            mesh.disable_x_mesh();
+        }
+        if !plan.y_mesh {
+            mesh.disable_y_mesh();
+        }
+        mesh.draw().map_err(|e| draw_error(kind, e))?;
+
+        let area = [
+            layout.left * UNIT,
+            layout.top * UNIT,
+            (layout.width - layout.right) * UNIT,
+            (layout.height - layout.bottom) * UNIT,
+        ];
+        let mut plot = Plot {
+            chart: &mut chart,
+            overlay: String::new(),
+            area,
+            kind,
+        };
+        body(&mut plot)?;
+        references(&mut plot, &plan);
+        let overlay = plot.overlay;
+        drop(chart);
+        root.present().map_err(|e| draw_error(kind, e))?;
+        overlay
+    };
+    Ok(Figure {
+        svg: finish(&svg, &overlay, &layout, &plan.alt),
+        alt: plan.alt,
+        title: plan.options.title.clone(),
+    })
+}
+
+const INK_COLOR: RGBColor = RGBColor(0x1f, 0x23, 0x28);
+const FAINT_COLOR: RGBColor = RGBColor(0x57, 0x60, 0x6a);
+const GRID_COLOR: RGBColor = RGBColor(0xe7, 0xe7, 0xe4);
+const AXIS_COLOR: RGBColor = RGBColor(0x9a, 0xa0, 0xa6);
+
+/// A text style whose size in the SVG is `px` pixels; plotters divides by 1.24.
+fn text_style(px: f64, color: RGBColor) -> TextStyle<'static> {
+    ("sans-serif", px * UNIT * 1.24).into_font().color(&color)
+}
+
+type Root<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// Title, legend, axis labels, caption.
+fn sheet_texts(
+    root: &Root,
+    plan: &Plan,
+    layout: &Layout,
+) -> Result<(), Box<dyn std::error::Error>> {
+    use plotters::element::Rectangle;
+    use plotters::style::{Color, FontStyle, FontTransform};
+    let unit = |px: f64| (px * UNIT).round() as i32;
+    let options = plan.options;
+    let left = Pos::new(HPos::Left, VPos::Center);
+    let center = Pos::new(HPos::Center, VPos::Center);
+    let mut y = PAD + TITLE_PX / 2.0;
+    let bold = ("sans-serif", TITLE_PX * UNIT * 1.24).into_font();
+    let bold = bold.style(FontStyle::Bold).color(&INK_COLOR).pos(left);
+    for line in &layout.title {
+        root.draw_text(&one_line(line, 200), &bold, (unit(PAD), unit(y)))?;
+        y += TITLE_LINE;
+    }
+    y += 4.0;
+    for row in &layout.legend_rows {
+        for (name, color, x) in row {
+            let x = PAD + x;
+            let fill = RGBColor(color.0, color.1, color.2).filled();
+            let corners = [(unit(x), unit(y - 5.0)), (unit(x + 14.0), unit(y + 5.0))];
+            root.draw(&Rectangle::new(corners, fill))?;
+            let style = text_style(LABEL_PX, INK_COLOR).pos(left);
+            root.draw_text(name, &style, (unit(x + 19.0), unit(y)))?;
+        }
+        y += 20.0;
+    }
+    let label = text_style(LABEL_PX, INK_COLOR).pos(center);
+    let plot_bottom = layout.height - layout.bottom;
+    if !options.x_label.is_empty() {
+        let x = (layout.left + layout.width - layout.right) / 2.0;
+        let y = plot_bottom + 10.0 + TICK_PX + 4.0 + LABEL_PX / 2.0;
+        root.draw_text(
+            &one_line(&options.x_label, room(layout.width)),
+            &label,
+            (unit(x), unit(y)),
+        )?;
+    }
+    if !options.y_label.is_empty() {
+        let y = (layout.top + plot_bottom) / 2.0;
+        let style = label.transform(FontTransform::Rotate270);
+        let x = PAD + LABEL_PX / 2.0;
+        root.draw_text(
+            &one_line(&options.y_label, room(plot_bottom - layout.top)),
+            &style,
+            (unit(x), unit(y)),
+        )?;
+    }
+    let style = text_style(LABEL_PX, FAINT_COLOR).pos(left);
+    let mut y = layout.height - PAD - 17.0 * layout.caption.len() as f64 + 8.5;
+    for line in &layout.caption {
+        root.draw_text(&one_line(line, 400), &style, (unit(PAD), unit(y)))?;
+        y += 17.0;
+    }
+    Ok(())
+}
+
+/// plotters' SVG with our header, card and overlay, without what says nothing.
+fn finish(svg: &str, overlay: &str, layout: &Layout, alt: &str) -> String {
+    let (width, height) = (layout.width, layout.height);
+    let (view_width, view_height) = (width * UNIT, height * UNIT);
+    let content = svg
+        .split_once('>')
+        .map_or("", |(_, content)| content)
+        .trim_end()
+        .trim_end_matches("</svg>");
+    let content = content
+        .replace(">\n", ">")
+        .replace("\n</text>", "</text>")
+        .replace(" opacity=\"1\"", "")
+        .replace(" font-family=\"sans-serif\"", "")
+        .replace(" stroke=\"none\"", "");
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {view_width} {view_height}\" role=\"img\" aria-label=\"{}\" \
+         font-family=\"system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif\" \
+         fill=\"{INK}\" style=\"max-width:100%;height:auto;color-scheme:light\">\
+         <rect x=\"5\" y=\"5\" width=\"{}\" height=\"{}\" rx=\"80\" fill=\"{CARD_FILL}\" \
+         stroke=\"{CARD_STROKE}\" stroke-width=\"10\"/>{content}{overlay}</svg>",
+        escape(alt),
+        view_width - 10.0,
+        view_height - 10.0,
+    )
+}
+
+/// An error for a chart that was given nothing to draw.
+pub(super) fn nothing_to_draw(kind: &'static str) -> Error {
+    draw_error(kind, "there is no finite value to draw")
+}

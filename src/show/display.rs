@@ -1,0 +1,252 @@
+//! The display channel: how a shown value leaves the process that runs cells.
+//!
+//! Under Holoscope's kernel (`HOLOSCOPE_KERNEL` is set) each display is one framed
+//! line of JSON on stdout, so that it keeps its place among printed lines; under
+//! evcxr's own kernel it is one of evcxr's content blocks per MIME type.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::{MimeBundle, Show};
+use crate::error::{Error, Result};
+use crate::show::escape;
+
+/// What a framed line begins with; U+001E is ASCII's record separator.
+pub(super) const FRAME: &str = "\u{1e}HOLOSCOPE ";
+
+/// Set by Holoscope's kernel in the processes that run cells.
+const KERNEL_VARIABLE: &str = "HOLOSCOPE_KERNEL";
+
+/// Where this process' displays go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channel {
+    /// Framed lines, for Holoscope's kernel.
+    Framed,
+    /// evcxr's content blocks, for any other kernel.
+    Blocks,
+}
+
+impl Channel {
+    /// The channel of this process.
+    pub(super) fn current() -> Self {
+        match std::env::var_os(KERNEL_VARIABLE) {
+            Some(value) if !value.is_empty() => Channel::Framed,
+            _ => Channel::Blocks,
+        }
+    }
+}
+
+/// What happens to the output area.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Message<'a> {
+    /// A new display, which may be named so that it can be updated.
+    Display(&'a MimeBundle, Option<&'a str>),
+    /// A new content for the displays of that name.
+    Update(&'a MimeBundle, &'a str),
+    /// The output area is emptied, at once or when the next output comes.
+    Clear { wait: bool },
+}
+
+/// Displays shown so far that have a name.
+static NAMED: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+
+/// Shows a value here and now; any number of values in one cell, from any thread.
+///
+/// # Errors
+/// When the value cannot be rendered (which is also shown in its place) or stdout
+/// is closed.
+pub fn display(value: &dyn Show) -> Result<()> {
+    let bundle = rendered(value)?;
+    send(&Message::Display(&bundle, None))
+}
+
+/// Shows a value here under a name, so that [`update_display`] can change it.
+///
+/// # Errors
+/// As [`display`].
+pub fn display_with_id(id: &str, value: &dyn Show) -> Result<()> {
+    let bundle = rendered(value)?;
+    remember(id);
+    send(&Message::Display(&bundle, Some(id)))
+}
+
+/// Replaces what was shown under the name `id`, where it was shown; the first call
+/// with a name shows the value. (A cell that is run again should begin with
+/// [`display_with_id`], for its old display is gone.)
+///
+/// # Errors
+/// As [`display`].
+pub fn update_display(id: &str, value: &dyn Show) -> Result<()> {
+    let bundle = rendered(value)?;
+    if remember(id) {
+        send(&Message::Display(&bundle, Some(id)))
+    } else {
+        send(&Message::Update(&bundle, id))
+    }
+}
+
+/// Empties the output area of the running cell; with `wait`, only when the next
+/// output arrives, which avoids flicker. Stock evcxr kernels ignore it.
+///
+/// # Errors
+/// When stdout is closed.
+pub fn clear_output(wait: bool) -> Result<()> {
+    send(&Message::Clear { wait })
+}
+
+/// True when the name is new.
+fn remember(id: &str) -> bool {
+    NAMED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(id.to_owned())
+}
+
+/// The value's bundle; an error is shown where the value would have been, because
+/// evcxr drops the error of a last expression.
+fn rendered(value: &dyn Show) -> Result<MimeBundle> {
+    value.mime_bundle().inspect_err(|error| {
+        let text = format!("cannot show this value: {error}");
+        let html = format!(
+            "<pre style=\"color:#8a1c00;background:#fdf1ee;padding:8px\">{}</pre>",
+            escape(&text)
+        );
+        // The caller gets the rendering error; a closed stdout adds nothing to it.
+        let _ = send(&Message::Display(&MimeBundle::html(html, text), None));
+    })
+}
+
+fn send(message: &Message) -> Result<()> {
+    write_out(&encode(Channel::current(), message)?)
+}
+
+/// Writes all of `text` to stdout while holding its lock, so that displays of
+/// several threads never mix.
+pub(super) fn write_out(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(Error::io("write to", "stdout"))
+}
+
+/// The bytes of a message on a channel.
+pub(super) fn encode(channel: Channel, message: &Message) -> Result<String> {
+    match channel {
+        Channel::Framed => framed(&frame_content(message)?),
+        Channel::Blocks => Ok(blocks(message)),
+    }
+}
+
+/// One line: JSON escapes every line break, so the content cannot end it early.
+pub(super) fn framed(content: &Value) -> Result<String> {
+    Ok(format!("{FRAME}{}\n", serde_json::to_string(content)?))
+}
+
+fn frame_content(message: &Message) -> Result<Value> {
+    Ok(match message {
+        Message::Display(bundle, id) => json!({
+            "type": "display_data",
+            "data": data(bundle)?,
+            "metadata": {},
+            "transient": match id {
+                Some(id) => json!({ "display_id": id }),
+                None => json!({}),
+            },
+        }),
+        Message::Update(bundle, id) => json!({
+            "type": "update_display_data",
+            "data": data(bundle)?,
+            "metadata": {},
+            "transient": { "display_id": id },
+        }),
+        Message::Clear { wait } => json!({ "type": "clear_output", "wait": wait }),
+    })
+}
+
+fn data(bundle: &MimeBundle) -> Result<Value> {
+    let mut map = serde_json::Map::new();
+    for (mime, content) in bundle.entries() {
+        let value = if mime == "application/json" || mime.ends_with("+json") {
+            serde_json::from_str(content)?
+        } else {
+            Value::String(content.clone())
+        };
+        map.insert(mime.clone(), value);
+    }
+    Ok(Value::Object(map))
+}
+
+fn blocks(message: &Message) -> String {
+    let bundle = match message {
+        Message::Display(bundle, _) | Message::Update(bundle, _) => bundle,
+        Message::Clear { .. } => return String::new(),
+    };
+    let mut out = String::new();
+    for (mime, content) in bundle.entries() {
+        // A content line that reads like evcxr's own end mark would end the block.
+        let content = content.replace("EVCXR_END_CONTENT", "EVCXR\u{200b}_END_CONTENT");
+        out.push_str(&format!(
+            "EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT\n"
+        ));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle() -> MimeBundle {
+        MimeBundle::html("<b>a</b>\n<i>b</i>", "a\nb")
+    }
+
+    #[test]
+    fn a_framed_display_is_one_line_of_json() {
+        let line = encode(Channel::Framed, &Message::Display(&bundle(), None)).unwrap();
+        assert_eq!(line.matches('\n').count(), 1);
+        assert_eq!(
+            line,
+            "\u{1e}HOLOSCOPE {\"type\":\"display_data\",\"data\":{\"text/html\":\
+             \"<b>a</b>\\n<i>b</i>\",\"text/plain\":\"a\\nb\"},\"metadata\":{},\"transient\":{}}\n"
+        );
+    }
+
+    #[test]
+    fn an_update_carries_its_display_id() {
+        let line = encode(Channel::Framed, &Message::Update(&bundle(), "loss")).unwrap();
+        let value: Value = serde_json::from_str(line.strip_prefix(FRAME).unwrap()).unwrap();
+        assert_eq!(value["type"], "update_display_data");
+        assert_eq!(value["transient"]["display_id"], "loss");
+    }
+
+    #[test]
+    fn clear_output_is_framed_and_ignored_in_blocks() {
+        let message = Message::Clear { wait: true };
+        assert_eq!(
+            encode(Channel::Framed, &message).unwrap(),
+            "\u{1e}HOLOSCOPE {\"type\":\"clear_output\",\"wait\":true}\n"
+        );
+        assert_eq!(encode(Channel::Blocks, &message).unwrap(), "");
+    }
+
+    #[test]
+    fn a_json_form_is_sent_as_json_and_a_bad_one_is_an_error() {
+        let good = MimeBundle::default().with("application/vnd.vega.v5+json", "{\"a\":1}");
+        let line = encode(Channel::Framed, &Message::Display(&good, None)).unwrap();
+        assert!(line.contains("{\"application/vnd.vega.v5+json\":{\"a\":1}}"));
+        let bad = MimeBundle::default().with("application/json", "{");
+        assert!(encode(Channel::Framed, &Message::Display(&bad, None)).is_err());
+    }
+
+    #[test]
+    fn blocks_hold_each_form_and_no_early_end() {
+        let bundle = MimeBundle::html("<p>x</p>\nEVCXR_END_CONTENT\ny", "x");
+        let text = encode(Channel::Blocks, &Message::Display(&bundle, None)).unwrap();
+        assert!(text.starts_with("EVCXR_BEGIN_CONTENT text/html\n<p>x</p>\n"));
+        let ends = text.lines().filter(|l| *l == "EVCXR_END_CONTENT").count();
+        assert_eq!(ends, 2);
+    }
+}

@@ -1,0 +1,129 @@
+//! The curves of a loop that is still running, drawn again every few seconds.
+
+use std::time::{Duration, Instant};
+
+use super::{ChartOptions, Trace, line_chart};
+use crate::progress::{Curves, Tick};
+
+/// A loop that is over sooner shows no chart.
+const FIRST: Duration = Duration::from_secs(2);
+/// The least time between two drawings.
+const BETWEEN: Duration = Duration::from_millis(1500);
+/// Drawing takes at most this share of the loop's time.
+const SHARE: u32 = 50;
+/// A curve with more points than two of these is thinned out to every other one.
+const POINTS: usize = 400;
+
+/// What has been reported so far.
+#[derive(Debug, Default)]
+pub(super) struct LiveChart {
+    curves: Vec<Trace>,
+    /// One report in so many is kept.
+    every: usize,
+    reports: usize,
+    drawn: Option<Instant>,
+    /// How long the last drawing took.
+    cost: Duration,
+}
+
+impl LiveChart {
+    /// Keeps the tick's figures; the chart as SVG when it is time for one.
+    pub(super) fn take(&mut self, tick: &Tick) -> Option<String> {
+        let curves = tick.curves.as_ref()?;
+        self.keep(tick, curves);
+        let wait = BETWEEN.max(self.cost * SHARE);
+        let due = match self.drawn {
+            None => tick.elapsed >= FIRST,
+            Some(drawn) => drawn.elapsed() >= wait,
+        };
+        if !due {
+            return None;
+        }
+        let began = Instant::now();
+        let options = ChartOptions::new("", &tick.unit, &curves.y_label);
+        // A chart that cannot be drawn yet (no finite value) comes later.
+        let svg = line_chart(&self.curves, &options).ok().map(|f| f.svg);
+        self.cost = began.elapsed();
+        self.drawn = Some(Instant::now());
+        svg
+    }
+
+    fn keep(&mut self, tick: &Tick, curves: &Curves) {
+        if self.curves.is_empty() {
+            self.every = 1;
+            self.curves = curves
+                .figures
+                .iter()
+                .map(|name| Trace::new(name, Vec::new()))
+                .collect();
+        }
+        self.reports += 1;
+        if !self.reports.is_multiple_of(self.every) {
+            return;
+        }
+        for curve in &mut self.curves {
+            let figure = tick.figures.iter().find(|(name, _)| *name == curve.name);
+            let value = figure.map_or(f64::NAN, |&(_, value)| value);
+            curve.points.push((tick.done as f64, value));
+        }
+        if self.curves.iter().any(|c| c.points.len() > 2 * POINTS) {
+            for curve in &mut self.curves {
+                let mut n = 0;
+                curve.points.retain(|_| {
+                    n += 1;
+                    n % 2 == 0
+                });
+            }
+            self.every *= 2;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tick(done: u64, seconds: f64) -> Tick {
+        Tick {
+            label: "train".into(),
+            done,
+            total: 10_000,
+            unit: "step".into(),
+            figures: vec![
+                ("loss".into(), 9.0 / done as f64),
+                ("val".into(), f64::NAN),
+                ("tok/s".into(), 1e4),
+            ],
+            elapsed: Duration::from_secs_f64(seconds),
+            curves: Some(Curves {
+                y_label: "loss (nats/token)".into(),
+                figures: vec!["loss".into(), "val".into()],
+            }),
+        }
+    }
+
+    #[test]
+    fn a_chart_comes_when_the_loop_is_long_enough_and_not_at_every_tick() {
+        let mut chart = LiveChart::default();
+        assert_eq!(chart.take(&tick(1, 0.1)), None);
+        let svg = chart.take(&tick(2, 2.5)).expect("it is time");
+        assert!(svg.contains("nats/token") && svg.contains("loss"));
+        assert!(!svg.contains("tok/s"));
+        assert_eq!(chart.take(&tick(3, 2.6)), None);
+    }
+
+    #[test]
+    fn a_long_loop_keeps_few_points_and_both_ends() {
+        let mut chart = LiveChart::default();
+        for done in 1..=5000 {
+            chart.take(&tick(done, 0.0));
+        }
+        let points = &chart.curves[0].points;
+        assert!(
+            (POINTS..=2 * POINTS).contains(&points.len()),
+            "{}",
+            points.len()
+        );
+        assert!(points[0].0 < 20.0 && points.last().unwrap().0 > 4980.0);
+    }
+}

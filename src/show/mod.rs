@@ -1,0 +1,102 @@
+//! Everything that renders: charts, tables, tokens, progress, the display channel.
+//!
+//! A value that can be shown gives a [`MimeBundle`] through [`Show`]; [`display`]
+//! sends it to the notebook. Shown things compute nothing and know no training.
+
+mod attention;
+mod chart;
+pub mod color;
+mod display;
+mod html;
+mod live_chart;
+mod number;
+mod png;
+mod reporter;
+mod table;
+mod tokens;
+
+pub use attention::AttentionView;
+pub use chart::{
+    ChartOptions, ColorScale, Figure, Group, Reference, Trace, bar_chart, heatmap, histogram,
+    histogram_by_group, line_chart, scatter,
+};
+pub use display::{clear_output, display, display_with_id, update_display};
+pub use html::{Html, Markdown, escape};
+pub use number::format_number;
+pub use reporter::{NotebookReporter, interrupted};
+pub use table::Table;
+pub use tokens::{TokenView, visible_token};
+
+use crate::error::Result;
+
+/// A value in every form in which it can be shown: MIME type to content, in the
+/// order in which the forms were added.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MimeBundle {
+    entries: Vec<(String, String)>,
+}
+
+impl MimeBundle {
+    /// A bundle of one plain-text form.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self::default().with("text/plain", text)
+    }
+
+    /// A bundle of HTML and the text that stands for it where HTML cannot be shown.
+    pub fn html(html: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::default()
+            .with("text/html", html)
+            .with("text/plain", text)
+    }
+
+    /// A bundle of an SVG picture and the text that describes it.
+    pub fn svg(svg: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::default()
+            .with("image/svg+xml", svg)
+            .with("text/plain", text)
+    }
+
+    /// This bundle with one more form; a form of the same MIME type is replaced.
+    /// The content of a JSON type (`application/json`, `...+json`) is JSON text.
+    pub fn with(mut self, mime: &str, content: impl Into<String>) -> Self {
+        let content = content.into();
+        match self.entries.iter_mut().find(|(known, _)| known == mime) {
+            Some(entry) => entry.1 = content,
+            None => self.entries.push((mime.to_owned(), content)),
+        }
+        self
+    }
+
+    /// The content of a MIME type.
+    pub fn get(&self, mime: &str) -> Option<&str> {
+        self.entries
+            .iter()
+            .find(|(known, _)| known == mime)
+            .map(|(_, content)| content.as_str())
+    }
+
+    /// All forms, in order.
+    pub fn entries(&self) -> &[(String, String)] {
+        &self.entries
+    }
+}
+
+/// A value that a notebook can show.
+///
+/// A type that implements this also has an inherent method `evcxr_display(&self)`
+/// that calls [`display`], which is what evcxr looks for on a cell's last
+/// expression.
+///
+/// ```
+/// use holoscope::show::{Html, Show};
+/// let bundle = Html::new("<b>hi</b>", "hi").mime_bundle()?;
+/// assert_eq!(bundle.get("text/html"), Some("<b>hi</b>"));
+/// # Ok::<(), holoscope::Error>(())
+/// ```
+pub trait Show {
+    /// The value in every form in which it can be shown.
+    ///
+    /// # Errors
+    /// When the value cannot be rendered.
+    fn mime_bundle(&self) -> Result<MimeBundle>;
+}

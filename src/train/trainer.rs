@@ -1,0 +1,374 @@
+//! The training loop: batch, loss, gradient, clip, update; evaluate now and then; keep the best.
+//!
+//! One seed fixes the batches and the model's own seed its start, so a run repeats bit for bit;
+//! so does a run that was stopped and resumed.
+
+use super::adamw::{AdamW, AdamWConfig};
+use super::checkpoint::Checkpoint;
+use super::clip::{clip_scale, global_norm};
+use super::evaluate::{evaluate, scalar};
+use super::history::TrainingHistory;
+use super::metrics::{Metric, RunFolder};
+use super::schedule::Schedule;
+use crate::config::TrainingConfig;
+use crate::data::{Batches, Dataset};
+use crate::error::{Error, Result};
+use crate::model::Transformer;
+use crate::progress::{Progress, Reporter};
+use candle_core::{Tensor, Var};
+use std::time::Instant;
+
+/// Trains `model` on `data.train` by next-token cross-entropy; at the end it holds the parameters
+/// of the lowest validation loss.
+///
+/// Validation runs before the first step, every `eval_every` steps and after the last one. With
+/// `run_dir`, the folder gets `config.json`, `metrics.jsonl`, TensorBoard events and checkpoints;
+/// a run already there is kept as `run_dir/earlier`. When the reporter is interrupted, the run
+/// stops after its current step, saves what [`resume`] needs, validates once more and returns.
+///
+/// # Errors
+/// An invalid configuration, text too short for one sequence, a loss or gradient that is not
+/// finite ([`Error::NotFinite`]), a run folder that cannot be written.
+pub fn train(
+    model: &Transformer,
+    data: &Dataset,
+    cfg: &TrainingConfig,
+    reporter: &mut dyn Reporter,
+) -> Result<TrainingHistory> {
+    let mut trainer = Trainer::new(model, data, cfg)?;
+    if let Some(dir) = &cfg.run_dir {
+        let config = serde_json::json!({
+            "holoscope": env!("CARGO_PKG_VERSION"),
+            "model": model.cfg(),
+            "training": cfg,
+            "data": { "corpus": data.corpus_name, "source": data.source_note, "sha256": data.digest },
+        });
+        trainer.run = Some(RunFolder::create(dir, &config)?);
+    }
+    trainer.run(reporter)
+}
+
+/// Goes on with the run in `cfg.run_dir` from its last checkpoint, to `cfg.steps` steps.
+///
+/// With the configuration of the first part, parameters and history come out as the same bits as
+/// those of a run that was never stopped (times apart). `model` must have the shape of the
+/// checkpoint's; its own parameters are replaced. More steps than at first stretch the schedule.
+///
+/// # Errors
+/// No `run_dir` or no checkpoint there; a checkpoint of another model, corpus, seed or batch
+/// size; and those of [`train`].
+pub fn resume(
+    model: &Transformer,
+    data: &Dataset,
+    cfg: &TrainingConfig,
+    reporter: &mut dyn Reporter,
+) -> Result<TrainingHistory> {
+    let mut trainer = Trainer::new(model, data, cfg)?;
+    trainer.load()?;
+    trainer.run(reporter)
+}
+
+struct Trainer<'a> {
+    model: &'a Transformer,
+    data: &'a Dataset,
+    cfg: &'a TrainingConfig,
+    params: Vec<(String, Var)>,
+    optimizer: AdamW,
+    schedule: Schedule,
+    batches: Batches,
+    history: TrainingHistory,
+    /// Copies of `params` at the lowest validation loss.
+    best: Vec<Tensor>,
+    step: usize,
+    /// Seconds of optimiser steps, for the speed.
+    step_seconds: f64,
+    /// Seconds of the parts before this one.
+    seconds_before: f64,
+    start: Instant,
+    run: Option<RunFolder>,
+}
+
+impl<'a> Trainer<'a> {
+    fn new(model: &'a Transformer, data: &'a Dataset, cfg: &'a TrainingConfig) -> Result<Self> {
+        cfg.validate()?;
+        let (n_ids, d_vocab) = (data.tokenizer.n_vocab(), model.cfg().d_vocab);
+        if n_ids > d_vocab {
+            let reason =
+                format!("the data has {n_ids} token ids; build the model with d_vocab = {n_ids}");
+            return Err(Error::argument("d_vocab", d_vocab, reason));
+        }
+        let n_ctx = model.cfg().n_ctx;
+        if data.train.n_sequences(n_ctx) == 0 {
+            let reason = format!("hold no sequence of n_ctx = {n_ctx}");
+            return Err(Error::argument(
+                "training tokens",
+                data.train.n_tokens(),
+                reason,
+            ));
+        }
+        let params = model.named_parameters();
+        let optimizer = AdamW::new(
+            params.clone(),
+            AdamWConfig {
+                beta1: cfg.beta1,
+                beta2: cfg.beta2,
+                eps: cfg.adam_eps,
+                weight_decay: cfg.weight_decay,
+            },
+        )?;
+        Ok(Self {
+            model,
+            data,
+            cfg,
+            optimizer,
+            schedule: Schedule::new(cfg),
+            batches: Batches::new(&data.train, n_ctx, cfg.batch_size, cfg.seed),
+            history: TrainingHistory {
+                best_val: f64::INFINITY,
+                ..TrainingHistory::default()
+            },
+            best: Vec::new(),
+            step: 0,
+            step_seconds: 0.0,
+            seconds_before: 0.0,
+            start: Instant::now(),
+            run: None,
+            params,
+        })
+    }
+
+    fn run(mut self, reporter: &mut dyn Reporter) -> Result<TrainingHistory> {
+        let mut progress = Progress::new(reporter, "train", "step", self.cfg.steps as u64)
+            .curves("loss (nats/token)", &["loss", "val"]);
+        let outcome = self.steps(&mut progress);
+        progress.finish();
+        outcome?;
+        for ((_, var), best) in self.params.iter().zip(&self.best) {
+            var.set(best)?;
+        }
+        Ok(self.history)
+    }
+
+    fn steps(&mut self, progress: &mut Progress) -> Result<()> {
+        if self.history.val_loss.is_empty() {
+            self.validate(true)?;
+        }
+        while self.step < self.cfg.steps {
+            if progress.interrupted() {
+                return self.stop();
+            }
+            let loss = self.train_step()?;
+            let last = self.step == self.cfg.steps;
+            if last || self.step.is_multiple_of(self.cfg.eval_every) {
+                self.validate(true)?;
+            }
+            let every = self.cfg.checkpoint_every;
+            if !last && every > 0 && self.step.is_multiple_of(every) {
+                self.save_last()?;
+            }
+            let val = self.history.val_loss.last().map_or(f64::NAN, |&(_, v)| v);
+            let speed = self.tokens_per_second();
+            progress.update(
+                self.step as u64,
+                &[("loss", loss), ("val", val), ("tok/s", speed)],
+            );
+        }
+        self.save_last()
+    }
+
+    /// One update; returns the batch's loss before it.
+    fn train_step(&mut self) -> Result<f64> {
+        let began = Instant::now();
+        let step = self.step + 1;
+        let tokens = self.batches.next_batch(self.model.device())?; // [batch, n_ctx]
+        let loss = self.model.loss(&tokens)?;
+        let value = finite("the training loss", scalar(&loss)?, step)?;
+        let grads = loss.backward()?;
+        let norm = finite(
+            "the gradient norm",
+            global_norm(&self.params, &grads)?,
+            step,
+        )?;
+        let lr = self.schedule.lr(step);
+        self.optimizer
+            .step(&grads, lr, clip_scale(norm, self.cfg.grad_clip))?;
+        self.step = step;
+        self.step_seconds += began.elapsed().as_secs_f64();
+        self.history.train_loss.push((step, value));
+        let metric = Metric {
+            step,
+            loss: Some(value),
+            lr: Some(lr),
+            grad_norm: Some(norm),
+            tokens_per_second: Some(self.tokens_per_second()),
+            ..Metric::default()
+        };
+        self.log(metric)?;
+        Ok(value)
+    }
+
+    /// Evaluates on the validation set and keeps the parameters if they are the best so far, in
+    /// the run folder as well if `record`.
+    fn validate(&mut self, record: bool) -> Result<()> {
+        let cfg = self.cfg;
+        let loss = evaluate(self.model, &self.data.val, cfg.eval_batches, cfg.batch_size)?;
+        let loss = finite("the validation loss", loss, self.step)?;
+        self.history.val_loss.push((self.step, loss));
+        let better = loss < self.history.best_val;
+        if better {
+            (self.history.best_val, self.history.best_step) = (loss, self.step);
+            let copies = self.params.iter().map(|(_, var)| var.as_tensor().copy());
+            self.best = copies.collect::<candle_core::Result<_>>()?;
+        }
+        if !record {
+            return Ok(());
+        }
+        if better && let Some(dir) = &cfg.run_dir {
+            self.checkpoint(false)?.save(&RunFolder::best(dir))?;
+        }
+        let metric = Metric {
+            step: self.step,
+            val_loss: Some(loss),
+            ..Metric::default()
+        };
+        self.log(metric)
+    }
+
+    /// The user's stop. What `resume` reads is saved before the extra evaluation, so that a
+    /// resumed run knows nothing of it.
+    fn stop(&mut self) -> Result<()> {
+        self.save_last()?;
+        if self
+            .history
+            .val_loss
+            .last()
+            .is_none_or(|&(step, _)| step != self.step)
+        {
+            self.validate(false)?;
+        }
+        self.history.interrupted = true;
+        Ok(())
+    }
+
+    fn save_last(&mut self) -> Result<()> {
+        self.history.seconds = self.seconds();
+        self.history.tokens_per_second = self.tokens_per_second();
+        match &self.cfg.run_dir {
+            Some(dir) => self.checkpoint(true)?.save(&RunFolder::last(dir)),
+            None => Ok(()),
+        }
+    }
+
+    fn checkpoint(&self, with_optimizer: bool) -> Result<Checkpoint> {
+        let params = self.params.iter();
+        let params = params.map(|(name, var)| (name.clone(), var.as_detached_tensor()));
+        Ok(Checkpoint {
+            step: self.step,
+            model: self.model.cfg().clone(),
+            config: self.cfg.clone(),
+            data_digest: self.data.digest.clone(),
+            history: self.history.clone(),
+            params: params.collect(),
+            optimizer: match with_optimizer {
+                true => Some(self.optimizer.state()?),
+                false => None,
+            },
+        })
+    }
+
+    /// Takes over the last checkpoint of the run folder, and its best parameters.
+    fn load(&mut self) -> Result<()> {
+        let Some(dir) = &self.cfg.run_dir else {
+            return Err(config_error(
+                "run_dir",
+                "None",
+                "resume needs the folder of the run",
+            ));
+        };
+        let path = RunFolder::last(dir);
+        let last = Checkpoint::load(&path, self.model.device())?;
+        self.check_same_run(&last)?;
+        let Some(state) = &last.optimizer else {
+            return Err(Error::format(
+                path,
+                "checkpoint",
+                "it holds no optimiser state",
+            ));
+        };
+        let best = Checkpoint::load(&RunFolder::best(dir), self.model.device())?;
+        best.restore(&self.params)?;
+        let copies = self.params.iter().map(|(_, var)| var.as_tensor().copy());
+        self.best = copies.collect::<candle_core::Result<_>>()?;
+        last.restore(&self.params)?;
+        self.optimizer.load_state(state)?;
+        self.step = last.step;
+        self.batches.seek(last.step);
+        self.history = last.history;
+        // A run that crashed may have found its best after its last checkpoint.
+        (self.history.best_val, self.history.best_step) = (best.history.best_val, best.step);
+        self.seconds_before = self.history.seconds;
+        let tokens = (self.step * self.tokens_per_step()) as f64;
+        self.step_seconds = tokens / self.history.tokens_per_second.max(f64::MIN_POSITIVE);
+        self.run = Some(RunFolder::reopen(dir, last.step)?);
+        Ok(())
+    }
+
+    /// A run goes on only on the same batches.
+    fn check_same_run(&self, last: &Checkpoint) -> Result<()> {
+        let (old, new) = (&last.config, self.cfg);
+        if old.seed != new.seed {
+            let reason = format!("the run in run_dir has seed {}", old.seed);
+            return Err(config_error("seed", new.seed, reason));
+        }
+        if old.batch_size != new.batch_size {
+            let reason = format!("the run in run_dir has batch_size {}", old.batch_size);
+            return Err(config_error("batch_size", new.batch_size, reason));
+        }
+        if last.data_digest != self.data.digest {
+            let reason = format!("the run in run_dir was on the corpus {}", last.data_digest);
+            return Err(Error::argument("corpus digest", &self.data.digest, reason));
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, mut metric: Metric) -> Result<()> {
+        metric.seconds = self.seconds();
+        match &mut self.run {
+            Some(run) => run.log(&metric),
+            None => Ok(()),
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.seconds_before + self.start.elapsed().as_secs_f64()
+    }
+
+    fn tokens_per_step(&self) -> usize {
+        self.cfg.batch_size * self.model.cfg().n_ctx
+    }
+
+    fn tokens_per_second(&self) -> f64 {
+        let tokens = (self.step * self.tokens_per_step()) as f64;
+        tokens / self.step_seconds.max(f64::MIN_POSITIVE)
+    }
+}
+
+fn finite(what: &'static str, value: f64, step: usize) -> Result<f64> {
+    match value.is_finite() {
+        true => Ok(value),
+        false => Err(Error::NotFinite { what, value, step }),
+    }
+}
+
+fn config_error(
+    field: &'static str,
+    value: impl std::fmt::Display,
+    reason: impl Into<String>,
+) -> Error {
+    Error::Config {
+        config: "TrainingConfig",
+        field,
+        value: value.to_string(),
+        reason: reason.into(),
+    }
+}

@@ -1,0 +1,274 @@
+//! The hand-written training step: right gradients, right update, sparse path equal to dense path.
+
+use candle_core::{DType, Device, Tensor, Var};
+use holoscope::sae::{StandardParams, StandardStep};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Small random parameters with unit decoder rows; about a quarter of the features is active.
+fn params(d_in: usize, d_sae: usize, seed: u64) -> StandardParams {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut draw = |n: usize| -> Vec<f32> { (0..n).map(|_| rng.random_range(-1.0..1.0)).collect() };
+    let mut w_dec = draw(d_in * d_sae);
+    for row in w_dec.chunks_exact_mut(d_in) {
+        let norm = row.iter().map(|w| w * w).sum::<f32>().sqrt();
+        row.iter_mut().for_each(|w| *w /= norm);
+    }
+    StandardParams {
+        d_in,
+        d_sae,
+        w_enc_t: draw(d_in * d_sae).iter().map(|w| 0.6 * w).collect(),
+        w_dec,
+        b_enc: draw(d_sae).iter().map(|b| 0.3 * b - 0.6).collect(),
+        b_dec: draw(d_in).iter().map(|b| 0.2 * b).collect(),
+    }
+}
+
+fn inputs(n: usize, d_in: usize, seed: u64) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..n * d_in).map(|_| rng.random_range(-1.5..1.5)).collect()
+}
+
+/// The loss in f64, written as the definition reads.
+fn loss(p: &StandardParams, x: &[f32], l1_coeff: f64) -> f64 {
+    let d = p.d_in;
+    let mut total = 0.0;
+    for x in x.chunks_exact(d) {
+        let mut x_hat: Vec<f64> = p.b_dec.iter().map(|&b| f64::from(b)).collect();
+        let mut l1 = 0.0;
+        let rows = p.w_enc_t.chunks_exact(d).zip(p.w_dec.chunks_exact(d));
+        for ((w_enc, w_dec), &b_enc) in rows.zip(&p.b_enc) {
+            let mut pre = f64::from(b_enc);
+            for ((&x, &b), &w) in x.iter().zip(&p.b_dec).zip(w_enc) {
+                pre += (f64::from(x) - f64::from(b)) * f64::from(w);
+            }
+            let act = pre.max(0.0);
+            l1 += act;
+            for (x_hat, &w) in x_hat.iter_mut().zip(w_dec) {
+                *x_hat += act * f64::from(w);
+            }
+        }
+        let l2: f64 = x_hat
+            .iter()
+            .zip(x)
+            .map(|(h, &x)| (h - f64::from(x)).powi(2))
+            .sum();
+        total += l2 + l1_coeff * l1;
+    }
+    total / (x.len() / d) as f64
+}
+
+fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max)
+}
+
+type Field = fn(&mut StandardParams) -> &mut Vec<f32>;
+
+const FIELDS: [(&str, Field); 4] = [
+    ("W_enc", |p| &mut p.w_enc_t),
+    ("W_dec", |p| &mut p.w_dec),
+    ("b_enc", |p| &mut p.b_enc),
+    ("b_dec", |p| &mut p.b_dec),
+];
+
+#[test]
+fn gradients_of_every_parameter_match_finite_differences() {
+    let (d_in, d_sae, n, l1) = (7, 19, 11, 0.3);
+    let p = params(d_in, d_sae, 1);
+    let x = inputs(n, d_in, 2);
+    let (figures, grads) = StandardStep::new(p.clone(), 0.9, 0.99)
+        .with_dense_above(1.0)
+        .gradients(&x, l1);
+    assert!((figures.l2 + l1 * figures.l1 - loss(&p, &x, l1)).abs() < 1e-5);
+    let analytic = [&grads.w_enc_t, &grads.w_dec, &grads.b_enc, &grads.b_dec];
+    for ((name, field), analytic) in FIELDS.into_iter().zip(analytic) {
+        for (i, &g) in analytic.iter().enumerate() {
+            // The loss is piecewise smooth; a step this small seldom crosses a kink, and f64 carries it.
+            let eps = 1e-4f32;
+            let (mut up, mut down) = (p.clone(), p.clone());
+            field(&mut up)[i] += eps;
+            field(&mut down)[i] -= eps;
+            let width = f64::from(field(&mut up)[i]) - f64::from(field(&mut down)[i]);
+            let numeric = (loss(&up, &x, l1) - loss(&down, &x, l1)) / width;
+            assert!(
+                (f64::from(g) - numeric).abs() < 2e-4 * (1.0 + numeric.abs()),
+                "{name}[{i}]: {g} against {numeric}"
+            );
+        }
+    }
+}
+
+#[test]
+fn sparse_and_dense_paths_agree() {
+    // 250 tokens: two full chunks and a part of one; 70 features: two full panels and a part.
+    let p = params(48, 70, 3);
+    let x = inputs(250, 48, 4);
+    let (sparse, a) = StandardStep::new(p.clone(), 0.9, 0.99)
+        .with_dense_above(1.0)
+        .gradients(&x, 0.1);
+    let (dense, b) = StandardStep::new(p.clone(), 0.9, 0.99)
+        .with_dense_above(0.0)
+        .gradients(&x, 0.1);
+    assert!(!sparse.dense && dense.dense);
+    assert_eq!(
+        (sparse.l2, sparse.l1, sparse.l0),
+        (dense.l2, dense.l1, dense.l0)
+    );
+    for (a, b) in [
+        (&a.w_enc_t, &b.w_enc_t),
+        (&a.w_dec, &b.w_dec),
+        (&a.b_enc, &b.b_enc),
+        (&a.b_dec, &b.b_dec),
+    ] {
+        assert!(largest_difference(a, b) < 1e-5);
+    }
+    let mut one = StandardStep::new(p.clone(), 0.9, 0.99).with_dense_above(1.0);
+    let mut other = StandardStep::new(p, 0.9, 0.99).with_dense_above(0.0);
+    one.step(&x, 1e-3, 0.1);
+    other.step(&x, 1e-3, 0.1);
+    assert!(largest_difference(&one.params().w_dec, &other.params().w_dec) < 1e-5);
+}
+
+/// Adam as in Kingma & Ba, in f32 tensors.
+struct TensorAdam {
+    m: Tensor,
+    v: Tensor,
+}
+
+impl TensorAdam {
+    fn update(&mut self, var: &Var, g: &Tensor, lr: f64, t: i32) -> candle_core::Result<()> {
+        self.m = ((&self.m * 0.9)? + (g * 0.1)?)?;
+        self.v = ((&self.v * 0.99)? + (g.sqr()? * 0.01)?)?;
+        let m_hat = (&self.m / (1.0 - 0.9f64.powi(t)))?;
+        let v_hat = (&self.v / (1.0 - 0.99f64.powi(t)))?;
+        var.set(&(var.as_tensor() - ((m_hat * lr)? / (v_hat.sqrt()? + 1e-8)?)?)?)
+    }
+}
+
+#[test]
+fn three_steps_equal_candle_autograd_with_the_plain_composition() -> candle_core::Result<()> {
+    let (d, s, n, l1, lr) = (24, 40, 100, 0.2, 3e-3);
+    let p = params(d, s, 5);
+    let dev = Device::Cpu;
+    let var = |v: &[f32], shape: &[usize]| Var::from_tensor(&Tensor::from_slice(v, shape, &dev)?);
+    let w_enc_t = var(&p.w_enc_t, &[s, d])?;
+    let w_dec = var(&p.w_dec, &[s, d])?;
+    let (b_enc, b_dec) = (var(&p.b_enc, &[s])?, var(&p.b_dec, &[d])?);
+    let vars = [&w_enc_t, &w_dec, &b_enc, &b_dec];
+    let mut adam: Vec<TensorAdam> = vars
+        .iter()
+        .map(|v| {
+            Ok(TensorAdam {
+                m: v.zeros_like()?,
+                v: v.zeros_like()?,
+            })
+        })
+        .collect::<candle_core::Result<_>>()?;
+    let mut ours = StandardStep::new(p, 0.9, 0.99);
+    for t in 1..=3 {
+        let xs = inputs(n, d, 5 + t as u64);
+        let x = Tensor::from_slice(&xs, (n, d), &dev)?;
+        let acts = x
+            .broadcast_sub(&b_dec)?
+            .matmul(&w_enc_t.t()?)?
+            .broadcast_add(&b_enc)?
+            .relu()?;
+        let x_hat = acts.matmul(&w_dec)?.broadcast_add(&b_dec)?;
+        let l2 = ((&x_hat - &x)?.sqr()?.sum_all()? / n as f64)?;
+        let total = (&l2 + ((acts.sum_all()? * l1)? / n as f64)?)?;
+        let grads = total.backward()?;
+        for (i, var) in vars.iter().enumerate() {
+            let mut g = grads.get(var).expect("every parameter is used").clone();
+            if i == 1 {
+                let along = (&g * w_dec.as_tensor())?.sum_keepdim(1)?;
+                g = (&g - w_dec.broadcast_mul(&along)?)?;
+            }
+            adam[i].update(var, &g, lr, t)?;
+        }
+        let norm = w_dec.sqr()?.sum_keepdim(1)?.sqrt()?;
+        w_dec.set(&w_dec.broadcast_div(&norm)?)?;
+
+        let figures = ours.step(&xs, lr, l1);
+        let want = f64::from(l2.to_dtype(DType::F32)?.to_scalar::<f32>()?);
+        assert!(
+            (figures.l2 - want).abs() < 1e-4 * want,
+            "step {t}: l2 {} against {want}",
+            figures.l2
+        );
+    }
+    let now = ours.params();
+    for (name, ours, theirs) in [
+        ("W_enc", &now.w_enc_t, &w_enc_t),
+        ("W_dec", &now.w_dec, &w_dec),
+        ("b_enc", &now.b_enc, &b_enc),
+        ("b_dec", &now.b_dec, &b_dec),
+    ] {
+        let theirs = theirs.flatten_all()?.to_vec1::<f32>()?;
+        let difference = largest_difference(ours, &theirs);
+        assert!(difference < 2e-5, "{name} differs by {difference}");
+    }
+    Ok(())
+}
+
+#[test]
+fn decoder_rows_stay_unit_and_the_loss_falls() {
+    let mut step = StandardStep::new(params(32, 96, 6), 0.9, 0.99);
+    let x = inputs(300, 32, 7);
+    let first = step.step(&x, 3e-3, 0.01);
+    for _ in 0..60 {
+        step.step(&x, 3e-3, 0.01);
+    }
+    let last = step.step(&x, 3e-3, 0.01);
+    assert!(
+        last.l2 < 0.5 * first.l2,
+        "l2 went from {} to {}",
+        first.l2,
+        last.l2
+    );
+    for row in step.params().w_dec.chunks_exact(32) {
+        let norm: f32 = row.iter().map(|w| w * w).sum::<f32>().sqrt();
+        assert!((norm - 1.0).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn steps_are_the_same_bits_whatever_the_number_of_threads() {
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("a thread pool");
+        pool.install(|| {
+            let mut step = StandardStep::new(params(48, 200, 8), 0.9, 0.99).with_dense_above(1.0);
+            let x = inputs(500, 48, 9);
+            for _ in 0..5 {
+                step.step(&x, 1e-3, 0.05);
+            }
+            step.into_params()
+        })
+    };
+    assert!(run(1) == run(2));
+}
+
+#[test]
+fn a_replaced_feature_points_where_it_was_told_and_starts_afresh() {
+    let mut step = StandardStep::new(params(16, 40, 10), 0.9, 0.99);
+    let x = inputs(64, 16, 11);
+    step.step(&x, 1e-3, 0.0);
+    let mut direction = vec![0f32; 16];
+    direction[3] = 5.0;
+    step.replace_feature(37, &direction, 0.25);
+    let p = step.params().clone();
+    assert_eq!(
+        (p.w_dec[37 * 16 + 3], p.w_enc_t[37 * 16 + 3], p.b_enc[37]),
+        (1.0, 0.25, 0.0)
+    );
+    // The packed copy that the encoder reads follows: both states see the same batch alike.
+    let errors = step.squared_errors(&x);
+    let fresh = StandardStep::new(p, 0.9, 0.99).squared_errors(&x);
+    assert_eq!(errors, fresh);
+}
