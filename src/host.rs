@@ -103,11 +103,12 @@ fn users_functions(trace: &str) -> Vec<&str> {
     names
 }
 
-/// Writes out what this library's stdout still buffers. The kernel calls it by
-/// name after each cell, because the process that loads cells has a standard
-/// library, and so a stdout, of its own.
+/// Writes out what this library's stdout still buffers, and forgets an interrupt
+/// that the cell has heard. The kernel calls it by name after each cell, because the
+/// process that loads cells has a standard library, and so a stdout, of its own.
 #[unsafe(no_mangle)]
-pub extern "C" fn holoscope_flush() {
+pub extern "C" fn holoscope_after_cell() {
+    crate::show::forget_interrupt();
     // A closed stdout is the reader's business.
     let _ = std::io::stdout().flush();
 }

@@ -23,6 +23,7 @@ pub use chart::{
 pub use display::{clear_output, display, display_with_id, update_display};
 pub use html::{Html, Markdown, escape};
 pub use number::format_number;
+pub(crate) use reporter::forget_interrupt;
 pub use reporter::{NotebookReporter, interrupted};
 pub use table::Table;
 pub use tokens::{TokenView, visible_token};

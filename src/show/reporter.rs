@@ -16,20 +16,27 @@ use super::number::format_number;
 use crate::error::Result;
 use crate::progress::{Reporter, Tick};
 
-/// Set by an interrupt (SIGINT), cleared when the next loop begins.
+/// Set by an interrupt (SIGINT), cleared when it has had its effect: in Holoscope's
+/// kernel when the cell is over, elsewhere when the next loop begins.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// True since the user interrupted and until the next loop with a
-/// [`NotebookReporter`] begins; for loops in a cell that want to stop early.
+/// True since the user interrupted, for loops in a cell that want to stop early:
+/// until the cell is over in Holoscope's kernel, so that none of its later loops
+/// begins in earnest; elsewhere until the next loop with a [`NotebookReporter`] begins.
 pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
+}
+
+/// Forgets an interrupt: the cell that it was meant for is over.
+pub(crate) fn forget_interrupt() {
+    INTERRUPTED.store(false, Ordering::SeqCst);
 }
 
 /// Shows progress in a notebook or on stderr, and hears interrupts.
 ///
 /// The first reporter of a process installs a handler for SIGINT that only sets a
-/// flag, so that loops can stop and return what they have; a second SIGINT before
-/// the next loop begins has its default effect and ends the process.
+/// flag, so that loops can stop and return what they have; a second SIGINT while it
+/// is set has its default effect and ends the process.
 #[derive(Debug)]
 pub struct NotebookReporter {
     channel: Channel,
@@ -77,7 +84,9 @@ impl Default for NotebookReporter {
 
 impl Reporter for NotebookReporter {
     fn begin(&mut self, _: &Tick) {
-        INTERRUPTED.store(false, Ordering::SeqCst);
+        if self.channel == Channel::Blocks {
+            forget_interrupt();
+        }
         self.chart = LiveChart::default();
         // Plain lines wait, so that short loops leave only their last line.
         self.last = match self.channel {

@@ -3,7 +3,8 @@
 use super::KernelArgs;
 use crate::error::Result;
 use crate::jupyter;
-use crate::jupyter::engine::{Background, Engine, HelpLink, KernelInfo, LanguageInfo};
+use crate::jupyter::engine::{Background, Engine, HelpLink, KernelInfo, Language, LanguageInfo};
+use crate::session::completeness;
 use crate::session::engine::EvcxrEngine;
 use crate::session::{Session, workspace::Workspace};
 use std::path::PathBuf;
@@ -15,11 +16,14 @@ pub fn serve(args: &KernelArgs) -> Result<i32> {
     unsafe { workspace.export()? };
     let start = move |background: Background| -> Result<Box<dyn Engine>> {
         let between = Box::new(move |event| background(event));
-        let mut session = Session::open(workspace, between)?;
-        session.warm();
+        let session = Session::open(workspace, between)?;
         Ok(Box::new(EvcxrEngine::new(session)))
     };
-    jupyter::serve(&args.connection_file, info(), history().as_deref(), start)?;
+    let language = Language {
+        info: info(),
+        is_complete: completeness::of,
+    };
+    jupyter::serve(&args.connection_file, language, history().as_deref(), start)?;
     Ok(0)
 }
 

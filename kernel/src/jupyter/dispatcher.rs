@@ -62,7 +62,7 @@ impl Dispatcher {
             Request::Inspect(request) => return self.inspect(origin, request),
             Request::IsComplete(request) => return self.is_complete(origin, request),
             Request::Interrupt => return self.interrupt(origin),
-            Request::KernelInfo => Some(content::kernel_info_reply(&self.kernel.info)),
+            Request::KernelInfo => Some(content::kernel_info_reply(&self.kernel.language.info)),
             Request::Connect => Some(Value::Object(self.connection.port_fields())),
             Request::History(request) => Some(self.kernel.history().reply(&request)),
             Request::CommInfo => Some(json!({"status": "ok", "comms": {}})),
@@ -129,11 +129,10 @@ impl Dispatcher {
     }
 
     fn is_complete(&self, origin: Origin, request: CodeRequest) {
-        let kernel = self.kernel.clone();
+        let is_complete = self.kernel.language.is_complete;
         self.later(origin, async move {
-            let answer = kernel
-                .ask(move |engine| engine.is_complete(&request.code))
-                .await;
+            // Away from the sockets: code may be long, and a parser may panic.
+            let answer = tokio::task::spawn_blocking(move || is_complete(&request.code)).await;
             json!(answer.unwrap_or(Completeness::Unknown))
         });
     }

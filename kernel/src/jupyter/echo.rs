@@ -161,21 +161,22 @@ impl Engine for Echo {
         code.starts_with("show").then(|| plain("shows a text"))
     }
 
-    fn is_complete(&mut self, code: &str) -> Completeness {
-        match code {
-            _ if code.ends_with('{') => Completeness::Incomplete {
-                indent: "    ".to_owned(),
-            },
-            _ if code.starts_with('}') => Completeness::Invalid,
-            _ => Completeness::Complete,
-        }
-    }
-
     fn remote(&self) -> Arc<dyn Remote> {
         self.stop.clone()
     }
 
     fn shutdown(&mut self, _: bool) {}
+}
+
+/// Whether an echo's cell is complete, as its last and first characters say.
+pub fn is_complete(code: &str) -> Completeness {
+    match code {
+        _ if code.ends_with('{') => Completeness::Incomplete {
+            indent: "    ".to_owned(),
+        },
+        _ if code.starts_with('}') => Completeness::Invalid,
+        _ => Completeness::Complete,
+    }
 }
 
 fn stream(name: StreamName, text: &str) -> Event {

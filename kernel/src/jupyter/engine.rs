@@ -13,6 +13,9 @@ use crate::session::event::{Event, MimeBundle};
 
 /// Runs cells and answers questions about code; lives on a thread of its own.
 pub trait Engine: Send {
+    /// The engine is up and nobody has asked for anything yet: time to prepare what the first cells need.
+    fn warm(&mut self) {}
+
     /// Runs a cell. What it shows goes to `io.events` as it happens, an [`Event::Error`] included.
     fn execute(&mut self, request: &ExecuteRequest, io: &mut CellIo<'_>) -> Outcome;
 
@@ -21,9 +24,6 @@ pub trait Engine: Send {
 
     /// What is at `cursor` (a byte offset in `code`); `detail` 1 asks for more, 0 for a summary.
     fn inspect(&mut self, code: &str, cursor: usize, detail: u8) -> Option<MimeBundle>;
-
-    /// Whether `code` can be run or needs another line.
-    fn is_complete(&mut self, code: &str) -> Completeness;
 
     /// A handle that reaches the engine while a cell runs.
     fn remote(&self) -> Arc<dyn Remote>;
@@ -132,6 +132,13 @@ pub enum Completeness {
     /// No further line makes it right.
     Invalid,
     Unknown,
+}
+
+/// What clients are told without waiting for the engine, which may be starting or running a cell.
+pub struct Language {
+    pub info: KernelInfo,
+    /// Whether code can be run or needs another line; consoles wait for the answer at every Enter.
+    pub is_complete: fn(&str) -> Completeness,
 }
 
 /// What a kernel says about itself; the same before and after its engine is up.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::engine::{Engine, ExecuteRequest, KernelInfo, Remote};
+use super::engine::{Engine, ExecuteRequest, Language, Remote};
 use super::history::History;
 use super::input::Stdin;
 use super::message::{Frame, Header, Message, Wire};
@@ -84,7 +84,7 @@ pub type Question = Box<dyn FnOnce(&mut dyn Engine) + Send>;
 /// What the channels and the engine's thread share.
 pub struct Kernel {
     pub wire: Wire,
-    pub info: KernelInfo,
+    pub language: Language,
     pub publisher: Publisher,
     pub stdin: Stdin,
     history: Mutex<History>,
@@ -108,7 +108,7 @@ struct Situation {
 impl Kernel {
     pub fn new(
         wire: Wire,
-        info: KernelInfo,
+        language: Language,
         publisher: Publisher,
         stdin: Stdin,
         jobs: Sender<Job>,
@@ -116,7 +116,7 @@ impl Kernel {
     ) -> Kernel {
         Kernel {
             wire,
-            info,
+            language,
             publisher,
             stdin,
             history: Mutex::new(history),

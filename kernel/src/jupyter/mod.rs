@@ -31,7 +31,7 @@ pub use error::{Error, Result};
 
 use connection::{Channel, Connection};
 use dispatcher::{Dispatcher, Ends};
-use engine::{Background, Engine, KernelInfo};
+use engine::{Background, Engine, Language};
 use history::History;
 use input::Stdin;
 use kernel::Kernel;
@@ -43,7 +43,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Serves a kernel on the channels of `connection_file` until a client shuts it down.
 ///
-/// `factory` starts the engine, on the engine's own thread; until it is up, `info` is what clients are told, and
+/// `factory` starts the engine, on the engine's own thread; until it is up, `language` answers what it can, and
 /// cells wait. An engine that cannot start leaves a kernel whose every cell says why. What is run is kept in the file
 /// `history`, if there is one.
 ///
@@ -51,7 +51,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// When the connection file cannot be used or its addresses are taken.
 pub fn serve<E: Display + 'static>(
     connection_file: &Path,
-    info: KernelInfo,
+    language: Language,
     history: Option<&Path>,
     factory: impl FnOnce(Background) -> Result<Box<dyn Engine>, E> + Send + 'static,
 ) -> Result<()> {
@@ -65,7 +65,7 @@ pub fn serve<E: Display + 'static>(
             source,
         })?;
     let history = history.map_or_else(History::new, History::open);
-    let served = runtime.block_on(run(&connection, info, history, factory));
+    let served = runtime.block_on(run(&connection, language, history, factory));
     // Sockets close with their tasks; a task that hangs must not keep the kernel.
     runtime.shutdown_timeout(Duration::from_millis(500));
     for path in Channel::ALL.iter().filter_map(|&c| connection.ipc_path(c)) {
@@ -76,7 +76,7 @@ pub fn serve<E: Display + 'static>(
 
 async fn run<E: Display + 'static>(
     connection: &Connection,
-    info: KernelInfo,
+    language: Language,
     history: History,
     factory: impl FnOnce(Background) -> Result<Box<dyn Engine>, E> + Send + 'static,
 ) -> Result<()> {
@@ -89,7 +89,8 @@ async fn run<E: Display + 'static>(
     let shell = router::start(connection, Channel::Shell, &wire).await?;
 
     let (jobs, queue) = crossbeam_channel::unbounded();
-    let kernel = Arc::new(Kernel::new(wire, info, publisher, stdin, jobs, history));
+    let kernel = Arc::new(Kernel::new(
+        wire, language, publisher, stdin, jobs, history));
     let (tell, mut gone) = tokio::sync::oneshot::channel::<()>();
     let worker_kernel = kernel.clone();
     std::thread::Builder::new()

@@ -6,17 +6,21 @@ use std::any::Any;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use serde_json::{Map, Value, json};
 
 use super::content::{error, execute_aborted, execute_error, execute_ok, expression_ok};
 use super::engine::{
-    Background, CellIo, Completeness, Completion, Engine, ExecuteRequest, Outcome, Remote,
+    Background, CellIo, Completion, Engine, ExecuteRequest, Outcome, Remote,
 };
 use super::kernel::{Job, Kernel, Origin};
 use super::sockets::iopub::{Parent, State};
 use crate::session::event::{Event, MimeBundle};
+
+/// How long nobody asks for anything before the engine warms up: programs ask at once, people read first.
+const QUIET: Duration = Duration::from_millis(300);
 
 /// What runs on the engine's thread.
 pub struct Worker {
@@ -51,7 +55,11 @@ pub fn work<E: Display>(
         count: 0,
         last,
     };
-    for job in jobs {
+    let first = jobs.recv_timeout(QUIET).ok();
+    if first.is_none() {
+        let _ = catch_unwind(AssertUnwindSafe(|| worker.engine.warm()));
+    }
+    for job in first.into_iter().chain(jobs) {
         match job {
             Job::Execute {
                 origin,
@@ -269,10 +277,6 @@ impl Engine for Unavailable {
 
     fn inspect(&mut self, _: &str, _: usize, _: u8) -> Option<MimeBundle> {
         None
-    }
-
-    fn is_complete(&mut self, _: &str) -> Completeness {
-        Completeness::Unknown
     }
 
     fn remote(&self) -> Arc<dyn Remote> {

@@ -1,11 +1,10 @@
 //! A session as an engine of the Jupyter wire.
 
-use super::completeness;
 use super::event::MimeBundle;
 use super::interrupt::{Handle, Interrupted, Interrupter};
 use super::{Outcome, Session};
 use crate::jupyter::engine::{
-    self, CellIo, Completeness, Completion, Engine, ExecuteRequest, InputRequest, Match, Remote,
+    self, CellIo, Completion, Engine, ExecuteRequest, InputRequest, Match, Remote,
 };
 use evcxr::CommandContext;
 use serde_json::Value;
@@ -64,6 +63,10 @@ impl EvcxrEngine {
 }
 
 impl Engine for EvcxrEngine {
+    fn warm(&mut self) {
+        self.session.warm();
+    }
+
     fn execute(&mut self, request: &ExecuteRequest, io: &mut CellIo<'_>) -> engine::Outcome {
         if let Some(name) = self.asked_about(&request.code) {
             return self.page(&name);
@@ -124,10 +127,6 @@ impl Engine for EvcxrEngine {
             ("text/plain".to_owned(), Value::String(plain)),
             ("text/markdown".to_owned(), Value::String(markdown)),
         ]))
-    }
-
-    fn is_complete(&mut self, code: &str) -> Completeness {
-        completeness::of(code)
     }
 
     fn remote(&self) -> Arc<dyn Remote> {

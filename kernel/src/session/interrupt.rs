@@ -89,7 +89,11 @@ impl Interrupter {
         let mut since: Option<Instant> = None;
         while self.busy.load(Ordering::SeqCst) && self.cell.load(Ordering::SeqCst) == cell {
             let runner = self.runner.pid.load(Ordering::SeqCst);
-            if !self.runner.running.load(Ordering::SeqCst) {
+            let running = self.runner.running.load(Ordering::SeqCst);
+            if !running && since.is_some() {
+                // It ran and has ended: what is compiled now is the kernel's own.
+                return;
+            } else if !running {
                 self.stop_compilers(cell);
             } else if let Some(since) = since {
                 if since.elapsed() > PATIENCE {

@@ -4,7 +4,7 @@
 //! Code goes in, events come out in the order in which they happened, and the
 //! outcome says whether the cell succeeded.
 
-mod completeness;
+pub mod completeness;
 pub mod engine;
 mod evaluate;
 pub mod event;

@@ -95,10 +95,10 @@ fn load_and_run(so: &str, function: &str, store: *mut c_void) -> Result<*mut c_v
         let cell: extern "C" fn(*mut c_void) -> *mut c_void = std::mem::transmute(symbol);
         let store = cell(store);
         // The cell's own libstd may hold an unfinished line; ours cannot see it.
-        let flush = libc::dlsym(handle, c"holoscope_flush".as_ptr());
-        if !flush.is_null() {
-            let flush: extern "C" fn() = std::mem::transmute(flush);
-            flush();
+        let after = libc::dlsym(handle, c"holoscope_after_cell".as_ptr());
+        if !after.is_null() {
+            let after: extern "C" fn() = std::mem::transmute(after);
+            after();
         }
         Ok(store)
     }

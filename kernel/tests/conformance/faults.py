@@ -165,9 +165,9 @@ class Faults(unittest.TestCase):
             "config.model.d_vocab = data.tokenizer.n_vocab();\nconfig.training.steps = 100_000;\n"
             "let model = Transformer::new(&config.model)?;"
         )
-        request = self.kernel.start(
-            "let history = train(&model, &data, &config.training, &mut NotebookReporter::new())?;\nhistory.train_loss.len()"
-        )
+        # The interrupt is for the cell: a second loop does not begin in earnest.
+        train = "train(&model, &data, &config.training, &mut NotebookReporter::new())?"
+        request = self.kernel.start(f"let history = {train};\nlet second = {train};\nhistory.train_loss.len()")
         self.wait_for(request, "train", kinds=("update_display_data",))
         time.sleep(1.0)
         self.kernel.control("interrupt_request")
@@ -177,6 +177,15 @@ class Faults(unittest.TestCase):
         self.assertEqual(cell.reply["status"], "ok", cell.reply)
         self.assertGreater(int(cell.result), 0)
         self.assertGreater(int(self.kernel.ok("history.train_loss.len()").result), 0)
+        self.assertEqual(self.kernel.ok("second.train_loss.len()").result, "0")
+        # And not for the next one, which is interrupted in its turn.
+        request = self.kernel.start(f"let third = {train};\nthird.train_loss.len()")
+        self.wait_for(request, "train", kinds=("update_display_data",))
+        time.sleep(1.0)
+        self.kernel.control("interrupt_request")
+        cell = self.kernel.collect(request)
+        self.assertEqual(cell.reply["status"], "ok", cell.reply)
+        self.assertGreater(int(cell.result), 0)
         self.kept()
 
     def wait_for(self, request, text, kinds=("stream",)):

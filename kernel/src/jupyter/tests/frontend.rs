@@ -13,7 +13,7 @@ use zeromq::{
 
 use crate::jupyter::connection::{Channel, Connection};
 use crate::jupyter::echo::Echo;
-use crate::jupyter::engine::{Background, Engine, KernelInfo, LanguageInfo};
+use crate::jupyter::engine::{Background, Engine, KernelInfo, Language, LanguageInfo};
 use crate::jupyter::message::{Frame, Message, Wire};
 
 /// How long a test waits for a message before it fails.
@@ -226,7 +226,11 @@ pub fn serve(
         language_info: LanguageInfo::rust("1.95.0"),
         help_links: Vec::new(),
     };
-    std::thread::spawn(move || crate::jupyter::serve(&path, info, None, factory))
+    let language = Language {
+        info,
+        is_complete: crate::jupyter::echo::is_complete,
+    };
+    std::thread::spawn(move || crate::jupyter::serve(&path, language, None, factory))
 }
 
 fn dealer(id: &str) -> DealerSocket {

@@ -202,7 +202,7 @@ async fn kernel_info_is_answered_before_the_engine_is_up_and_cells_wait_for_it()
     let cell = f.run("out late").await;
     ask(&mut f, "kernel_info_request", json!({})).await;
     let complete = ask(&mut f, "is_complete_request", json!({"code": "out x"})).await;
-    assert_eq!(complete["status"], "unknown");
+    assert_eq!(complete["status"], "complete");
     open.send(()).unwrap();
     assert_eq!(f.reply().await.content["status"], "ok");
     let shown = f.published_for(&cell).await;
