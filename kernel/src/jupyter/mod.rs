@@ -89,8 +89,7 @@ async fn run<E: Display + 'static>(
     let shell = router::start(connection, Channel::Shell, &wire).await?;
 
     let (jobs, queue) = crossbeam_channel::unbounded();
-    let kernel = Arc::new(Kernel::new(
-        wire, language, publisher, stdin, jobs, history));
+    let kernel = Arc::new(Kernel::new(wire, language, publisher, stdin, jobs, history));
     let (tell, mut gone) = tokio::sync::oneshot::channel::<()>();
     let worker_kernel = kernel.clone();
     std::thread::Builder::new()

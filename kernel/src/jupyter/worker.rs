@@ -12,9 +12,7 @@ use crossbeam_channel::Receiver;
 use serde_json::{Map, Value, json};
 
 use super::content::{error, execute_aborted, execute_error, execute_ok, expression_ok};
-use super::engine::{
-    Background, CellIo, Completion, Engine, ExecuteRequest, Outcome, Remote,
-};
+use super::engine::{Background, CellIo, Completion, Engine, ExecuteRequest, Outcome, Remote};
 use super::kernel::{Job, Kernel, Origin};
 use super::sockets::iopub::{Parent, State};
 use crate::session::event::{Event, MimeBundle};
