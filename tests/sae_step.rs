@@ -31,18 +31,28 @@ fn inputs(n: usize, d_in: usize, seed: u64) -> Vec<f32> {
 
 /// The loss in f64, written as the definition reads.
 fn loss(p: &StandardParams, x: &[f32], l1_coeff: f64) -> f64 {
+    top_k_loss(p, x, l1_coeff, p.d_sae)
+}
+
+/// [`loss`] with the `k` largest activations of each token alone.
+fn top_k_loss(p: &StandardParams, x: &[f32], l1_coeff: f64, k: usize) -> f64 {
     let d = p.d_in;
     let mut total = 0.0;
     for x in x.chunks_exact(d) {
         let mut x_hat: Vec<f64> = p.b_dec.iter().map(|&b| f64::from(b)).collect();
         let mut l1 = 0.0;
-        let rows = p.w_enc_t.chunks_exact(d).zip(p.w_dec.chunks_exact(d));
-        for ((w_enc, w_dec), &b_enc) in rows.zip(&p.b_enc) {
+        let mut acts = Vec::new();
+        for (w_enc, &b_enc) in p.w_enc_t.chunks_exact(d).zip(&p.b_enc) {
             let mut pre = f64::from(b_enc);
             for ((&x, &b), &w) in x.iter().zip(&p.b_dec).zip(w_enc) {
                 pre += (f64::from(x) - f64::from(b)) * f64::from(w);
             }
-            let act = pre.max(0.0);
+            acts.push(pre.max(0.0));
+        }
+        let mut order: Vec<usize> = (0..acts.len()).collect();
+        order.sort_by(|&i, &j| acts[j].total_cmp(&acts[i]));
+        for &j in order.iter().take(k) {
+            let (act, w_dec) = (acts[j], &p.w_dec[j * d..][..d]);
             l1 += act;
             for (x_hat, &w) in x_hat.iter_mut().zip(w_dec) {
                 *x_hat += act * f64::from(w);
@@ -77,13 +87,37 @@ const FIELDS: [(&str, Field); 4] = [
 
 #[test]
 fn gradients_of_every_parameter_match_finite_differences() {
-    let (d_in, d_sae, n, l1) = (7, 19, 11, 0.3);
+    let step = |p| StandardStep::new(p, 0.9, 0.99).with_dense_above(1.0);
+    check_gradients(step, |p, x| loss(p, x, 0.3), 0.3);
+}
+
+#[test]
+fn gradients_of_the_largest_activations_match_finite_differences() {
+    for dense_above in [0.0, 1.0] {
+        check_gradients(
+            |p| {
+                StandardStep::new(p, 0.9, 0.99)
+                    .with_dense_above(dense_above)
+                    .with_top_k(2)
+            },
+            |p, x| top_k_loss(p, x, 0.0, 2),
+            0.0,
+        );
+    }
+    let mut step = StandardStep::new(params(7, 19, 1), 0.9, 0.99).with_top_k(2);
+    assert!(step.gradients(&inputs(11, 7, 2), 0.0).0.l0 <= 2.0);
+}
+
+fn check_gradients(
+    step: impl Fn(StandardParams) -> StandardStep,
+    loss: impl Fn(&StandardParams, &[f32]) -> f64,
+    l1: f64,
+) {
+    let (d_in, d_sae, n) = (7, 19, 11);
     let p = params(d_in, d_sae, 1);
     let x = inputs(n, d_in, 2);
-    let (figures, grads) = StandardStep::new(p.clone(), 0.9, 0.99)
-        .with_dense_above(1.0)
-        .gradients(&x, l1);
-    assert!((figures.l2 + l1 * figures.l1 - loss(&p, &x, l1)).abs() < 1e-5);
+    let (figures, grads) = step(p.clone()).gradients(&x, l1);
+    assert!((figures.l2 + l1 * figures.l1 - loss(&p, &x)).abs() < 1e-5);
     let analytic = [&grads.w_enc_t, &grads.w_dec, &grads.b_enc, &grads.b_dec];
     for ((name, field), analytic) in FIELDS.into_iter().zip(analytic) {
         for (i, &g) in analytic.iter().enumerate() {
@@ -93,7 +127,7 @@ fn gradients_of_every_parameter_match_finite_differences() {
             field(&mut up)[i] += eps;
             field(&mut down)[i] -= eps;
             let width = f64::from(field(&mut up)[i]) - f64::from(field(&mut down)[i]);
-            let numeric = (loss(&up, &x, l1) - loss(&down, &x, l1)) / width;
+            let numeric = (loss(&up, &x) - loss(&down, &x)) / width;
             assert!(
                 (f64::from(g) - numeric).abs() < 2e-4 * (1.0 + numeric.abs()),
                 "{name}[{i}]: {g} against {numeric}"

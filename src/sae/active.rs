@@ -3,7 +3,7 @@
 //! A row of `acts` has some dozens of entries above 0 among thousands, so lists are smaller than
 //! the matrix and faster to read. Source: the compressed sparse rows of any linear algebra text.
 
-use super::encode::{ActiveLists, CHUNK, PackedEncoder};
+use super::encode::{CHUNK, PANEL, PackedEncoder};
 use crate::error::{Error, Result};
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
@@ -118,5 +118,153 @@ impl ActiveFeatures {
     pub fn entries(&self) -> impl Iterator<Item = (usize, f32)> {
         let features = self.features.iter().map(|&feature| feature as usize);
         features.zip(self.acts.iter().copied())
+    }
+}
+
+/// Active features of one chunk of tokens: token `i` owns `idx[ends[i - 1]..ends[i]]`.
+#[derive(Debug, Default)]
+pub(super) struct ActiveLists {
+    pub ends: Vec<u32>,
+    pub idx: Vec<u32>,
+    pub vals: Vec<f32>,
+    /// The rows while they grow.
+    pub rows: Vec<RowList>,
+}
+
+impl ActiveLists {
+    /// Empties the rows.
+    pub(super) fn begin(&mut self) {
+        self.rows.resize_with(CHUNK, RowList::default);
+        for row in &mut self.rows {
+            row.idx.clear();
+            row.vals.clear();
+            row.floor = 0.0;
+        }
+    }
+
+    /// Puts the first `n` rows together.
+    pub(super) fn end(&mut self, n: usize, top_k: Option<usize>) {
+        self.ends.clear();
+        self.idx.clear();
+        self.vals.clear();
+        for row in &mut self.rows[..n] {
+            if let Some(k) = top_k {
+                row.keep_largest(k);
+            }
+            self.idx.extend_from_slice(&row.idx);
+            self.vals.extend_from_slice(&row.vals);
+            self.ends.push(self.idx.len() as u32);
+        }
+    }
+
+    /// Token `i`'s active features and their values.
+    pub(super) fn row(&self, i: usize) -> (&[u32], &[f32]) {
+        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
+        let end = self.ends[i] as usize;
+        (&self.idx[start..end], &self.vals[start..end])
+    }
+}
+
+/// One token's active features, ascending.
+#[derive(Debug, Default, Clone)]
+pub(super) struct RowList {
+    idx: Vec<u32>,
+    vals: Vec<f32>,
+    /// What is not above this cannot be among those kept.
+    floor: f32,
+    scratch: Vec<f32>,
+}
+
+impl RowList {
+    /// Appends what is above the floor in `values + bias`, features from `first` on.
+    #[inline]
+    pub(super) fn push(
+        &mut self,
+        values: &[f32; PANEL],
+        bias: &[f32],
+        first: u32,
+        top_k: Option<usize>,
+    ) {
+        let mut mask = 0u32;
+        let mut sums = [0f32; PANEL];
+        for l in 0..PANEL {
+            sums[l] = values[l] + bias[l];
+            mask |= u32::from(sums[l] > self.floor) << l;
+        }
+        while mask != 0 {
+            let l = mask.trailing_zeros();
+            self.idx.push(first + l);
+            self.vals.push(sums[l as usize]);
+            mask &= mask - 1;
+        }
+        // Half of all features is positive; the floor rises so soon that few of them get here.
+        if let Some(k) = top_k
+            && self.vals.len() > 4 * k
+        {
+            self.keep_largest(k);
+        }
+    }
+
+    /// Keeps the `k` largest (of equal ones the first) and raises the floor to the least of them.
+    fn keep_largest(&mut self, k: usize) {
+        if self.vals.len() <= k {
+            return;
+        }
+        if k == 0 {
+            self.idx.clear();
+            self.vals.clear();
+            self.floor = f32::INFINITY;
+            return;
+        }
+        self.scratch.clone_from(&self.vals);
+        let (_, &mut least, _) = self
+            .scratch
+            .select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+        let mut equal = k - self.vals.iter().filter(|v| **v > least).count();
+        let mut kept = 0;
+        for i in 0..self.vals.len() {
+            let v = self.vals[i];
+            let keep = v > least || (v == least && equal > 0);
+            if keep {
+                equal -= usize::from(v == least);
+                self.idx[kept] = self.idx[i];
+                self.vals[kept] = v;
+                kept += 1;
+            }
+        }
+        self.idx.truncate(kept);
+        self.vals.truncate(kept);
+        self.floor = least;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Whatever the order of arrival: the k largest positive values, the first of equal ones.
+        #[test]
+        fn a_row_keeps_its_largest(values in prop::collection::vec(-20i8..20, 1..400), k in 0usize..12) {
+            let mut row = RowList::default();
+            for (p, part) in values.chunks(PANEL).enumerate() {
+                let mut tile = [0f32; PANEL];
+                let mut bias = [f32::NEG_INFINITY; PANEL];
+                for (l, &v) in part.iter().enumerate() {
+                    tile[l] = f32::from(v);
+                    bias[l] = 0.0;
+                }
+                row.push(&tile, &bias, (p * PANEL) as u32, Some(k));
+            }
+            row.keep_largest(k);
+            let mut wanted: Vec<usize> = (0..values.len()).filter(|&i| values[i] > 0).collect();
+            wanted.sort_by_key(|&i| (-i32::from(values[i]), i));
+            wanted.truncate(k);
+            wanted.sort_unstable();
+            let got: Vec<usize> = row.idx.iter().map(|&i| i as usize).collect();
+            prop_assert_eq!(got, wanted);
+        }
     }
 }

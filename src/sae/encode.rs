@@ -2,6 +2,7 @@
 //! `acts = relu(x_cent W_enc + b_enc)`, written as lists of (feature, act) by token.
 //! A register-tiled product over packed weights, so the `[tokens, d_sae]` matrix never exists.
 
+use super::active::ActiveLists;
 use super::kernels::{Level, level};
 use rayon::prelude::*;
 
@@ -10,35 +11,13 @@ pub(super) const PANEL: usize = 32;
 /// Tokens of one chunk, the unit of parallel work; a multiple of both kernels' row counts.
 pub(super) const CHUNK: usize = 96;
 
-/// Active features of one chunk of tokens: token `i` owns `idx[ends[i - 1]..ends[i]]`.
-#[derive(Debug, Default)]
-pub(super) struct ActiveLists {
-    pub ends: Vec<u32>,
-    pub idx: Vec<u32>,
-    pub vals: Vec<f32>,
-    rows: Vec<RowList>,
-}
-
-#[derive(Debug, Default, Clone)]
-struct RowList {
-    idx: Vec<u32>,
-    vals: Vec<f32>,
-}
-
-impl ActiveLists {
-    /// Token `i`'s active features and their values.
-    pub(super) fn row(&self, i: usize) -> (&[u32], &[f32]) {
-        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
-        let end = self.ends[i] as usize;
-        (&self.idx[start..end], &self.vals[start..end])
-    }
-}
-
 /// The encoder, panel by panel: `panels[p][k][lane] = W_enc[k][p PANEL + lane]`.
 #[derive(Debug, Clone)]
 pub(super) struct PackedEncoder {
     d_in: usize,
     d_sae: usize,
+    /// Of each token's positive activations only so many, the largest.
+    pub top_k: Option<usize>,
     pub panels: Vec<f32>,
     /// Biases, with minus infinity in the lanes that are no feature.
     pub bias: Vec<f32>,
@@ -69,6 +48,7 @@ impl PackedEncoder {
         Self {
             d_in,
             d_sae,
+            top_k: None,
             panels: vec![0.0; n_panels * PANEL * d_in],
             bias,
         }
@@ -100,13 +80,10 @@ impl PackedEncoder {
         self.bias[j] = bias;
     }
 
-    /// Active features of the `n` tokens in `x_cent`, `[CHUNK, d_in]` with rows from `n` on ignored.
+    /// Active features of the `n` tokens in `x_cent`, `[CHUNK, d_in]` with rows from `n` on
+    /// ignored.
     pub(super) fn encode(&self, x_cent: &[f32], n: usize, out: &mut ActiveLists) {
-        out.rows.resize_with(CHUNK, RowList::default);
-        for row in &mut out.rows {
-            row.idx.clear();
-            row.vals.clear();
-        }
+        out.begin();
         let d = self.d_in;
         let kernel = tile_kernel();
         for (p, panel) in self.panels.chunks_exact(PANEL * d).enumerate() {
@@ -115,22 +92,13 @@ impl PackedEncoder {
             let mut tile = [[0f32; PANEL]; ROWS_MAX];
             for from in (0..n).step_by(kernel.rows) {
                 (kernel.run)(&x_cent[from * d..][..kernel.rows * d], panel, d, &mut tile);
-                for (row, values) in out.rows[from..n.min(from + kernel.rows)]
-                    .iter_mut()
-                    .zip(&tile)
-                {
-                    push_active(values, bias, first, row);
+                let rows = &mut out.rows[from..n.min(from + kernel.rows)];
+                for (row, values) in rows.iter_mut().zip(&tile) {
+                    row.push(values, bias, first, self.top_k);
                 }
             }
         }
-        out.ends.clear();
-        out.idx.clear();
-        out.vals.clear();
-        for row in &out.rows[..n] {
-            out.idx.extend_from_slice(&row.idx);
-            out.vals.extend_from_slice(&row.vals);
-            out.ends.push(out.idx.len() as u32);
-        }
+        out.end(n, self.top_k);
     }
 }
 
@@ -144,23 +112,6 @@ pub(super) fn pack_panel(rows: &[f32], d_in: usize, panel: &mut [f32]) {
                 panel[(from + k) * PANEL + lane] = *w;
             }
         }
-    }
-}
-
-/// Appends the positive entries of `values + bias`.
-#[inline]
-fn push_active(values: &[f32; PANEL], bias: &[f32], first: u32, row: &mut RowList) {
-    let mut mask = 0u32;
-    let mut sums = [0f32; PANEL];
-    for l in 0..PANEL {
-        sums[l] = values[l] + bias[l];
-        mask |= u32::from(sums[l] > 0.0) << l;
-    }
-    while mask != 0 {
-        let l = mask.trailing_zeros();
-        row.idx.push(first + l);
-        row.vals.push(sums[l as usize]);
-        mask &= mask - 1;
     }
 }
 

@@ -1,4 +1,4 @@
-//! One optimiser step of the standard autoencoder, by hand, in f32 on the CPU.
+//! One optimiser step of the standard or the TopK autoencoder, by hand, in f32 on the CPU.
 //! `loss = mean_t |x_hat - x|^2 + l1 mean_t |acts|_1`; gradients only where acts are positive.
 //! Gradients after Bricken et al. 2023; sparse lists as in Gao et al. 2024, appendix D.
 
@@ -115,6 +115,13 @@ impl StandardStep {
     /// Share of active entries above which the dense path is taken (1: never, 0: always).
     pub fn with_dense_above(mut self, share: f64) -> Self {
         self.dense_above = share;
+        self
+    }
+
+    /// Of each token's positive activations only the `k` largest count, forwards and backwards
+    /// (Gao et al. 2024, arXiv:2406.04093); of equal ones the first.
+    pub fn with_top_k(mut self, k: usize) -> Self {
+        self.packed.top_k = Some(k);
         self
     }
 

@@ -2,7 +2,8 @@
 //! Lists of active features by token (decoder) and, sorted, of tokens by feature (gradients);
 //! dense products where so much is active that lists are slower.
 
-use super::encode::{ActiveLists, CHUNK, PackedEncoder};
+use super::active::ActiveLists;
+use super::encode::{CHUNK, PackedEncoder};
 use super::kernels::{self, BatchRows};
 use super::step::{StandardGrads, StandardParams, StepFigures};
 use rayon::prelude::*;

@@ -5,11 +5,9 @@
 //! Source: Dao et al. 2022, arXiv:2205.14135, appendix B (here one whole row at a time).
 
 use super::vector::{Kernel, exp_in_place, max, sum_by, widest};
-use super::{Into, Matrix, contiguous, elements, matmul};
+use super::{Into, Matrix, SERIAL, contiguous, elements, matmul};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
-
-const SERIAL: gemm::Parallelism = gemm::Parallelism::None;
 
 struct CausalAttention {
     pos: usize,

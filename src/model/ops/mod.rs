@@ -9,6 +9,7 @@ mod cross_entropy;
 mod layer_norm;
 mod linear;
 mod row;
+mod unembed;
 mod vector;
 
 pub(super) use activation::activation;
@@ -81,6 +82,16 @@ impl<'a> Matrix<'a> {
         Ok(Self::strided(data, rows, cols, stride[0], stride[1]))
     }
 
+    /// Some neighbouring columns.
+    fn columns(self, of: std::ops::Range<usize>) -> Self {
+        assert!(of.start < of.end && of.end <= self.cols);
+        Self {
+            data: &self.data[of.start * self.col..],
+            cols: of.len(),
+            ..self
+        }
+    }
+
     /// Transposed.
     fn t(self) -> Self {
         Self {
@@ -127,12 +138,30 @@ fn matmul(
     }
     // SAFETY: the largest index of each operand was checked against its slice, `a` and `b` when
     // they were made and `out` above; `out` is borrowed mutably, so it overlaps neither.
+    unsafe { product(out.as_mut_ptr(), out_row, into, scale, a, b, parallelism) }
+}
+
+/// The product itself, unchecked.
+///
+/// # Safety
+/// `out` can be written at every index of an `[a.rows, b.cols]` matrix with `out_row` between
+/// rows, by nobody else meanwhile; `a.cols` is `b.rows`.
+unsafe fn product(
+    out: *mut f32,
+    out_row: usize,
+    into: Into,
+    scale: f32,
+    a: Matrix,
+    b: Matrix,
+    parallelism: gemm::Parallelism,
+) {
+    // SAFETY: the caller's promise; `a` and `b` were checked when they were made.
     unsafe {
         gemm::gemm(
             a.rows,
             b.cols,
             a.cols,
-            out.as_mut_ptr(),
+            out,
             1,
             out_row as isize,
             into == Into::Add,
@@ -152,6 +181,60 @@ fn matmul(
     }
 }
 
+/// A slice that several threads write, each its own elements.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
+    start: *mut f32,
+    len: usize,
+    of: std::marker::PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: a pointer and a length; whoever writes through it promises to write alone.
+unsafe impl Send for Shared<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Shared<'_> {}
+
+impl<'a> Shared<'a> {
+    fn new(slice: &'a mut [f32]) -> Self {
+        Self {
+            start: slice.as_mut_ptr(),
+            len: slice.len(),
+            of: std::marker::PhantomData,
+        }
+    }
+
+    /// A pointer to element `i`, which is inside the slice.
+    fn at(self, i: usize) -> *mut f32 {
+        assert!(i < self.len);
+        self.start.wrapping_add(i)
+    }
+}
+
+/// `out[.., first..] (+)= a b` on the caller's own thread, `out` row-major with `out_row` between
+/// rows.
+///
+/// # Safety
+/// Nobody else reads or writes these columns of `out` meanwhile.
+unsafe fn matmul_columns(
+    out: Shared,
+    out_row: usize,
+    first: usize,
+    into: Into,
+    a: Matrix,
+    b: Matrix,
+) {
+    assert_eq!(a.cols, b.rows, "inner dimensions");
+    assert!(first + b.cols <= out_row, "columns of the destination");
+    if a.rows == 0 || b.cols == 0 {
+        return;
+    }
+    assert!(first + last_index(a.rows, b.cols, out_row, 1) <= out.len);
+    // SAFETY: the largest index of each operand was checked, and the columns are the caller's.
+    unsafe { product(out.at(first), out_row, into, 1.0, a, b, SERIAL) }
+}
+
+/// The caller's own thread.
+const SERIAL: gemm::Parallelism = gemm::Parallelism::None;
 /// All threads.
 const PARALLEL: gemm::Parallelism = gemm::Parallelism::Rayon(0);
 
