@@ -62,9 +62,12 @@ pub fn feature_frequencies(
     for done in 1..=n_batches {
         let tokens = batches.next_batch(model.device())?;
         let x = hook_rows(model, hook_name, &tokens, sae.d_in())?;
-        for (feature, act) in sae.encode_sparse(&x)?.entries() {
-            active[feature] += 1.0;
-            sum[feature] += f64::from(act);
+        let activity = sae.activity(&x)?;
+        for (total, n) in active.iter_mut().zip(activity.active) {
+            *total += n as f64;
+        }
+        for (total, s) in sum.iter_mut().zip(activity.sum) {
+            *total += s;
         }
         n_tokens += tokens.elem_count();
         progress.update(done as u64, &[]);

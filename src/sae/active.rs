@@ -68,24 +68,13 @@ impl ActiveFeatures {
         Ok(lists)
     }
 
-    /// The lists of `n` rows of centred inputs, by the product that never writes the matrix.
+    /// The lists of several rows of centred inputs, by the product that never writes the matrix.
     pub(super) fn encoded(packed: &PackedEncoder, x_cent: &[f32], d_in: usize) -> Self {
-        let chunks: Vec<ActiveLists> = x_cent
-            .par_chunks(CHUNK * d_in)
-            .map(|x| {
-                let n = x.len() / d_in;
-                let mut lists = ActiveLists::default();
-                if n == CHUNK {
-                    packed.encode(x, n, &mut lists);
-                } else {
-                    // The kernels read whole chunks.
-                    let mut padded = x.to_vec();
-                    padded.resize(CHUNK * d_in, 0.0);
-                    packed.encode(&padded, n, &mut lists);
-                }
-                lists
-            })
-            .collect();
+        let chunks = by_chunk(x_cent, d_in, |x, n| {
+            let mut lists = ActiveLists::default();
+            packed.encode(x, n, &mut lists);
+            lists
+        });
         let mut all = Self::empty(packed.d_sae());
         for lists in &chunks {
             let start = all.features.len();
@@ -118,6 +107,69 @@ impl ActiveFeatures {
     pub fn entries(&self) -> impl Iterator<Item = (usize, f32)> {
         let features = self.features.iter().map(|&feature| feature as usize);
         features.zip(self.acts.iter().copied())
+    }
+}
+
+/// `f(rows, n)` of every chunk, in order and in parallel. The kernels read whole chunks: the last
+/// is filled up with zeros.
+fn by_chunk<T: Send>(x_cent: &[f32], d_in: usize, f: impl Fn(&[f32], usize) -> T + Sync) -> Vec<T> {
+    x_cent
+        .par_chunks(CHUNK * d_in)
+        .map(|x| {
+            let n = x.len() / d_in;
+            if n == CHUNK {
+                return f(x, n);
+            }
+            let mut padded = x.to_vec();
+            padded.resize(CHUNK * d_in, 0.0);
+            f(&padded, n)
+        })
+        .collect()
+}
+
+/// How often and how strongly each feature is active over several rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureActivity {
+    /// Number of rows.
+    pub n_rows: usize,
+    /// Rows with an activation above 0. `[d_sae]`
+    pub active: Vec<u64>,
+    /// Sum of the activations. `[d_sae]`
+    pub sum: Vec<f64>,
+}
+
+impl FeatureActivity {
+    /// Counts and sums of lists.
+    pub fn of(lists: &ActiveFeatures) -> Self {
+        let mut activity = Self::none(lists.n_rows(), lists.d_sae);
+        for (feature, act) in lists.entries() {
+            activity.active[feature] += 1;
+            activity.sum[feature] += f64::from(act);
+        }
+        activity
+    }
+
+    fn none(n_rows: usize, d_sae: usize) -> Self {
+        Self {
+            n_rows,
+            active: vec![0; d_sae],
+            sum: vec![0.0; d_sae],
+        }
+    }
+
+    /// Counts and sums of several rows of centred inputs, without lists.
+    pub(super) fn encoded(packed: &PackedEncoder, x_cent: &[f32], d_in: usize) -> Self {
+        let mut activity = Self::none(x_cent.len() / d_in, packed.d_sae());
+        // In the order of the rows: the same bits on every run.
+        for tally in by_chunk(x_cent, d_in, |x, n| packed.tally(x, n)) {
+            for (total, n) in activity.active.iter_mut().zip(tally.active) {
+                *total += u64::from(n);
+            }
+            for (total, sum) in activity.sum.iter_mut().zip(tally.sum) {
+                *total += f64::from(sum);
+            }
+        }
+        activity
     }
 }
 

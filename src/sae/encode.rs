@@ -11,6 +11,12 @@ pub(super) const PANEL: usize = 32;
 /// Tokens of one chunk, the unit of parallel work; a multiple of both kernels' row counts.
 pub(super) const CHUNK: usize = 96;
 
+/// One chunk's counts and sums, a lane each.
+pub(super) struct Tally {
+    pub active: Vec<u32>,
+    pub sum: Vec<f32>,
+}
+
 /// The encoder, panel by panel: `panels[p][k][lane] = W_enc[k][p PANEL + lane]`.
 #[derive(Debug, Clone)]
 pub(super) struct PackedEncoder {
@@ -78,6 +84,36 @@ impl PackedEncoder {
             lanes[j % PANEL] = *w;
         }
         self.bias[j] = bias;
+    }
+
+    /// Adds up, over the `n` tokens in `x_cent` `[CHUNK, d_in]`, how often and how strongly each
+    /// feature is active.
+    pub(super) fn tally(&self, x_cent: &[f32], n: usize) -> Tally {
+        let d = self.d_in;
+        let kernel = tile_kernel();
+        let mut tally = Tally {
+            active: vec![0; self.bias.len()],
+            sum: vec![0.0; self.bias.len()],
+        };
+        for (p, panel) in self.panels.chunks_exact(PANEL * d).enumerate() {
+            let lanes = p * PANEL..(p + 1) * PANEL;
+            let bias = &self.bias[lanes.clone()];
+            let (mut active, mut sum) = ([0u32; PANEL], [0f32; PANEL]);
+            let mut tile = [[0f32; PANEL]; ROWS_MAX];
+            for from in (0..n).step_by(kernel.rows) {
+                (kernel.run)(&x_cent[from * d..][..kernel.rows * d], panel, d, &mut tile);
+                for values in &tile[..kernel.rows.min(n - from)] {
+                    for l in 0..PANEL {
+                        let pre = values[l] + bias[l];
+                        active[l] += u32::from(pre > 0.0);
+                        sum[l] += if pre > 0.0 { pre } else { 0.0 };
+                    }
+                }
+            }
+            tally.active[lanes.clone()].copy_from_slice(&active);
+            tally.sum[lanes].copy_from_slice(&sum);
+        }
+        tally
     }
 
     /// Active features of the `n` tokens in `x_cent`, `[CHUNK, d_in]` with rows from `n` on

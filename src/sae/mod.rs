@@ -18,7 +18,7 @@ mod trainer;
 mod update;
 mod work;
 
-pub use active::ActiveFeatures;
+pub use active::{ActiveFeatures, FeatureActivity};
 pub use buffer::ActivationBuffer;
 pub use history::SaeHistory;
 pub use resample::resample_dead;
@@ -52,6 +52,14 @@ pub trait SparseAutoencoder {
     /// Those of [`SparseAutoencoder::encode`].
     fn encode_sparse(&self, x: &Tensor) -> Result<ActiveFeatures> {
         ActiveFeatures::of_dense(&self.encode(x)?)
+    }
+
+    /// How often and how strongly each feature is active over the rows of `x`.
+    ///
+    /// # Errors
+    /// Those of [`SparseAutoencoder::encode`].
+    fn activity(&self, x: &Tensor) -> Result<FeatureActivity> {
+        Ok(FeatureActivity::of(&self.encode_sparse(x)?))
     }
 
     /// Reconstruction from feature activations, `[.., d_sae]` to `[.., d_in]`.

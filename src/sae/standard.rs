@@ -3,7 +3,7 @@
 //! Bricken et al. 2023, "Towards Monosemanticity"; architecture "standard" of SAELens.
 
 use super::encode::PackedEncoder;
-use super::{ActiveFeatures, SparseAutoencoder, StandardParams};
+use super::{ActiveFeatures, FeatureActivity, SparseAutoencoder, StandardParams};
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Map, Value};
@@ -120,6 +120,19 @@ impl StandardSae {
         })
     }
 
+    /// The encoder and the rows that it is applied to, as the product without a matrix reads
+    /// them; `None` where only the dense product works.
+    fn packed(&self, x: &Tensor) -> Result<Option<(PackedEncoder, Vec<f32>)>> {
+        let d_in = self.d_in();
+        if !self.device().is_cpu() || d_in == 0 || self.d_sae() == 0 {
+            return Ok(None);
+        }
+        let x_cent = self.centred(x)?.rows.flatten_all()?.to_vec1::<f32>()?;
+        let w_enc = self.w_enc.flatten_all()?.to_vec1::<f32>()?;
+        let packed = PackedEncoder::from_columns(&w_enc, &self.b_enc.to_vec1()?, d_in);
+        Ok(Some((packed, x_cent)))
+    }
+
     /// Device of the parameters.
     pub fn device(&self) -> &Device {
         self.w_enc.device()
@@ -146,14 +159,17 @@ impl SparseAutoencoder for StandardSae {
     }
 
     fn encode_sparse(&self, x: &Tensor) -> Result<ActiveFeatures> {
-        let d_in = self.d_in();
-        if !self.device().is_cpu() || d_in == 0 || self.d_sae() == 0 {
-            return ActiveFeatures::of_dense(&self.encode(x)?);
+        match self.packed(x)? {
+            Some((packed, x_cent)) => Ok(ActiveFeatures::encoded(&packed, &x_cent, self.d_in())),
+            None => ActiveFeatures::of_dense(&self.encode(x)?),
         }
-        let x_cent = self.centred(x)?.rows.flatten_all()?.to_vec1::<f32>()?;
-        let w_enc = self.w_enc.flatten_all()?.to_vec1::<f32>()?;
-        let packed = PackedEncoder::from_columns(&w_enc, &self.b_enc.to_vec1()?, d_in);
-        Ok(ActiveFeatures::encoded(&packed, &x_cent, d_in))
+    }
+
+    fn activity(&self, x: &Tensor) -> Result<FeatureActivity> {
+        match self.packed(x)? {
+            Some((packed, x_cent)) => Ok(FeatureActivity::encoded(&packed, &x_cent, self.d_in())),
+            None => Ok(FeatureActivity::of(&self.encode_sparse(x)?)),
+        }
     }
 
     fn decode(&self, acts: &Tensor) -> Result<Tensor> {
@@ -250,6 +266,12 @@ mod tests {
             sae.apply_b_dec_to_input = apply;
             let x = random(&shape);
             let lists = sae.encode_sparse(&x).unwrap();
+            let (activity, counted) = (sae.activity(&x).unwrap(), FeatureActivity::of(&lists));
+            assert_eq!(activity.n_rows, counted.n_rows);
+            assert_eq!(activity.active, counted.active);
+            for (a, b) in activity.sum.iter().zip(&counted.sum) {
+                assert!((a - b).abs() < 1e-4, "{a} against {b}");
+            }
             let dense = sae.encode(&x).unwrap().reshape(((), 45)).unwrap();
             let dense = dense.to_vec2::<f32>().unwrap();
             assert_eq!(lists.n_rows(), dense.len());
