@@ -14,8 +14,10 @@ use rayon::prelude::*;
 /// Tokens whose pre-activations set the thresholds.
 const SAMPLE: usize = 4_096;
 
-/// Parameters to start from; `rows` are scaled activations, `[n, d_in]`, `mean` theirs.
-pub(super) fn initial_params(
+/// Parameters to start from: random directions, each active on `cfg.init_active` of the rows.
+///
+/// `rows` are (scaled) activations, `[n, cfg.d_in]`, at least one; `mean` is their mean, `[d_in]`.
+pub fn initial_params(
     cfg: &SaeConfig,
     rows: &[f32],
     mean: &[f32],

@@ -21,6 +21,7 @@ mod work;
 pub use active::{ActiveFeatures, FeatureActivity};
 pub use buffer::ActivationBuffer;
 pub use history::SaeHistory;
+pub use init::initial_params;
 pub use resample::resample_dead;
 pub use standard::StandardSae;
 pub use step::{DENSE_ABOVE, StandardGrads, StandardParams, StandardStep, StepFigures};

@@ -1,0 +1,156 @@
+"""Holoscope beside PyTorch, TransformerLens and SAELens: the same workloads, in turn, and the ratios.
+
+    python3 -m venv venv && venv/bin/pip install torch transformer_lens sae_lens tiktoken
+    cargo build --locked -p holoscope --example peers
+    python benches/peers/compare.py --python venv/bin/python --peers ../shared/peers [--only lm_train] [--rounds 3]
+
+Each round runs our side and then each of the peer's variants, every one a process of its own with the same number of
+threads; the table has the medians over rounds. "plain" is what a user would write or call; "best tuned" is the fastest
+of the peer's other variants. Run it on a quiet machine: with one busy core PyTorch is several times slower.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TUNED = ["--alloc", "tuned"]
+# Case, our arguments, the peer's plain command, its tuned variants, the ratios aimed at.
+CASES = [
+    ("LM step A", "lm_train A", "lm_train --config A", [TUNED, ["--compile"] + TUNED], (3.0, 1.7)),
+    ("LM step B", "lm_train B", "lm_train --config B", [TUNED, ["--compile"] + TUNED], (2.0, 1.3)),
+    ("LM step C", "lm_train C", "lm_train --config C", [TUNED, ["--compile"] + TUNED], (2.0, 1.5)),
+    ("SAE step, standard", "sae_train standard", "sae_train --arch standard --impl saelens",
+     [["--impl", "plain"] + TUNED, ["--impl", "plain_opt"] + TUNED], (4.0, 2.0)),
+    ("SAE step, TopK 32", "sae_train topk", "sae_train --arch topk --impl saelens",
+     [["--impl", "plain_opt"] + TUNED, ["--impl", "plain_sparse"] + TUNED, ["--impl", "saelens_sparse"] + TUNED], (8.0, 1.5)),
+    ("run_with_cache, all hooks", "run_with_cache cache_all", "run_with_cache --rmode cache_all", [TUNED], (1.5, 1.5)),
+    ("run_with_cache, one MLP hook", "run_with_cache cache_mlp_post", "run_with_cache --rmode cache_mlp_post", [TUNED], (1.5, 1.5)),
+    ("run_with_hooks, zero ablation", "run_with_cache zero_ablate_logits", "run_with_cache --rmode zero_ablate_logits", [TUNED], (1.5, 1.5)),
+    ("feature frequencies", "freqs", "freqs", [TUNED], (2.5, 1.5)),
+    ("generation, 1 layer", "generate small", "generate small", [TUNED, ["--compile"] + TUNED], (1.5, 1.2)),
+    ("generation, GPT-2 small", "generate gpt2", "generate gpt2", [TUNED, ["--compile"] + TUNED], (1.5, 1.2)),
+]
+# What the kernel's process that runs cells asks of the allocator (kernel/src/session/runner.rs).
+OURS = {"MALLOC_MMAP_MAX_": "0", "MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(64 << 20)}
+
+
+def run(command, env, where, patience):
+    """The record that a side prints last, or None with the reason on stderr."""
+    try:
+        done = subprocess.run(command, env=env, cwd=where, capture_output=True, text=True, timeout=patience)
+    except subprocess.TimeoutExpired:
+        print(f"  no answer within {patience} s: {' '.join(map(str, command))}", file=sys.stderr)
+        return None
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or not lines:
+        print(f"  failed: {' '.join(map(str, command))}\n{done.stderr[-800:]}", file=sys.stderr)
+        return None
+    return json.loads(lines[-1])
+
+
+class Sides:
+    def __init__(self, args):
+        self.args = args
+        # The peers write caches beside their script, which may lie in a folder that cannot be written.
+        self.folder = Path(tempfile.mkdtemp(prefix="holoscope-peers-"))
+        peers = Path(args.peers).resolve()
+        shutil.copytree(peers, self.folder / "peers")
+        for copied in self.folder.rglob("*"):
+            copied.chmod(0o755)
+        (self.folder / "peers").chmod(0o755)
+        (self.folder / "data").symlink_to(peers.parent / "data")
+        self.tokens = peers / "tokens_gpt2.npy"
+
+    def ours(self, words):
+        env = dict(os.environ, RAYON_NUM_THREADS=str(self.args.threads), **OURS)
+        command = [self.args.ours, *words.split(), "--tokens", self.tokens]
+        return run(command + self.length(), env, ROOT, self.args.patience)
+
+    def peer(self, words, more):
+        words = words.split()
+        script = Path(__file__).with_name("generate.py") if words[0] == "generate" else self.folder / "peers/bench.py"
+        words = words[1:] if words[0] == "generate" else words
+        # PyTorch's own libraries choose their kernels; some machines pin OpenBLAS's.
+        env = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+        command = [self.args.python, script, *words, *more, "--threads", str(self.args.threads)]
+        return run(command + self.length(), env, self.folder, self.args.patience)
+
+    def length(self):
+        return ["--repeats", str(self.args.repeats), "--repeat-s", str(self.args.repeat_s)]
+
+
+class Measured:
+    def __init__(self):
+        self.rates, self.peak = [], 0.0
+
+    def add(self, record):
+        if record:
+            self.rates.append(record["median"])
+            self.peak = max(self.peak, record["peak_rss_mib"])
+
+    @property
+    def median(self):
+        return statistics.median(self.rates) if self.rates else None
+
+    def shown(self):
+        if not self.rates:
+            return "failed"
+        return f"{self.median:,.0f} ({min(self.rates):,.0f} to {max(self.rates):,.0f})"
+
+
+def ratio(ours, theirs, aim):
+    if not ours or not theirs:
+        return "-"
+    return f"{ours / theirs:.2f} x (aim {aim})"
+
+
+def compare(case, sides, rounds):
+    name, ours_words, plain_words, tuned, aims = case
+    ours, plain, others = Measured(), Measured(), [Measured() for _ in tuned]
+    for n in range(rounds):
+        print(f"{name}, round {n + 1} of {rounds}", file=sys.stderr, flush=True)
+        ours.add(sides.ours(ours_words))
+        plain.add(sides.peer(plain_words, []))
+        for measured, more in zip(others, tuned):
+            measured.add(sides.peer(plain_words, more))
+    best = max((m for m in [plain, *others] if m.rates), key=lambda m: m.median, default=plain)
+    memory = f"{ours.peak:,.0f} / {plain.peak:,.0f} MiB = {ours.peak / plain.peak:.2f}" if plain.peak else "-"
+    row = [name, ours.shown(), plain.shown(), best.shown(), ratio(ours.median, plain.median, aims[0]),
+           ratio(ours.median, best.median, aims[1]), memory]
+    print("| " + " | ".join(row) + " |", flush=True)
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    ap.add_argument("--python", default=sys.executable, help="a Python with torch, transformer_lens and sae_lens")
+    ap.add_argument("--peers", default=ROOT.parent / "shared/peers", help="the folder of the peers' bench.py")
+    ap.add_argument("--ours", default=ROOT / "target/debug/examples/peers", help="our workloads, built")
+    ap.add_argument("--only", default="", help="cases whose name has this in it")
+    ap.add_argument("--rounds", type=int, default=3)
+    ap.add_argument("--threads", type=int, default=2)
+    ap.add_argument("--repeats", type=int, default=3)
+    ap.add_argument("--repeat-s", type=float, default=2.0)
+    ap.add_argument("--patience", type=float, default=600)
+    args = ap.parse_args()
+    if not Path(args.ours).is_file():
+        raise SystemExit(f"{args.ours} is missing: cargo build --locked -p holoscope --example peers")
+    sides = Sides(args)
+    print("| workload (tokens/s, median of rounds and range) | Holoscope | plain peer | best of the peer's | ratio to plain | ratio to best | peak memory, ours / plain |")
+    print("|---|---|---|---|---|---|---|")
+    try:
+        for case in CASES:
+            if args.only in case[0]:
+                compare(case, sides, args.rounds)
+    finally:
+        shutil.rmtree(sides.folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
