@@ -375,6 +375,50 @@ fn generation_repeats_by_seed_and_crops_to_the_context() {
 }
 
 #[test]
+fn generation_with_kept_keys_is_generation_without_them() {
+    let variants = [
+        small(),
+        TransformerConfig {
+            n_layers: 2,
+            tied_unembed: true,
+            act_fn: Activation::Gelu,
+            ..small()
+        },
+        TransformerConfig {
+            n_layers: 2,
+            attn_only: true,
+            ..small()
+        },
+        TransformerConfig {
+            n_layers: 0,
+            ..small()
+        },
+        TransformerConfig {
+            act_fn: Activation::Solu,
+            ..small()
+        },
+    ];
+    for cfg in variants {
+        let model = Transformer::new(&cfg).unwrap();
+        let greedy = GenerateConfig {
+            temperature: 0.0,
+            // Past the context's end, where the window moves.
+            max_new_tokens: cfg.n_ctx + 5,
+            ..GenerateConfig::default()
+        };
+        let generated = model.generate(&[1, 2, 3], &greedy).unwrap();
+        for end in 3..generated.len() {
+            let window = &generated[end.saturating_sub(cfg.n_ctx)..end];
+            let tokens = Tensor::from_slice(window, (1, window.len()), &Device::Cpu).unwrap();
+            let logits = model.forward(&tokens).unwrap();
+            let last = logits.i((0, window.len() - 1)).unwrap();
+            let wanted = last.argmax(0).unwrap().to_scalar::<u32>().unwrap();
+            assert_eq!(generated[end], wanted, "{cfg:?} at {end}");
+        }
+    }
+}
+
+#[test]
 fn the_same_model_without_gradients_has_the_same_loss() {
     let model = Transformer::new(&small()).unwrap();
     let tokens = some_tokens(2, 6);

@@ -6,7 +6,7 @@ use crate::data::TokenSplit;
 use crate::error::{Error, Result};
 use crate::model::{HookName, NamesFilter, Transformer};
 use crate::progress::{Progress, Reporter};
-use crate::sae::SparseAutoencoder;
+use crate::sae::{ActiveFeatures, SparseAutoencoder};
 use candle_core::{DType, Tensor};
 
 /// Tokens that one pass of the model handles: bounds the memory of `[tokens, d_sae]`.
@@ -109,8 +109,10 @@ impl SparseActivations {
                 .collect();
             let flat = batch.concat();
             let tokens = Tensor::from_slice(&flat, (batch.len(), n_ctx), model.device())?;
-            let acts = encoded_rows(model, sae, hook_name, &tokens)?;
-            entries += found.push(&flat, &acts)?;
+            let x = hook_rows(model, hook_name, &tokens, sae.d_in())?;
+            let acts = sae.encode_sparse(&x)?;
+            entries += acts.n_active();
+            found.push(&flat, &acts);
             progress.update((first + batch.len()) as u64, &[]);
             if progress.interrupted() || entries > MAX_ENTRIES {
                 break;
@@ -120,20 +122,16 @@ impl SparseActivations {
         Ok(found)
     }
 
-    /// Adds `acts` `[tokens, d_sae]`; how many were not zero.
-    fn push(&mut self, flat: &[u32], acts: &Tensor) -> Result<usize> {
+    /// Adds the activations of the tokens `flat`, one row a token.
+    fn push(&mut self, flat: &[u32], acts: &ActiveFeatures) {
         let start = self.tokens.len();
-        let d_sae = self.features.len();
-        let values = acts.flatten_all()?.to_vec1::<f32>()?;
-        let mut entries = 0;
-        for (t, row) in values.chunks_exact(d_sae).enumerate() {
-            for (feature, &act) in row.iter().enumerate().filter(|(_, act)| **act > 0.0) {
-                self.features[feature].push(((start + t) as u32, act));
-                entries += 1;
+        for t in 0..acts.n_rows() {
+            let (features, acts) = acts.row(t);
+            for (&feature, &act) in features.iter().zip(acts) {
+                self.features[feature as usize].push(((start + t) as u32, act));
             }
         }
         self.tokens.extend_from_slice(flat);
-        Ok(entries)
     }
 
     /// Number of sequences.

@@ -2,7 +2,7 @@
 //! `freq_f = (tokens with acts_f > 0) / (tokens)`; shown as `log10(freq + 10^-6.5)`.
 //! Source: `get_freqs` of 1L-Sparse-Autoencoder; Bricken et al. 2023, "feature density histograms".
 
-use super::activations::encoded_rows;
+use super::activations::hook_rows;
 use super::bimodality::{Bimodality, bimodality};
 use crate::data::{Batches, TokenSplit};
 use crate::error::{Error, Result};
@@ -10,7 +10,6 @@ use crate::model::Transformer;
 use crate::progress::{Progress, Reporter};
 use crate::sae::SparseAutoencoder;
 use crate::show::{ChartOptions, Figure, MimeBundle, Show, display, histogram};
-use candle_core::DType;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt;
@@ -62,13 +61,11 @@ pub fn feature_frequencies(
     let mut progress = Progress::new(reporter, "feature frequencies", "batch", n_batches as u64);
     for done in 1..=n_batches {
         let tokens = batches.next_batch(model.device())?;
-        let acts = encoded_rows(model, sae, hook_name, &tokens)?; // [batch * pos, d_sae]
-        // Counts stay exact in f32 up to 2^24 tokens a batch.
-        add(
-            &mut active,
-            &acts.gt(0.0)?.to_dtype(DType::F32)?.sum(0)?.to_vec1()?,
-        );
-        add(&mut sum, &acts.sum(0)?.to_vec1()?);
+        let x = hook_rows(model, hook_name, &tokens, sae.d_in())?;
+        for (feature, act) in sae.encode_sparse(&x)?.entries() {
+            active[feature] += 1.0;
+            sum[feature] += f64::from(act);
+        }
         n_tokens += tokens.elem_count();
         progress.update(done as u64, &[]);
         if progress.interrupted() {
@@ -90,12 +87,6 @@ pub fn feature_frequencies(
         share(sum),
         n_tokens,
     ))
-}
-
-fn add(sum: &mut [f64], more: &[f32]) {
-    for (s, &m) in sum.iter_mut().zip(more) {
-        *s += f64::from(m);
-    }
 }
 
 impl FeatureFrequencies {

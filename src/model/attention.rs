@@ -50,6 +50,11 @@ impl Attention {
         )?;
         let z = self.mix(&q, &k, &v, run)?;
         let z = run.visit(self.at(BlockPoint::Z), z)?;
+        self.output(&z)
+    }
+
+    /// The heads' `z` `[batch, pos, n_heads, d_head]`, put together: `[batch, pos, d_model]`.
+    pub(super) fn output(&self, z: &Tensor) -> Result<Tensor> {
         let (batch, pos, _, _) = z.dims4()?;
         let width = self.n_heads * self.d_head;
         let w_o = self.w_o.reshape((width, self.w_o.dim(2)?))?;
@@ -67,7 +72,7 @@ impl Attention {
     }
 
     /// Scores, pattern and weighted values: `[batch, pos, n_heads, d_head]`.
-    fn mix(&self, q: &Tensor, k: &Tensor, v: &Tensor, run: &mut Run) -> Result<Tensor> {
+    pub(super) fn mix(&self, q: &Tensor, k: &Tensor, v: &Tensor, run: &mut Run) -> Result<Tensor> {
         let (at_scores, at_pattern) = (
             self.at(BlockPoint::AttnScores),
             self.at(BlockPoint::Pattern),

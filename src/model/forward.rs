@@ -151,25 +151,14 @@ impl Transformer {
     /// One block, `[batch, pos, d_model]` to the same.
     fn block(&self, layer: usize, x: Tensor, run: &mut Run) -> Result<Tensor> {
         let at = |point| HookName::Block { layer, point };
-        let name = |suffix: &str| format!("blocks.{layer}.{suffix}");
         let x = run.visit(at(BlockPoint::ResidPre), x)?;
-        let ln1 = self.layer_norm(
-            &name("ln1"),
-            at(BlockPoint::Ln1Scale),
-            at(BlockPoint::Ln1Normalized),
-        )?;
-        let out = self
-            .attention(layer)?
-            .forward(&ln1.forward(&x, run)?, run)?;
+        let normed = self.ln1(layer)?.forward(&x, run)?;
+        let out = self.attention(layer)?.forward(&normed, run)?;
         let mut x = (x + run.visit(at(BlockPoint::AttnOut), out)?)?;
         if !self.cfg.attn_only {
             x = run.visit(at(BlockPoint::ResidMid), x)?;
-            let ln2 = self.layer_norm(
-                &name("ln2"),
-                at(BlockPoint::Ln2Scale),
-                at(BlockPoint::Ln2Normalized),
-            )?;
-            let out = self.mlp(layer)?.forward(&ln2.forward(&x, run)?, run)?;
+            let normed = self.ln2(layer)?.forward(&x, run)?;
+            let out = self.mlp(layer)?.forward(&normed, run)?;
             x = (x + run.visit(at(BlockPoint::MlpOut), out)?)?;
         }
         run.visit(at(BlockPoint::ResidPost), x)
@@ -193,19 +182,6 @@ impl Transformer {
         run.visit(HookName::UnembedOut, logits)
     }
 
-    /// Logits `[d_vocab]` of the last position alone.
-    pub(super) fn last_logits(&self, tokens: &Tensor) -> Result<Tensor> {
-        let tokens = self.checked(tokens)?;
-        let mut run = Run::unwatched();
-        let x = self.residual(&tokens, None, &mut run)?;
-        let last = x.narrow(1, x.dim(1)? - 1, 1)?.contiguous()?;
-        let x = self.normed(&last, &mut run)?;
-        Ok(self
-            .unembed(&x, &mut run)?
-            .i((0, 0))?
-            .to_dtype(DType::F32)?)
-    }
-
     fn w_u(&self) -> Result<Tensor> {
         if self.cfg.tied_unembed {
             Ok(self.param("embed.W_E")?.t()?)
@@ -224,7 +200,21 @@ impl Transformer {
         })
     }
 
-    fn attention(&self, layer: usize) -> Result<Attention> {
+    /// The norm before a block's attention.
+    pub(super) fn ln1(&self, layer: usize) -> Result<LayerNorm> {
+        let at = |point| HookName::Block { layer, point };
+        let (scale, normalized) = (at(BlockPoint::Ln1Scale), at(BlockPoint::Ln1Normalized));
+        self.layer_norm(&format!("blocks.{layer}.ln1"), scale, normalized)
+    }
+
+    /// The norm before a block's MLP.
+    pub(super) fn ln2(&self, layer: usize) -> Result<LayerNorm> {
+        let at = |point| HookName::Block { layer, point };
+        let (scale, normalized) = (at(BlockPoint::Ln2Scale), at(BlockPoint::Ln2Normalized));
+        self.layer_norm(&format!("blocks.{layer}.ln2"), scale, normalized)
+    }
+
+    pub(super) fn attention(&self, layer: usize) -> Result<Attention> {
         let param = |name: &str| self.param(&format!("blocks.{layer}.attn.{name}"));
         Ok(Attention {
             layer,
@@ -241,7 +231,7 @@ impl Transformer {
         })
     }
 
-    fn mlp(&self, layer: usize) -> Result<Mlp> {
+    pub(super) fn mlp(&self, layer: usize) -> Result<Mlp> {
         let param = |name: &str| self.param(&format!("blocks.{layer}.mlp.{name}"));
         Ok(Mlp {
             layer,

@@ -3,9 +3,9 @@
 //! `p = softmax(logits / temperature)`, cut to the `top_k` likeliest, then to the smallest set
 //! that holds `top_p`. Source: Fan et al. 2018 (top-k); Holtzman et al. 2020 (nucleus).
 
+use super::decode::Decoder;
 use super::transformer::Transformer;
 use crate::error::{Error, Result};
-use candle_core::Tensor;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -82,14 +82,11 @@ impl Transformer {
                 "must hold at least one token, for example the tokenizer's bos()",
             ));
         }
-        let model = self.without_gradients();
+        let mut decoder = Decoder::new(self)?;
         let mut rng = ChaCha8Rng::seed_from_u64(cfg.seed);
         let mut tokens = prompt.to_vec();
         for _ in 0..cfg.max_new_tokens {
-            let start = tokens.len().saturating_sub(self.cfg().n_ctx);
-            let seen =
-                Tensor::from_slice(&tokens[start..], (1, tokens.len() - start), self.device())?;
-            let logits = model.last_logits(&seen)?.to_vec1::<f32>()?;
+            let logits = decoder.logits_after(&tokens)?;
             tokens.push(sample(&logits, cfg, &mut rng)?);
         }
         Ok(tokens)
@@ -105,37 +102,72 @@ fn sample(logits: &[f32], cfg: &GenerateConfig, rng: &mut ChaCha8Rng) -> Result<
             "the model's logits are not numbers",
         ));
     }
-    // Likeliest first; equal logits by id, so that the order is one and the same everywhere.
-    let mut ranked: Vec<(usize, f64)> = logits.iter().map(|&x| f64::from(x)).enumerate().collect();
-    ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     if cfg.temperature == 0.0 {
-        return Ok(ranked[0].0 as u32);
+        return Ok(likeliest_first(logits, 1)[0]);
     }
-    ranked.truncate(cfg.top_k.unwrap_or(ranked.len()));
-    let best = ranked[0].1;
-    for (_, x) in &mut ranked {
-        *x = ((*x - best) / cfg.temperature).exp();
-    }
-    if let Some(top_p) = cfg.top_p {
-        let total: f64 = ranked.iter().map(|(_, p)| p).sum();
-        let mut held = 0.0;
-        let kept = ranked.iter().take_while(|(_, p)| {
-            let needed = held < top_p * total;
-            held += p;
-            needed
-        });
-        let kept = kept.count().max(1);
-        ranked.truncate(kept);
-    }
-    let total: f64 = ranked.iter().map(|(_, p)| p).sum();
-    let mut left = rng.random::<f64>() * total;
-    for (id, p) in &ranked {
+    let best = f64::from(logits.iter().fold(f32::NEG_INFINITY, |a, &x| a.max(x)));
+    let weight = |id: u32| ((f64::from(logits[id as usize]) - best) / cfg.temperature).exp();
+    let everything = 0..logits.len() as u32;
+    let kept: Vec<u32> = match (cfg.top_k, cfg.top_p) {
+        (None, None) => everything.collect(),
+        (Some(k), None) => likeliest_first(logits, k),
+        (top_k, Some(top_p)) => {
+            let pool = match top_k {
+                Some(k) => likeliest_first(logits, k),
+                None => everything.collect(),
+            };
+            let total: f64 = pool.iter().map(|&id| weight(id)).sum();
+            nucleus(logits, pool.len(), top_p * total, weight)
+        }
+    };
+    let weights: Vec<f64> = kept.iter().map(|&id| weight(id)).collect();
+    let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
+    for (id, p) in kept.iter().zip(&weights) {
         left -= p;
         if left < 0.0 {
-            return Ok(*id as u32);
+            return Ok(*id);
         }
     }
-    Ok(ranked[ranked.len() - 1].0 as u32)
+    Ok(kept[kept.len() - 1])
+}
+
+/// The `k` likeliest tokens, likeliest first; equal logits by id, so that the order is one and
+/// the same everywhere. Sorts no more than it returns.
+fn likeliest_first(logits: &[f32], k: usize) -> Vec<u32> {
+    let order = |&a: &u32, &b: &u32| {
+        let (x, y) = (logits[a as usize], logits[b as usize]);
+        y.total_cmp(&x).then(a.cmp(&b))
+    };
+    let mut ids: Vec<u32> = (0..logits.len() as u32).collect();
+    if k < ids.len() {
+        ids.select_nth_unstable_by(k, order);
+        ids.truncate(k);
+    }
+    ids.sort_unstable_by(order);
+    ids
+}
+
+/// The fewest of the `n` likeliest tokens that together weigh `wanted`.
+fn nucleus(logits: &[f32], n: usize, wanted: f64, weight: impl Fn(u32) -> f64) -> Vec<u32> {
+    // Few tokens hold most of the weight, mostly: rank more of them only where they do not.
+    let mut k = 64;
+    loop {
+        let mut ranked = likeliest_first(logits, k.min(n));
+        let mut held = 0.0;
+        let needed = ranked.iter().position(|&id| {
+            held += weight(id);
+            held >= wanted
+        });
+        match needed {
+            Some(last) => ranked.truncate(last + 1),
+            None if k < n => {
+                k *= 8;
+                continue;
+            }
+            None => {}
+        }
+        return ranked;
+    }
 }
 
 #[cfg(test)]
@@ -185,6 +217,13 @@ mod tests {
             seen.dedup();
             assert_eq!(seen, expected, "top_p = {top_p}");
         }
+    }
+
+    #[test]
+    fn a_nucleus_wider_than_the_first_ranking_is_found() {
+        // 200 equal tokens: 0.9 of them are 180, more than are ranked at first.
+        let nucleus = nucleus(&[0.0; 200], 200, 0.9 * 200.0, |_| 1.0);
+        assert_eq!(nucleus, (0..180).collect::<Vec<u32>>());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod attention;
 mod cache;
 mod checkpoint;
+mod decode;
 mod device;
 mod forward;
 mod generate;

@@ -3,6 +3,7 @@
 //! A register-tiled product over packed weights, so the `[tokens, d_sae]` matrix never exists.
 
 use super::kernels::{Level, level};
+use rayon::prelude::*;
 
 /// Features of one panel of the packed encoder.
 pub(super) const PANEL: usize = 32;
@@ -37,27 +38,56 @@ impl ActiveLists {
 #[derive(Debug, Clone)]
 pub(super) struct PackedEncoder {
     d_in: usize,
+    d_sae: usize,
     pub panels: Vec<f32>,
     /// Biases, with minus infinity in the lanes that are no feature.
     pub bias: Vec<f32>,
 }
 
 impl PackedEncoder {
+    /// Number of features.
+    pub(super) fn d_sae(&self) -> usize {
+        self.d_sae
+    }
+
     /// Packs `w_enc_t`, `[d_sae, d_in]` with one row a feature.
     pub(super) fn new(w_enc_t: &[f32], b_enc: &[f32], d_in: usize) -> Self {
-        let d_sae = b_enc.len();
-        let n_panels = d_sae.div_ceil(PANEL);
-        let mut packed = Self {
-            d_in,
-            panels: vec![0.0; n_panels * PANEL * d_in],
-            bias: vec![f32::NEG_INFINITY; n_panels * PANEL],
-        };
+        let mut packed = Self::zeros(b_enc, d_in);
         for (p, panel) in packed.panels.chunks_exact_mut(PANEL * d_in).enumerate() {
             let from = p * PANEL;
-            let n = PANEL.min(d_sae - from);
+            let n = PANEL.min(packed.d_sae - from);
             pack_panel(&w_enc_t[from * d_in..][..n * d_in], d_in, panel);
         }
-        packed.bias[..d_sae].copy_from_slice(b_enc);
+        packed
+    }
+
+    fn zeros(b_enc: &[f32], d_in: usize) -> Self {
+        let d_sae = b_enc.len();
+        let n_panels = d_sae.div_ceil(PANEL);
+        let mut bias = vec![f32::NEG_INFINITY; n_panels * PANEL];
+        bias[..d_sae].copy_from_slice(b_enc);
+        Self {
+            d_in,
+            d_sae,
+            panels: vec![0.0; n_panels * PANEL * d_in],
+            bias,
+        }
+    }
+
+    /// Packs `w_enc`, `[d_in, d_sae]` with one column a feature.
+    pub(super) fn from_columns(w_enc: &[f32], b_enc: &[f32], d_in: usize) -> Self {
+        let mut packed = Self::zeros(b_enc, d_in);
+        let d_sae = packed.d_sae;
+        packed
+            .panels
+            .par_chunks_mut(PANEL * d_in)
+            .enumerate()
+            .for_each(|(p, panel)| {
+                let columns = p * PANEL..d_sae.min((p + 1) * PANEL);
+                for (lanes, row) in panel.chunks_exact_mut(PANEL).zip(w_enc.chunks_exact(d_sae)) {
+                    lanes[..columns.len()].copy_from_slice(&row[columns.clone()]);
+                }
+            });
         packed
     }
 

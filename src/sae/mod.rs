@@ -3,6 +3,7 @@
 //! `acts = relu((x - b_dec) W_enc + b_enc)`, `x_hat = acts W_dec + b_dec`; one file a variant
 //! behind [`SparseAutoencoder`]. Sources: Bricken et al. 2023, 1L-Sparse-Autoencoder, SAELens.
 
+mod active;
 mod adam;
 mod buffer;
 mod encode;
@@ -17,6 +18,7 @@ mod trainer;
 mod update;
 mod work;
 
+pub use active::ActiveFeatures;
 pub use buffer::ActivationBuffer;
 pub use history::SaeHistory;
 pub use resample::resample_dead;
@@ -42,6 +44,15 @@ pub trait SparseAutoencoder {
     /// # Errors
     /// [`crate::Error::Shape`] when the last axis is not `d_in` wide.
     fn encode(&self, x: &Tensor) -> Result<Tensor>;
+
+    /// The activations above 0 of each row, as [`SparseAutoencoder::encode`] gives them (to
+    /// rounding), without the dense matrix where a variant can do without it.
+    ///
+    /// # Errors
+    /// Those of [`SparseAutoencoder::encode`].
+    fn encode_sparse(&self, x: &Tensor) -> Result<ActiveFeatures> {
+        ActiveFeatures::of_dense(&self.encode(x)?)
+    }
 
     /// Reconstruction from feature activations, `[.., d_sae]` to `[.., d_in]`.
     ///

@@ -2,7 +2,8 @@
 //! `acts = relu((x - b_dec) W_enc + b_enc)`, `x_hat = acts W_dec + b_dec`.
 //! Bricken et al. 2023, "Towards Monosemanticity"; architecture "standard" of SAELens.
 
-use super::{SparseAutoencoder, StandardParams};
+use super::encode::PackedEncoder;
+use super::{ActiveFeatures, SparseAutoencoder, StandardParams};
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Map, Value};
@@ -107,6 +108,18 @@ impl StandardSae {
         })
     }
 
+    /// What the encoder's matrix is applied to, `[n, d_in]`.
+    fn centred(&self, x: &Tensor) -> Result<Rows> {
+        let x = rows(x, self.d_in(), "activations")?;
+        Ok(Rows {
+            rows: match self.apply_b_dec_to_input {
+                true => x.rows.broadcast_sub(&self.b_dec)?,
+                false => x.rows,
+            },
+            dims: x.dims,
+        })
+    }
+
     /// Device of the parameters.
     pub fn device(&self) -> &Device {
         self.w_enc.device()
@@ -123,17 +136,24 @@ impl SparseAutoencoder for StandardSae {
     }
 
     fn encode(&self, x: &Tensor) -> Result<Tensor> {
-        let x = rows(x, self.d_in(), "activations")?; // [n, d_in]
-        let x_cent = if self.apply_b_dec_to_input {
-            x.rows.broadcast_sub(&self.b_dec)?
-        } else {
-            x.rows
-        };
-        let acts = x_cent
+        let x = self.centred(x)?; // [n, d_in]
+        let acts = x
+            .rows
             .matmul(&self.w_enc)?
             .broadcast_add(&self.b_enc)?
             .relu()?; // [n, d_sae]
         Ok(acts.reshape(with_last(&x.dims, self.d_sae()))?)
+    }
+
+    fn encode_sparse(&self, x: &Tensor) -> Result<ActiveFeatures> {
+        let d_in = self.d_in();
+        if !self.device().is_cpu() || d_in == 0 || self.d_sae() == 0 {
+            return ActiveFeatures::of_dense(&self.encode(x)?);
+        }
+        let x_cent = self.centred(x)?.rows.flatten_all()?.to_vec1::<f32>()?;
+        let w_enc = self.w_enc.flatten_all()?.to_vec1::<f32>()?;
+        let packed = PackedEncoder::from_columns(&w_enc, &self.b_enc.to_vec1()?, d_in);
+        Ok(ActiveFeatures::encoded(&packed, &x_cent, d_in))
     }
 
     fn decode(&self, acts: &Tensor) -> Result<Tensor> {
@@ -212,6 +232,38 @@ mod tests {
             kept.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
             flat.flatten_all().unwrap().to_vec1::<f32>().unwrap()
         );
+    }
+
+    #[test]
+    fn lists_are_the_dense_activations() {
+        // No multiple of the kernels' rows, chunks or panels; with and without b_dec in the input.
+        let dev = Device::Cpu;
+        let random = |shape: &[usize]| Tensor::randn(0f32, 1.0, shape, &dev).unwrap();
+        let mut sae = StandardSae::new(
+            random(&[7, 45]),
+            random(&[45]),
+            random(&[45, 7]),
+            random(&[7]),
+        )
+        .unwrap();
+        for (shape, apply) in [([3, 67, 7], true), ([1, 96, 7], false), ([0, 5, 7], true)] {
+            sae.apply_b_dec_to_input = apply;
+            let x = random(&shape);
+            let lists = sae.encode_sparse(&x).unwrap();
+            let dense = sae.encode(&x).unwrap().reshape(((), 45)).unwrap();
+            let dense = dense.to_vec2::<f32>().unwrap();
+            assert_eq!(lists.n_rows(), dense.len());
+            for (i, want) in dense.iter().enumerate() {
+                let mut got = vec![0f32; 45];
+                let (features, acts) = lists.row(i);
+                for (&j, &act) in features.iter().zip(acts) {
+                    got[j as usize] = act;
+                }
+                for (got, want) in got.iter().zip(want) {
+                    assert!((got - want).abs() < 1e-5, "row {i}: {got} against {want}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! `y = x W + b`; `dx = g W^T`, `dW = x^T g`, `db = sum of g over rows`.
 //! Source: elementary; the point is one pass over `y` and no strided reductions.
 
-use super::{Into, Matrix, PARALLEL, elements, matmul, vector};
+use super::{Into, Matrix, PARALLEL, elements, matmul, row, vector};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -39,7 +39,11 @@ impl CustomOp3 for Linear {
                     row.copy_from_slice(b);
                 }
             });
-        matmul(&mut y, d_out, Into::Add, 1.0, x, w, PARALLEL);
+        if n == 1 && row::readable(w) {
+            row::add_row_product(&mut y, &x.data[..x.cols], w);
+        } else {
+            matmul(&mut y, d_out, Into::Add, 1.0, x, w, PARALLEL);
+        }
         Ok((CpuStorage::F32(y), Shape::from((n, d_out))))
     }
 

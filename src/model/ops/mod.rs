@@ -8,6 +8,7 @@ mod attention;
 mod cross_entropy;
 mod layer_norm;
 mod linear;
+mod row;
 mod vector;
 
 pub(super) use activation::activation;

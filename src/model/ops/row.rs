@@ -1,0 +1,127 @@
+//! One row times a matrix, as in generation: each weight is read once, by all threads.
+//!
+//! `y_j = b_j + sum_k x_k W_kj`. A product of one row is bound by memory, and the general matrix
+//! product does it on one thread.
+
+use super::Matrix;
+use super::vector::{Kernel, sum_by, widest};
+use rayon::prelude::*;
+
+/// Columns that one task sums; few enough that the sums stay in the first cache.
+const COLUMNS_PER_TASK: usize = 512;
+/// Rows of `W` read side by side, so that each sum is loaded and stored once for all of them.
+const ROWS_AT_ONCE: usize = 8;
+/// Fewer weights than this are done before another thread has woken up.
+const WORTH_THREADS: usize = 64 * 1024;
+
+/// Adds `x W` to `y`, which holds the bias. `W` is row-major or the transpose of such a matrix;
+/// each sum has its own fixed order, however many threads there are.
+pub(super) fn add_row_product(y: &mut [f32], x: &[f32], w: Matrix) {
+    assert_eq!((x.len(), y.len()), (w.rows, w.cols));
+    if w.rows == 0 || w.cols == 0 {
+        return;
+    }
+    let task = |(i, y): (usize, &mut [f32])| {
+        let first = i * COLUMNS_PER_TASK;
+        widest(Columns { y, x, w, first });
+    };
+    if w.rows * w.cols < WORTH_THREADS {
+        y.chunks_mut(COLUMNS_PER_TASK).enumerate().for_each(task);
+    } else {
+        y.par_chunks_mut(COLUMNS_PER_TASK)
+            .enumerate()
+            .for_each(task);
+    }
+}
+
+/// Whether [`add_row_product`] can read this matrix.
+pub(super) fn readable(w: Matrix) -> bool {
+    w.col == 1 || w.row == 1
+}
+
+/// Some neighbouring columns of `W`, from `first` on.
+struct Columns<'a> {
+    y: &'a mut [f32],
+    x: &'a [f32],
+    w: Matrix<'a>,
+    first: usize,
+}
+
+impl Kernel for Columns<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        if self.w.col == 1 {
+            self.by_rows();
+        } else {
+            self.by_columns();
+        }
+    }
+}
+
+impl Columns<'_> {
+    /// `W` row-major: rows scaled and added.
+    #[inline(always)]
+    fn by_rows(self) {
+        let n = self.y.len();
+        let row = |k: usize| &self.w.data[k * self.w.row + self.first..][..n];
+        let whole = self.x.len() - self.x.len() % ROWS_AT_ONCE;
+        for k in (0..whole).step_by(ROWS_AT_ONCE) {
+            let x = &self.x[k..k + ROWS_AT_ONCE];
+            // Written out: a closure given to `array::from_fn` would not be compiled for AVX2.
+            let (r0, r1, r2, r3) = (row(k), row(k + 1), row(k + 2), row(k + 3));
+            let (r4, r5, r6, r7) = (row(k + 4), row(k + 5), row(k + 6), row(k + 7));
+            for j in 0..n {
+                let low = (x[0] * r0[j] + x[1] * r1[j]) + (x[2] * r2[j] + x[3] * r3[j]);
+                let high = (x[4] * r4[j] + x[5] * r5[j]) + (x[6] * r6[j] + x[7] * r7[j]);
+                self.y[j] += low + high;
+            }
+        }
+        for k in whole..self.x.len() {
+            let (x, row) = (self.x[k], row(k));
+            for (y, w) in self.y.iter_mut().zip(row) {
+                *y += x * w;
+            }
+        }
+    }
+
+    /// `W` a transpose: a dot product a column.
+    #[inline(always)]
+    fn by_columns(self) {
+        for (j, y) in self.y.iter_mut().enumerate() {
+            let column = &self.w.data[(self.first + j) * self.w.col..][..self.x.len()];
+            *y += sum_by(self.x, column, |x, w| x * w);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        /// Both layouts give the sums of the definition, over task and unroll edges.
+        #[test]
+        fn it_is_the_product(d_in in 0usize..40, d_out in 0usize..1200, transposed: bool) {
+            let value = |i: usize| ((i * 37 + 11) % 101) as f32 / 50.0 - 1.0;
+            let data: Vec<f32> = (0..d_in * d_out).map(value).collect();
+            let x: Vec<f32> = (0..d_in).map(|i| value(i + 5)).collect();
+            let w = if transposed {
+                Matrix::new(&data, d_out, d_in).t()
+            } else {
+                Matrix::new(&data, d_in, d_out)
+            };
+            let mut y = vec![0.5f32; d_out];
+            add_row_product(&mut y, &x, w);
+            for (j, y) in y.iter().enumerate() {
+                let exact: f64 = (0..d_in)
+                    .map(|k| f64::from(x[k]) * f64::from(data[k * w.row + j * w.col]))
+                    .sum();
+                prop_assert!((f64::from(*y) - 0.5 - exact).abs() < 1e-4, "column {j}");
+            }
+        }
+    }
+}
