@@ -119,7 +119,7 @@ fn set_by_cargo(name: &OsStr) -> bool {
 /// Makes cargo build the image anew; its dependencies stay.
 fn forget(root: &Path, target: &Path) -> Result<()> {
     let output = Command::new(cargo())
-        .args(["clean", "--locked", "--offline", "-p", "holoscope-image"])
+        .args(["clean", "--locked", "-p", "holoscope-image"])
         .current_dir(root)
         .env("CARGO_TARGET_DIR", target)
         .output()

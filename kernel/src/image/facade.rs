@@ -119,7 +119,8 @@ fn stamp(root: &Path, lock: &[u8]) -> String {
 
 fn metadata(root: &Path) -> Result<Value> {
     let output = Command::new(cargo())
-        .args(["metadata", "--format-version=1", "--offline", "--locked"])
+        // Not `--offline`: what only tests need has not been downloaded yet on a new machine.
+        .args(["metadata", "--format-version=1", "--locked"])
         // The crates of other platforms have not been downloaded.
         .arg("--filter-platform")
         .arg(super::build::host().unwrap_or_default())
