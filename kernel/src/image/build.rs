@@ -44,6 +44,8 @@ pub fn build() -> Result<Image> {
     if let Some(image) = fresh::up_to_date(&root, &usual.join("image")) {
         return Ok(image);
     }
+    // What is missing shall be known before the long build, not after it.
+    super::rust_src::library_source()?;
     // Before cargo reads them: an edit while it builds is then seen next time.
     let sources = fresh::digest(&root)?;
     let target = target_directory(&root)?;

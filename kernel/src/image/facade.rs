@@ -87,23 +87,9 @@ fn worth_reading(folder: &Path) -> bool {
 }
 
 fn write_standard_library(to: &Path) -> Result<()> {
-    let Some(sysroot) = super::build::said_by(Command::new("rustc").args(["--print", "sysroot"]))
-    else {
-        return Err(Error::ImageBuild {
-            reason: "`rustc --print sysroot` failed".to_owned(),
-        });
-    };
-    let from = Path::new(&sysroot).join("lib/rustlib/src/rust/library");
+    let from = super::rust_src::library_source()?;
     for name in STANDARD {
         let source = from.join(name).join("src");
-        if !source.is_dir() {
-            return Err(Error::ImageBuild {
-                reason: format!(
-                    "{} is not there; `rustup component add rust-src` brings it",
-                    source.display()
-                ),
-            });
-        }
         slim::copy(&source, &to.join(name).join("src"), &worth_reading)?;
     }
     Ok(())

@@ -9,6 +9,7 @@
 mod build;
 mod facade;
 mod fresh;
+mod rust_src;
 mod slim;
 pub mod wrapper;
 

@@ -1,0 +1,43 @@
+//! The standard library's source, which rust-analyzer reads: rustup's component `rust-src`.
+
+use super::build::said_by;
+use crate::error::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The folder of the standard library's crates. Where it is missing, rustup is asked for it, once.
+pub fn library_source() -> Result<PathBuf> {
+    let sysroot = said_by(Command::new("rustc").args(["--print", "sysroot"]));
+    let Some(sysroot) = sysroot else {
+        return Err(Error::ImageBuild {
+            reason: "`rustc --print sysroot` failed; is rustc on the PATH?".to_owned(),
+        });
+    };
+    let source = Path::new(&sysroot).join("lib/rustlib/src/rust/library");
+    if is_there(&source) {
+        return Ok(source);
+    }
+    eprintln!(
+        "holoscope: the standard library's source is missing; `rustup component add rust-src`"
+    );
+    let added = Command::new("rustup")
+        .args(["component", "add", "rust-src"])
+        .status();
+    if is_there(&source) {
+        return Ok(source);
+    }
+    let outcome = match added {
+        Ok(status) => format!("ended with {status}"),
+        Err(error) => format!("did not run: {error}"),
+    };
+    Err(Error::ImageBuild {
+        reason: format!(
+            "{} is not there, and `rustup component add rust-src`, which brings it, {outcome}",
+            source.display()
+        ),
+    })
+}
+
+fn is_there(library: &Path) -> bool {
+    library.join("core/src/lib.rs").is_file()
+}
