@@ -1,7 +1,7 @@
 """Holoscope beside PyTorch, TransformerLens and SAELens: the same workloads, in turn, and the ratios.
 
     python3 -m venv venv && venv/bin/pip install torch transformer_lens sae_lens tiktoken
-    cargo build --locked -p holoscope --example peers
+    cargo build --locked --workspace --example peers
     python benches/peers/compare.py --python venv/bin/python --peers ../shared/peers [--only lm_train] [--rounds 3]
 
 Each round runs our side and then each of the peer's variants, every one a process of its own with the same number of
@@ -140,7 +140,7 @@ def main():
     ap.add_argument("--patience", type=float, default=600)
     args = ap.parse_args()
     if not Path(args.ours).is_file():
-        raise SystemExit(f"{args.ours} is missing: cargo build --locked -p holoscope --example peers")
+        raise SystemExit(f"{args.ours} is missing: cargo build --locked --workspace --example peers")
     sides = Sides(args)
     print("| workload (tokens/s, median of rounds and range) | Holoscope | plain peer | best of the peer's | ratio to plain | ratio to best | peak memory, ours / plain |")
     print("|---|---|---|---|---|---|---|")

@@ -50,7 +50,7 @@ fn suite(script: &str) {
 
 #[test]
 fn jupyter_kernel_test_passes_with_nothing_skipped() {
-    suite("kernel_test.py");
+    suite("kernel_suite.py");
 }
 
 #[test]
