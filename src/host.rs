@@ -19,6 +19,8 @@ pub fn start() {
     }
     CELLS.get_or_init(|| std::thread::current().id());
     std::panic::set_hook(Box::new(report_panic));
+    // A loop that asks `show::interrupted` hears it in a process that has no reporter yet.
+    crate::show::hear_interrupts();
 }
 
 /// The thread that runs cells. (It is the process' main one, but this standard

@@ -47,7 +47,7 @@ pub struct NotebookReporter {
 impl NotebookReporter {
     /// A reporter for this process.
     pub fn new() -> Self {
-        install_handler();
+        hear_interrupts();
         Self {
             channel: Channel::current(),
             last: None,
@@ -167,7 +167,7 @@ fn duration(seconds: f64) -> String {
 }
 
 #[cfg(unix)]
-fn install_handler() {
+pub(crate) fn hear_interrupts() {
     static INSTALLED: Once = Once::new();
 
     extern "C" fn on_interrupt(signal: libc::c_int) {
@@ -195,7 +195,7 @@ fn install_handler() {
 }
 
 #[cfg(not(unix))]
-fn install_handler() {
+pub(crate) fn hear_interrupts() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {});
 }

@@ -119,13 +119,16 @@ impl Engine for EvcxrEngine {
     }
 
     fn inspect(&mut self, code: &str, cursor: usize, _detail: u8) -> Option<MimeBundle> {
-        let (plain, markdown) = self.context().hover_at(code, cursor).ok()?;
+        let end = name_at(code, cursor);
+        // Markdown may hold HTML.
+        let (plain, html) = self.context().hover_at(code, end).ok()?;
         if plain.trim().is_empty() || plain == "No documentation found" {
             return None;
         }
         Some(MimeBundle::from_iter([
             ("text/plain".to_owned(), Value::String(plain)),
-            ("text/markdown".to_owned(), Value::String(markdown)),
+            ("text/html".to_owned(), Value::String(html.clone())),
+            ("text/markdown".to_owned(), Value::String(html)),
         ]))
     }
 
@@ -136,5 +139,52 @@ impl Engine for EvcxrEngine {
     fn shutdown(&mut self, _restart: bool) {
         // evcxr waits for the relay when it goes.
         self.interrupter.end_process(self.session.relay());
+    }
+}
+
+/// The end of the name that is asked about with the cursor at this byte: the one that the cursor
+/// is in or behind, or else the function in whose brackets it stands. evcxr looks at the end of
+/// what it is given.
+fn name_at(code: &str, cursor: usize) -> usize {
+    let in_name = |c: char| c.is_alphanumeric() || c == '_';
+    let (before, after) = code.split_at(cursor);
+    let rest = after.find(|c| !in_name(c)).unwrap_or(after.len());
+    if rest > 0 || before.ends_with(in_name) {
+        return cursor + rest;
+    }
+    let mut closed = 0;
+    for (at, c) in before.char_indices().rev() {
+        match c {
+            ')' => closed += 1,
+            '(' if closed > 0 => closed -= 1,
+            '(' => return before[..at].trim_end().trim_end_matches('!').len(),
+            _ => {}
+        }
+    }
+    cursor
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_asked_about_is_the_one_at_the_cursor_or_the_function_around_it() {
+        // `|` is the cursor; what is looked at ends where the second text ends.
+        for (asked, looked_at) in [
+            ("let n = look|ed_at.len();", "let n = looked_at"),
+            ("|größe + 1", "größe"),
+            ("größe| + 1", "größe"),
+            ("v.len|()", "v.len"),
+            ("train(&model, |)", "train"),
+            ("train(f(x), |", "train"),
+            ("println!(|\"x\")", "println"),
+            ("a + | b", "a + "),
+            ("|", ""),
+        ] {
+            let cursor = asked.find('|').unwrap();
+            let code = asked.replacen('|', "", 1);
+            assert_eq!(&code[..name_at(&code, cursor)], looked_at, "{asked}");
+        }
     }
 }

@@ -130,7 +130,8 @@ impl Session {
         let ask = |prompt: &str, password: bool| {
             // What was printed before the question stands before it.
             frames.sync();
-            ask(prompt, password)
+            // The process reads lines: an answer of several would be taken for instructions.
+            ask(prompt, password).replace(['\r', '\n'], " ")
         };
         let result = frames.during(&mut |frame| shown.take(frame, on_event), || {
             evaluate(context, &code, &ask)
@@ -147,14 +148,25 @@ impl Session {
                 Outcome::Failed(CellError::died(&death, &before))
             }
             (None, Err(error)) => Outcome::Failed(CellError::from_evcxr(&error, &code)),
-            (None, Ok(_)) if shown.panicked => Outcome::Failed(self.panic_error(&shown, &code)),
+            (None, Ok(_)) if shown.panicked => {
+                let taken = self.gone(&before);
+                Outcome::Failed(self.panic_error(&shown, &code).with_taken(&taken))
+            }
             (None, Ok(_)) if shown.user_error => {
                 let message = shown.stderr.trim();
                 let first = message.lines().last().unwrap_or("a `?` met an error");
-                Outcome::Failed(CellError::new("error", first, message))
+                let taken = self.gone(&before);
+                Outcome::Failed(CellError::new("error", first, message).with_taken(&taken))
             }
             (None, Ok(_)) => Outcome::Ok,
         }
+    }
+
+    /// Those of these variables that are there no more.
+    fn gone(&self, before: &[String]) -> Vec<String> {
+        let now = self.variables();
+        let gone = before.iter().filter(|name| !now.contains(name));
+        gone.cloned().collect()
     }
 
     /// A new process knows nothing of the kernel yet. Without this greeting its

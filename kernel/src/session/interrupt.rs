@@ -2,6 +2,7 @@
 //! is stopped, and user code that does not listen is ended.
 
 use super::frames::Runner;
+use super::processes::{descendants, signal};
 use crate::jupyter::engine::Remote;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -69,9 +70,18 @@ impl Interrupter {
         }
     }
 
-    /// Kills the process that runs cells, and with the relay whatever would take its place.
+    /// Kills the process that runs cells, what it has started, and with the relay whatever would
+    /// take its place.
     pub fn end_process(&self, relay: u32) {
-        for pid in [relay, self.runner.pid.load(Ordering::SeqCst)] {
+        // The relay first: it would tell of the deaths, and evcxr would start another.
+        let below = descendants(relay, 0);
+        for pid in [
+            &[relay],
+            &below[..],
+            &[self.runner.pid.load(Ordering::SeqCst)],
+        ]
+        .concat()
+        {
             signal(pid, libc::SIGKILL);
         }
     }
@@ -128,77 +138,5 @@ impl Remote for Handle {
     fn kill(&self) {
         self.0.end_process(self.0.relay.load(Ordering::SeqCst));
         self.0.stop_compilers(self.0.cell.load(Ordering::SeqCst));
-    }
-}
-
-fn signal(pid: u32, signal: i32) {
-    if let (true, Ok(pid)) = (pid > 0, i32::try_from(pid)) {
-        // SAFETY: a signal to a descendant of ours.
-        unsafe { libc::kill(pid, signal) };
-    }
-}
-
-/// The processes below `root`, but for `spared` and what is below it.
-#[cfg(target_os = "linux")]
-fn descendants(root: u32, spared: u32) -> Vec<u32> {
-    let mut parents: Vec<(u32, u32)> = Vec::new();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else {
-            continue;
-        };
-        if let Some(parent) = parent(pid) {
-            parents.push((pid, parent));
-        }
-    }
-    let mut found = vec![root];
-    let mut at = 0;
-    while at < found.len() {
-        let above = found[at];
-        let below = parents
-            .iter()
-            .filter(|&&(pid, p)| p == above && pid != spared);
-        found.extend(below.map(|&(pid, _)| pid));
-        at += 1;
-    }
-    found.split_off(1)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn descendants(_root: u32, _spared: u32) -> Vec<u32> {
-    Vec::new()
-}
-
-/// The parent of a process: the second field after the name in parentheses.
-#[cfg(target_os = "linux")]
-fn parent(pid: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(") ")?;
-    rest.split(' ').nth(1)?.parse().ok()
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-    use std::process::Command;
-
-    #[test]
-    fn a_compilers_whole_family_is_found_and_the_relay_is_spared() {
-        let start = |script: &str| Command::new("sh").args(["-c", script]).spawn().unwrap();
-        let mut cargo = start("sleep 60 & wait");
-        let mut relay = start("sleep 60 & wait");
-        std::thread::sleep(Duration::from_millis(300));
-        let found = descendants(std::process::id(), relay.id());
-        assert!(found.contains(&cargo.id()));
-        assert!(!found.contains(&relay.id()));
-        let child = |of: u32| found.iter().any(|&pid| parent(pid) == Some(of));
-        assert!(child(cargo.id()));
-        assert!(!child(relay.id()));
-        for process in [&mut cargo, &mut relay] {
-            for pid in descendants(process.id(), 0) {
-                signal(pid, libc::SIGKILL);
-            }
-            process.kill().unwrap();
-            process.wait().unwrap();
-        }
     }
 }

@@ -14,6 +14,7 @@ mod interrupt;
 mod limit;
 mod ordered;
 mod outcome;
+mod processes;
 mod relay;
 mod runner;
 pub mod runtime;

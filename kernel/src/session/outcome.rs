@@ -114,8 +114,21 @@ impl CellError {
         for frame in frames.iter().filter_map(Value::as_str) {
             detail.push_str(&format!("  called in {frame}\n"));
         }
-        detail.push_str("Variables that this cell did not define are kept.\n");
         Self::new("panic", message, detail)
+    }
+
+    /// Adds what became of the variables that were there before a cell which failed in a process
+    /// that lives: evcxr hands to a cell what the cell moves, and cannot take it back.
+    pub fn with_taken(mut self, taken: &[String]) -> Self {
+        let fate = match taken {
+            [] => "Every variable from before this cell is kept.".to_owned(),
+            names => format!(
+                "Taken by this cell, and lost with it: {}. Every other variable is kept.",
+                names.join(", ")
+            ),
+        };
+        self.traceback.push(fate);
+        self
     }
 
     fn compilation(errors: &[CompilationError], code: &str) -> Self {

@@ -5,7 +5,7 @@
 use super::frame::{Frame, Splitter};
 use super::ordered::{Records, Tag};
 use super::runtime::{
-    IS_RUNTIME_ENV, RECORDS_ENV, die_with_parent, hand_down, take_utf8, wait_readable, widen,
+    IS_RUNTIME_ENV, RECORDS_ENV, hand_down, take_utf8, wait_readable, when_parent_dies, widen,
 };
 use std::fs::File;
 use std::io::{PipeReader, Read, Write};
@@ -19,8 +19,8 @@ const GIVE_UP: &[u8] = b"\xff\n";
 
 /// Starts the runner and relays what it writes, until it ends.
 pub fn relay(frames: Option<RawFd>) -> i32 {
-    die_with_parent();
     become_subreaper();
+    end_with_family();
     // An interrupt is for the user's code; the relay must outlive it.
     // SAFETY: sets a signal disposition; no handler of ours runs.
     unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
@@ -36,6 +36,40 @@ pub fn relay(frames: Option<RawFd>) -> i32 {
             eprintln!("cannot start the process that runs cells: {error}");
             1
         }
+    }
+}
+
+/// When the kernel dies, however it does, everything below us goes too: the runner, and the
+/// programs that cells have started and that outlive their cell.
+fn end_with_family() {
+    // SAFETY: a zeroed set that `sigemptyset` fills, and this thread's own mask; threads and the
+    // runner inherit it, and the runner takes it back.
+    let signals = unsafe {
+        let mut signals: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut signals);
+        libc::sigaddset(&mut signals, libc::SIGTERM);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut());
+        signals
+    };
+    std::thread::spawn(move || {
+        let mut found = 0;
+        // SAFETY: waits for a signal that is blocked in every thread.
+        while unsafe { libc::sigwait(&signals, &mut found) } != 0 {}
+        super::processes::kill_below(std::process::id());
+        // SAFETY: ends this process at once; nobody is left to tell anything.
+        unsafe { libc::_exit(1) };
+    });
+    when_parent_dies(libc::SIGTERM);
+}
+
+/// Lets SIGTERM end this process again; for use between fork and exec.
+fn take_sigterm_back() {
+    // SAFETY: async-signal-safe calls on a set of our own and this thread's mask.
+    unsafe {
+        let mut signals: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut signals);
+        libc::sigaddset(&mut signals, libc::SIGTERM);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut());
     }
 }
 
@@ -65,7 +99,8 @@ fn start_runner() -> std::io::Result<(Child, PipeReader)> {
     unsafe {
         command.pre_exec(move || {
             libc::signal(libc::SIGINT, libc::SIG_DFL);
-            die_with_parent();
+            take_sigterm_back();
+            when_parent_dies(libc::SIGKILL);
             hand_down(fd)
         });
     }

@@ -49,13 +49,15 @@ pub(super) fn hand_down(fd: RawFd) -> std::io::Result<()> {
     }
 }
 
-/// Kills this process when its parent dies, so that no kernel leaves user code behind.
-pub(super) fn die_with_parent() {
+/// Sends this process a signal when its parent dies, so that no kernel leaves user code behind.
+pub(super) fn when_parent_dies(signal: i32) {
     #[cfg(target_os = "linux")]
     // SAFETY: a plain system call that changes only this process.
     unsafe {
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        libc::prctl(libc::PR_SET_PDEATHSIG, signal);
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = signal;
 }
 
 /// Pipes of a megabyte, where the system allows: a flood then needs fewer switches.

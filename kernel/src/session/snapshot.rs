@@ -95,7 +95,7 @@ fn wait(mut hear: PipeReader, relay: libc::pid_t) -> Taken {
         // SAFETY: as above.
         unsafe { libc::_exit(0) };
     }
-    super::runtime::die_with_parent();
+    super::runtime::when_parent_dies(libc::SIGKILL);
     // SAFETY: as above.
     unsafe { libc::signal(libc::SIGINT, interrupt) };
     Taken::Restored

@@ -77,6 +77,12 @@ class Faults(unittest.TestCase):
         self.assertIn("invalid digit", cell.error["evalue"])
         self.kept()
 
+    def test_what_a_failed_cell_had_taken_is_named(self):
+        cell = self.fault('let taken = other;\npanic!("after the move {}", taken.len());', "panic")
+        self.assertIn("Taken by this cell, and lost with it: other.", cell.traceback)
+        self.assertEqual(self.kernel.ok("kept + 1").result, "42")
+        self.kernel.fails("other.len()", "compile error")
+
     def test_exit(self):
         cell = self.fault("std::process::exit(3)", "died")
         self.assertIn("exit code 3", cell.error["evalue"])
@@ -139,8 +145,24 @@ class Faults(unittest.TestCase):
         began = time.monotonic()
         self.assertEqual(self.kernel.control("interrupt_request")["status"], "ok")
         cell = self.kernel.failed(self.kernel.collect(request), code, "interrupted")
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertGreater(time.monotonic() - began, 3, "it was given time to listen")
+        self.assertLess(time.monotonic() - began, 30)
         self.fate(cell)
+
+    def test_interrupt_of_code_that_listens(self):
+        COUNTS["faults"] += 1
+        self.kernel.run("std::process::exit(0)")  # A new process, which no library loop has prepared.
+        self.setUp()
+        code = (
+            'println!("begun");\nlet mut turns = 0i64;\n'
+            "while !holoscope::show::interrupted() { std::thread::sleep(std::time::Duration::from_millis(10)); turns += 1; }\nturns"
+        )
+        request = self.kernel.start(code)
+        self.wait_for(request, "begun")
+        self.kernel.control("interrupt_request")
+        cell = self.kernel.collect(request)
+        self.assertEqual(cell.reply["status"], "ok", cell.reply)
+        self.kept()
 
     def test_interrupt_of_a_compilation(self):
         COUNTS["faults"] += 1
@@ -153,7 +175,7 @@ class Faults(unittest.TestCase):
         self.kernel.control("interrupt_request")
         began = time.monotonic()
         cell = self.kernel.failed(self.kernel.collect(request), "a slow compilation", "interrupted")
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertLess(time.monotonic() - began, 30)
         self.assertIn("kept", cell.error["evalue"])
         self.kept()
 
@@ -173,7 +195,7 @@ class Faults(unittest.TestCase):
         self.kernel.control("interrupt_request")
         began = time.monotonic()
         cell = self.kernel.collect(request)
-        self.assertLess(time.monotonic() - began, 3.0)
+        self.assertLess(time.monotonic() - began, 5.0)
         self.assertEqual(cell.reply["status"], "ok", cell.reply)
         self.assertGreater(int(cell.result), 0)
         self.assertGreater(int(self.kernel.ok("history.train_loss.len()").result), 0)
@@ -225,7 +247,7 @@ class Output(unittest.TestCase):
     def test_partial_lines_come_at_once(self):
         cell = self.kernel.ok('print!("a");\nstd::thread::sleep(std::time::Duration::from_millis(1500));\nprintln!("b");')
         times = [t for m, t in zip(cell.messages, cell.times) if m["msg_type"] == "stream"]
-        self.assertGreater(cell.times[-1] - times[0], 1.0)
+        self.assertGreater(cell.times[-1] - times[0], 0.5)
         self.assertEqual(cell.text(), "ab\n")
 
     def test_programs_that_a_cell_starts(self):
@@ -237,15 +259,15 @@ class Output(unittest.TestCase):
 
     def test_threads_also_after_the_cell(self):
         request = self.kernel.start(
-            'std::thread::spawn(|| { println!("now"); std::thread::sleep(std::time::Duration::from_secs(2)); println!("late"); });'
+            'std::thread::spawn(|| { println!("now"); std::thread::sleep(std::time::Duration::from_secs(6)); println!("late"); });'
         )
         self.kernel.collect(request)
         began = time.monotonic()
         while True:
-            message = self.kernel.client.get_iopub_msg(timeout=20)
+            message = self.kernel.client.get_iopub_msg(timeout=60)
             if message["msg_type"] == "stream" and "late" in message["content"]["text"]:
                 break
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertLess(time.monotonic() - began, 30)
 
     def test_updates_and_clearing(self):
         cell = self.kernel.ok(

@@ -121,7 +121,9 @@ class Console(Frontend):
         self.fail(f"no {pattern!r} within {PATIENCE} s on the screen:\n{screen}")
 
     def test_console(self):
-        patience = f"--ZMQTerminalInteractiveShell.kernel_timeout={PATIENCE}"
+        patience = " ".join(
+            f"--ZMQTerminalInteractiveShell.{name}={PATIENCE}" for name in ("kernel_timeout", "kernel_is_complete_timeout")
+        )
         console = f"{command('jupyter')} console --kernel {NAME} {patience}"
         self.tmux("new-session", "-d", "-s", "console", "-x", "140", "-y", "60", console)
         self.addCleanup(self.tmux, "kill-server")

@@ -34,7 +34,10 @@ class Lifecycle(unittest.TestCase):
             kernel = Kernel()
             pids = [kernel.pid]
             if n % 20 == 0:
-                kernel.ok("let a: i64 = 1;\nstd::thread::spawn(|| loop { std::thread::park() });")
+                kernel.ok(
+                    "let a: i64 = 1;\nstd::thread::spawn(|| loop { std::thread::park() });\n"
+                    'std::process::Command::new("sleep").arg("999").spawn()?;'
+                )
                 pids += descendants(kernel.pid)
                 kernel.manager.restart_kernel(now=False)
                 kernel.client.wait_for_ready(timeout=60)
@@ -44,7 +47,7 @@ class Lifecycle(unittest.TestCase):
             pids += descendants(kernel.pid)
             connection = Path(kernel.manager.connection_file)
             kernel.stop()
-            self.assertEqual(until_gone(pids, 5), [], f"cycle {n}")
+            self.assertEqual(until_gone(pids, 20), [], f"cycle {n}")
             self.assertFalse(connection.exists())
             worst = max(worst, time.monotonic() - began)
         self.assertEqual(os.listdir(folder.name), [])
@@ -54,6 +57,7 @@ class Lifecycle(unittest.TestCase):
         for code in (
             'println!("begun");\nloop { std::thread::sleep(std::time::Duration::from_millis(5)); }',
             'std::thread::spawn(|| loop { std::hint::spin_loop() });\nprintln!("begun");\nloop {}',
+            'std::process::Command::new("sleep").arg("999").spawn()?;\nprintln!("begun");\nloop {}',
         ):
             kernel = Kernel()
             kernel.start(code)
@@ -64,7 +68,7 @@ class Lifecycle(unittest.TestCase):
             below = descendants(kernel.pid)
             self.assertGreaterEqual(len(below), 2)
             os.kill(kernel.pid, signal.SIGKILL)
-            self.assertEqual(until_gone(below, 3), [])
+            self.assertEqual(until_gone(below, 10), [])
             kernel.client.stop_channels()
             kernel.manager.shutdown_kernel(now=True)
             COUNTS["killed"] = COUNTS.get("killed", 0) + 1

@@ -108,7 +108,7 @@ async fn an_engine_that_panics_fails_its_cell_and_the_next_one_runs() {
 async fn a_failure_aborts_what_is_queued_and_not_what_comes_later() {
     let mut f = Frontend::echo().await;
     let ids = [
-        f.run("sleep 200\nfail first").await,
+        f.run("sleep 2000\nfail first").await,
         f.run("out second").await,
         f.run("out third").await,
     ];
@@ -128,7 +128,7 @@ async fn a_failure_aborts_what_is_queued_and_not_what_comes_later() {
 #[tokio::test]
 async fn without_stop_on_error_queued_cells_run() {
     let mut f = Frontend::echo().await;
-    let content = json!({"code": "sleep 100\nfail first", "stop_on_error": false});
+    let content = json!({"code": "sleep 1000\nfail first", "stop_on_error": false});
     f.send("execute_request", content).await;
     f.run("out second").await;
     assert_eq!(f.reply().await.content["status"], "error");
@@ -147,7 +147,8 @@ async fn an_interrupt_stops_the_running_cell_and_those_behind_it() {
     let reply = f.reply().await;
     assert_eq!(reply.parent.unwrap().msg_id, cell);
     assert_eq!(reply.content["evalue"], "interrupted");
-    assert!(start.elapsed().as_secs() < 1);
+    // Far less than the loop would take, and far more than a busy machine needs.
+    assert!(start.elapsed().as_secs() < 10);
     assert_eq!(f.reply().await.content["status"], "aborted");
     f.published_for(&behind).await;
     // With nothing running an interrupt is answered and hurts nobody.
@@ -298,7 +299,7 @@ async fn a_shutdown_ends_a_running_cell_and_the_kernel() {
         assert_eq!(reply.content, json!({"status": "ok", "restart": restart}));
         while summary(&f.published().await) != "shutdown_reply" {}
         f.join();
-        assert!(start.elapsed().as_secs() < 2);
+        assert!(start.elapsed().as_secs() < 10);
     }
 }
 
@@ -324,5 +325,5 @@ async fn a_client_that_stopped_reading_does_not_keep_the_kernel_from_going() {
         .await;
     assert_eq!(f.control_reply().await.content["status"], "ok");
     f.join();
-    assert!(start.elapsed().as_secs() < 8, "{:?}", start.elapsed());
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
 }
