@@ -5,9 +5,9 @@
 
 use super::adamw::AdamWState;
 use super::history::TrainingHistory;
-use super::metrics::write_atomic;
 use crate::config::{TrainingConfig, TransformerConfig};
 use crate::error::{Error, Result};
+use crate::file::write_whole;
 use candle_core::{Device, Tensor, Var};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,7 @@ impl Checkpoint {
         let moments = moments.map(|(n, t)| (format!("{MOMENTS}{n}"), t));
         let bytes = safetensors::serialize(params.chain(moments), Some(info))
             .map_err(|e| Error::format(path, "checkpoint", e))?;
-        write_atomic(path, &bytes)
+        write_whole(path, &bytes)
     }
 
     /// Reads a checkpoint.
