@@ -1,6 +1,6 @@
 //! The training loop: it learns, repeats itself bit for bit, stops when asked and goes on exactly.
 
-use holoscope::config::{DataConfig, TrainingConfig, TransformerConfig};
+use holoscope::config::{Activation, DataConfig, TrainingConfig, TransformerConfig};
 use holoscope::data::{Corpus, Dataset};
 use holoscope::error::{Error, Result};
 use holoscope::model::Transformer;
@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 
 /// Speakers who count, each from another number: predictable, but not at once.
 fn dataset() -> Result<Dataset> {
+    dataset_of(&DataConfig::default())
+}
+
+fn dataset_of(cfg: &DataConfig) -> Result<Dataset> {
     let names = ["ANNE", "BEN", "CLAUDE", "DORA"];
     let words = ["one", "two", "three", "four", "five", "six", "seven"];
     let text: String = (0..160)
@@ -18,10 +22,7 @@ fn dataset() -> Result<Dataset> {
             format!("{}:\n{}.\n\n", names[i % names.len()], line.join(" "))
         })
         .collect();
-    Dataset::from_corpus(
-        &Corpus::from_text("counting", &text),
-        &DataConfig::default(),
-    )
+    Dataset::from_corpus(&Corpus::from_text("counting", &text), cfg)
 }
 
 fn model(data: &Dataset) -> Result<Transformer> {
@@ -309,6 +310,72 @@ fn resuming_another_run_is_refused() -> Result<()> {
         go_on(&cfg, &elsewhere),
         Err(Error::Argument { .. })
     ));
+    Ok(())
+}
+
+#[test]
+fn resuming_on_another_split_or_with_another_model_is_refused() -> Result<()> {
+    let data = dataset()?;
+    let dir = tempfile::tempdir().unwrap();
+    let cfg = TrainingConfig {
+        steps: 2,
+        run_dir: Some(dir.path().to_owned()),
+        ..config()
+    };
+    let first = model(&data)?;
+    train(&first, &data, &cfg, &mut Silent)?;
+    for other in [
+        DataConfig {
+            seed: 1,
+            ..DataConfig::default()
+        },
+        DataConfig {
+            train_frac: 0.7,
+            ..DataConfig::default()
+        },
+        // The training tokens are the same, the validation loss is of others.
+        DataConfig {
+            val_frac: 0.2,
+            ..DataConfig::default()
+        },
+    ] {
+        let data = dataset_of(&other)?;
+        let outcome = resume(&model(&data)?, &data, &cfg, &mut Silent);
+        let message = outcome.unwrap_err().to_string();
+        assert!(message.starts_with("split digest = "), "{message}");
+        assert!(message.contains("train_frac"), "{message}");
+    }
+    for (field, other) in [
+        (
+            "act_fn",
+            TransformerConfig {
+                act_fn: Activation::Relu,
+                ..first.cfg().clone()
+            },
+        ),
+        (
+            "eps",
+            TransformerConfig {
+                eps: 1e-3,
+                ..first.cfg().clone()
+            },
+        ),
+        // Of the same number of parameters, and of the same shapes but two.
+        (
+            "n_heads",
+            TransformerConfig {
+                n_heads: 4,
+                ..first.cfg().clone()
+            },
+        ),
+    ] {
+        let outcome = resume(&Transformer::new(&other)?, &data, &cfg, &mut Silent);
+        assert!(
+            matches!(outcome, Err(Error::Config { field: found, .. }) if found == field),
+            "{field}: {outcome:?}"
+        );
+    }
+    resume(&first, &data, &cfg, &mut Silent)?;
     Ok(())
 }
 
