@@ -10,7 +10,6 @@ fn setting() -> (Transformer, Dataset, SaeConfig) {
     let data_cfg = DataConfig {
         source: CorpusSource::Embedded,
         embedded_bytes: 60_000,
-        n_ctx: 32,
         ..DataConfig::default()
     };
     let data = Dataset::load(&data_cfg, &mut Silent).expect("the embedded corpus needs no file");
