@@ -200,7 +200,8 @@ fn training_finds_the_features_that_made_the_data() {
         },
         0.9,
         0.99,
-    );
+    )
+    .unwrap();
     for _ in 0..1_500 {
         let mut x = vec![0f32; 256 * 32];
         for row in x.chunks_exact_mut(32) {
@@ -211,7 +212,7 @@ fn training_finds_the_features_that_made_the_data() {
                 }
             }
         }
-        step.step(&x, 3e-3, 0.3);
+        step.step(&x, 3e-3, 0.3).unwrap();
     }
     let found = truth
         .chunks_exact(32)

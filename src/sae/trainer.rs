@@ -46,8 +46,8 @@ pub fn train_sae(
         .iter()
         .map(|v| v * stats.scale)
         .collect();
-    let params = initial_params(cfg, &sample, &stats.mean, &mut rng);
-    let mut step = StandardStep::new(params, cfg.beta1, cfg.beta2);
+    let params = initial_params(cfg, &sample, &stats.mean, &mut rng)?;
+    let mut step = StandardStep::new(params, cfg.beta1, cfg.beta2)?;
     let mut history = SaeHistory {
         input_scale: f64::from(stats.scale),
         ..SaeHistory::default()
@@ -61,7 +61,7 @@ pub fn train_sae(
             break;
         }
         next_scaled(&mut buffer, cfg.batch_size, stats.scale, &mut batch)?;
-        let figures = step.step(&batch, learning_rate(cfg, t), l1_weight(cfg, t));
+        let figures = step.step(&batch, learning_rate(cfg, t), l1_weight(cfg, t))?;
         if !figures.l2.is_finite() {
             return Err(Error::NotFinite {
                 what: "SAE loss",
@@ -83,7 +83,7 @@ pub fn train_sae(
                 stats.scale,
                 &mut batch,
             )?;
-            let moved = resample_dead(&mut step, &batch, cfg.dead_steps, &mut rng);
+            let moved = resample_dead(&mut step, &batch, cfg.dead_steps, &mut rng)?;
             history.resampled.push((t, moved));
         }
     }
