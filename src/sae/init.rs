@@ -72,9 +72,13 @@ fn thresholds(w_dec: &[f32], sample: &[f32], d: usize, active: f64) -> Vec<f32> 
         .collect()
 }
 
-/// Scales the encoder by the factor that minimises the squared error on centred inputs: the error
-/// is a parabola in it, known from its values at 0, 1 and 2.
-fn scale_encoder(params: &mut StandardParams, sample: &[f32]) -> Result<()> {
+/// Scales the encoder by the factor that minimises the squared error on `sample`, centred inputs
+/// `[n, d_in]` (so `params.b_dec` is 0): the error is a parabola in it, known from its values at 0,
+/// 1 and 2. What is active stays active, to rounding.
+///
+/// # Errors
+/// Those of [`StandardStep::new`] and [`StandardStep::squared_errors`].
+pub(crate) fn scale_encoder(params: &mut StandardParams, sample: &[f32]) -> Result<()> {
     let scaled = |c: f32| {
         let mut p = params.clone();
         p.w_enc_t
