@@ -31,7 +31,7 @@ fn bench_step(c: &mut Criterion, l0: u32, bias: f32) {
         b_enc: vec![bias; D_SAE],
         b_dec: vec![0.0; D_IN],
     };
-    let mut step = StandardStep::new(params, 0.9, 0.99);
+    let mut step = StandardStep::new(params, 0.9, 0.99).expect("consistent lengths");
     let mut group = c.benchmark_group("sae_step/512x4096");
     group
         .sample_size(10)

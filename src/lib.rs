@@ -7,6 +7,7 @@
 pub mod config;
 pub mod data;
 pub mod error;
+mod file;
 pub mod host;
 pub mod interp;
 pub mod model;

@@ -1,41 +1,16 @@
 //! What holds for every model: hooks that do nothing change nothing, the future is invisible,
-//! gradients are right, saving loses nothing.
+//! saving loses nothing.
 
-use candle_core::{DType, Device, IndexOp, Tensor};
-use holoscope::config::{Activation, Precision, TransformerConfig};
-use holoscope::model::{GenerateConfig, Hook, HookName, NamesFilter, Transformer, zero_ablate};
+#[path = "common/models.rs"]
+mod models;
+
+use candle_core::{Device, IndexOp, Tensor};
+use holoscope::config::{Activation, TransformerConfig};
+use holoscope::model::{Hook, HookName, NamesFilter, Transformer, zero_ablate};
+use models::{bits, scalar, small, some_tokens};
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::rc::Rc;
-
-fn small() -> TransformerConfig {
-    TransformerConfig {
-        n_layers: 2,
-        d_model: 8,
-        n_heads: 2,
-        d_mlp: 12,
-        n_ctx: 6,
-        d_vocab: 11,
-        init_std: 0.5,
-        ..TransformerConfig::default()
-    }
-}
-
-fn some_tokens(batch: usize, pos: usize) -> Tensor {
-    let ids: Vec<u32> = (0..batch * pos)
-        .map(|i| (i * i * 5 + i + 3) as u32 % 11)
-        .collect();
-    Tensor::from_vec(ids, (batch, pos), &Device::Cpu).unwrap()
-}
-
-fn bits(t: &Tensor) -> Vec<u32> {
-    let values = t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    values.into_iter().map(f32::to_bits).collect()
-}
-
-fn scalar(t: &Tensor) -> f64 {
-    f64::from(t.to_dtype(DType::F32).unwrap().to_scalar::<f32>().unwrap())
-}
 
 fn any_config() -> impl Strategy<Value = TransformerConfig> {
     let act_fn = prop_oneof![
@@ -99,6 +74,11 @@ proptest! {
         let (logits, cache) = model.run_with_cache(&tokens, &NamesFilter::All, None).unwrap();
         prop_assert_eq!(bits(&plain), bits(&logits.unwrap()));
         prop_assert_eq!(cache.len(), hooks.len());
+        for name in HookName::all(&cfg) {
+            let width = cache.at(name).unwrap().elem_count() / (batch * pos);
+            let square = name.is_attention_square();
+            prop_assert_eq!(name.width(&cfg), (!square).then_some(width), "{}", name);
+        }
     }
 
     /// Putting an activation's own value in its place changes logits by rounding alone.
@@ -148,71 +128,6 @@ proptest! {
             prop_assert_eq!(again.cfg(), &cfg);
             prop_assert_eq!(&logits, &bits(&again.forward(&tokens).unwrap()));
         }
-    }
-}
-
-#[test]
-fn every_parameter_has_the_gradient_of_the_loss() {
-    for (act_fn, tied_unembed, attn_only) in [
-        (Activation::GeluNew, false, false),
-        (Activation::Gelu, true, false),
-        (Activation::Solu, false, false),
-        (Activation::Silu, true, true),
-    ] {
-        let cfg = TransformerConfig {
-            act_fn,
-            tied_unembed,
-            attn_only,
-            ..small()
-        };
-        let model = Transformer::new(&cfg).unwrap();
-        let tokens = some_tokens(2, 6);
-        let grads = model.loss(&tokens).unwrap().backward().unwrap();
-        for (name, var) in model.named_parameters() {
-            let grad = grads
-                .get(&var)
-                .unwrap_or_else(|| panic!("no gradient of {name}"));
-            let direction = grad.flatten_all().unwrap();
-            let norm = scalar(&direction.sqr().unwrap().sum_all().unwrap()).sqrt();
-            // Attention ignores what all keys share, so b_K's gradient is zero.
-            if norm < 1e-6 {
-                assert!(name.ends_with("b_K"), "{name}'s gradient vanishes");
-                continue;
-            }
-            // Along its gradient the loss grows by the gradient's length a unit of distance.
-            let step = 1e-2;
-            let start = var.as_tensor().copy().unwrap();
-            let at = |delta: f64| {
-                var.set(&(&start + (grad * (delta / norm)).unwrap()).unwrap())
-                    .unwrap();
-                scalar(&model.loss(&tokens).unwrap())
-            };
-            let slope = (at(step) - at(-step)) / (2.0 * step);
-            var.set(&start).unwrap();
-            let error = (slope - norm).abs() / norm.max(0.05);
-            assert!(
-                error < 0.02,
-                "{name} ({act_fn:?}): {slope} along a gradient of {norm}"
-            );
-        }
-    }
-}
-
-#[test]
-fn gradients_flow_through_hooks() {
-    let model = Transformer::new(&small()).unwrap();
-    let tokens = some_tokens(2, 6);
-    let half = |name: &str| Hook::new(name, |x| Ok(Some((x * 0.5)?)));
-    let hooks = [
-        half("blocks.0.attn.hook_pattern"),
-        half("blocks.1.attn.hook_attn_scores"),
-        half("blocks.0.ln2.hook_scale"),
-        half("ln_final.hook_normalized"),
-    ];
-    let logits = model.run_with_hooks(&tokens, &hooks).unwrap();
-    let grads = logits.sqr().unwrap().sum_all().unwrap().backward().unwrap();
-    for (name, var) in model.named_parameters() {
-        assert!(grads.get(&var).is_some(), "no gradient of {name}");
     }
 }
 
@@ -298,131 +213,4 @@ fn hooks_on_one_point_run_in_the_order_given() {
             .iter()
             .all(|&x| x == 3.0)
     );
-}
-
-#[test]
-fn one_batch_is_learnt_by_gradient_descent() {
-    let model = Transformer::new(&TransformerConfig {
-        init_std: 0.1,
-        ..small()
-    })
-    .unwrap();
-    let tokens = some_tokens(4, 6);
-    let first = scalar(&model.loss(&tokens).unwrap());
-    for _ in 0..200 {
-        let grads = model.loss(&tokens).unwrap().backward().unwrap();
-        for (_, var) in model.named_parameters() {
-            if let Some(grad) = grads.get(&var) {
-                var.set(&(var.as_tensor() - (grad * 0.3).unwrap()).unwrap())
-                    .unwrap();
-            }
-        }
-    }
-    let last = scalar(&model.loss(&tokens).unwrap());
-    assert!(last < 0.5 * first, "{first} to {last}");
-}
-
-#[test]
-fn half_precision_is_close_to_full() {
-    let full = Transformer::new(&small()).unwrap();
-    let tokens = some_tokens(2, 6);
-    let wanted = scalar(&full.loss(&tokens).unwrap());
-    for dtype in [Precision::F16, Precision::Bf16] {
-        let model = Transformer::new(&TransformerConfig { dtype, ..small() }).unwrap();
-        let found = model.loss(&tokens).unwrap();
-        assert_eq!(found.dtype(), DType::F32);
-        assert!((scalar(&found) - wanted).abs() < 0.05 * wanted, "{dtype:?}");
-        assert!(found.backward().is_ok());
-        let folder = tempfile::tempdir().unwrap();
-        model.save(folder.path()).unwrap();
-        let again = Transformer::load(folder.path()).unwrap();
-        assert_eq!(scalar(&again.loss(&tokens).unwrap()), scalar(&found));
-    }
-}
-
-#[test]
-fn generation_repeats_by_seed_and_crops_to_the_context() {
-    let model = Transformer::new(&small()).unwrap();
-    let cfg = GenerateConfig {
-        max_new_tokens: 20,
-        ..GenerateConfig::default()
-    };
-    let first = model.generate(&[1, 2], &cfg).unwrap();
-    assert_eq!(first.len(), 22);
-    assert_eq!(first[..2], [1, 2]);
-    assert_eq!(first, model.generate(&[1, 2], &cfg).unwrap());
-    let other = GenerateConfig {
-        seed: 7,
-        ..cfg.clone()
-    };
-    assert_ne!(first, model.generate(&[1, 2], &other).unwrap());
-
-    let greedy = GenerateConfig {
-        temperature: 0.0,
-        max_new_tokens: 3,
-        ..cfg
-    };
-    let long = [9, 9, 9, 9, 1, 2, 3, 4, 5, 6];
-    let whole = model.generate(&long, &greedy).unwrap();
-    let cropped = model.generate(&long[4..], &greedy).unwrap();
-    assert_eq!(whole[10..], cropped[6..]);
-    let tokens = Tensor::new(&[[1u32, 2, 3, 4, 5, 6]], &Device::Cpu).unwrap();
-    let logits = model.forward(&tokens).unwrap().i((0, 5)).unwrap();
-    assert_eq!(
-        whole[10],
-        logits.argmax(0).unwrap().to_scalar::<u32>().unwrap()
-    );
-}
-
-#[test]
-fn generation_with_kept_keys_is_generation_without_them() {
-    let variants = [
-        small(),
-        TransformerConfig {
-            n_layers: 2,
-            tied_unembed: true,
-            act_fn: Activation::Gelu,
-            ..small()
-        },
-        TransformerConfig {
-            n_layers: 2,
-            attn_only: true,
-            ..small()
-        },
-        TransformerConfig {
-            n_layers: 0,
-            ..small()
-        },
-        TransformerConfig {
-            act_fn: Activation::Solu,
-            ..small()
-        },
-    ];
-    for cfg in variants {
-        let model = Transformer::new(&cfg).unwrap();
-        let greedy = GenerateConfig {
-            temperature: 0.0,
-            // Past the context's end, where the window moves.
-            max_new_tokens: cfg.n_ctx + 5,
-            ..GenerateConfig::default()
-        };
-        let generated = model.generate(&[1, 2, 3], &greedy).unwrap();
-        for end in 3..generated.len() {
-            let window = &generated[end.saturating_sub(cfg.n_ctx)..end];
-            let tokens = Tensor::from_slice(window, (1, window.len()), &Device::Cpu).unwrap();
-            let logits = model.forward(&tokens).unwrap();
-            let last = logits.i((0, window.len() - 1)).unwrap();
-            let wanted = last.argmax(0).unwrap().to_scalar::<u32>().unwrap();
-            assert_eq!(generated[end], wanted, "{cfg:?} at {end}");
-        }
-    }
-}
-
-#[test]
-fn the_same_model_without_gradients_has_the_same_loss() {
-    let model = Transformer::new(&small()).unwrap();
-    let tokens = some_tokens(2, 6);
-    let plain = model.without_gradients().loss(&tokens).unwrap();
-    assert_eq!(bits(&plain), bits(&model.loss(&tokens).unwrap()));
-    assert!(!plain.track_op());
 }

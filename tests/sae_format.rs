@@ -51,6 +51,35 @@ fn saelens_fixture_is_reproduced_and_survives_a_round_trip() {
 }
 
 #[test]
+fn saving_again_replaces_files_and_never_writes_into_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let sae = small();
+    sae.save(dir.path()).unwrap();
+    // A second name of each old file: writing in place would change it, too.
+    let names = ["cfg.json", "sae_weights.safetensors"];
+    let old = |name: &str| dir.path().join(format!("old_{name}"));
+    for name in names {
+        std::fs::hard_link(dir.path().join(name), old(name)).unwrap();
+    }
+    let before = names.map(|name| std::fs::read(old(name)).unwrap());
+    let twice = |t: &Tensor| (t * 2.0).unwrap();
+    let mut other = StandardSae::new(
+        twice(&sae.w_enc),
+        sae.b_enc.clone(),
+        sae.w_dec.clone(),
+        sae.b_dec.clone(),
+    )
+    .unwrap();
+    other.hook_name = Some("hook_embed".to_owned());
+    other.save(dir.path()).unwrap();
+    assert!(names.map(|name| std::fs::read(old(name)).unwrap()) == before);
+    let back = StandardSae::load(dir.path()).unwrap();
+    assert_eq!(largest_difference(&back.w_enc, &other.w_enc), 0.0);
+    assert_eq!(back.hook_name, other.hook_name);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 4);
+}
+
+#[test]
 fn hook_name_and_orientation_survive_a_round_trip() {
     let dir = tempfile::tempdir().unwrap();
     let mut sae = small();

@@ -1,6 +1,7 @@
 //! The hand-written training step: right gradients, right update, sparse path equal to dense path.
 
 use candle_core::{DType, Device, Tensor, Var};
+use holoscope::Error;
 use holoscope::sae::{StandardParams, StandardStep};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -87,7 +88,11 @@ const FIELDS: [(&str, Field); 4] = [
 
 #[test]
 fn gradients_of_every_parameter_match_finite_differences() {
-    let step = |p| StandardStep::new(p, 0.9, 0.99).with_dense_above(1.0);
+    let step = |p| {
+        StandardStep::new(p, 0.9, 0.99)
+            .unwrap()
+            .with_dense_above(1.0)
+    };
     check_gradients(step, |p, x| loss(p, x, 0.3), 0.3);
 }
 
@@ -97,6 +102,7 @@ fn gradients_of_the_largest_activations_match_finite_differences() {
         check_gradients(
             |p| {
                 StandardStep::new(p, 0.9, 0.99)
+                    .unwrap()
                     .with_dense_above(dense_above)
                     .with_top_k(2)
             },
@@ -104,8 +110,10 @@ fn gradients_of_the_largest_activations_match_finite_differences() {
             0.0,
         );
     }
-    let mut step = StandardStep::new(params(7, 19, 1), 0.9, 0.99).with_top_k(2);
-    assert!(step.gradients(&inputs(11, 7, 2), 0.0).0.l0 <= 2.0);
+    let mut step = StandardStep::new(params(7, 19, 1), 0.9, 0.99)
+        .unwrap()
+        .with_top_k(2);
+    assert!(step.gradients(&inputs(11, 7, 2), 0.0).unwrap().0.l0 <= 2.0);
 }
 
 fn check_gradients(
@@ -116,7 +124,7 @@ fn check_gradients(
     let (d_in, d_sae, n) = (7, 19, 11);
     let p = params(d_in, d_sae, 1);
     let x = inputs(n, d_in, 2);
-    let (figures, grads) = step(p.clone()).gradients(&x, l1);
+    let (figures, grads) = step(p.clone()).gradients(&x, l1).unwrap();
     assert!((figures.l2 + l1 * figures.l1 - loss(&p, &x)).abs() < 1e-5);
     let analytic = [&grads.w_enc_t, &grads.w_dec, &grads.b_enc, &grads.b_dec];
     for ((name, field), analytic) in FIELDS.into_iter().zip(analytic) {
@@ -142,11 +150,15 @@ fn sparse_and_dense_paths_agree() {
     let p = params(48, 70, 3);
     let x = inputs(250, 48, 4);
     let (sparse, a) = StandardStep::new(p.clone(), 0.9, 0.99)
+        .unwrap()
         .with_dense_above(1.0)
-        .gradients(&x, 0.1);
+        .gradients(&x, 0.1)
+        .unwrap();
     let (dense, b) = StandardStep::new(p.clone(), 0.9, 0.99)
+        .unwrap()
         .with_dense_above(0.0)
-        .gradients(&x, 0.1);
+        .gradients(&x, 0.1)
+        .unwrap();
     assert!(!sparse.dense && dense.dense);
     assert_eq!(
         (sparse.l2, sparse.l1, sparse.l0),
@@ -160,10 +172,14 @@ fn sparse_and_dense_paths_agree() {
     ] {
         assert!(largest_difference(a, b) < 1e-5);
     }
-    let mut one = StandardStep::new(p.clone(), 0.9, 0.99).with_dense_above(1.0);
-    let mut other = StandardStep::new(p, 0.9, 0.99).with_dense_above(0.0);
-    one.step(&x, 1e-3, 0.1);
-    other.step(&x, 1e-3, 0.1);
+    let mut one = StandardStep::new(p.clone(), 0.9, 0.99)
+        .unwrap()
+        .with_dense_above(1.0);
+    let mut other = StandardStep::new(p, 0.9, 0.99)
+        .unwrap()
+        .with_dense_above(0.0);
+    one.step(&x, 1e-3, 0.1).unwrap();
+    other.step(&x, 1e-3, 0.1).unwrap();
     assert!(largest_difference(&one.params().w_dec, &other.params().w_dec) < 1e-5);
 }
 
@@ -202,7 +218,7 @@ fn three_steps_equal_candle_autograd_with_the_plain_composition() -> candle_core
             })
         })
         .collect::<candle_core::Result<_>>()?;
-    let mut ours = StandardStep::new(p, 0.9, 0.99);
+    let mut ours = StandardStep::new(p, 0.9, 0.99).unwrap();
     for t in 1..=3 {
         let xs = inputs(n, d, 5 + t as u64);
         let x = Tensor::from_slice(&xs, (n, d), &dev)?;
@@ -226,7 +242,7 @@ fn three_steps_equal_candle_autograd_with_the_plain_composition() -> candle_core
         let norm = w_dec.sqr()?.sum_keepdim(1)?.sqrt()?;
         w_dec.set(&w_dec.broadcast_div(&norm)?)?;
 
-        let figures = ours.step(&xs, lr, l1);
+        let figures = ours.step(&xs, lr, l1).unwrap();
         let want = f64::from(l2.to_dtype(DType::F32)?.to_scalar::<f32>()?);
         assert!(
             (figures.l2 - want).abs() < 1e-4 * want,
@@ -250,13 +266,13 @@ fn three_steps_equal_candle_autograd_with_the_plain_composition() -> candle_core
 
 #[test]
 fn decoder_rows_stay_unit_and_the_loss_falls() {
-    let mut step = StandardStep::new(params(32, 96, 6), 0.9, 0.99);
+    let mut step = StandardStep::new(params(32, 96, 6), 0.9, 0.99).unwrap();
     let x = inputs(300, 32, 7);
-    let first = step.step(&x, 3e-3, 0.01);
+    let first = step.step(&x, 3e-3, 0.01).unwrap();
     for _ in 0..60 {
-        step.step(&x, 3e-3, 0.01);
+        step.step(&x, 3e-3, 0.01).unwrap();
     }
-    let last = step.step(&x, 3e-3, 0.01);
+    let last = step.step(&x, 3e-3, 0.01).unwrap();
     assert!(
         last.l2 < 0.5 * first.l2,
         "l2 went from {} to {}",
@@ -277,10 +293,12 @@ fn steps_are_the_same_bits_whatever_the_number_of_threads() {
             .build()
             .expect("a thread pool");
         pool.install(|| {
-            let mut step = StandardStep::new(params(48, 200, 8), 0.9, 0.99).with_dense_above(1.0);
+            let mut step = StandardStep::new(params(48, 200, 8), 0.9, 0.99)
+                .unwrap()
+                .with_dense_above(1.0);
             let x = inputs(500, 48, 9);
             for _ in 0..5 {
-                step.step(&x, 1e-3, 0.05);
+                step.step(&x, 1e-3, 0.05).unwrap();
             }
             step.into_params()
         })
@@ -290,19 +308,65 @@ fn steps_are_the_same_bits_whatever_the_number_of_threads() {
 
 #[test]
 fn a_replaced_feature_points_where_it_was_told_and_starts_afresh() {
-    let mut step = StandardStep::new(params(16, 40, 10), 0.9, 0.99);
+    let mut step = StandardStep::new(params(16, 40, 10), 0.9, 0.99).unwrap();
     let x = inputs(64, 16, 11);
-    step.step(&x, 1e-3, 0.0);
+    step.step(&x, 1e-3, 0.0).unwrap();
     let mut direction = vec![0f32; 16];
     direction[3] = 5.0;
-    step.replace_feature(37, &direction, 0.25);
+    step.replace_feature(37, &direction, 0.25).unwrap();
     let p = step.params().clone();
     assert_eq!(
         (p.w_dec[37 * 16 + 3], p.w_enc_t[37 * 16 + 3], p.b_enc[37]),
         (1.0, 0.25, 0.0)
     );
     // The packed copy that the encoder reads follows: both states see the same batch alike.
-    let errors = step.squared_errors(&x);
-    let fresh = StandardStep::new(p, 0.9, 0.99).squared_errors(&x);
+    let errors = step.squared_errors(&x).unwrap();
+    let fresh = StandardStep::new(p, 0.9, 0.99)
+        .unwrap()
+        .squared_errors(&x)
+        .unwrap();
     assert_eq!(errors, fresh);
+}
+
+#[test]
+fn inputs_that_do_not_fit_are_errors_and_change_nothing() {
+    let p = params(7, 19, 12);
+    let x = inputs(5, 7, 13);
+    let new = |p: StandardParams| StandardStep::new(p, 0.9, 0.99);
+    for (name, field) in FIELDS {
+        let mut short = p.clone();
+        field(&mut short).pop();
+        let message = new(short).unwrap_err().to_string();
+        assert!(message.starts_with(&name.to_lowercase()), "{message}");
+    }
+    for (d_in, d_sae) in [(0, 19), (7, 0), (0, 0)] {
+        let empty = StandardParams {
+            d_in,
+            d_sae,
+            ..p.clone()
+        };
+        assert!(matches!(new(empty), Err(Error::Argument { .. })));
+    }
+    for (beta1, beta2) in [(1.0, 0.9), (0.9, -0.1), (f64::NAN, 0.9)] {
+        assert!(StandardStep::new(p.clone(), beta1, beta2).is_err());
+    }
+
+    let mut step = new(p.clone()).unwrap();
+    for x in [&x[..0], &x[..6], &x[..8]] {
+        assert!(matches!(step.step(x, 1e-3, 0.1), Err(Error::Shape { .. })));
+        assert!(step.gradients(x, 0.1).is_err() && step.squared_errors(x).is_err());
+    }
+    assert!(matches!(
+        step.replace_feature(19, &[1.0; 7], 1.0),
+        Err(Error::Argument { .. })
+    ));
+    assert!(matches!(
+        step.replace_feature(0, &[1.0; 6], 1.0),
+        Err(Error::Shape { .. })
+    ));
+    assert!(step.steps() == 0 && *step.params() == p);
+    step.replace_feature(0, &[0.0; 7], 1.0).unwrap();
+    step.step(&x, 1e-3, 0.1).unwrap();
+    let w_dec = &step.params().w_dec;
+    assert!(w_dec.iter().all(|w| w.is_finite()));
 }

@@ -10,7 +10,6 @@ fn setting() -> (Transformer, Dataset, SaeConfig) {
     let data_cfg = DataConfig {
         source: CorpusSource::Embedded,
         embedded_bytes: 60_000,
-        n_ctx: 32,
         ..DataConfig::default()
     };
     let data = Dataset::load(&data_cfg, &mut Silent).expect("the embedded corpus needs no file");
@@ -201,7 +200,8 @@ fn training_finds_the_features_that_made_the_data() {
         },
         0.9,
         0.99,
-    );
+    )
+    .unwrap();
     for _ in 0..1_500 {
         let mut x = vec![0f32; 256 * 32];
         for row in x.chunks_exact_mut(32) {
@@ -212,7 +212,7 @@ fn training_finds_the_features_that_made_the_data() {
                 }
             }
         }
-        step.step(&x, 3e-3, 0.3);
+        step.step(&x, 3e-3, 0.3).unwrap();
     }
     let found = truth
         .chunks_exact(32)

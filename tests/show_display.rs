@@ -61,15 +61,30 @@ fn the_child() {
         #[cfg(unix)]
         Ok("interrupt") => {
             let mut reporter = NotebookReporter::new();
-            // SAFETY: raising a signal in this process has no memory effects.
-            unsafe { libc::raise(libc::SIGINT) };
+            raise_interrupt();
             assert!(reporter.interrupted());
             let progress = Progress::new(&mut reporter, "next", "step", 1);
             assert!(!progress.interrupted());
-            unsafe { libc::raise(libc::SIGINT) };
+            raise_interrupt();
             assert!(progress.interrupted());
             println!("alive after the first");
-            unsafe { libc::raise(libc::SIGINT) };
+            raise_interrupt();
+            println!("alive after the second");
+        }
+        #[cfg(unix)]
+        Ok("interrupt in a cell") => {
+            let mut reporter = NotebookReporter::new();
+            raise_interrupt();
+            let progress = Progress::new(&mut reporter, "later in the cell", "step", 1);
+            assert!(progress.interrupted());
+            progress.finish();
+            holoscope::host::holoscope_after_cell();
+            let progress = Progress::new(&mut reporter, "next cell", "step", 1);
+            assert!(!progress.interrupted());
+            raise_interrupt();
+            assert!(progress.interrupted());
+            println!("alive after the first");
+            raise_interrupt();
             println!("alive after the second");
         }
         _ => {}
@@ -154,12 +169,28 @@ fn without_the_kernel_progress_is_lines_on_stderr() {
 }
 
 #[cfg(unix)]
-#[test]
-fn the_first_interrupt_sets_the_flag_and_the_second_ends_the_process() {
+fn raise_interrupt() {
+    // SAFETY: raising a signal in this process has no memory effects.
+    unsafe { libc::raise(libc::SIGINT) };
+}
+
+#[cfg(unix)]
+fn assert_the_second_interrupt_ended(output: &Output) {
     use std::os::unix::process::ExitStatusExt;
-    let output = child("interrupt", true);
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("alive after the first"), "{text}");
     assert!(!text.contains("alive after the second"), "{text}");
     assert_eq!(output.status.signal(), Some(libc::SIGINT));
+}
+
+#[cfg(unix)]
+#[test]
+fn outside_the_kernel_an_interrupt_lasts_until_the_next_loop_and_a_second_ends_the_process() {
+    assert_the_second_interrupt_ended(&child("interrupt", false));
+}
+
+#[cfg(unix)]
+#[test]
+fn in_the_kernel_an_interrupt_lasts_until_the_cell_is_over_and_a_second_ends_the_process() {
+    assert_the_second_interrupt_ended(&child("interrupt in a cell", true));
 }

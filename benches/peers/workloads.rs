@@ -236,12 +236,12 @@ fn sae_train(args: &Args, top_k: Option<usize>) -> Result<()> {
         }
     }
     // As `train_sae` starts.
-    let params = initial_params(&cfg, &pool[0], &mean, &mut rng);
+    let params = initial_params(&cfg, &pool[0], &mean, &mut rng)?;
     let mut step = match top_k {
-        None => StandardStep::new(params, BETAS[0], BETAS[1]),
+        None => StandardStep::new(params, BETAS[0], BETAS[1])?,
         Some(k) => {
             let b_enc = vec![0.0; cfg.d_sae];
-            StandardStep::new(StandardParams { b_enc, ..params }, BETAS[0], BETAS[1]).with_top_k(k)
+            StandardStep::new(StandardParams { b_enc, ..params }, BETAS[0], BETAS[1])?.with_top_k(k)
         }
     };
     let l1 = if top_k.is_some() { 0.0 } else { 1.0 };
@@ -249,11 +249,11 @@ fn sae_train(args: &Args, top_k: Option<usize>) -> Result<()> {
     let mut l0 = 0.0;
     // The first steps are the densest: past them, as in training.
     for _ in 0..20 {
-        l0 = step.step(&pool[at % pool.len()], 1e-4, l1).l0;
+        l0 = step.step(&pool[at % pool.len()], 1e-4, l1)?.l0;
         at += 1;
     }
     measure(args, batch, &format!(", \"l0\": {l0:.1}"), || {
-        step.step(&pool[at % pool.len()], 1e-4, l1);
+        step.step(&pool[at % pool.len()], 1e-4, l1)?;
         at += 1;
         Ok(())
     })

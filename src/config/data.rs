@@ -36,8 +36,6 @@ pub struct DataConfig {
     pub val_frac: f64,
     /// Keep only the token ids that occur in the corpus.
     pub compact_vocab: bool,
-    /// Tokens a sequence, BOS included.
-    pub n_ctx: usize,
     /// Seed of the document shuffle and of the embedded corpus.
     pub seed: u64,
 }
@@ -53,7 +51,6 @@ impl Default for DataConfig {
             train_frac: 0.8,
             val_frac: 0.1,
             compact_vocab: true,
-            n_ctx: 128,
             seed: 42_069,
         }
     }
@@ -70,13 +67,6 @@ impl DataConfig {
                 reason: reason.to_owned(),
             })
         };
-        if self.n_ctx < 2 {
-            return bad(
-                "n_ctx",
-                self.n_ctx.to_string(),
-                "must be at least 2 (BOS and one token)",
-            );
-        }
         if !(self.train_frac > 0.0 && self.train_frac < 1.0) {
             return bad(
                 "train_frac",
@@ -118,13 +108,6 @@ mod tests {
     #[test]
     fn a_bad_field_is_named() {
         let bad = [
-            (
-                DataConfig {
-                    n_ctx: 1,
-                    ..DataConfig::default()
-                },
-                "n_ctx",
-            ),
             (
                 DataConfig {
                     train_frac: f64::NAN,

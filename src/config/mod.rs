@@ -13,10 +13,11 @@ pub use model::{Activation, DeviceKind, Precision, TransformerConfig};
 pub use sae::SaeConfig;
 pub use training::TrainingConfig;
 
-use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
 /// Everything one experiment needs: the model, its data, its training and the autoencoder.
+///
+/// `Config::validate`, which knows the hook points, is in the model's folder.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -27,14 +28,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// Checks each part and that the parts fit together.
-    pub fn validate(&self) -> Result<()> {
-        self.model.validate()?;
-        self.data.validate()?;
-        self.training.validate()?;
-        self.sae.validate()
-    }
-
     /// The figures that decide how long a run takes and what comes out, in five lines.
     pub fn summary(&self) -> String {
         let (m, d, t, s) = (&self.model, &self.data, &self.training, &self.sae);
@@ -56,7 +49,7 @@ impl Config {
             if d.compact_vocab { "yes" } else { "no" },
             t.steps,
             t.batch_size,
-            d.n_ctx,
+            m.n_ctx,
             t.lr,
             t.weight_decay,
             s.d_sae,

@@ -92,9 +92,52 @@ impl Default for TransformerConfig {
 }
 
 impl TransformerConfig {
-    /// Width of one head, `d_model / n_heads`.
+    /// Width of one head, `d_model / n_heads`; 0 where there is no head.
     pub fn d_head(&self) -> usize {
-        self.d_model / self.n_heads
+        self.d_model.checked_div(self.n_heads).unwrap_or(0)
+    }
+
+    /// The first field, the device apart, in which the two differ: its name and both values.
+    pub(crate) fn first_difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
+        // Taken apart, so that a new field cannot be forgotten here.
+        let parts = |cfg: &Self| {
+            let Self {
+                n_layers,
+                d_model,
+                n_heads,
+                d_mlp,
+                n_ctx,
+                d_vocab,
+                act_fn,
+                attn_only,
+                eps,
+                tied_unembed,
+                init_std,
+                seed,
+                dtype,
+                device: _,
+            } = cfg;
+            [
+                ("n_layers", n_layers.to_string()),
+                ("d_model", d_model.to_string()),
+                ("n_heads", n_heads.to_string()),
+                ("d_mlp", d_mlp.to_string()),
+                ("n_ctx", n_ctx.to_string()),
+                ("d_vocab", d_vocab.to_string()),
+                ("act_fn", format!("{act_fn:?}")),
+                ("attn_only", attn_only.to_string()),
+                ("eps", eps.to_string()),
+                ("tied_unembed", tied_unembed.to_string()),
+                ("init_std", init_std.to_string()),
+                ("seed", seed.to_string()),
+                ("dtype", format!("{dtype:?}")),
+            ]
+        };
+        parts(self)
+            .into_iter()
+            .zip(parts(other))
+            .find(|((_, a), (_, b))| a != b)
+            .map(|((field, a), (_, b))| (field, a, b))
     }
 
     /// Checks every field; the error names the field, its value and the rule.
@@ -144,4 +187,36 @@ fn bail_zero(field: &'static str) -> Result<()> {
         value: "0".to_owned(),
         reason: "must be at least 1".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_heads_have_no_width() {
+        let cfg = TransformerConfig {
+            n_heads: 0,
+            ..TransformerConfig::default()
+        };
+        assert_eq!(cfg.d_head(), 0);
+        assert!(cfg.validate().is_err());
+    }
+
+    #[test]
+    fn the_first_difference_is_named_and_the_device_is_none() {
+        let cfg = TransformerConfig::default();
+        let elsewhere = TransformerConfig {
+            device: DeviceKind::Cuda,
+            ..cfg.clone()
+        };
+        assert_eq!(cfg.first_difference(&elsewhere), None);
+        let other = TransformerConfig {
+            eps: 1e-6,
+            act_fn: Activation::Relu,
+            ..elsewhere
+        };
+        let both = ("act_fn", "GeluNew".to_owned(), "Relu".to_owned());
+        assert_eq!(cfg.first_difference(&other), Some(both));
+    }
 }

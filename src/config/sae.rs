@@ -129,3 +129,43 @@ impl SaeConfig {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Change = fn(&mut SaeConfig);
+
+    #[test]
+    fn the_defaults_are_valid_and_each_bad_field_is_named() {
+        SaeConfig::default().validate().unwrap();
+        let cases: [(&str, Change); 17] = [
+            ("d_in", |c| c.d_in = 0),
+            ("d_sae", |c| c.d_sae = 0),
+            ("batch_size", |c| c.batch_size = 0),
+            ("log_every", |c| c.log_every = 0),
+            ("dead_steps", |c| c.dead_steps = 0),
+            ("buffer_tokens", |c| c.buffer_tokens = c.batch_size - 1),
+            ("lr", |c| c.lr = 0.0),
+            ("lr", |c| c.lr = f64::NAN),
+            ("lr", |c| c.lr = f64::INFINITY),
+            ("l1_coeff", |c| c.l1_coeff = -1.0),
+            ("l1_coeff", |c| c.l1_coeff = f64::NAN),
+            ("init_active", |c| c.init_active = 0.0),
+            ("init_active", |c| c.init_active = 1.5),
+            ("init_active", |c| c.init_active = f64::NAN),
+            ("beta1", |c| c.beta1 = 1.0),
+            ("beta2", |c| c.beta2 = -0.1),
+            ("beta2", |c| c.beta2 = f64::NAN),
+        ];
+        for (name, change) in cases {
+            let mut cfg = SaeConfig::default();
+            change(&mut cfg);
+            let outcome = cfg.validate();
+            assert!(
+                matches!(outcome, Err(Error::Config { field, .. }) if field == name),
+                "{name}: {outcome:?}"
+            );
+        }
+    }
+}

@@ -3,7 +3,7 @@
 //! Whole documents are shuffled by seed and dealt out 80/10/10, so that no text is
 //! torn apart and no document is in two parts.
 
-use super::corpus::{Corpus, load_corpus};
+use super::corpus::{Corpus, hex, load_corpus};
 use super::labels::token_labels;
 use super::split::TokenSplit;
 use super::tokenizer::{Tokenizer, documents};
@@ -13,6 +13,7 @@ use crate::progress::Reporter;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
 
 /// Tokenizer and token ids of the three parts.
 #[derive(Debug, Clone)]
@@ -113,6 +114,22 @@ impl Dataset {
             n_documents: docs.len(),
         })
     }
+
+    /// SHA-256 of the training and validation tokens, lower-case hexadecimal: the corpus, its
+    /// split and its vocabulary in one word.
+    pub fn split_digest(&self) -> String {
+        let mut hasher = Sha256::new();
+        for part in [&self.train, &self.val] {
+            // The length first, so that a token cannot change sides unseen.
+            hasher.update((part.tokens.len() as u64).to_le_bytes());
+            hasher.update(part.bos.to_le_bytes());
+            for tokens in part.tokens.chunks(4_096) {
+                let bytes: Vec<u8> = tokens.iter().flat_map(|t| t.to_le_bytes()).collect();
+                hasher.update(bytes);
+            }
+        }
+        hex(&hasher.finalize())
+    }
 }
 
 /// Deals `0..n` out, shuffled by the configuration's seed. The test set may stay
@@ -180,6 +197,27 @@ mod tests {
         assert_eq!(data.tokenizer.n_vocab(), 50_257);
         assert!(data.n_distinct < 100);
         assert_eq!(data.train.tokens[0], 50_256);
+    }
+
+    #[test]
+    fn the_split_digest_tells_splits_and_vocabularies_apart() {
+        let digest = |change: fn(&mut DataConfig)| {
+            let mut cfg = DataConfig::default();
+            change(&mut cfg);
+            let data = Dataset::from_corpus(&corpus(50), &cfg).unwrap();
+            data.split_digest()
+        };
+        let first = digest(|_| {});
+        assert_eq!(first, digest(|_| {}));
+        let changes: [fn(&mut DataConfig); 4] = [
+            |cfg| cfg.seed = 1,
+            |cfg| cfg.train_frac = 0.7,
+            |cfg| cfg.val_frac = 0.2,
+            |cfg| cfg.compact_vocab = false,
+        ];
+        for change in changes {
+            assert_ne!(first, digest(change));
+        }
     }
 
     #[test]

@@ -78,6 +78,40 @@ fn fetch(url: &str, part: &Path, label: &str, reporter: &mut dyn Reporter) -> Re
         url: url.to_owned(),
         reason,
     };
+    let (response, have) = request_rest(url, part)?;
+    let length = header(&response, "content-length").and_then(|v| v.parse::<u64>().ok());
+    let total = length.map_or(0, |n| n.saturating_add(have));
+    if total > LARGEST_BYTES {
+        return Err(failed(format!("the server announces {total} bytes")));
+    }
+    let file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .append(have > 0)
+        .truncate(have == 0)
+        .open(part)
+        .map_err(Error::io("write", part))?;
+    let mut progress = Progress::new(reporter, &format!("download {label}"), "B", total);
+    let mut received = Received { file, part, have };
+    let end = received.all_of(response, &mut progress)?;
+    progress.finish();
+    received.file.sync_all().map_err(Error::io("write", part))?;
+    end.map_err(&failed)?;
+    let have = received.have;
+    if total > 0 && have < total {
+        return Err(failed(format!(
+            "the connection closed after {have} of {total} bytes; the next attempt continues from there"
+        )));
+    }
+    Ok(())
+}
+
+/// The server's answer and how many bytes of `part` it continues; 0: it starts over.
+fn request_rest(url: &str, part: &Path) -> Result<(Response, u64)> {
+    let failed = |reason: String| Error::Download {
+        url: url.to_owned(),
+        reason,
+    };
     let mut have = part_len(part);
     let mut response = request(url, have).map_err(&failed)?;
     if response.status() == 416 {
@@ -87,59 +121,53 @@ fn fetch(url: &str, part: &Path, label: &str, reporter: &mut dyn Reporter) -> Re
         response = request(url, 0).map_err(&failed)?;
     }
     match response.status().as_u16() {
-        206 if range_start(&response) == Some(have) => {}
-        200 => have = 0,
-        206 => {
-            return Err(failed(
-                "the server sent another range than was asked for".into(),
-            ));
-        }
-        status => return Err(failed(format!("the server answered with status {status}"))),
+        206 if range_start(&response) == Some(have) => Ok((response, have)),
+        200 => Ok((response, 0)),
+        206 => Err(failed(
+            "the server sent another range than was asked for".into(),
+        )),
+        status => Err(failed(format!("the server answered with status {status}"))),
     }
-    let length = header(&response, "content-length").and_then(|v| v.parse::<u64>().ok());
-    let total = length.map_or(0, |n| n.saturating_add(have));
-    if total > LARGEST_BYTES {
-        return Err(failed(format!("the server announces {total} bytes")));
-    }
+}
 
-    let mut file = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .append(have > 0)
-        .truncate(have == 0)
-        .open(part)
-        .map_err(Error::io("write", part))?;
-    let mut progress = Progress::new(reporter, &format!("download {label}"), "B", total);
-    let mut reader = response
-        .into_body()
-        .into_with_config()
-        .limit(LARGEST_BYTES)
-        .reader();
-    let mut buffer = vec![0; 64 * 1024];
-    let end = loop {
-        if progress.interrupted() {
-            break Err("interrupted; the next attempt continues from here".to_owned());
-        }
-        match reader.read(&mut buffer) {
-            Ok(0) => break Ok(()),
-            Ok(n) => {
-                file.write_all(&buffer[..n])
-                    .map_err(Error::io("write", part))?;
-                have += n as u64;
-                progress.update(have, &[]);
+/// A file that grows.
+struct Received<'p> {
+    file: File,
+    part: &'p Path,
+    /// Bytes in it.
+    have: u64,
+}
+
+impl Received<'_> {
+    /// Appends the body; the inner result is how the transfer ended, the outer one the disk's.
+    fn all_of(
+        &mut self,
+        response: Response,
+        progress: &mut Progress,
+    ) -> Result<Result<(), String>> {
+        let body = response.into_body().into_with_config();
+        let mut reader = body.limit(LARGEST_BYTES).reader();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            if progress.interrupted() {
+                let reason = "interrupted; the next attempt continues from here";
+                return Ok(Err(reason.to_owned()));
             }
-            Err(e) => break Err(format!("the connection broke after {have} bytes: {e}")),
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(Ok(())),
+                Ok(n) => {
+                    let written = self.file.write_all(&buffer[..n]);
+                    written.map_err(Error::io("write", self.part))?;
+                    self.have += n as u64;
+                    progress.update(self.have, &[]);
+                }
+                Err(e) => {
+                    let have = self.have;
+                    return Ok(Err(format!("the connection broke after {have} bytes: {e}")));
+                }
+            }
         }
-    };
-    progress.finish();
-    file.sync_all().map_err(Error::io("write", part))?;
-    end.map_err(&failed)?;
-    if total > 0 && have < total {
-        return Err(failed(format!(
-            "the connection closed after {have} of {total} bytes; the next attempt continues from there"
-        )));
     }
-    Ok(())
 }
 
 type Response = ureq::http::Response<ureq::Body>;

@@ -17,12 +17,20 @@ pub struct Contingency {
 
 impl Contingency {
     /// From the numbers of tokens: active and true, active, true, in all.
+    ///
+    /// Numbers that contradict each other (more active and true than active, more active than
+    /// there are) leave a count at 0 where it would be negative.
     pub fn new(both: u64, active: u64, holds: u64, n: u64) -> Self {
+        let (fp, fn_) = (active.saturating_sub(both), holds.saturating_sub(both));
         Self {
             tp: both,
-            fp: active - both,
-            fn_: holds - both,
-            tn: (n + both) - (active + holds),
+            fp,
+            fn_,
+            // One by one: no sum of them can overflow.
+            tn: n
+                .saturating_sub(both)
+                .saturating_sub(fp)
+                .saturating_sub(fn_),
         }
     }
 
@@ -86,5 +94,17 @@ mod tests {
     fn a_feature_that_is_always_on_scores_zero() {
         assert_eq!(Contingency::new(40, 100, 40, 100).mcc(), 0.0);
         assert_eq!(Contingency::new(20, 50, 40, 100).mcc(), 0.0);
+    }
+
+    #[test]
+    fn numbers_that_contradict_each_other_never_wrap_around() {
+        let counts = |c: Contingency| [c.tp, c.fp, c.fn_, c.tn];
+        assert_eq!(counts(Contingency::new(5, 3, 4, 100)), [5, 0, 0, 95]);
+        assert_eq!(counts(Contingency::new(2, 8, 6, 10)), [2, 6, 4, 0]);
+        let huge = u64::MAX;
+        assert_eq!(
+            counts(Contingency::new(0, huge, huge, 1)),
+            [0, huge, huge, 0]
+        );
     }
 }

@@ -1,25 +1,28 @@
 //! A control for every claim about features: a dictionary of random directions, as sparse as the trained one.
-//! `w_f ~ N(0, 1)`, unit length; `b_f` minus the quantile of `(x - mean x) . w_f` that leaves `l0 / d_sae` above.
-//! Source: ours; in the spirit of the random baselines of Heap et al. 2025, arXiv:2501.17727.
+//! `w_f ~ N(0, 1)`, unit length; `acts = c relu((x - mean x) . w_f - q_f)`, `q_f` the quantile that leaves `l0 / d_sae`
+//! above, `c` the gain of least squared error. Ours; in the spirit of Heap et al. 2025, arXiv:2501.17727.
 
 use super::activations::{TOKENS_PER_PASS, hook_rows};
 use crate::data::{Batches, TokenSplit};
 use crate::error::{Error, Result};
 use crate::model::Transformer;
-use crate::sae::StandardSae;
+use crate::sae::{StandardParams, StandardSae, scale_encoder};
 use candle_core::Tensor;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-/// Tokens from which the mean and the biases are taken.
+/// Tokens from which the mean, the biases and the gain are taken.
 const TOKENS: usize = 4 * TOKENS_PER_PASS;
 
 /// An autoencoder of `d_sae` random unit directions of width `d_in`, each active on the same
 /// share of the tokens of `split`, so that `l0` features are active on a token on average.
 ///
-/// Its decoder is the encoder's transpose. Give it to [`super::interpretable_features`] to see
-/// how many features look explained although nothing was learnt.
+/// The decoder's rows are the directions; the encoder's columns are the same ones times one gain,
+/// that of least squared error on those tokens. Without it an activation would be the excess over
+/// a threshold, too small to give back what the direction holds, and the control too easy to beat.
+/// Give it to [`super::interpretable_features`] to see how many features look explained although
+/// nothing was learnt, or to [`super::reconstruction_score`].
 ///
 /// # Errors
 /// An unknown hook point or one of another width, `l0` outside (0, d_sae), a split too short.
@@ -56,16 +59,35 @@ pub fn random_dictionary(
     let w_dec = Tensor::from_vec(normals, (d_sae, d_in), model.device())?;
     let norms = w_dec.sqr()?.sum_keepdim(1)?.sqrt()?;
     let w_dec = w_dec.broadcast_div(&norms)?; // [d_sae, d_in]
-    let w_enc = w_dec.t()?.contiguous()?; // [d_in, d_sae]
+    let x_cent = x.broadcast_sub(&mean)?; // [tokens, d_in]
+    let b_enc = biases(&x_cent.matmul(&w_dec.t()?)?, l0)?; // [d_sae]
 
-    let pre = x.broadcast_sub(&mean)?.matmul(&w_enc)?; // [tokens, d_sae]
-    let n = pre.dim(0)?;
+    let w_dec = w_dec.flatten_all()?.to_vec1()?;
+    let mut params = StandardParams {
+        d_in,
+        d_sae,
+        w_enc_t: w_dec.clone(),
+        w_dec,
+        b_enc,
+        // The gain is fitted on centred inputs.
+        b_dec: vec![0.0; d_in],
+    };
+    scale_encoder(&mut params, &x_cent.flatten_all()?.to_vec1()?)?;
+    params.b_dec = mean.to_vec1()?;
+    StandardSae::from_params(params, model.device())
+}
+
+/// Biases that leave each feature active on a share `l0 / d_sae` of the tokens, `[d_sae]`, from
+/// their pre-activations `[tokens, d_sae]`.
+fn biases(pre: &Tensor, l0: f64) -> Result<Vec<f32>> {
+    let (n, d_sae) = pre.dims2()?;
     let kept = ((n as f64 * l0 / d_sae as f64).round() as usize).clamp(1, n - 1);
-    let mut b_enc = Vec::with_capacity(d_sae);
-    for mut column in pre.t()?.contiguous()?.to_vec2::<f32>()? {
-        let (_, at, _) = column.select_nth_unstable_by(kept, |a, b| b.total_cmp(a));
-        b_enc.push(-*at);
-    }
-    let b_enc = Tensor::from_vec(b_enc, d_sae, model.device())?;
-    StandardSae::new(w_enc, b_enc, w_dec, mean)
+    let mut columns = pre.t()?.contiguous()?.to_vec2::<f32>()?;
+    Ok(columns
+        .iter_mut()
+        .map(|column| {
+            let (_, at, _) = column.select_nth_unstable_by(kept, |a, b| b.total_cmp(a));
+            -*at
+        })
+        .collect())
 }

@@ -57,50 +57,79 @@ pub fn factor_recovery(
     }
     let acts = SparseActivations::collect(model, sae, hook_name, split, MAX_SEQUENCES, reporter)?;
     let index = label_index(split, &acts)?;
-    let (boundary, n) = (acts.boundary(), acts.tokens.len());
-    let (first, second) = (index.totals(0..boundary), index.totals(boundary..n));
-    let mut best: Vec<Option<(f64, usize, f32)>> = vec![None; index.predicates.len()];
-    for (feature, active) in acts.features.iter().enumerate() {
-        let cut = active.partition_point(|&(t, _)| (t as usize) < boundary);
-        for (threshold, tokens) in above_thresholds(&active[..cut]) {
-            for (p, both) in counts(&index, &tokens) {
-                let p = p as usize;
-                let c = Contingency::new(both, tokens.len() as u64, first[p], boundary as u64);
-                if best[p].is_none_or(|(mcc, _, _)| c.mcc() > mcc) {
-                    best[p] = Some((c.mcc(), feature, threshold));
-                }
-            }
-        }
-    }
+    let best = best_on_first_half(&acts, &index);
+    let second = index.totals(acts.boundary()..acts.tokens.len());
     let mut factors: Vec<RecoveredFactor> = best
-        .iter()
+        .into_iter()
         .enumerate()
-        .filter_map(|(p, chosen)| {
-            let (_, feature_id, threshold) = (*chosen)?;
-            let Predicate::Factor { factor, value } = &index.predicates[p] else {
-                return None;
-            };
-            let active = acts.features[feature_id]
-                .iter()
-                .filter(|(t, act)| *t as usize >= boundary && *act > threshold);
-            let (mut n_active, mut both) = (0, 0);
-            for (t, _) in active {
-                n_active += 1;
-                both += u64::from(index.at(*t as usize).contains(&(p as u32)));
-            }
-            Some(RecoveredFactor {
-                factor: factor.clone(),
-                value: value.clone(),
-                feature_id,
-                threshold,
-                held_out: Contingency::new(both, n_active, second[p], (n - boundary) as u64),
-            })
-        })
+        .filter_map(|(p, choice)| on_second_half(&acts, &index, (p, second[p]), choice?))
         .collect();
     factors.sort_by(|a, b| b.held_out.mcc().total_cmp(&a.held_out.mcc()));
     Ok(FactorRecovery {
         factors,
-        n_tokens: n,
+        n_tokens: acts.tokens.len(),
+    })
+}
+
+/// A feature and the threshold above which it counts as active, with their score.
+#[derive(Debug, Clone, Copy)]
+struct Choice {
+    mcc: f64,
+    feature: usize,
+    threshold: f32,
+}
+
+/// The choice of highest MCC on the first half, for each predicate that a feature knows of.
+fn best_on_first_half(acts: &SparseActivations, index: &PredicateIndex) -> Vec<Option<Choice>> {
+    let boundary = acts.boundary();
+    let totals = index.totals(0..boundary);
+    let mut best: Vec<Option<Choice>> = vec![None; index.predicates.len()];
+    for (feature, active) in acts.features.iter().enumerate() {
+        let cut = active.partition_point(|&(t, _)| (t as usize) < boundary);
+        for (threshold, tokens) in above_thresholds(&active[..cut]) {
+            for (p, both) in counts(index, &tokens) {
+                let p = p as usize;
+                let n_active = tokens.len() as u64;
+                let mcc = Contingency::new(both, n_active, totals[p], boundary as u64).mcc();
+                if best[p].is_none_or(|choice| mcc > choice.mcc) {
+                    best[p] = Some(Choice {
+                        mcc,
+                        feature,
+                        threshold,
+                    });
+                }
+            }
+        }
+    }
+    best
+}
+
+/// A choice for predicate `p`, true for `holds` tokens of the second half, scored on that half;
+/// `None` if `p` is no factor's value.
+fn on_second_half(
+    acts: &SparseActivations,
+    index: &PredicateIndex,
+    (p, holds): (usize, u64),
+    choice: Choice,
+) -> Option<RecoveredFactor> {
+    let Predicate::Factor { factor, value } = &index.predicates[p] else {
+        return None;
+    };
+    let (boundary, n) = (acts.boundary(), acts.tokens.len());
+    let active = acts.features[choice.feature]
+        .iter()
+        .filter(|(t, act)| *t as usize >= boundary && *act > choice.threshold);
+    let (mut n_active, mut both) = (0, 0);
+    for (t, _) in active {
+        n_active += 1;
+        both += u64::from(index.at(*t as usize).contains(&(p as u32)));
+    }
+    Some(RecoveredFactor {
+        factor: factor.clone(),
+        value: value.clone(),
+        feature_id: choice.feature,
+        threshold: choice.threshold,
+        held_out: Contingency::new(both, n_active, holds, (n - boundary) as u64),
     })
 }
 

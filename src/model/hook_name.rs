@@ -141,6 +141,27 @@ impl HookName {
         }
     }
 
+    /// Values a token, heads side by side; `None` for what belongs to pairs of tokens.
+    pub fn width(self, cfg: &TransformerConfig) -> Option<usize> {
+        use BlockPoint::*;
+        Some(match self {
+            HookName::Block { point, .. } => match point {
+                AttnScores | Pattern => return None,
+                Ln1Scale | Ln2Scale => 1,
+                MlpPre | MlpPost => cfg.d_mlp,
+                Q | K | V | Z => cfg.n_heads * cfg.d_head(),
+                ResidPre | Ln1Normalized | AttnOut | ResidMid | Ln2Normalized | MlpOut
+                | ResidPost => cfg.d_model,
+            },
+            HookName::LnFinalScale => 1,
+            HookName::UnembedOut => cfg.d_vocab,
+            HookName::Embed
+            | HookName::PosEmbed
+            | HookName::LnFinalNormalized
+            | HookName::UnembedIn => cfg.d_model,
+        })
+    }
+
     /// True for activations whose second axis is the head, not the position.
     pub fn is_attention_square(self) -> bool {
         matches!(

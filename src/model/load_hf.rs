@@ -111,72 +111,76 @@ impl Transformer {
     }
 }
 
+/// Parameters of ours out of theirs.
 fn translate(
     cfg: &TransformerConfig,
     weights: &BTreeMap<String, Tensor>,
 ) -> Result<BTreeMap<String, Tensor>> {
-    let take = |name: &str, shape: &[usize]| -> Result<Tensor> {
-        let value = weights.get(name).ok_or_else(|| Error::NotFound {
-            kind: "parameter",
-            name: name.to_owned(),
-            known: weights.keys().cloned().collect(),
-        })?;
-        if value.dims() != shape {
-            return Err(Error::shape(name, shape, value.dims()));
-        }
-        Ok(value.to_dtype(DType::F32)?)
-    };
-    let (d, h, d_head) = (cfg.d_model, cfg.n_heads, cfg.d_head());
+    let d = cfg.d_model;
+    let take = |name: &str, shape: &[usize]| take(weights, name, shape);
     let mut params = BTreeMap::new();
-    let mut put = |name: String, value: Tensor| params.insert(name, value);
-    put(
-        "embed.W_E".to_owned(),
-        take("wte.weight", &[cfg.d_vocab, d])?,
-    );
-    put(
-        "pos_embed.W_pos".to_owned(),
-        take("wpe.weight", &[cfg.n_ctx, d])?,
-    );
-    for layer in 0..cfg.n_layers {
-        let block = |name: &str, shape: &[usize]| take(&format!("h.{layer}.{name}"), shape);
-        let to = |name: &str| format!("blocks.{layer}.{name}");
-        let w = block("attn.c_attn.weight", &[d, 3 * d])?;
-        let b = block("attn.c_attn.bias", &[3 * d])?;
-        for (i, name) in ["Q", "K", "V"].into_iter().enumerate() {
-            let w = w.narrow(1, i * d, d)?.reshape((d, h, d_head))?; // [d_model, n_heads, d_head]
-            put(to(&format!("attn.W_{name}")), w.permute((1, 0, 2))?);
-            let b = b.narrow(0, i * d, d)?.reshape((h, d_head))?;
-            put(to(&format!("attn.b_{name}")), b);
-        }
-        let w_o = block("attn.c_proj.weight", &[d, d])?;
-        put(to("attn.W_O"), w_o.reshape((h, d_head, d))?);
-        put(to("attn.b_O"), block("attn.c_proj.bias", &[d])?);
-        for (ours, theirs) in [("ln1", "ln_1"), ("ln2", "ln_2")] {
-            put(
-                to(&format!("{ours}.w")),
-                block(&format!("{theirs}.weight"), &[d])?,
-            );
-            put(
-                to(&format!("{ours}.b")),
-                block(&format!("{theirs}.bias"), &[d])?,
-            );
-        }
-        put(to("mlp.W_in"), block("mlp.c_fc.weight", &[d, cfg.d_mlp])?);
-        put(to("mlp.b_in"), block("mlp.c_fc.bias", &[cfg.d_mlp])?);
-        put(
-            to("mlp.W_out"),
-            block("mlp.c_proj.weight", &[cfg.d_mlp, d])?,
-        );
-        put(to("mlp.b_out"), block("mlp.c_proj.bias", &[d])?);
-    }
-    put("ln_final.w".to_owned(), take("ln_f.weight", &[d])?);
-    put("ln_final.b".to_owned(), take("ln_f.bias", &[d])?);
+    let mut put = |name: &str, value: Tensor| params.insert(name.to_owned(), value);
+    put("embed.W_E", take("wte.weight", &[cfg.d_vocab, d])?);
+    put("pos_embed.W_pos", take("wpe.weight", &[cfg.n_ctx, d])?);
+    put("ln_final.w", take("ln_f.weight", &[d])?);
+    put("ln_final.b", take("ln_f.bias", &[d])?);
     if !cfg.tied_unembed {
         // A torch Linear: [d_vocab, d_model].
         let head = take("lm_head.weight", &[cfg.d_vocab, d])?;
-        put("unembed.W_U".to_owned(), head.t()?);
+        put("unembed.W_U", head.t()?);
     }
     let no_bias = Tensor::zeros(cfg.d_vocab, DType::F32, &Device::Cpu)?;
-    put("unembed.b_U".to_owned(), no_bias);
+    put("unembed.b_U", no_bias);
+    for layer in 0..cfg.n_layers {
+        for (name, value) in translate_block(cfg, weights, layer)? {
+            params.insert(format!("blocks.{layer}.{name}"), value);
+        }
+    }
     Ok(params)
+}
+
+/// The parameters of one block, by their names within it.
+fn translate_block(
+    cfg: &TransformerConfig,
+    weights: &BTreeMap<String, Tensor>,
+    layer: usize,
+) -> Result<Vec<(String, Tensor)>> {
+    let (d, h, d_head) = (cfg.d_model, cfg.n_heads, cfg.d_head());
+    let take = |name: &str, shape: &[usize]| take(weights, &format!("h.{layer}.{name}"), shape);
+    let mut params = Vec::new();
+    let mut put = |name: &str, value: Tensor| params.push((name.to_owned(), value));
+    let w = take("attn.c_attn.weight", &[d, 3 * d])?;
+    let b = take("attn.c_attn.bias", &[3 * d])?;
+    for (i, name) in ["Q", "K", "V"].into_iter().enumerate() {
+        let w = w.narrow(1, i * d, d)?.reshape((d, h, d_head))?; // [d_model, n_heads, d_head]
+        put(&format!("attn.W_{name}"), w.permute((1, 0, 2))?);
+        let b = b.narrow(0, i * d, d)?.reshape((h, d_head))?;
+        put(&format!("attn.b_{name}"), b);
+    }
+    let w_o = take("attn.c_proj.weight", &[d, d])?;
+    put("attn.W_O", w_o.reshape((h, d_head, d))?);
+    put("attn.b_O", take("attn.c_proj.bias", &[d])?);
+    for (ours, theirs) in [("ln1", "ln_1"), ("ln2", "ln_2")] {
+        let (w, b) = (format!("{theirs}.weight"), format!("{theirs}.bias"));
+        put(&format!("{ours}.w"), take(&w, &[d])?);
+        put(&format!("{ours}.b"), take(&b, &[d])?);
+    }
+    put("mlp.W_in", take("mlp.c_fc.weight", &[d, cfg.d_mlp])?);
+    put("mlp.b_in", take("mlp.c_fc.bias", &[cfg.d_mlp])?);
+    put("mlp.W_out", take("mlp.c_proj.weight", &[cfg.d_mlp, d])?);
+    put("mlp.b_out", take("mlp.c_proj.bias", &[d])?);
+    Ok(params)
+}
+
+/// One of their tensors in f32, of the shape that the configuration gives it.
+fn take(weights: &BTreeMap<String, Tensor>, name: &str, shape: &[usize]) -> Result<Tensor> {
+    let value = weights.get(name).ok_or_else(|| Error::NotFound {
+        kind: "parameter",
+        name: name.to_owned(),
+        known: weights.keys().cloned().collect(),
+    })?;
+    if value.dims() != shape {
+        return Err(Error::shape(name, shape, value.dims()));
+    }
+    Ok(value.to_dtype(DType::F32)?)
 }

@@ -8,6 +8,7 @@ mod cache;
 mod checkpoint;
 mod decode;
 mod device;
+mod experiment;
 mod forward;
 mod generate;
 mod hook_name;

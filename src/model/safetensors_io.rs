@@ -1,14 +1,13 @@
 //! Tensors to and from `.safetensors` files.
 //!
-//! Written to a file beside the target and renamed, so that a crash leaves the old file whole.
-//! Source: the safetensors format, version 0.
+//! A crash while writing leaves the old file whole. Source: the safetensors format, version 0.
 
 use crate::error::{Error, Result};
+use crate::file::write_whole;
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::path::Path;
 
 const FORMAT: &str = "safetensors file";
@@ -58,21 +57,12 @@ pub(super) fn write(
     write_file(path, &bytes)
 }
 
-/// Writes a file by way of a temporary one beside it.
+/// Writes a whole file, its folder made if missing.
 pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io("write", path))?;
-    file.write_all(bytes).map_err(Error::io("write", path))?;
-    file.as_file()
-        .sync_all()
-        .map_err(Error::io("write", path))?;
-    file.persist(path)
-        .map_err(|err| Error::io("rename to", path)(err.error))?;
-    Ok(())
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    }
+    write_whole(path, bytes)
 }
 
 fn raw_bytes(value: &Tensor) -> Result<(Dtype, Vec<u8>)> {

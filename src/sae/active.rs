@@ -97,6 +97,9 @@ impl ActiveFeatures {
     }
 
     /// The features active in row `i`, ascending, and their activations.
+    ///
+    /// # Panics
+    /// Like the index of a slice, when `i` is not below [`ActiveFeatures::n_rows`].
     pub fn row(&self, i: usize) -> (&[u32], &[f32]) {
         let start = if i == 0 { 0 } else { self.ends[i - 1] };
         let entries = start..self.ends[i];

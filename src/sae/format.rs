@@ -4,16 +4,17 @@
 
 use super::{SparseAutoencoder, StandardSae};
 use crate::error::{Error, Result};
-use candle_core::{Device, Tensor};
+use crate::file::write_whole;
+use candle_core::Device;
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
 use std::path::Path;
 
 const CFG: &str = "cfg.json";
 const WEIGHTS: &str = "sae_weights.safetensors";
 
 impl StandardSae {
-    /// Writes the folder `dir` (made if missing) as SAELens reads it.
+    /// Writes the folder `dir` (made if missing) as SAELens reads it; an older file stays whole
+    /// until the new one is.
     ///
     /// # Errors
     /// [`Error::Io`] when the folder or a file cannot be written.
@@ -21,20 +22,17 @@ impl StandardSae {
         std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
         let cfg_path = dir.join(CFG);
         let text = serde_json::to_string_pretty(&Value::Object(self.cfg_json()))?;
-        let tensors: HashMap<&str, Tensor> = [
+        let tensors = [
             ("W_enc", self.w_enc.contiguous()?),
             ("b_enc", self.b_enc.contiguous()?),
             ("W_dec", self.w_dec.contiguous()?),
             ("b_dec", self.b_dec.contiguous()?),
-        ]
-        .into();
+        ];
         let weights = dir.join(WEIGHTS);
-        candle_core::safetensors::save(&tensors, &weights).map_err(|e| Error::Io {
-            action: "write",
-            path: weights,
-            source: std::io::Error::other(e.to_string()),
-        })?;
-        std::fs::write(&cfg_path, text).map_err(Error::io("write", cfg_path))
+        let bytes = safetensors::serialize(tensors, None)
+            .map_err(|e| Error::format(&weights, "safetensors file", e))?;
+        write_whole(&weights, &bytes)?;
+        write_whole(&cfg_path, text.as_bytes())
     }
 
     /// Reads a folder written by SAELens or by [`StandardSae::save`], onto the CPU.

@@ -6,6 +6,7 @@ use super::kernels;
 use super::step::{StandardParams, StandardStep};
 use super::work::product;
 use crate::config::SaeConfig;
+use crate::error::{Error, Result};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -17,13 +18,25 @@ const SAMPLE: usize = 4_096;
 /// Parameters to start from: random directions, each active on `cfg.init_active` of the rows.
 ///
 /// `rows` are (scaled) activations, `[n, cfg.d_in]`, at least one; `mean` is their mean, `[d_in]`.
+///
+/// # Errors
+/// [`Error::Config`] for a field out of range; [`Error::Shape`] when `rows` is empty or ends within
+/// a row, or `mean` is not `[d_in]`.
 pub fn initial_params(
     cfg: &SaeConfig,
     rows: &[f32],
     mean: &[f32],
     rng: &mut ChaCha8Rng,
-) -> StandardParams {
+) -> Result<StandardParams> {
+    cfg.validate()?;
     let (d, s) = (cfg.d_in, cfg.d_sae);
+    if rows.is_empty() || !rows.len().is_multiple_of(d) {
+        let expected = format!("[n * {d}] for n of at least 1");
+        return Err(Error::shape("the activations", expected, [rows.len()]));
+    }
+    if mean.len() != d {
+        return Err(Error::shape("their mean", [d], [mean.len()]));
+    }
     let n = rows.len() / d;
     let mut w_dec: Vec<f32> = StandardNormal.sample_iter(&mut *rng).take(s * d).collect();
     for w in w_dec.chunks_exact_mut(d) {
@@ -43,9 +56,9 @@ pub fn initial_params(
         b_enc,
         b_dec: vec![0.0; d],
     };
-    scale_encoder(&mut params, &sample);
+    scale_encoder(&mut params, &sample)?;
     params.b_dec.copy_from_slice(mean);
-    params
+    Ok(params)
 }
 
 /// Biases that leave every feature active on a share `active` of the sample.
@@ -59,9 +72,13 @@ fn thresholds(w_dec: &[f32], sample: &[f32], d: usize, active: f64) -> Vec<f32> 
         .collect()
 }
 
-/// Scales the encoder by the factor that minimises the squared error on centred inputs: the error
-/// is a parabola in it, known from its values at 0, 1 and 2.
-fn scale_encoder(params: &mut StandardParams, sample: &[f32]) {
+/// Scales the encoder by the factor that minimises the squared error on `sample`, centred inputs
+/// `[n, d_in]` (so `params.b_dec` is 0): the error is a parabola in it, known from its values at 0,
+/// 1 and 2. What is active stays active, to rounding.
+///
+/// # Errors
+/// Those of [`StandardStep::new`] and [`StandardStep::squared_errors`].
+pub(crate) fn scale_encoder(params: &mut StandardParams, sample: &[f32]) -> Result<()> {
     let scaled = |c: f32| {
         let mut p = params.clone();
         p.w_enc_t
@@ -70,11 +87,11 @@ fn scale_encoder(params: &mut StandardParams, sample: &[f32]) {
             .for_each(|w| *w *= c);
         p
     };
-    let error = |c: f32| -> f64 {
-        let errors = StandardStep::new(scaled(c), 0.0, 0.0).squared_errors(sample);
-        errors.iter().map(|&e| f64::from(e)).sum()
+    let error = |c: f32| -> Result<f64> {
+        let errors = StandardStep::new(scaled(c), 0.0, 0.0)?.squared_errors(sample)?;
+        Ok(errors.iter().map(|&e| f64::from(e)).sum())
     };
-    let (e0, e1, e2) = (error(0.0), error(1.0), error(2.0));
+    let (e0, e1, e2) = (error(0.0)?, error(1.0)?, error(2.0)?);
     let curvature = (e2 - 2.0 * e1 + e0) / 2.0;
     let slope = e1 - e0 - curvature;
     let best = -slope / (2.0 * curvature);
@@ -82,6 +99,7 @@ fn scale_encoder(params: &mut StandardParams, sample: &[f32]) {
     if best.is_finite() && best > 0.0 {
         *params = scaled(best as f32);
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -102,10 +120,11 @@ mod tests {
             .sample_iter(&mut rng)
             .take(4_096 * 16)
             .collect();
-        let params = initial_params(&cfg, &rows, &[0.5; 16], &mut rng);
+        let params = initial_params(&cfg, &rows, &[0.5; 16], &mut rng).unwrap();
         let squares = |x: &[f32]| x.iter().map(|v| (v - 0.5) * (v - 0.5)).sum::<f32>();
         let before = squares(&rows) / 4_096.0;
-        let figures = StandardStep::new(params.clone(), 0.9, 0.99).step(&rows, 1e-9, 0.0);
+        let mut step = StandardStep::new(params.clone(), 0.9, 0.99).unwrap();
+        let figures = step.step(&rows, 1e-9, 0.0).unwrap();
         let l0 = figures.l0 / 50.0;
         assert!((l0 - 0.05).abs() < 0.005, "active share {l0}");
         assert!(
@@ -126,12 +145,29 @@ mod tests {
             ..SaeConfig::default()
         };
         let rows = vec![2.0; 40 * 4];
-        let params = initial_params(&cfg, &rows, &[2.0; 4], &mut ChaCha8Rng::seed_from_u64(2));
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let params = initial_params(&cfg, &rows, &[2.0; 4], &mut rng).unwrap();
         let all = params
             .w_enc_t
             .iter()
             .chain(&params.w_dec)
             .chain(&params.b_enc);
         assert!(all.chain(&params.b_dec).all(|v| v.is_finite()));
+    }
+
+    #[test]
+    fn activations_that_do_not_fit_are_refused() {
+        let cfg = SaeConfig {
+            d_in: 4,
+            d_sae: 6,
+            ..SaeConfig::default()
+        };
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        for (n, n_mean) in [(0, 4), (7, 4), (8, 3)] {
+            let outcome = initial_params(&cfg, &vec![1.0; n], &vec![0.0; n_mean], &mut rng);
+            assert!(matches!(outcome, Err(Error::Shape { .. })), "{n} {n_mean}");
+        }
+        let cfg = SaeConfig { d_in: 0, ..cfg };
+        assert!(initial_params(&cfg, &[], &[], &mut rng).is_err());
     }
 }

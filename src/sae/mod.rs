@@ -22,6 +22,7 @@ pub use active::{ActiveFeatures, FeatureActivity};
 pub use buffer::ActivationBuffer;
 pub use history::SaeHistory;
 pub use init::initial_params;
+pub(crate) use init::scale_encoder;
 pub use resample::resample_dead;
 pub use standard::StandardSae;
 pub use step::{DENSE_ABOVE, StandardGrads, StandardParams, StandardStep, StepFigures};

@@ -3,6 +3,7 @@
 //! `0.2 x` the mean norm of the alive ones. Bricken et al. 2023, appendix "neuron resampling".
 
 use super::step::StandardStep;
+use crate::error::Result;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 
@@ -13,27 +14,30 @@ const ENCODER_SHARE: f32 = 0.2;
 ///
 /// `x` is `[n, d_in]`, a sample of the training activations. The moved features' Adam moments
 /// start from zero and their encoder bias is 0.
+///
+/// # Errors
+/// Those of [`StandardStep::squared_errors`], where there is a feature to move.
 pub fn resample_dead(
     step: &mut StandardStep,
     x: &[f32],
     silent_steps: usize,
     rng: &mut ChaCha8Rng,
-) -> usize {
+) -> Result<usize> {
     let dead: Vec<usize> = (0..step.params().d_sae)
         .filter(|&j| step.silent_steps()[j] as usize >= silent_steps)
         .collect();
     if dead.is_empty() {
-        return 0;
+        return Ok(0);
     }
     let weights: Vec<f64> = step
-        .squared_errors(x)
+        .squared_errors(x)?
         .into_iter()
         .map(|e| f64::from(e).powi(2))
         .map(|w| if w.is_finite() { w } else { 0.0 })
         .collect();
     // Nothing to gain where every input is reconstructed exactly.
     let Ok(draw) = WeightedAliasIndex::new(weights) else {
-        return 0;
+        return Ok(0);
     };
     let encoder_norm = ENCODER_SHARE * mean_alive_encoder_norm(step, &dead);
     let d = step.params().d_in;
@@ -47,9 +51,9 @@ pub fn resample_dead(
         {
             *r = x - b;
         }
-        step.replace_feature(j, &row, encoder_norm);
+        step.replace_feature(j, &row, encoder_norm)?;
     }
-    dead.len()
+    Ok(dead.len())
 }
 
 fn mean_alive_encoder_norm(step: &StandardStep, dead: &[usize]) -> f32 {

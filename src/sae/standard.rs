@@ -95,15 +95,24 @@ impl StandardSae {
 
     /// The parameters as plain vectors, to train on from here.
     ///
+    /// A training step subtracts `b_dec` from its input; where this autoencoder does not, the
+    /// encoder's bias makes up for it (`b_enc + b_dec W_enc`), so that the function stays the same.
+    ///
     /// # Errors
     /// [`Error::Candle`] when a tensor cannot be read back from its device.
     pub fn to_params(&self) -> Result<StandardParams> {
+        let b_enc = if self.apply_b_dec_to_input {
+            self.b_enc.clone()
+        } else {
+            let shift = self.b_dec.unsqueeze(0)?.matmul(&self.w_enc)?; // [1, d_sae]
+            (&self.b_enc + shift.squeeze(0)?)?
+        };
         Ok(StandardParams {
             d_in: self.d_in(),
             d_sae: self.d_sae(),
             w_enc_t: self.w_enc.t()?.flatten_all()?.to_vec1()?,
             w_dec: self.w_dec.flatten_all()?.to_vec1()?,
-            b_enc: self.b_enc.to_vec1()?,
+            b_enc: b_enc.to_vec1()?,
             b_dec: self.b_dec.to_vec1()?,
         })
     }
@@ -224,21 +233,35 @@ fn with_last(dims: &[usize], last: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+    use rand_distr::{Distribution, StandardNormal};
 
-    fn tiny() -> StandardSae {
-        let dev = Device::Cpu;
+    /// Normal draws, the same on every run.
+    fn normal(shape: &[usize], seed: u64) -> Tensor {
+        let rng = ChaCha8Rng::seed_from_u64(seed);
+        let n = shape.iter().product();
+        let values: Vec<f32> = StandardNormal.sample_iter(rng).take(n).collect();
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    }
+
+    fn random(d_in: usize, d_sae: usize, seed: u64) -> StandardSae {
         StandardSae::new(
-            Tensor::randn(0f32, 1.0, (3, 5), &dev).unwrap(),
-            Tensor::randn(0f32, 1.0, 5, &dev).unwrap(),
-            Tensor::randn(0f32, 1.0, (5, 3), &dev).unwrap(),
-            Tensor::randn(0f32, 1.0, 3, &dev).unwrap(),
+            normal(&[d_in, d_sae], seed),
+            normal(&[d_sae], seed + 1),
+            normal(&[d_sae, d_in], seed + 2),
+            normal(&[d_in], seed + 3),
         )
         .unwrap()
     }
 
+    fn tiny() -> StandardSae {
+        random(3, 5, 1)
+    }
+
     #[test]
     fn leading_axes_are_kept() {
-        let x = Tensor::randn(0f32, 1.0, (2, 4, 3), &Device::Cpu).unwrap();
+        let x = normal(&[2, 4, 3], 9);
         let sae = tiny();
         assert_eq!(sae.encode(&x).unwrap().dims(), [2, 4, 5]);
         let flat = sae.reconstruct(&x.reshape((8, 3)).unwrap()).unwrap();
@@ -253,18 +276,10 @@ mod tests {
     #[test]
     fn lists_are_the_dense_activations() {
         // No multiple of the kernels' rows, chunks or panels; with and without b_dec in the input.
-        let dev = Device::Cpu;
-        let random = |shape: &[usize]| Tensor::randn(0f32, 1.0, shape, &dev).unwrap();
-        let mut sae = StandardSae::new(
-            random(&[7, 45]),
-            random(&[45]),
-            random(&[45, 7]),
-            random(&[7]),
-        )
-        .unwrap();
+        let mut sae = random(7, 45, 5);
         for (shape, apply) in [([3, 67, 7], true), ([1, 96, 7], false), ([0, 5, 7], true)] {
             sae.apply_b_dec_to_input = apply;
-            let x = random(&shape);
+            let x = normal(&shape, 10);
             let lists = sae.encode_sparse(&x).unwrap();
             let (activity, counted) = (sae.activity(&x).unwrap(), FeatureActivity::of(&lists));
             assert_eq!(activity.n_rows, counted.n_rows);
@@ -276,7 +291,7 @@ mod tests {
             let dense = dense.to_vec2::<f32>().unwrap();
             assert_eq!(lists.n_rows(), dense.len());
             for (i, want) in dense.iter().enumerate() {
-                let mut got = vec![0f32; 45];
+                let mut got = [0f32; 45];
                 let (features, acts) = lists.row(i);
                 for (&j, &act) in features.iter().zip(acts) {
                     got[j as usize] = act;
@@ -319,6 +334,27 @@ mod tests {
         let back = StandardSae::from_params(sae.to_params().unwrap(), &Device::Cpu).unwrap();
         for (a, b) in [(&sae.w_enc, &back.w_enc), (&sae.w_dec, &back.w_dec)] {
             assert_eq!(a.to_vec2::<f32>().unwrap(), b.to_vec2::<f32>().unwrap());
+        }
+    }
+
+    #[test]
+    fn plain_vectors_give_the_same_function_whether_or_not_b_dec_is_subtracted() {
+        let x = normal(&[20, 7], 11);
+        for apply in [true, false] {
+            let mut sae = random(7, 45, 5);
+            sae.apply_b_dec_to_input = apply;
+            let back = StandardSae::from_params(sae.to_params().unwrap(), &Device::Cpu).unwrap();
+            for (a, b) in [
+                (sae.encode(&x).unwrap(), back.encode(&x).unwrap()),
+                (sae.reconstruct(&x).unwrap(), back.reconstruct(&x).unwrap()),
+            ] {
+                let difference = (a - b).unwrap().abs().unwrap().max_all().unwrap();
+                let difference = difference.to_scalar::<f32>().unwrap();
+                assert!(
+                    difference < 1e-4,
+                    "apply_b_dec_to_input {apply}: {difference}"
+                );
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use super::adam::AdamStep;
 use super::encode::PackedEncoder;
 use super::kernels;
 use super::work::Work;
+use crate::error::{Error, Result};
 
 /// Above this share of active entries dense products are faster than lists.
 pub const DENSE_ABOVE: f64 = 0.15;
@@ -23,6 +24,30 @@ pub struct StandardParams {
     pub b_enc: Vec<f32>,
     /// `[d_in]`.
     pub b_dec: Vec<f32>,
+}
+
+impl StandardParams {
+    /// Checks that the four vectors are as long as the two widths say.
+    fn check(&self) -> Result<()> {
+        let (d, s) = (self.d_in, self.d_sae);
+        for (what, n) in [("d_in", d), ("d_sae", s)] {
+            if n == 0 {
+                return Err(Error::argument(what, n, "must be at least 1"));
+            }
+        }
+        let expected: [(&str, &[f32], &[usize]); 4] = [
+            ("w_enc_t", &self.w_enc_t, &[s, d]),
+            ("w_dec", &self.w_dec, &[s, d]),
+            ("b_enc", &self.b_enc, &[s]),
+            ("b_dec", &self.b_dec, &[d]),
+        ];
+        for (name, vector, shape) in expected {
+            if vector.len() != shape.iter().product::<usize>() {
+                return Err(Error::shape(name, shape, [vector.len()]));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Gradients of the loss with respect to each parameter, in the parameters' layout.
@@ -93,10 +118,20 @@ pub struct StandardStep {
 }
 
 impl StandardStep {
-    /// Starts training from `params`, with Adam's two decay rates.
-    pub fn new(params: StandardParams, beta1: f64, beta2: f64) -> Self {
+    /// Starts training from `params`, with Adam's two decay rates, both in [0, 1).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] naming the first vector that is not as long as `d_in` and `d_sae` say;
+    /// [`Error::Argument`] for a width of 0 or a decay rate out of its range.
+    pub fn new(params: StandardParams, beta1: f64, beta2: f64) -> Result<Self> {
+        params.check()?;
+        for (what, beta) in [("beta1", beta1), ("beta2", beta2)] {
+            if !(0.0..1.0).contains(&beta) {
+                return Err(Error::argument(what, beta, "must lie in [0, 1)"));
+            }
+        }
         let (d_in, d_sae) = (params.d_in, params.d_sae);
-        Self {
+        Ok(Self {
             packed: PackedEncoder::new(&params.w_enc_t, &params.b_enc, d_in),
             adam_enc: Moments::zeros(d_sae * d_in),
             adam_dec: Moments::zeros(d_sae * d_in),
@@ -109,7 +144,7 @@ impl StandardStep {
             silent: vec![0; d_sae],
             dense_above: DENSE_ABOVE,
             work: Work::default(),
-        }
+        })
     }
 
     /// Share of active entries above which the dense path is taken (1: never, 0: always).
@@ -146,8 +181,11 @@ impl StandardStep {
     }
 
     /// One step on `x`, `[n, d_in]`: gradients, Adam, decoder rows back to unit length.
-    pub fn step(&mut self, x: &[f32], lr: f64, l1_coeff: f64) -> StepFigures {
-        let figures = self.forward(x);
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when `x` is empty or ends within a row.
+    pub fn step(&mut self, x: &[f32], lr: f64, l1_coeff: f64) -> Result<StepFigures> {
+        let figures = self.forward(x)?;
         let l1 = self.l1_a_token(x, l1_coeff);
         if figures.dense {
             self.work.dense_gradients(&self.params, l1);
@@ -155,12 +193,15 @@ impl StandardStep {
         self.steps += 1;
         let adam = AdamStep::new(lr, self.beta1, self.beta2, self.steps);
         self.update(&adam, l1, figures.dense);
-        figures
+        Ok(figures)
     }
 
     /// Figures and gradients of the loss on `x`, `[n, d_in]`, with no update.
-    pub fn gradients(&mut self, x: &[f32], l1_coeff: f64) -> (StepFigures, StandardGrads) {
-        let figures = self.forward(x);
+    ///
+    /// # Errors
+    /// As [`StandardStep::step`].
+    pub fn gradients(&mut self, x: &[f32], l1_coeff: f64) -> Result<(StepFigures, StandardGrads)> {
+        let figures = self.forward(x)?;
         let l1 = self.l1_a_token(x, l1_coeff);
         let (d, s) = (self.params.d_in, self.params.d_sae);
         let mut grads = StandardGrads::zeros(d, s);
@@ -182,19 +223,39 @@ impl StandardStep {
         for (j, gb) in grads.b_enc.iter().enumerate() {
             kernels::add_scaled(-gb, &self.params.w_enc_t[j * d..][..d], &mut grads.b_dec);
         }
-        (figures, grads)
+        Ok((figures, grads))
     }
 
-    /// Squared reconstruction error of each token of `x`, `[n, d_in]`, summed over `d_in`.
-    pub fn squared_errors(&mut self, x: &[f32]) -> Vec<f32> {
-        self.forward(x);
-        self.work.squared_errors(self.params.d_in)
+    /// Squared reconstruction error of each token of `x`, `[n, d_in]`, summed over `d_in`. `[n]`
+    ///
+    /// # Errors
+    /// As [`StandardStep::step`].
+    pub fn squared_errors(&mut self, x: &[f32]) -> Result<Vec<f32>> {
+        self.forward(x)?;
+        Ok(self.work.squared_errors(self.params.d_in))
     }
 
     /// Moves feature `j`: decoder row `direction` at unit length, encoder column the same
-    /// direction at length `encoder_norm`, bias 0, Adam's moments 0.
-    pub fn replace_feature(&mut self, j: usize, direction: &[f32], encoder_norm: f32) {
-        let d = self.params.d_in;
+    /// direction at length `encoder_norm`, bias 0, Adam's moments 0. A direction of zeros has no
+    /// unit length and stays one of zeros.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when there is no feature `j`; [`Error::Shape`] when `direction` is not
+    /// `[d_in]`.
+    pub fn replace_feature(
+        &mut self,
+        j: usize,
+        direction: &[f32],
+        encoder_norm: f32,
+    ) -> Result<()> {
+        let (d, s) = (self.params.d_in, self.params.d_sae);
+        if j >= s {
+            let reason = format!("there are features 0 to {}", s - 1);
+            return Err(Error::argument("feature", j, reason));
+        }
+        if direction.len() != d {
+            return Err(Error::shape("direction", [d], [direction.len()]));
+        }
         let row = j * d..(j + 1) * d;
         let w_dec = &mut self.params.w_dec[row.clone()];
         w_dec.copy_from_slice(direction);
@@ -211,11 +272,19 @@ impl StandardStep {
         self.adam_b_enc.v[j] = 0.0;
         self.silent[j] = 0;
         self.packed.set_feature(j, &self.params.w_enc_t[row], 0.0);
+        Ok(())
     }
 
-    fn forward(&mut self, x: &[f32]) -> StepFigures {
-        self.work
-            .forward(&self.params, &self.packed, x, self.dense_above)
+    /// The door of every pass: inside, rows are whole and there is at least one.
+    fn forward(&mut self, x: &[f32]) -> Result<StepFigures> {
+        let d = self.params.d_in;
+        if x.is_empty() || !x.len().is_multiple_of(d) {
+            let expected = format!("[n * {d}] for n of at least 1");
+            return Err(Error::shape("the inputs", expected, [x.len()]));
+        }
+        Ok(self
+            .work
+            .forward(&self.params, &self.packed, x, self.dense_above))
     }
 
     /// Gradient of the L1 term with respect to one act.

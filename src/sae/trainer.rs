@@ -38,30 +38,78 @@ pub fn train_sae(
     reporter: &mut dyn Reporter,
 ) -> Result<(StandardSae, SaeHistory)> {
     cfg.validate()?;
-    let start = Instant::now();
-    let mut buffer = ActivationBuffer::new(model, data, cfg)?;
-    let stats = Statistics::of(buffer.rows(), cfg);
-    let mut rng = ChaCha8Rng::seed_from_u64(cfg.seed);
-    let sample: Vec<f32> = first_rows(buffer.rows(), cfg.d_in)
-        .iter()
-        .map(|v| v * stats.scale)
-        .collect();
-    let params = initial_params(cfg, &sample, &stats.mean, &mut rng);
-    let mut step = StandardStep::new(params, cfg.beta1, cfg.beta2);
-    let mut history = SaeHistory {
-        input_scale: f64::from(stats.scale),
-        ..SaeHistory::default()
-    };
+    let mut run = Run::start(model, data, cfg)?;
     let mut progress = Progress::new(reporter, "train SAE", "step", cfg.steps as u64)
         .curves("loss terms (per token)", &["l2", "l1"]);
-    let mut batch = Vec::new();
     for t in 1..=cfg.steps {
         if progress.interrupted() {
-            history.interrupted = true;
+            run.history.interrupted = true;
             break;
         }
-        next_scaled(&mut buffer, cfg.batch_size, stats.scale, &mut batch)?;
-        let figures = step.step(&batch, learning_rate(cfg, t), l1_weight(cfg, t));
+        let figures = run.step(t)?;
+        if t.is_multiple_of(cfg.log_every) || t == cfg.steps {
+            record(&mut run.history, t, &figures, &run.step, cfg, &run.stats);
+            progress.update(t as u64, &latest(&run.history));
+        }
+        if resamples_at(cfg, t) {
+            run.resample(t)?;
+        }
+    }
+    progress.finish();
+    let mut history = run.history;
+    history.seconds = run.began.elapsed().as_secs_f64();
+    history.tokens_per_second = history.tokens as f64 / history.seconds.max(1e-9);
+    let params = unscaled(run.step.into_params(), run.stats.scale);
+    let mut sae = StandardSae::from_params(params, model.device())?;
+    sae.hook_name = Some(cfg.hook_name.clone());
+    Ok((sae, history))
+}
+
+/// A training run: what it reads, what it learns, what it has recorded.
+struct Run<'c> {
+    cfg: &'c SaeConfig,
+    buffer: ActivationBuffer,
+    stats: Statistics,
+    step: StandardStep,
+    rng: ChaCha8Rng,
+    history: SaeHistory,
+    /// Scaled activations, reused from step to step.
+    batch: Vec<f32>,
+    began: Instant,
+}
+
+impl<'c> Run<'c> {
+    fn start(model: &Transformer, data: &Dataset, cfg: &'c SaeConfig) -> Result<Self> {
+        let began = Instant::now();
+        let buffer = ActivationBuffer::new(model, data, cfg)?;
+        let stats = Statistics::of(buffer.rows(), cfg);
+        let mut rng = ChaCha8Rng::seed_from_u64(cfg.seed);
+        let sample: Vec<f32> = first_rows(buffer.rows(), cfg.d_in)
+            .iter()
+            .map(|v| v * stats.scale)
+            .collect();
+        let params = initial_params(cfg, &sample, &stats.mean, &mut rng)?;
+        Ok(Self {
+            cfg,
+            buffer,
+            step: StandardStep::new(params, cfg.beta1, cfg.beta2)?,
+            rng,
+            history: SaeHistory {
+                input_scale: f64::from(stats.scale),
+                ..SaeHistory::default()
+            },
+            stats,
+            batch: Vec::new(),
+            began,
+        })
+    }
+
+    /// Optimiser step `t`, counted from 1.
+    fn step(&mut self, t: usize) -> Result<StepFigures> {
+        let cfg = self.cfg;
+        self.next_batch(cfg.batch_size)?;
+        let (lr, l1) = (learning_rate(cfg, t), l1_weight(cfg, t));
+        let figures = self.step.step(&self.batch, lr, l1)?;
         if !figures.l2.is_finite() {
             return Err(Error::NotFinite {
                 what: "SAE loss",
@@ -69,31 +117,28 @@ pub fn train_sae(
                 step: t,
             });
         }
-        history.steps = t;
-        history.tokens += cfg.batch_size;
-        history.seconds = start.elapsed().as_secs_f64();
-        if t.is_multiple_of(cfg.log_every) || t == cfg.steps {
-            record(&mut history, t, &figures, &step, cfg, &stats);
-            progress.update(t as u64, &latest(&history));
-        }
-        if resamples_at(cfg, t) {
-            next_scaled(
-                &mut buffer,
-                RESAMPLE_TOKENS.min(cfg.buffer_tokens),
-                stats.scale,
-                &mut batch,
-            )?;
-            let moved = resample_dead(&mut step, &batch, cfg.dead_steps, &mut rng);
-            history.resampled.push((t, moved));
-        }
+        self.history.steps = t;
+        self.history.tokens += cfg.batch_size;
+        self.history.seconds = self.began.elapsed().as_secs_f64();
+        Ok(figures)
     }
-    history.seconds = start.elapsed().as_secs_f64();
-    history.tokens_per_second = history.tokens as f64 / history.seconds.max(1e-9);
-    progress.finish();
-    let mut sae =
-        StandardSae::from_params(unscaled(step.into_params(), stats.scale), model.device())?;
-    sae.hook_name = Some(cfg.hook_name.clone());
-    Ok((sae, history))
+
+    /// Moves the features that are dead after step `t`.
+    fn resample(&mut self, t: usize) -> Result<()> {
+        self.next_batch(RESAMPLE_TOKENS.min(self.cfg.buffer_tokens))?;
+        let silent = self.cfg.dead_steps;
+        let moved = resample_dead(&mut self.step, &self.batch, silent, &mut self.rng)?;
+        self.history.resampled.push((t, moved));
+        Ok(())
+    }
+
+    /// The next `n` activations, scaled, into `batch`.
+    fn next_batch(&mut self, n: usize) -> Result<()> {
+        self.buffer.next_batch(n, &mut self.batch)?;
+        let scale = self.stats.scale;
+        self.batch.iter_mut().for_each(|v| *v *= scale);
+        Ok(())
+    }
 }
 
 /// What initialisation and figures need to know about the activations.
@@ -150,17 +195,6 @@ fn unscaled(mut params: StandardParams, scale: f32) -> StandardParams {
 
 fn first_rows(rows: &[f32], d_in: usize) -> &[f32] {
     &rows[..rows.len().min(STATISTICS_ROWS * d_in)]
-}
-
-fn next_scaled(
-    buffer: &mut ActivationBuffer,
-    n: usize,
-    scale: f32,
-    batch: &mut Vec<f32>,
-) -> Result<()> {
-    buffer.next_batch(n, batch)?;
-    batch.iter_mut().for_each(|v| *v *= scale);
-    Ok(())
 }
 
 /// Linear warm-up, then constant, then linear to 0 over the last `decay_frac` of the steps.

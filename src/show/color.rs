@@ -14,6 +14,24 @@ impl Rgb {
         format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
     }
 
+    /// The colour that `#rrggbb` names; in a constant, another text is a compile error.
+    pub(super) const fn of_hex(text: &str) -> Rgb {
+        let text = text.as_bytes();
+        assert!(text.len() == 7 && text[0] == b'#', "not #rrggbb");
+        let mut bytes = [0; 3];
+        let mut i = 0;
+        while i < 6 {
+            let digit = match text[1 + i] {
+                c @ b'0'..=b'9' => c - b'0',
+                c @ b'a'..=b'f' => c - b'a' + 10,
+                _ => panic!("not #rrggbb in lower case"),
+            };
+            bytes[i / 2] = bytes[i / 2] * 16 + digit;
+            i += 1;
+        }
+        Rgb(bytes[0], bytes[1], bytes[2])
+    }
+
     /// Black or white text, whichever contrasts more: at least 4.5 to 1 (WCAG 2.1).
     pub fn ink(self) -> Rgb {
         // Contrast with white, 1.05 / (l + 0.05), equals that with black,

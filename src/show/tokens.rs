@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 
 const RED: Rgb = Rgb(0xff, 0x66, 0x5c);
 const BLUE: Rgb = Rgb(0x55, 0x9c, 0xff);
+const CARD: Rgb = Rgb::of_hex(CARD_FILL);
 
 /// A token as it is shown: spaces as `·`, newlines as `↩`, tabs as `→`.
 ///
@@ -164,15 +165,13 @@ impl TokenView {
 
 /// The background of a token; zero is the card itself.
 fn fill(value: f64, full: f64) -> Rgb {
-    let card = Rgb(0xfd, 0xfd, 0xfc);
-    debug_assert_eq!(card.hex(), CARD_FILL);
     if !value.is_finite() {
         return super::color::MISSING;
     }
     if full <= 0.0 {
-        return card;
+        return CARD;
     }
-    card.mix(if value < 0.0 { RED } else { BLUE }, value.abs() / full)
+    CARD.mix(if value < 0.0 { RED } else { BLUE }, value.abs() / full)
 }
 
 impl Show for TokenView {

@@ -5,9 +5,9 @@
 
 use super::adamw::AdamWState;
 use super::history::TrainingHistory;
-use super::metrics::write_atomic;
 use crate::config::{TrainingConfig, TransformerConfig};
 use crate::error::{Error, Result};
+use crate::file::write_whole;
 use candle_core::{Device, Tensor, Var};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub struct Checkpoint {
     pub config: TrainingConfig,
     /// Digest of the corpus that it trained on.
     pub data_digest: String,
+    /// Digest of its training and validation tokens ([`Dataset::split_digest`](crate::data::Dataset::split_digest)).
+    pub split_digest: String,
     /// What it has recorded.
     pub history: TrainingHistory,
     /// Parameters by name.
@@ -43,6 +45,7 @@ struct Header {
     step: usize,
     config: TrainingConfig,
     data_digest: String,
+    split_digest: String,
     history: TrainingHistory,
 }
 
@@ -53,6 +56,7 @@ impl Checkpoint {
             step: self.step,
             config: self.config.clone(),
             data_digest: self.data_digest.clone(),
+            split_digest: self.split_digest.clone(),
             history: self.history.clone(),
         };
         let info = HashMap::from([
@@ -64,7 +68,7 @@ impl Checkpoint {
         let moments = moments.map(|(n, t)| (format!("{MOMENTS}{n}"), t));
         let bytes = safetensors::serialize(params.chain(moments), Some(info))
             .map_err(|e| Error::format(path, "checkpoint", e))?;
-        write_atomic(path, &bytes)
+        write_whole(path, &bytes)
     }
 
     /// Reads a checkpoint.
@@ -100,6 +104,7 @@ impl Checkpoint {
             model,
             config: header.config,
             data_digest: header.data_digest,
+            split_digest: header.split_digest,
             history: header.history,
             params,
             optimizer,
@@ -145,6 +150,7 @@ mod tests {
             model: TransformerConfig::default(),
             config: TrainingConfig::default(),
             data_digest: "d".to_owned(),
+            split_digest: "s".to_owned(),
             history,
             params: vec![
                 (
@@ -171,6 +177,8 @@ mod tests {
         saved.save(&path)?;
         let loaded = Checkpoint::load(&path, &Device::Cpu)?;
         assert_eq!(loaded.history, saved.history);
+        let digests = |c: &Checkpoint| (c.data_digest.clone(), c.split_digest.clone());
+        assert_eq!(digests(&loaded), digests(&saved));
         assert_eq!(
             (&loaded.config, &loaded.model),
             (&saved.config, &saved.model)

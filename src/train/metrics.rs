@@ -5,6 +5,7 @@
 
 use super::tensorboard::EventWriter;
 use crate::error::{Error, Result};
+use crate::file::write_whole;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -54,7 +55,7 @@ impl RunFolder {
         fs::create_dir_all(&checkpoints).map_err(Error::io("create", &checkpoints))?;
         let mut text = serde_json::to_string_pretty(config)?;
         text.push('\n');
-        write_atomic(&dir.join("config.json"), text.as_bytes())?;
+        write_whole(&dir.join("config.json"), text.as_bytes())?;
         Self::open(dir, None)
     }
 
@@ -65,7 +66,7 @@ impl RunFolder {
             kept.push_str(&serde_json::to_string(metric)?);
             kept.push('\n');
         }
-        write_atomic(&dir.join("metrics.jsonl"), kept.as_bytes())?;
+        write_whole(&dir.join("metrics.jsonl"), kept.as_bytes())?;
         Self::open(dir, Some(step + 1))
     }
 
@@ -156,24 +157,6 @@ fn set_aside(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes `bytes` beside `path` and renames: a reader sees the old file or the new one, never a part.
-pub(super) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let aside = path.with_file_name(name);
-    let write = || {
-        let mut file = File::create(&aside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&aside, path)
-    };
-    write().map_err(|e| {
-        // The first error is the one to tell; the leftover is removed where that is possible.
-        let _ = fs::remove_file(&aside);
-        Error::io("write", path)(e)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,22 +208,6 @@ mod tests {
         assert!(note.exists());
         assert_eq!(RunFolder::metrics(dir.path())?[0].step, 3);
         assert_eq!(RunFolder::metrics(&dir.path().join("earlier"))?[0].step, 2);
-        Ok(())
-    }
-
-    #[test]
-    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() -> Result<()> {
-        let dir = folder()?;
-        let path = dir.path().join("x.json");
-        write_atomic(&path, b"old and longer")?;
-        write_atomic(&path, b"new")?;
-        assert_eq!(fs::read(&path).map_err(Error::io("read", &path))?, b"new");
-        let n = fs::read_dir(dir.path())
-            .map_err(Error::io("read", dir.path()))?
-            .count();
-        assert_eq!(n, 1);
-        let nowhere = dir.path().join("missing").join("x.json");
-        assert!(matches!(write_atomic(&nowhere, b""), Err(Error::Io { .. })));
         Ok(())
     }
 }

@@ -51,12 +51,13 @@ pub fn train(
 /// Goes on with the run in `cfg.run_dir` from its last checkpoint, to `cfg.steps` steps.
 ///
 /// With the configuration of the first part, parameters and history come out as the same bits as
-/// those of a run that was never stopped (times apart). `model` must have the shape of the
-/// checkpoint's; its own parameters are replaced. More steps than at first stretch the schedule.
+/// those of a run that was never stopped (times apart). `model` must have the configuration of
+/// the checkpoint's, the device apart; its own parameters are replaced. More steps than at first
+/// stretch the schedule.
 ///
 /// # Errors
-/// No `run_dir` or no checkpoint there; a checkpoint of another model, corpus, seed or batch
-/// size; and those of [`train`].
+/// No `run_dir` or no checkpoint there; a checkpoint of another model, corpus, split, seed or
+/// batch size; and those of [`train`].
 pub fn resume(
     model: &Transformer,
     data: &Dataset,
@@ -76,6 +77,7 @@ struct Trainer<'a> {
     optimizer: AdamW,
     schedule: Schedule,
     batches: Batches,
+    split_digest: String,
     history: TrainingHistory,
     /// Copies of `params` at the lowest validation loss.
     best: Vec<Tensor>,
@@ -123,6 +125,7 @@ impl<'a> Trainer<'a> {
             optimizer,
             schedule: Schedule::new(cfg),
             batches: Batches::new(&data.train, n_ctx, cfg.batch_size, cfg.seed),
+            split_digest: data.split_digest(),
             history: TrainingHistory {
                 best_val: f64::INFINITY,
                 ..TrainingHistory::default()
@@ -267,6 +270,7 @@ impl<'a> Trainer<'a> {
             model: self.model.cfg().clone(),
             config: self.cfg.clone(),
             data_digest: self.data.digest.clone(),
+            split_digest: self.split_digest.clone(),
             history: self.history.clone(),
             params: params.collect(),
             optimizer: match with_optimizer {
@@ -313,7 +317,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// A run goes on only on the same batches.
+    /// A run goes on only with the same function on the same batches, evaluated on the same text.
     fn check_same_run(&self, last: &Checkpoint) -> Result<()> {
         let (old, new) = (&last.config, self.cfg);
         if old.seed != new.seed {
@@ -327,6 +331,22 @@ impl<'a> Trainer<'a> {
         if last.data_digest != self.data.digest {
             let reason = format!("the run in run_dir was on the corpus {}", last.data_digest);
             return Err(Error::argument("corpus digest", &self.data.digest, reason));
+        }
+        if last.split_digest != self.split_digest {
+            let reason = format!(
+                "the run in run_dir was on another split of this corpus ({}); load the data with \
+                 the seed, train_frac, val_frac and compact_vocab of its first part",
+                last.split_digest
+            );
+            return Err(Error::argument("split digest", &self.split_digest, reason));
+        }
+        if let Some((field, old, new)) = last.model.first_difference(self.model.cfg()) {
+            return Err(Error::Config {
+                config: "TransformerConfig",
+                field,
+                value: new,
+                reason: format!("the model of the run in run_dir has {old}"),
+            });
         }
         Ok(())
     }

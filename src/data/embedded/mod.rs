@@ -3,6 +3,7 @@
 //! `scene (topic, mood, circle of people) -> turns (speaker, mood) -> sentences -> words`, drawn
 //! by one seed in TinyShakespeare's format (`NAME:`, lines, blank line). Text of our own.
 
+mod clauses;
 mod dice;
 mod factors;
 mod inflect;

@@ -5,7 +5,7 @@ use plotters::style::{Color, RGBColor};
 
 use super::axis::{Axis, place};
 use super::figure::{ChartOptions, Figure};
-use super::sheet::{Plan, draw, nothing_to_draw};
+use super::sheet::{Plan, Plot, draw, nothing_to_draw};
 use crate::error::{Error, Result};
 use crate::show::color::{NEGATIVE, POSITIVE};
 use crate::show::format_number;
@@ -30,23 +30,34 @@ pub fn bar_chart(labels: &[String], values: &[f64], options: &ChartOptions) -> R
             format!("there must be one for each of the {} labels", labels.len()),
         ));
     }
-    let n = labels.len() as f64;
-    let nothing = || nothing_to_draw("bar chart");
+    let x = value_axis(values, options).ok_or_else(|| nothing_to_draw("bar chart"))?;
+    let (y, alt) = (label_axis(labels), alt(labels, values, options));
+    let mut plan = Plan::new("bar chart", options, x, y, alt);
+    plan.plot_height = ROW_PX * (labels.len() as f64).max(2.0);
+    plan.y_mesh = false;
+    draw(plan, |plot| bars(plot, values))
+}
+
+/// An axis over zero, the values and the references, with room at either end for the values'
+/// texts; `None` when no value is finite.
+fn value_axis(values: &[f64], options: &ChartOptions) -> Option<Axis> {
     if values.iter().all(|v| place(*v, false).is_none()) {
-        return Err(nothing());
+        return None;
     }
     let references = options.x_references.iter().map(|r| r.value);
-    let mut x = Axis::covering(values.iter().copied().chain(references), false, true, 6)
-        .ok_or_else(nothing)?;
-    // Room for the values at the ends of the bars.
+    let x = Axis::covering(values.iter().copied().chain(references), false, true, 6)?;
     let span = x.hi - x.lo;
     let (lo, hi) = (
         if x.lo < 0.0 { x.lo - 0.08 * span } else { x.lo },
         if x.hi > 0.0 { x.hi + 0.08 * span } else { x.hi },
     );
-    x = Axis::spanning(lo, hi, false, 6);
-    let y = Axis {
-        lo: n,
+    Some(Axis::spanning(lo, hi, false, 6))
+}
+
+/// An axis with one row a label, the first on top.
+fn label_axis(labels: &[String]) -> Axis {
+    Axis {
+        lo: labels.len() as f64,
         hi: 0.0,
         log: false,
         marks: labels
@@ -57,51 +68,54 @@ pub fn bar_chart(labels: &[String], values: &[f64], options: &ChartOptions) -> R
                 label: edge_spaces(&one_line(label, MAX_LABEL_CHARS)),
             })
             .collect(),
-    };
+    }
+}
+
+/// What the picture shows, in words.
+fn alt(labels: &[String], values: &[f64], options: &ChartOptions) -> String {
     let listed: Vec<String> = labels
         .iter()
         .zip(values)
         .take(12)
         .map(|(label, value)| format!("{} {}", one_line(label, 24), format_number(*value)))
         .collect();
-    let alt = format!(
+    format!(
         "Bar chart: {}. {} bars: {}.",
         options.title,
         labels.len(),
         listed.join(", ")
-    );
-    let mut plan = Plan::new("bar chart", options, x, y, alt);
-    plan.plot_height = ROW_PX * n.max(2.0);
-    plan.y_mesh = false;
-    draw(plan, |plot| {
-        let bars = values.iter().enumerate();
-        let bars = bars.filter(|(_, v)| place(**v, false).is_some());
-        let bars = bars.map(|(i, value)| {
-            let color = if *value < 0.0 { NEGATIVE } else { POSITIVE };
-            let style = RGBColor(color.0, color.1, color.2).filled();
-            let y = i as f64;
-            Rectangle::new([(0.0, y + 0.14), (*value, y + 0.86)], style)
-        });
-        let drawn = plot.chart.draw_series(bars).map(|_| ());
-        drawn.map_err(|e| plot.error(e))?;
-        for (i, value) in values.iter().enumerate() {
-            let shown = place(*value, false).unwrap_or(0.0);
-            let (x, y) = plot.at(shown, i as f64 + 0.5);
-            let (gap, anchor) = if *value < 0.0 {
-                (-40, "end")
-            } else {
-                (40, "start")
-            };
-            let text = format_number(*value).replace('-', "−");
-            plot.label(f64::from(x + gap), f64::from(y + 40), anchor, INK, &text);
-        }
-        let (x, _) = plot.at(0.0, 0.0);
-        let [_, top, _, bottom] = plot.area;
-        plot.overlay.push_str(&format!(
-            "<path d=\"M{x} {top}V{bottom}\" stroke=\"{INK}\" stroke-width=\"10\"/>"
-        ));
-        Ok(())
-    })
+    )
+}
+
+/// The bars, their values and the line at zero.
+fn bars(plot: &mut Plot, values: &[f64]) -> Result<()> {
+    let bars = values.iter().enumerate();
+    let bars = bars.filter(|(_, v)| place(**v, false).is_some());
+    let bars = bars.map(|(i, value)| {
+        let color = if *value < 0.0 { NEGATIVE } else { POSITIVE };
+        let style = RGBColor(color.0, color.1, color.2).filled();
+        let y = i as f64;
+        Rectangle::new([(0.0, y + 0.14), (*value, y + 0.86)], style)
+    });
+    let drawn = plot.chart.draw_series(bars).map(|_| ());
+    drawn.map_err(|e| plot.error(e))?;
+    for (i, value) in values.iter().enumerate() {
+        let shown = place(*value, false).unwrap_or(0.0);
+        let (x, y) = plot.at(shown, i as f64 + 0.5);
+        let (gap, anchor) = if *value < 0.0 {
+            (-40, "end")
+        } else {
+            (40, "start")
+        };
+        let text = format_number(*value).replace('-', "−");
+        plot.label(f64::from(x + gap), f64::from(y + 40), anchor, INK, &text);
+    }
+    let (x, _) = plot.at(0.0, 0.0);
+    let [_, top, _, bottom] = plot.area;
+    plot.overlay.push_str(&format!(
+        "<path d=\"M{x} {top}V{bottom}\" stroke=\"{INK}\" stroke-width=\"10\"/>"
+    ));
+    Ok(())
 }
 
 /// Spaces at the ends, which a page would drop, become `·`.

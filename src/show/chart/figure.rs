@@ -1,6 +1,7 @@
 //! A drawn figure, and what charts are drawn from: options, series, groups.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::file::write_whole;
 use crate::show::{MimeBundle, Show, display};
 
 /// A chart that has been drawn.
@@ -22,13 +23,12 @@ impl Figure {
         let _ = display(self);
     }
 
-    /// Writes the SVG to a file.
+    /// Writes the SVG to a file; an older one of that name stays whole until the new one is.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
-        let path = path.as_ref();
-        std::fs::write(path, &self.svg).map_err(Error::io("write", path))
+        write_whole(path.as_ref(), self.svg.as_bytes())
     }
 }
 

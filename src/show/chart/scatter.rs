@@ -2,9 +2,9 @@
 
 use super::axis::{Axis, place};
 use super::figure::{ChartOptions, Figure, Trace};
-use super::sheet::{Plan, draw, nothing_to_draw};
+use super::sheet::{Plan, Plot, draw, nothing_to_draw};
 use crate::error::Result;
-use crate::show::color::category;
+use crate::show::color::{Rgb, category};
 
 /// Points drawn at most; of more, every n-th is drawn and the text below says so.
 const MAX_POINTS: usize = 4_000;
@@ -14,29 +14,8 @@ const MAX_POINTS: usize = 4_000;
 /// # Errors
 /// When there is no finite point.
 pub fn scatter(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
-    let nothing = || nothing_to_draw("scatter plot");
-    let points = || series.iter().flat_map(|s| &s.points);
-    let finite = |p: &&(f64, f64)| p.0.is_finite() && p.1.is_finite();
-    if !points().any(|p| finite(&p)) {
-        return Err(nothing());
-    }
-    let x_references = options.x_references.iter().map(|r| r.value);
-    let y_references = options.y_references.iter().map(|r| r.value);
-    let x = Axis::covering(
-        points().filter(finite).map(|p| p.0).chain(x_references),
-        options.log_x,
-        false,
-        7,
-    );
-    let y = Axis::covering(
-        points().filter(finite).map(|p| p.1).chain(y_references),
-        options.log_y,
-        false,
-        6,
-    );
-    let (x, y) = (x.ok_or_else(nothing)?, y.ok_or_else(nothing)?);
-
-    let total = points().count();
+    let (x, y) = axes(series, options)?;
+    let total: usize = series.iter().map(|s| s.points.len()).sum();
     let stride = total.div_ceil(MAX_POINTS).max(1);
     let mut options = options.clone();
     if stride > 1 {
@@ -59,22 +38,56 @@ pub fn scatter(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
     }
     draw(plan, |plot| {
         for (i, one) in series.iter().enumerate() {
-            let mut path = String::new();
-            for &(x, y) in one.points.iter().step_by(stride) {
-                if let (Some(x), Some(y)) = (place(x, options.log_x), place(y, options.log_y)) {
-                    let (x, y) = plot.at(x, y);
-                    // A line of no length with round ends is a dot in ten bytes.
-                    path.push_str(&format!("M{x} {y}h0"));
-                }
-            }
-            plot.overlay.push_str(&format!(
-                "<path d=\"{path}\" stroke=\"{}\" stroke-width=\"60\" stroke-linecap=\"round\" \
-                 stroke-opacity=\"0.6\" fill=\"none\"/>",
-                category(i).hex()
-            ));
+            dots(
+                plot,
+                one.points.iter().step_by(stride),
+                &options,
+                category(i),
+            );
         }
         Ok(())
     })
+}
+
+/// Axes over the finite points and the references.
+fn axes(series: &[Trace], options: &ChartOptions) -> Result<(Axis, Axis)> {
+    let nothing = || nothing_to_draw("scatter plot");
+    let points = || {
+        let all = series.iter().flat_map(|s| &s.points);
+        all.filter(|p| p.0.is_finite() && p.1.is_finite())
+    };
+    if points().next().is_none() {
+        return Err(nothing());
+    }
+    let x_references = options.x_references.iter().map(|r| r.value);
+    let y_references = options.y_references.iter().map(|r| r.value);
+    let xs = points().map(|p| p.0).chain(x_references);
+    let ys = points().map(|p| p.1).chain(y_references);
+    let x = Axis::covering(xs, options.log_x, false, 7);
+    let y = Axis::covering(ys, options.log_y, false, 6);
+    Ok((x.ok_or_else(nothing)?, y.ok_or_else(nothing)?))
+}
+
+/// Points as dots of one colour; those without a place on the axes are left out.
+fn dots<'p>(
+    plot: &mut Plot,
+    points: impl Iterator<Item = &'p (f64, f64)>,
+    options: &ChartOptions,
+    color: Rgb,
+) {
+    let mut path = String::new();
+    for &(x, y) in points {
+        if let (Some(x), Some(y)) = (place(x, options.log_x), place(y, options.log_y)) {
+            let (x, y) = plot.at(x, y);
+            // A line of no length with round ends is a dot in ten bytes.
+            path.push_str(&format!("M{x} {y}h0"));
+        }
+    }
+    plot.overlay.push_str(&format!(
+        "<path d=\"{path}\" stroke=\"{}\" stroke-width=\"60\" stroke-linecap=\"round\" \
+         stroke-opacity=\"0.6\" fill=\"none\"/>",
+        color.hex()
+    ));
 }
 
 #[cfg(test)]

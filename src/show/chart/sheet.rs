@@ -11,7 +11,7 @@ use plotters::coord::Shift;
 use plotters::coord::cartesian::Cartesian2d;
 use plotters::prelude::{ChartBuilder, DrawingArea, IntoDrawingArea, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{IntoFont, RGBColor, TextStyle};
+use plotters::style::{IntoFont, RGBColor, ShapeStyle, TextStyle};
 
 use super::axis::Axis;
 use super::figure::{ChartOptions, Figure};
@@ -240,28 +240,7 @@ where
             .y_label_area_size(layout.left * UNIT)
             .build_cartesian_2d(plan.x.clone(), plan.y.clone())
             .map_err(|e| draw_error(kind, e))?;
-        let tick_style = text_style(TICK_PX, FAINT_COLOR);
-        let mut mesh = chart.configure_mesh();
-        mesh.label_style(tick_style)
-            .bold_line_style(plotters::style::ShapeStyle {
-                color: GRID_COLOR.into(),
-                filled: false,
-                stroke_width: 10,
-            })
-            .axis_style(plotters::style::ShapeStyle {
-                color: AXIS_COLOR.into(),
-                filled: false,
-                stroke_width: 10,
-            })
-            .set_all_tick_mark_size(35);
-        if !plan.x_mesh {
-            mesh.disable_x_mesh();
-        }
-        if !plan.y_mesh {
-            mesh.disable_y_mesh();
-        }
-        mesh.draw().map_err(|e| draw_error(kind, e))?;
-
+        mesh(&mut chart, &plan).map_err(|e| draw_error(kind, e))?;
         let area = [
             layout.left * UNIT,
             layout.top * UNIT,
@@ -286,6 +265,27 @@ where
         alt: plan.alt,
         title: plan.options.title.clone(),
     })
+}
+
+/// Axes, ticks and the lines between them.
+fn mesh(chart: &mut Plotters, plan: &Plan) -> Result<(), Box<dyn std::error::Error>> {
+    let thin = |color: RGBColor| ShapeStyle {
+        color: color.into(),
+        filled: false,
+        stroke_width: 10,
+    };
+    let mut mesh = chart.configure_mesh();
+    mesh.label_style(text_style(TICK_PX, FAINT_COLOR))
+        .bold_line_style(thin(GRID_COLOR))
+        .axis_style(thin(AXIS_COLOR))
+        .set_all_tick_mark_size(35);
+    if !plan.x_mesh {
+        mesh.disable_x_mesh();
+    }
+    if !plan.y_mesh {
+        mesh.disable_y_mesh();
+    }
+    Ok(mesh.draw()?)
 }
 
 const INK_COLOR: RGBColor = RGBColor(0x1f, 0x23, 0x28);
