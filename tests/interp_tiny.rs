@@ -81,7 +81,8 @@ fn frequencies_are_shares_of_active_tokens() {
     assert_eq!(f, again);
     let all = feature_frequencies(&model, &sae, HOOK, &data.test, 0, 4, 1, &mut Silent).unwrap();
     assert!(all.n_tokens >= data.test.n_sequences(N_CTX) * N_CTX);
-    assert!(f.bimodality(0).unwrap().verdict().contains("dip"));
+    let live = format!("among the {} live features", f.n_features() - f.n_dead());
+    assert!(f.bimodality(0).unwrap().verdict().contains(&live));
     assert!(f.mime_bundle().unwrap().get("image/svg+xml").is_some());
 }
 
@@ -121,6 +122,35 @@ fn rare_features_of_one_direction_are_told_from_scattered_ones() {
     // A random vector is part of its own mean: about 1/sqrt(40) = 0.158.
     assert!((none.null_random.median - 0.158).abs() < 0.01, "{none}");
     assert!((none.mean_cos_rare - 0.158).abs() < 0.05 && none.mean_cos_others.abs() < 0.05);
+    // None of them is dead: nothing to leave out.
+    assert_eq!(none.n_dead, 0);
+    assert!((none.mean_cos_alive - none.mean_cos_rare).abs() < 1e-9);
+    // The alike features are dead, as many others rare and scattered: only with the dead is
+    // there a direction.
+    let half_dead: Vec<f64> = (0..d_sae)
+        .map(|i| {
+            if i < n_rare {
+                0.0
+            } else if i < 2 * n_rare {
+                1e-5
+            } else {
+                1e-2
+            }
+        })
+        .collect();
+    let mixed = run(&alike, &half_dead);
+    assert_eq!((mixed.n_rare, mixed.n_dead), (2 * n_rare, n_rare));
+    assert!(
+        mixed.mean_cos_rare > mixed.null_random.high
+            && mixed.mean_cos_alive < mixed.mean_cos_rare
+            && (mixed.null_random_alive.median - 0.158).abs() < 0.01,
+        "{mixed}"
+    );
+    assert!(
+        mixed
+            .verdict()
+            .contains("Without the 40 dead ones, the 40 rare features left")
+    );
     let no_rare = run(&scattered, &vec![0.5; d_sae]);
     assert!(no_rare.n_rare == 0 && no_rare.verdict().contains("too few"));
     for shown in [one, none, no_rare] {

@@ -25,6 +25,8 @@ pub struct NormalComponent {
 /// Whether a sample has one mode or more, in numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bimodality {
+    /// What the values are of, in the plural, as the verdict names them.
+    pub what: String,
     /// Size of the sample.
     pub n: usize,
     /// Hartigan's dip, from 1/(2n) (one mode) up to 1/4 (two far clumps).
@@ -48,25 +50,24 @@ impl Bimodality {
             && self.components.iter().all(|c| c.weight >= 0.01)
     }
 
-    /// What the numbers allow one to say, in one sentence.
+    /// What the numbers allow one to say, in one sentence that names the sample.
     pub fn verdict(&self) -> String {
+        let sample = format!("among the {} {}", self.n, self.what);
         let numbers = format!(
-            "dip {:.4}, p {} {:.3}, Ashman's D {:.2}",
+            "dip {:.4}, p {}, Ashman's D {:.2}",
             self.dip,
-            if self.dip_p_value <= 1.5 / (REPLICATES + 1) as f64 {
-                "<"
-            } else {
-                "="
-            },
-            self.dip_p_value,
+            p_text(self.dip_p_value),
             self.ashman_d
         );
         if self.is_bimodal() {
-            format!("Bimodal: unimodality is rejected and the two modes are apart ({numbers}).")
+            format!(
+                "Bimodal: {sample}, one mode is rejected and the two found are cleanly apart \
+                 ({numbers})."
+            )
         } else if self.dip_p_value < 0.01 {
-            format!("More than one mode, but not two that are cleanly apart ({numbers}).")
+            format!("More than one mode {sample}, but not two that are cleanly apart ({numbers}).")
         } else {
-            format!("Not bimodal by this test: one mode is not rejected ({numbers}).")
+            format!("Not bimodal by this test: {sample}, one mode is not rejected ({numbers}).")
         }
     }
 
@@ -74,6 +75,15 @@ impl Bimodality {
     pub fn evcxr_display(&self) {
         // A failure is already shown in place.
         let _ = display(self);
+    }
+}
+
+/// `= 0.589`, or `<= 0.0025` where no uniform sample had so large a dip: the test can say no more.
+fn p_text(p: f64) -> String {
+    if p <= 1.5 / (REPLICATES + 1) as f64 {
+        format!("<= {p:.4}")
+    } else {
+        format!("= {p:.3}")
     }
 }
 
@@ -97,6 +107,7 @@ pub fn bimodality(values: &[f64], seed: u64) -> Result<Bimodality> {
     let one = normal_log_likelihood(&x);
     let ln_n = (x.len() as f64).ln();
     Ok(Bimodality {
+        what: "values".to_owned(),
         n: x.len(),
         dip,
         dip_p_value: dip_p_value(dip, x.len(), REPLICATES, seed),
@@ -195,9 +206,8 @@ impl fmt::Display for Bimodality {
         let [a, b] = &self.components;
         write!(
             f,
-            "{} n {}; components {:.2} +- {:.2} ({:.0} %) and {:.2} +- {:.2} ({:.0} %)",
+            "{} Components {:.2} +- {:.2} ({:.0} %) and {:.2} +- {:.2} ({:.0} %)",
             self.verdict(),
-            self.n,
             a.mean,
             a.sd,
             100.0 * a.weight,
@@ -214,7 +224,7 @@ impl Show for Bimodality {
             |c: &NormalComponent| format!("{:.2} ± {:.2}, {:.1} %", c.mean, c.sd, 100.0 * c.weight);
         let frame = df![
             "quantity" => [
-                "sample size",
+                "sample",
                 "Hartigan's dip (one mode: near 0; two far clumps: 0.25)",
                 "p-value of one mode",
                 "lower component: mean ± sd, weight",
@@ -223,9 +233,9 @@ impl Show for Bimodality {
                 "BIC of one normal minus BIC of two",
             ],
             "value" => [
-                self.n.to_string(),
+                format!("{} {}", self.n, self.what),
                 format!("{:.4}", self.dip),
-                format!("{:.4}", self.dip_p_value),
+                p_text(self.dip_p_value),
                 component(&self.components[0]),
                 component(&self.components[1]),
                 format!("{:.2}", self.ashman_d),
@@ -267,6 +277,10 @@ mod tests {
         assert!((b.components[0].weight - 0.7).abs() < 0.02, "{b}");
         // D = sqrt(2) 6 / sqrt(2) for equal unit variances.
         assert!((b.ashman_d - 6.0).abs() < 0.5, "{b}");
+        // None of the 400 uniform samples comes near: p is 1/401 = 0.00249, rounded up.
+        let verdict = b.verdict();
+        assert!(verdict.contains("among the 1000 values"), "{verdict}");
+        assert!(verdict.contains("p <= 0.0025,"), "{verdict}");
     }
 
     /// The BIC of a skewed sample prefers two normals; the dip does not take that for two modes.

@@ -150,7 +150,8 @@ impl FeatureFrequencies {
     ///
     /// Frequencies are counts over `n_tokens`; the few smallest counts would be clumps of equal
     /// logarithms and look like modes, so each count is first moved by a uniform draw from
-    /// (-1/2, 1/2). Dead features are left out: their place at -6.5 is a convention.
+    /// (-1/2, 1/2). Dead features are left out, and the verdict says so: their place at -6.5 is
+    /// a convention.
     ///
     /// # Errors
     /// Fewer than four features alive.
@@ -163,7 +164,11 @@ impl FeatureFrequencies {
             .filter(|f| **f > 0.0)
             .map(|f| ((f * n).round() + rng.random_range(-0.5..0.5)).log10() - n.log10())
             .collect();
-        bimodality(&values, seed)
+        let what = "live features".to_owned();
+        Ok(Bimodality {
+            what,
+            ..bimodality(&values, seed)?
+        })
     }
 
     /// Shows it; evcxr calls this on a cell's last expression.
@@ -223,5 +228,12 @@ mod tests {
         let freq = (0..400).map(|i| f64::from(1 + i / 10) / 1e4).collect();
         let b = of(freq, 10_000).bimodality(1).unwrap();
         assert!(b.dip_p_value > 0.05, "{b}");
+    }
+
+    #[test]
+    fn the_verdict_says_that_dead_features_were_left_out() {
+        let freq = (0..60).map(|i| f64::from((i - 9).max(0)) / 1e3).collect();
+        let b = of(freq, 10_000).bimodality(1).unwrap();
+        assert!(b.verdict().contains("among the 50 live features"), "{b}");
     }
 }

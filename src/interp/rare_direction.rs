@@ -33,6 +33,8 @@ pub struct RareDirection {
     pub threshold: f64,
     /// Number of rare features, the dead ones included.
     pub n_rare: usize,
+    /// Those of them with a frequency of 0.
+    pub n_dead: usize,
     /// Cosine of each encoder column with the mean rare column. `[d_sae]`
     pub cos: Vec<f64>,
     /// Which features are rare. `[d_sae]`
@@ -46,6 +48,12 @@ pub struct RareDirection {
     pub null_random: NullBand,
     /// The same statistic for as many features drawn from those that are not rare.
     pub null_others: NullBand,
+    /// Mean cosine of the rare features that are not dead with the mean of these alone.
+    pub mean_cos_alive: f64,
+    /// `null_random` for as many directions as there are rare features that are not dead.
+    pub null_random_alive: NullBand,
+    /// `null_others` for as many features as there are rare ones that are not dead.
+    pub null_others_alive: NullBand,
 }
 
 /// Compares every feature's encoder column with the mean rare one; `freq` `[d_sae]` per token.
@@ -83,34 +91,49 @@ pub fn rare_direction(
 
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let k = rare.len();
-    let null_random = band(k > 0, || {
-        let drawn: Vec<Vec<f32>> = (0..k)
-            .map(|_| {
-                (0..sae.d_in())
-                    .map(|_| rng.sample::<f32, _>(StandardNormal))
-                    .collect()
-            })
-            .collect();
-        let picked: Vec<&[f32]> = drawn.iter().map(Vec::as_slice).collect();
-        mean_cos_with_own_mean(&picked, sae.d_in())
-    });
-    let null_others = band(k > 0 && others.len() >= k, || {
-        let picked: Vec<&[f32]> = sample(&mut rng, others.len(), k)
-            .into_iter()
-            .map(|j| columns[others[j]].as_slice())
-            .collect();
-        mean_cos_with_own_mean(&picked, sae.d_in())
-    });
+    let other_columns: Vec<&[f32]> = others.iter().map(|&i| columns[i].as_slice()).collect();
+    let (null_random, null_others) = null_bands(k, &other_columns, sae.d_in(), &mut rng);
+    let alive: Vec<&[f32]> = rare
+        .iter()
+        .filter(|&&i| freq[i] > 0.0)
+        .map(|&i| columns[i].as_slice())
+        .collect();
+    let (null_random_alive, null_others_alive) = if alive.len() == k {
+        (null_random, null_others)
+    } else {
+        null_bands(alive.len(), &other_columns, sae.d_in(), &mut rng)
+    };
     Ok(RareDirection {
         threshold,
         n_rare: k,
+        n_dead: k - alive.len(),
         mean_cos_rare: mean(&rare),
         mean_cos_others: if k == 0 { f64::NAN } else { mean(&others) },
         cos,
         is_rare,
         null_random,
         null_others,
+        mean_cos_alive: mean_cos_with_own_mean(&alive, sae.d_in()),
+        null_random_alive,
+        null_others_alive,
     })
+}
+
+/// The statistic for `k` random directions of width `d`, and for `k` of the columns `others`.
+fn null_bands(k: usize, others: &[&[f32]], d: usize, rng: &mut ChaCha8Rng) -> (NullBand, NullBand) {
+    let random = band(k > 0, || {
+        let normals: Vec<f32> = (0..k * d).map(|_| rng.sample(StandardNormal)).collect();
+        let picked: Vec<&[f32]> = normals.chunks(d).collect();
+        mean_cos_with_own_mean(&picked, d)
+    });
+    let of_others = band(k > 0 && others.len() >= k, || {
+        let picked: Vec<&[f32]> = sample(rng, others.len(), k)
+            .into_iter()
+            .map(|j| others[j])
+            .collect();
+        mean_cos_with_own_mean(&picked, d)
+    });
+    (random, of_others)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -173,6 +196,46 @@ fn band(exists: bool, mut draw: impl FnMut() -> f64) -> NullBand {
     }
 }
 
+const ONE_DIRECTION: &str = "mostly share one direction";
+
+/// What a mean cosine says beside the two null comparisons. A comparison that does not exist
+/// does not speak against a likeness.
+fn finding(mean_cos: f64, random: &NullBand, others: &NullBand) -> &'static str {
+    let above = |band: &NullBand| band.high.is_nan() || mean_cos > band.high;
+    if !above(random) {
+        "are no more alike than random directions"
+    } else if mean_cos < others.low {
+        "are more alike than random directions, less than as many features that are not rare"
+    } else if !above(others) {
+        "are more alike than random directions, and as alike as the same number that are not rare"
+    } else if mean_cos > 0.5 {
+        ONE_DIRECTION
+    } else if others.high.is_nan() {
+        "are more alike than random directions, but are not one direction"
+    } else {
+        "are more alike than random directions and than as many features that are not rare, but \
+         are not one direction"
+    }
+}
+
+/// The finding with its numbers.
+fn evidence(mean_cos: f64, random: &NullBand, others: &NullBand) -> String {
+    let of_others = if others.high.is_nan() {
+        "too few are not rare to compare with".to_owned()
+    } else {
+        format!(
+            "as many features that are not rare {:.3} to {:.3}",
+            others.low, others.high
+        )
+    };
+    format!(
+        "{}: mean cosine {mean_cos:.3}; as many random directions give {:.3} to {:.3}, {of_others}",
+        finding(mean_cos, random, others),
+        random.low,
+        random.high
+    )
+}
+
 impl RareDirection {
     /// Share of the rare features whose cosine with the mean rare direction exceeds `cutoff`.
     pub fn aligned_share(&self, cutoff: f64) -> f64 {
@@ -183,33 +246,47 @@ impl RareDirection {
     /// True when the rare features' mean cosine exceeds both null bands and is above 0.5: they
     /// are mostly one direction, not only less spread than chance.
     pub fn share_one_direction(&self) -> bool {
-        let above = |band: &NullBand| band.high.is_nan() || self.mean_cos_rare > band.high;
-        self.mean_cos_rare > 0.5 && above(&self.null_random) && above(&self.null_others)
+        let finding = finding(self.mean_cos_rare, &self.null_random, &self.null_others);
+        finding == ONE_DIRECTION
     }
 
-    /// What the numbers allow one to say, in one sentence.
+    /// What the numbers allow one to say: of all rare features, then of those that are not dead.
     pub fn verdict(&self) -> String {
+        let n_alive = self.n_rare - self.n_dead;
+        if self.n_rare < 2 {
+            return self.finding_of_all();
+        }
+        let alive = match (self.n_dead, n_alive) {
+            (0, _) => "None of them is dead.".to_owned(),
+            (_, 0) => "All of them are dead.".to_owned(),
+            (_, 1) => "All but one of them are dead.".to_owned(),
+            _ => format!(
+                "Without the {} dead ones, the {n_alive} rare features left {}.",
+                self.n_dead,
+                evidence(
+                    self.mean_cos_alive,
+                    &self.null_random_alive,
+                    &self.null_others_alive
+                )
+            ),
+        };
+        format!("{} {alive}", self.finding_of_all())
+    }
+
+    /// One sentence about all rare features, the dead ones included.
+    fn finding_of_all(&self) -> String {
         if self.n_rare < 2 {
             return format!(
                 "{} features are rarer than {:e}: too few to share a direction.",
                 self.n_rare, self.threshold
             );
         }
-        let finding = if self.share_one_direction() {
-            "The rare features mostly share one direction"
-        } else if self.mean_cos_rare > self.null_others.high.max(self.null_random.high) {
-            "The rare features are more alike than chance, but are not one direction"
-        } else {
-            "The rare features share no direction beyond chance"
-        };
         format!(
-            "{finding}: mean cosine {:.3} over {} rare features, {:.3} over the others; as many \
-             random directions give up to {:.3}, as many features that are not rare {:.3}.",
-            self.mean_cos_rare,
+            "The {} rare features {}. The cosine of the features that are not rare with the mean \
+             rare one is {:.3} on average.",
             self.n_rare,
-            self.mean_cos_others,
-            self.null_random.high,
-            self.null_others.high
+            evidence(self.mean_cos_rare, &self.null_random, &self.null_others),
+            self.mean_cos_others
         )
     }
 
@@ -231,7 +308,7 @@ impl RareDirection {
             "cosine of the encoder column with the mean rare column",
             "share of the group (%)",
         )
-        .caption(self.verdict());
+        .caption(self.finding_of_all());
         if self.null_random.high.is_finite() {
             options = options.x_reference("chance, rare", self.null_random.median);
         }
@@ -260,5 +337,34 @@ impl Show for RareDirection {
             .histogram()?
             .mime_bundle()?
             .with("text/plain", self.verdict()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The three numbers of a run in which the old verdict was "no direction beyond chance",
+    /// although 0.067 lies above 0.042.
+    #[test]
+    fn the_finding_names_both_comparisons() {
+        let band = |low: f64, high: f64| NullBand {
+            low,
+            median: (low + high) / 2.0,
+            high,
+        };
+        let random = band(0.038, 0.042);
+        let is = |mean_cos: f64, others: NullBand| finding(mean_cos, &random, &others);
+        let others = band(0.15, 0.172);
+        assert!(is(0.067, others).contains("more alike than random directions, less than"));
+        assert!(is(0.16, others).contains("as alike as"));
+        assert!(is(0.3, others).contains("and than as many features that are not rare"));
+        assert_eq!(is(0.6, others), ONE_DIRECTION);
+        assert!(is(0.041, others).contains("no more alike"));
+        // Too few others: that comparison is silent.
+        let none = band(f64::NAN, f64::NAN);
+        assert_eq!(is(0.6, none), ONE_DIRECTION);
+        assert!(is(0.067, none).ends_with("but are not one direction"));
+        assert!(evidence(0.067, &random, &none).contains("too few"));
     }
 }

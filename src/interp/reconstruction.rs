@@ -37,7 +37,8 @@ pub struct ReconstructionScore {
 }
 
 impl ReconstructionScore {
-    /// The score against mean ablation, a harder baseline: `(mean_abl - recons)/(mean_abl - loss)`.
+    /// The score against mean ablation, `(mean_abl - recons)/(mean_abl - loss)`. Which of the two
+    /// ablations costs more depends on the model, so neither is the harder baseline as such.
     pub fn score_against_mean(&self) -> f64 {
         (self.mean_abl - self.recons) / (self.mean_abl - self.loss)
     }
