@@ -3,14 +3,20 @@
 //! Source: Gates et al., arXiv:1701.00304 and its references.
 
 mod gadget;
+mod gadget_counts;
 mod garden;
+mod garden_space;
 mod holoraumy;
 mod multiplets;
 mod ratio;
 mod signed_permutation;
 
 pub use gadget::{GadgetMatrix, gadget, gadget_matrix};
-pub use garden::{GardenCheck, GardenMultiplet, garden_sets};
+pub use gadget_counts::{GadgetCount, GadgetCounts, GadgetRow};
+pub use garden::{GardenCheck, GardenMultiplet};
+pub use garden_space::{
+    AdinkraFamilies, AdinkraFamily, GardenSpace, HoloraumyClasses, Su2, garden_sets, garden_space,
+};
 pub use holoraumy::{Holoraumy, PairCoefficients, Sector, Su2Coefficients, su2_basis};
 pub use multiplets::{chiral, tensor, vector};
 pub use ratio::Ratio;
