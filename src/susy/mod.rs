@@ -2,22 +2,29 @@
 //! `L_I R_J + L_J R_I = 2 delta_IJ 1`, everything exact in integers and fractions.
 //! Source: Gates et al., arXiv:1701.00304 and its references.
 
+mod adinkra;
 mod binary_code;
+mod chromotopology;
 mod code_classes;
 mod code_symmetry;
+mod dashing;
 mod doubly_even;
 mod gadget;
 mod gadget_counts;
 mod garden;
 mod garden_space;
 mod gf2;
+mod heights;
 mod holoraumy;
 mod multiplets;
 mod ratio;
 mod signed_permutation;
 
+pub use adinkra::{Adinkra, AdinkraEdge, AdinkraNode};
 pub use binary_code::BinaryCode;
+pub use chromotopology::{Chromotopology, smallest_d};
 pub use code_classes::{CodeClass, CodeClasses, doubly_even_classes};
+pub use dashing::{Dashing, DashingCount};
 pub use doubly_even::{
     CodeCounts, doubly_even_codes, doubly_even_counts, doubly_even_counts_by_walk,
 };
