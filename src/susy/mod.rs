@@ -13,9 +13,11 @@ mod gadget;
 mod gadget_counts;
 mod garden;
 mod garden_space;
+mod generator_sets;
 mod gf2;
 mod heights;
 mod holoraumy;
+mod hymn;
 mod multiplets;
 mod ratio;
 mod signed_permutation;
@@ -34,7 +36,9 @@ pub use garden::{GardenCheck, GardenMultiplet};
 pub use garden_space::{
     AdinkraFamilies, AdinkraFamily, GardenSpace, HoloraumyClasses, Su2, garden_sets, garden_space,
 };
+pub use generator_sets::{GeneratorSetCounts, generator_sets};
 pub use holoraumy::{Holoraumy, PairCoefficients, Sector, Su2Coefficients, su2_basis};
+pub use hymn::{Hymn, HymnClass, HymnClasses, HymnValue};
 pub use multiplets::{chiral, tensor, vector};
 pub use ratio::Ratio;
 pub use signed_permutation::SignedPermutation;
