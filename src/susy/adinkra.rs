@@ -50,7 +50,7 @@ impl Adinkra {
         let chromotopology = Chromotopology::new(code)?;
         let dashed = chromotopology.odd_dashing()?.dashed;
         Ok(Self::valise_of(
-            chromotopology.to_string(),
+            chromotopology.name(),
             chromotopology.fermion_of,
             chromotopology.boson_of,
             dashed,

@@ -84,6 +84,15 @@ impl Chromotopology {
         self.bosons.len()
     }
 
+    /// "4-cube", "8-cube over the [8, 4] code".
+    pub(super) fn name(&self) -> String {
+        let (n, k) = (self.n_colours(), self.code.dimension());
+        match k {
+            0 => format!("{n}-cube"),
+            _ => format!("{n}-cube over the [{n}, {k}] code"),
+        }
+    }
+
     /// The words that stand for the bosons and for the fermions.
     pub fn representatives(&self) -> [Vec<u32>; 2] {
         [self.bosons.clone(), self.fermions.clone()]
@@ -108,12 +117,11 @@ pub fn smallest_d(n_colours: usize) -> Result<usize> {
 
 impl fmt::Display for Chromotopology {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (n, k, d) = (self.n_colours(), self.code.dimension(), self.d());
-        write!(f, "{n}-cube")?;
-        if k > 0 {
-            write!(f, " over the [{n}, {k}] code {}", self.code)?;
+        write!(f, "{}", self.name())?;
+        if self.code.dimension() > 0 {
+            write!(f, " {}", self.code)?;
         }
-        write!(f, ": {d} bosons, {d} fermions, {} edges", n * d)
+        write!(f, ": N = {}, d = {}", self.n_colours(), self.d())
     }
 }
 

@@ -1,8 +1,10 @@
-//! Supersymmetry: signed permutations, the garden algebra, holoraumy and the gadget.
+//! Supersymmetry: signed permutations, the garden algebra, holoraumy, the gadget; doubly even codes
+//! and adinkras for up to 16 colours.
 //! `L_I R_J + L_J R_I = 2 delta_IJ 1`, everything exact in integers and fractions.
 //! Source: Gates et al., arXiv:1701.00304 and its references.
 
 mod adinkra;
+mod adinkra_figure;
 mod binary_code;
 mod chromotopology;
 mod code_classes;

@@ -260,6 +260,9 @@ where
         if !plan.y_mesh {
             mesh.disable_y_mesh();
         }
+        if plan.x.marks.is_empty() {
+            mesh.disable_x_axis();
+        }
         mesh.draw().map_err(|e| draw_error(kind, e))?;
 
         let area = [
