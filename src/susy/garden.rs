@@ -142,57 +142,6 @@ fn residual(
         .unwrap_or(0)
 }
 
-/// True when `a b^T = -b a^T` and `a^T b = -b^T a`, what GR(d, N) asks of two different colours.
-fn anticommute(a: &SignedPermutation, b: &SignedPermutation) -> bool {
-    let (at, bt) = (a.transpose(), b.transpose());
-    a.times(&bt) == -b.times(&at) && at.times(b) == -bt.times(a)
-}
-
-/// Every ordered set of `n` signed permutations of size `d` that satisfies GR(d, n).
-///
-/// Colour by colour: a set of n - 1 is extended by each matrix that anticommutes with all of them.
-/// GR(4, 4) has 36,864.
-///
-/// # Errors
-/// `d` outside 1..=4 or `n` outside 1..=4: beyond, the sets no longer fit in memory.
-pub fn garden_sets(n: usize, d: usize) -> Result<Vec<Vec<SignedPermutation>>> {
-    if !(1..=4).contains(&n) || !(1..=4).contains(&d) {
-        return Err(Error::argument(
-            "(n, d)",
-            format!("({n}, {d})"),
-            "both must be 1 to 4",
-        ));
-    }
-    let group = SignedPermutation::all(d)?;
-    // neighbours[a]: the matrices that anticommute with a, in increasing order
-    let neighbours: Vec<Vec<usize>> = group
-        .iter()
-        .map(|a| {
-            (0..group.len())
-                .filter(|&b| anticommute(a, &group[b]))
-                .collect()
-        })
-        .collect();
-    let mut sets: Vec<Vec<usize>> = (0..group.len()).map(|a| vec![a]).collect();
-    for _ in 1..n {
-        sets = sets
-            .iter()
-            .flat_map(|set| {
-                let (first, rest) = (set[0], &set[1..]);
-                neighbours[first]
-                    .iter()
-                    .filter(|b| rest.iter().all(|a| neighbours[*a].binary_search(b).is_ok()))
-                    .map(|&b| [set.as_slice(), &[b]].concat())
-                    .collect::<Vec<_>>()
-            })
-            .collect();
-    }
-    Ok(sets
-        .iter()
-        .map(|set| set.iter().map(|&a| group[a]).collect())
-        .collect())
-}
-
 impl fmt::Display for GardenMultiplet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.name)?;

@@ -17,6 +17,16 @@ pub enum Sector {
     Fermionic,
 }
 
+impl Sector {
+    /// The holoraumy matrix of two colours of a closed set: `L_I R_J` or `R_I L_J`.
+    pub(super) fn product(self, a: &SignedPermutation, b: &SignedPermutation) -> SignedPermutation {
+        match self {
+            Sector::Bosonic => a.times(&b.transpose()),
+            Sector::Fermionic => a.transpose().times(b),
+        }
+    }
+}
+
 /// All holoraumy matrices of one multiplet in one sector, exact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holoraumy {
@@ -48,15 +58,12 @@ impl GardenMultiplet {
 impl Holoraumy {
     fn of(multiplet: &GardenMultiplet, sector: Sector) -> Result<Self> {
         multiplet.require_closed()?;
-        let (l, r) = (&multiplet.l, multiplet.r());
+        let l = &multiplet.l;
         let mut matrices = Vec::new();
         for i in 0..l.len() {
             for j in i + 1..l.len() {
                 // The garden algebra makes the two terms equal, so half their sum is the first.
-                matrices.push(match sector {
-                    Sector::Bosonic => l[i].times(&r[j]),
-                    Sector::Fermionic => r[i].times(&l[j]),
-                });
+                matrices.push(sector.product(&l[i], &l[j]));
             }
         }
         Ok(Self {

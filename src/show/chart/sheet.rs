@@ -285,6 +285,9 @@ fn mesh(chart: &mut Plotters, plan: &Plan) -> Result<(), Box<dyn std::error::Err
     if !plan.y_mesh {
         mesh.disable_y_mesh();
     }
+    if plan.x.marks.is_empty() {
+        mesh.disable_x_axis();
+    }
     Ok(mesh.draw()?)
 }
 

@@ -1,0 +1,397 @@
+//! The whole space GR(d, n): every ordered set of n signed permutations that closes, n, d <= 4.
+//! b may follow a exactly when `a^T b` is antisymmetric; GR(4, 4) has 36,864 sets, 384 x 48 x 2.
+//! Source: arXiv:1701.00304, section 4, and its references on the minimal four-colour adinkras.
+
+use super::{GardenMultiplet, Holoraumy, Sector, SignedPermutation, su2_basis};
+use crate::error::{Error, Result};
+use crate::show::{MimeBundle, Show, display};
+use std::collections::HashMap;
+use std::fmt;
+
+/// Every ordered set of signed permutations that satisfies GR(d, n), in a fixed order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GardenSpace {
+    n: usize,
+    d: usize,
+    pub(super) group: Vec<SignedPermutation>,
+    /// `n` indices into `group` a set, one set after the other.
+    pub(super) members: Vec<u16>,
+}
+
+/// All of GR(d, n), colour by colour: a set is extended by what anticommutes with all of it.
+///
+/// ```
+/// use holoscope::susy::garden_space;
+/// assert_eq!(garden_space(4, 4)?.len(), 36_864);
+/// assert_eq!(garden_space(2, 2)?.len(), 16);
+/// # Ok::<(), holoscope::Error>(())
+/// ```
+///
+/// # Errors
+/// `d` outside 1..=4 or `n` outside 1..=4: beyond, the sets no longer fit in memory.
+pub fn garden_space(n: usize, d: usize) -> Result<GardenSpace> {
+    if !(1..=4).contains(&n) || !(1..=4).contains(&d) {
+        return Err(Error::argument(
+            "(n, d)",
+            format!("({n}, {d})"),
+            "both must be 1 to 4",
+        ));
+    }
+    let group = SignedPermutation::all(d)?;
+    let neighbours = neighbours(&group);
+    let mut members: Vec<u16> = (0..group.len() as u16).collect();
+    for size in 1..n {
+        let mut longer = Vec::with_capacity(members.len() * 4);
+        for set in members.chunks_exact(size) {
+            let of = |a: &u16| &neighbours[usize::from(*a)];
+            for b in of(&set[0]) {
+                if set[1..].iter().all(|a| of(a).binary_search(b).is_ok()) {
+                    longer.extend_from_slice(set);
+                    longer.push(*b);
+                }
+            }
+        }
+        members = longer;
+    }
+    Ok(GardenSpace {
+        n,
+        d,
+        group,
+        members,
+    })
+}
+
+/// Every ordered set of `n` signed permutations of size `d` that satisfies GR(d, n), as matrices.
+///
+/// # Errors
+/// As [`garden_space`].
+pub fn garden_sets(n: usize, d: usize) -> Result<Vec<Vec<SignedPermutation>>> {
+    let space = garden_space(n, d)?;
+    Ok(space
+        .members
+        .chunks_exact(n)
+        .map(|set| set.iter().map(|&a| space.group[usize::from(a)]).collect())
+        .collect())
+}
+
+/// For each element a of the group, in increasing order: the b with `a^T b` antisymmetric.
+///
+/// Antisymmetry of `a^T b` is `R_a L_b + R_b L_a = 0`; conjugating with the orthogonal a gives
+/// `L_a R_b + L_b R_a = 0`, so the one condition is both garden relations.
+fn neighbours(group: &[SignedPermutation]) -> Vec<Vec<u16>> {
+    let index: HashMap<SignedPermutation, u16> = group.iter().copied().zip(0..).collect();
+    let complex: Vec<&SignedPermutation> = group.iter().filter(|s| s.transpose() == -**s).collect();
+    let of = |a: &SignedPermutation| -> Vec<u16> {
+        let mut row: Vec<u16> = complex.iter().map(|s| index[&a.times(s)]).collect();
+        row.sort_unstable();
+        row
+    };
+    group.iter().map(of).collect()
+}
+
+impl GardenSpace {
+    /// Number of sets.
+    pub fn len(&self) -> usize {
+        self.members.len() / self.n
+    }
+
+    /// True when no set closes, as for d = 3.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Number of colours.
+    pub fn n_colours(&self) -> usize {
+        self.n
+    }
+
+    /// Number of bosons.
+    pub fn d(&self) -> usize {
+        self.d
+    }
+
+    /// The set of an index as a multiplet, named by its index.
+    ///
+    /// # Errors
+    /// An index beyond the last set.
+    pub fn multiplet(&self, index: usize) -> Result<GardenMultiplet> {
+        let Some(set) = self.members.chunks_exact(self.n).nth(index) else {
+            let reason = format!("the space has {} sets", self.len());
+            return Err(Error::argument("index", index, reason));
+        };
+        let l = set.iter().map(|&a| self.group[usize::from(a)]).collect();
+        GardenMultiplet::new(&format!("#{index}"), l)
+    }
+
+    /// `chi_0 = Tr(L_1 R_2 L_3 R_4)/4` of every set, +1 or -1.
+    ///
+    /// # Errors
+    /// A space other than n = d = 4.
+    pub fn chi_0(&self) -> Result<Vec<i64>> {
+        self.require_minimal()?;
+        let l = |a: u16| &self.group[usize::from(a)];
+        let chi = |set: &[u16]| {
+            let left = l(set[0]).times(&l(set[1]).transpose());
+            let right = l(set[2]).times(&l(set[3]).transpose());
+            left.times(&right).trace() / 4
+        };
+        Ok(self.members.chunks_exact(4).map(chi).collect())
+    }
+
+    fn require_minimal(&self) -> Result<()> {
+        if (self.n, self.d) == (4, 4) {
+            return Ok(());
+        }
+        Err(Error::argument(
+            "(n, d)",
+            format!("({}, {})", self.n, self.d),
+            "chi_0 and the su(2) families need n = d = 4",
+        ))
+    }
+
+    /// The holoraumy of every set in one sector, coded by the axes that its matrices lie along.
+    ///
+    /// # Errors
+    /// Fewer than two colours: there is no pair.
+    pub fn holoraumy_classes(&self, sector: Sector) -> Result<HoloraumyClasses> {
+        if self.n < 2 {
+            return Err(Error::argument("n", self.n, "holoraumy needs two colours"));
+        }
+        HoloraumyClasses::of(self, sector)
+    }
+
+    /// How many sets each combination of su(2) (of the fermionic holoraumy) and `chi_0` has.
+    ///
+    /// # Errors
+    /// A space other than n = d = 4.
+    pub fn families(&self) -> Result<AdinkraFamilies> {
+        let chi = self.chi_0()?;
+        let classes = self.holoraumy_classes(Sector::Fermionic)?;
+        let [alpha, _] = su2_basis();
+        let is_alpha: Vec<bool> = classes
+            .axes
+            .iter()
+            .map(|axis| alpha.contains(axis) || alpha.contains(&-*axis))
+            .collect();
+        let mut counts: HashMap<(Su2, i64), usize> = HashMap::new();
+        for (codes, chi) in classes.codes.chunks_exact(6).zip(chi) {
+            let along = codes.iter().filter(|&&c| is_alpha[usize::from(c / 2)]);
+            let su2 = match along.count() {
+                6 => Su2::Alpha,
+                0 => Su2::Beta,
+                _ => Su2::Both,
+            };
+            *counts.entry((su2, chi)).or_default() += 1;
+        }
+        let mut families: Vec<AdinkraFamily> = counts
+            .into_iter()
+            .map(|((su2, chi_0), adinkras)| AdinkraFamily {
+                su2,
+                chi_0,
+                adinkras,
+            })
+            .collect();
+        families.sort_by_key(|f| (f.su2, -f.chi_0));
+        Ok(AdinkraFamilies { families })
+    }
+}
+
+/// The holoraumy of a whole space, each matrix as a small integer.
+///
+/// Antisymmetric signed permutations of size 2 and 4 are, up to sign, 1 and 6 axes that are
+/// orthogonal under the trace, so `Tr(V W)` is `-d` for equal, `d` for opposite and 0 for
+/// different axes: a matrix is its axis and its sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoloraumyClasses {
+    /// Bosonic or fermionic.
+    pub sector: Sector,
+    /// Number of colours.
+    pub n_colours: usize,
+    /// The matrices that occur, one of each pair `m`, `-m`.
+    pub axes: Vec<SignedPermutation>,
+    /// For each set, for each pair of colours I < J: `2 (index of the axis) + (1 if negative)`.
+    pub codes: Vec<u8>,
+    /// For each set: which of the distinct holoraumy sets it carries.
+    pub class_of: Vec<u32>,
+    /// How many sets carry each distinct holoraumy set.
+    pub sizes: Vec<u64>,
+}
+
+impl HoloraumyClasses {
+    fn of(space: &GardenSpace, sector: Sector) -> Result<Self> {
+        let (n, order) = (space.n, space.group.len());
+        let pairs: Vec<(usize, usize)> = (0..n)
+            .flat_map(|i| (i + 1..n).map(move |j| (i, j)))
+            .collect();
+        let mut axes: Vec<SignedPermutation> = Vec::new();
+        // What a pair of group elements gives is asked for many times; u8::MAX: not yet asked.
+        let mut known = vec![u8::MAX; order * order];
+        let mut codes = Vec::with_capacity(space.len() * pairs.len());
+        let mut ids: HashMap<u64, u32> = HashMap::new();
+        let (mut class_of, mut sizes) = (Vec::with_capacity(space.len()), Vec::new());
+        for set in space.members.chunks_exact(n) {
+            let mut key = 0u64;
+            for &(i, j) in &pairs {
+                let (a, b) = (usize::from(set[i]), usize::from(set[j]));
+                let code = &mut known[a * order + b];
+                if *code == u8::MAX {
+                    let (a, b) = (&space.group[a], &space.group[b]);
+                    *code = code_of(&mut axes, sector.product(a, b))?;
+                }
+                codes.push(*code);
+                key = key << 8 | u64::from(*code);
+            }
+            let id = *ids.entry(key).or_insert_with(|| {
+                sizes.push(0);
+                sizes.len() as u32 - 1
+            });
+            sizes[id as usize] += 1;
+            class_of.push(id);
+        }
+        Ok(Self {
+            sector,
+            n_colours: n,
+            axes,
+            codes,
+            class_of,
+            sizes,
+        })
+    }
+
+    /// Number of distinct holoraumy sets.
+    pub fn len(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// True for a space without sets.
+    pub fn is_empty(&self) -> bool {
+        self.sizes.is_empty()
+    }
+
+    /// Pairs of colours I < J.
+    pub fn n_pairs(&self) -> usize {
+        self.n_colours * (self.n_colours - 1) / 2
+    }
+
+    /// The matrices that one set carries.
+    ///
+    /// # Errors
+    /// An index beyond the last set.
+    pub fn holoraumy(&self, index: usize) -> Result<Holoraumy> {
+        let Some(codes) = self.codes.chunks_exact(self.n_pairs()).nth(index) else {
+            let reason = format!("the space has {} sets", self.class_of.len());
+            return Err(Error::argument("index", index, reason));
+        };
+        let matrix = |code: &u8| {
+            let axis = self.axes[usize::from(code / 2)];
+            if code % 2 == 1 { -axis } else { axis }
+        };
+        Ok(Holoraumy {
+            name: format!("#{index}"),
+            sector: self.sector,
+            n_colours: self.n_colours,
+            matrices: codes.iter().map(matrix).collect(),
+        })
+    }
+}
+
+/// The code of a matrix along the axes seen so far, to which a new axis is added.
+fn code_of(axes: &mut Vec<SignedPermutation>, matrix: SignedPermutation) -> Result<u8> {
+    for (k, axis) in axes.iter().enumerate() {
+        if *axis == matrix || *axis == -matrix {
+            return Ok(2 * k as u8 + u8::from(*axis != matrix));
+        }
+        if axis.times(&matrix).trace() != 0 {
+            return Err(Error::argument(
+                "holoraumy matrix",
+                matrix,
+                format!("lies neither along {axis} nor across it"),
+            ));
+        }
+    }
+    axes.push(matrix);
+    Ok(2 * (axes.len() as u8 - 1))
+}
+
+/// Which su(2) of so(4) = su(2) x su(2) a set's fermionic holoraumy lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Su2 {
+    /// Every matrix is plus or minus an alpha.
+    Alpha,
+    /// Every matrix is plus or minus a beta.
+    Beta,
+    /// Some of each.
+    Both,
+}
+
+/// The sets with one su(2) and one `chi_0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdinkraFamily {
+    pub su2: Su2,
+    /// +1 (cis) or -1 (trans).
+    pub chi_0: i64,
+    /// How many ordered quartets.
+    pub adinkras: usize,
+}
+
+/// The minimal four-colour adinkras by su(2) and `chi_0`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdinkraFamilies {
+    pub families: Vec<AdinkraFamily>,
+}
+
+impl fmt::Display for Su2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Su2::Alpha => "alpha",
+            Su2::Beta => "beta",
+            Su2::Both => "both",
+        })
+    }
+}
+
+impl fmt::Display for AdinkraFamilies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, family) in self.families.iter().enumerate() {
+            let (su2, chi_0) = (family.su2, family.chi_0);
+            let gap = if i == 0 { "" } else { "; " };
+            write!(f, "{gap}({su2}, chi_0 = {chi_0:+}): {}", family.adinkras)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for GardenSpace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (n, d) = (self.n, self.d);
+        write!(f, "GR({d}, {n}): {} ordered sets of L matrices", self.len())
+    }
+}
+
+impl GardenSpace {
+    /// Shows it; evcxr calls this on a cell's last expression.
+    pub fn evcxr_display(&self) {
+        // A failure is already shown in place.
+        let _ = display(self);
+    }
+}
+
+impl Show for GardenSpace {
+    fn mime_bundle(&self) -> Result<MimeBundle> {
+        Ok(MimeBundle::plain(self.to_string()))
+    }
+}
+
+impl AdinkraFamilies {
+    /// Shows it; evcxr calls this on a cell's last expression.
+    pub fn evcxr_display(&self) {
+        // A failure is already shown in place.
+        let _ = display(self);
+    }
+}
+
+impl Show for AdinkraFamilies {
+    fn mime_bundle(&self) -> Result<MimeBundle> {
+        Ok(MimeBundle::plain(self.to_string()))
+    }
+}
