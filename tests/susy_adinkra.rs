@@ -64,7 +64,7 @@ fn every_class_of_codes_of_length_12_makes_an_adinkra() {
 fn odd_dashings_exist_exactly_for_doubly_even_codes() {
     for n in 1..=6 {
         let even: Vec<u32> = (1..1 << n)
-            .filter(|w: &u32| w.count_ones() % 2 == 0)
+            .filter(|w: &u32| w.count_ones().is_multiple_of(2))
             .collect();
         let mut codes = HashSet::from([trivial(n)]);
         for &u in &even {
@@ -237,6 +237,16 @@ fn a_graph_in_two_pieces_has_no_code() {
     assert!(adinkra.closes());
     assert!(adinkra.code().is_err());
     assert!(adinkra.hung_from(AdinkraNode::Boson(1)).is_err());
+    // One piece may stand above the other, within reason.
+    let (bosons, fermions) = ([0, 0, 0, 0, 6, 6, 6, 6], [1, 1, 1, 1, 7, 7, 7, 7]);
+    let apart = adinkra.with_heights(&bosons, &fermions).unwrap();
+    assert_eq!(apart.nodes_by_height(), [4, 4, 0, 0, 0, 0, 4, 4]);
+    let far = |h: i32| if h > 1 { h + 1_000_000_000 } else { h };
+    assert!(
+        adinkra
+            .with_heights(&bosons.map(far), &fermions.map(far))
+            .is_err()
+    );
 }
 
 /// A doubly even code with at most 16 bosons, permuted at will.

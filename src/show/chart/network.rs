@@ -143,7 +143,7 @@ fn radius(plot: &Plot, nodes: &[NetworkNode]) -> f64 {
     let closest = gaps
         .map(|w| f64::from(w[1].0 - w[0].0))
         .fold(f64::INFINITY, f64::min);
-    (closest * 0.4).min(MAX_RADIUS * UNIT).max(UNIT)
+    (closest * 0.4).clamp(UNIT, MAX_RADIUS * UNIT)
 }
 
 /// One path for all links of a name and dash.
