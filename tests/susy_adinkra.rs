@@ -285,6 +285,38 @@ proptest! {
         prop_assert_eq!(back, adinkra);
     }
 
+    /// Solving edge by edge and eliminating all equations agree, for any even code.
+    #[test]
+    fn both_ways_to_solve_for_dashings_agree(
+        n in 2usize..=8, words in prop::collection::vec(0u32..256, 0..5)
+    ) {
+        let even = |w: &u32| (w & ((1 << n) - 1)).count_ones().is_multiple_of(2);
+        let words: Vec<u32> = words.iter().filter(|w| even(w)).map(|w| w & ((1 << n) - 1)).collect();
+        let code = BinaryCode::new(n, &words).unwrap();
+        let chromotopology = Chromotopology::new(&code).unwrap();
+        let count = chromotopology.count_odd_dashings().unwrap();
+        prop_assert_eq!(chromotopology.odd_dashing().is_ok(), count.log2.is_some());
+        prop_assert_eq!(count.log2.is_some(), code.is_doubly_even());
+    }
+
+    #[test]
+    fn large_codes_have_a_dashing_exactly_when_doubly_even(
+        n in 9usize..=13, words in prop::collection::vec(0u32..65_536, 1..8), mend in prop::bool::ANY
+    ) {
+        let mut kept: Vec<u32> = Vec::new();
+        for word in words.iter().map(|w| w & ((1 << n) - 1)) {
+            let joins = kept.iter().all(|k| (k & word).count_ones().is_multiple_of(2));
+            let step = if mend { 4 } else { 2 };
+            if word.count_ones().is_multiple_of(step) && (joins || !mend) {
+                kept.push(word);
+            }
+        }
+        let code = BinaryCode::new(n, &kept).unwrap();
+        let found = Adinkra::new(&code);
+        prop_assert_eq!(found.is_ok(), code.is_doubly_even());
+        prop_assert!(found.is_err() || found.unwrap().closes());
+    }
+
     #[test]
     fn every_quartet_is_an_adinkra_over_1111(index in 0usize..36_864) {
         let m = garden_space(4, 4).unwrap().multiplet(index).unwrap();

@@ -1,7 +1,7 @@
 //! Odd dashings: signs on the edges such that every two-coloured 4-cycle has an odd number of -1.
 //! One equation over GF(2) a cycle in one unknown an edge; a doubly even code of dimension k has
 //! 2^(2^(N - k) + k - 1) solutions, any other even code none.
-//! Source: arXiv:0806.0050, section 4; Zhang, "Adinkras for mathematicians", arXiv:1111.6055.
+//! Source: arXiv:0806.0050; Zhang, "Adinkras for mathematicians", arXiv:1111.6055.
 
 use super::Chromotopology;
 use super::gf2::LinearSystem;

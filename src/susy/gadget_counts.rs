@@ -1,6 +1,6 @@
 //! How often each value stands in the matrix of gadgets of a whole space, exactly.
 //! With holoraumy matrices as signed axes `G = (equal - opposite) / (pairs of colours)`.
-//! Source: arXiv:1701.00304, section 5: 36,864^2 entries for GR(4, 4), of four values.
+//! Source: arXiv:1701.00304: 36,864^2 entries for GR(4, 4), of four values.
 
 use super::{GardenSpace, HoloraumyClasses, Ratio, Sector};
 use crate::error::Result;
@@ -188,17 +188,19 @@ fn overlap(x: u8, y: u8) -> i8 {
 }
 
 /// Adds the levels of one row in BLOCK columns. Plain loops over bytes of a fixed number, which
-/// the compiler turns into the vector instructions of any machine.
+/// the compiler turns into the vector instructions of any machine. The sums cannot overflow;
+/// saying that they wrap keeps the loops plain where overflow is checked.
 fn count_block(row: &[u8], block: &[[u8; BLOCK]], levels: &mut [u64; LEVELS]) {
     let mut sums = [0i8; BLOCK];
     for (&x, plane) in row.iter().zip(block) {
         for (sum, &y) in sums.iter_mut().zip(plane) {
-            *sum += overlap(x, y);
+            *sum = sum.wrapping_add(overlap(x, y));
         }
     }
     for (level, count) in (-(MAX_PAIRS as i8)..).zip(levels) {
         // At most BLOCK < 256 columns, so that a byte is enough.
-        let here: u8 = sums.iter().map(|&s| u8::from(s == level)).sum();
+        let equal = sums.iter().map(|&s| u8::from(s == level));
+        let here = equal.fold(0, u8::wrapping_add);
         *count += u64::from(here);
     }
 }

@@ -1,6 +1,6 @@
 //! The whole space GR(d, n): every ordered set of n signed permutations that closes, n, d <= 4.
 //! b may follow a exactly when `a^T b` is antisymmetric; GR(4, 4) has 36,864 sets, 384 x 48 x 2.
-//! Source: arXiv:1701.00304, section 4, and its references on the minimal four-colour adinkras.
+//! Source: arXiv:1701.00304, and its references on the minimal four-colour adinkras.
 
 use super::{GardenMultiplet, HoloraumyClasses, Sector, SignedPermutation, su2_basis};
 use crate::error::{Error, Result};

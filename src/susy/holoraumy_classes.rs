@@ -1,6 +1,6 @@
 //! The distinct holoraumy sets of a whole space, each matrix as a small integer: axis and sign.
 //! `Tr(V W) = -d`, `d` or 0 for equal, opposite and different axes.
-//! Source: arXiv:1701.00304, section 4: 96 sets for GR(4, 4), each carried by 384 adinkras.
+//! Source: arXiv:1701.00304: 96 sets for GR(4, 4), each carried by 384 adinkras.
 
 use super::{GardenSpace, Holoraumy, Sector, SignedPermutation};
 use crate::error::{Error, Result};
