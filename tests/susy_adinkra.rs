@@ -64,7 +64,7 @@ fn every_class_of_codes_of_length_12_makes_an_adinkra() {
 fn odd_dashings_exist_exactly_for_doubly_even_codes() {
     for n in 1..=6 {
         let even: Vec<u32> = (1..1 << n)
-            .filter(|w: &u32| w.count_ones() % 2 == 0)
+            .filter(|w: &u32| w.count_ones().is_multiple_of(2))
             .collect();
         let mut codes = HashSet::from([trivial(n)]);
         for &u in &even {
@@ -237,6 +237,16 @@ fn a_graph_in_two_pieces_has_no_code() {
     assert!(adinkra.closes());
     assert!(adinkra.code().is_err());
     assert!(adinkra.hung_from(AdinkraNode::Boson(1)).is_err());
+    // One piece may stand above the other, within reason.
+    let (bosons, fermions) = ([0, 0, 0, 0, 6, 6, 6, 6], [1, 1, 1, 1, 7, 7, 7, 7]);
+    let apart = adinkra.with_heights(&bosons, &fermions).unwrap();
+    assert_eq!(apart.nodes_by_height(), [4, 4, 0, 0, 0, 0, 4, 4]);
+    let far = |h: i32| if h > 1 { h + 1_000_000_000 } else { h };
+    assert!(
+        adinkra
+            .with_heights(&bosons.map(far), &fermions.map(far))
+            .is_err()
+    );
 }
 
 /// A doubly even code with at most 16 bosons, permuted at will.
@@ -273,6 +283,38 @@ proptest! {
         prop_assert_eq!(back.code().unwrap(), code);
         prop_assert_eq!(back.multiplet().unwrap(), m);
         prop_assert_eq!(back, adinkra);
+    }
+
+    /// Solving edge by edge and eliminating all equations agree, for any even code.
+    #[test]
+    fn both_ways_to_solve_for_dashings_agree(
+        n in 2usize..=8, words in prop::collection::vec(0u32..256, 0..5)
+    ) {
+        let even = |w: &u32| (w & ((1 << n) - 1)).count_ones().is_multiple_of(2);
+        let words: Vec<u32> = words.iter().filter(|w| even(w)).map(|w| w & ((1 << n) - 1)).collect();
+        let code = BinaryCode::new(n, &words).unwrap();
+        let chromotopology = Chromotopology::new(&code).unwrap();
+        let count = chromotopology.count_odd_dashings().unwrap();
+        prop_assert_eq!(chromotopology.odd_dashing().is_ok(), count.log2.is_some());
+        prop_assert_eq!(count.log2.is_some(), code.is_doubly_even());
+    }
+
+    #[test]
+    fn large_codes_have_a_dashing_exactly_when_doubly_even(
+        n in 9usize..=13, words in prop::collection::vec(0u32..65_536, 1..8), mend in prop::bool::ANY
+    ) {
+        let mut kept: Vec<u32> = Vec::new();
+        for word in words.iter().map(|w| w & ((1 << n) - 1)) {
+            let joins = kept.iter().all(|k| (k & word).count_ones().is_multiple_of(2));
+            let step = if mend { 4 } else { 2 };
+            if word.count_ones().is_multiple_of(step) && (joins || !mend) {
+                kept.push(word);
+            }
+        }
+        let code = BinaryCode::new(n, &kept).unwrap();
+        let found = Adinkra::new(&code);
+        prop_assert_eq!(found.is_ok(), code.is_doubly_even());
+        prop_assert!(found.is_err() || found.unwrap().closes());
     }
 
     #[test]

@@ -153,10 +153,10 @@ proptest! {
         let different: HashSet<u32> = words.iter().copied().collect();
         prop_assert_eq!(different.len(), 1 << code.dimension());
         prop_assert!(words.iter().all(|&w| code.contains(w)));
-        prop_assert_eq!(code.is_even(), words.iter().all(|w| w.count_ones() % 2 == 0));
-        prop_assert_eq!(code.is_doubly_even(), words.iter().all(|w| w.count_ones() % 4 == 0));
+        prop_assert_eq!(code.is_even(), words.iter().all(|w| w.count_ones().is_multiple_of(2)));
+        prop_assert_eq!(code.is_doubly_even(), words.iter().all(|w| w.count_ones().is_multiple_of(4)));
         if let Some(word) = code.not_doubly_even_word() {
-            prop_assert!(code.contains(word) && word.count_ones() % 4 != 0);
+            prop_assert!(code.contains(word) && !word.count_ones().is_multiple_of(4));
         }
         prop_assert_eq!(code.to_string().parse::<BinaryCode>().unwrap(), code);
     }

@@ -68,7 +68,7 @@ fn each_of_96_holoraumy_sets_is_carried_by_384_in_both_sectors() {
         let classes = minimal().holoraumy_classes(sector).unwrap();
         assert_eq!(classes.len(), 96, "{sector}");
         assert!(classes.sizes.iter().all(|&n| n == 384), "{sector}");
-        assert_eq!(classes.axes.len(), 6, "alpha and beta");
+        assert_eq!(classes.axes().len(), 6, "alpha and beta");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Adinkras: a chromotopology with an odd dashing and heights, the picture of one supermultiplet.
 //! An edge of colour I between boson b and fermion f is `(L_I)_bf = +1`, dashed `-1`; the garden
 //! algebra says that two colours make 4-cycles with an odd number of dashes.
-//! Source: Faux and Gates, hep-th/0408004; arXiv:0806.0050, sections 2 to 4.
+//! Source: Faux and Gates, hep-th/0408004; arXiv:0806.0050.
 
 use super::dashing::cycle;
 use super::{BinaryCode, Chromotopology, GardenMultiplet, SignedPermutation};

@@ -95,8 +95,8 @@ impl BinaryCode {
 
     /// True when a doubly even code stays so with this word.
     pub(super) fn may_join(&self, word: u32) -> bool {
-        word.count_ones() % 4 == 0
-            && (self.generators.iter()).all(|g| (g & word).count_ones() % 2 == 0)
+        word.count_ones().is_multiple_of(4)
+            && (self.generators.iter()).all(|g| (g & word).count_ones().is_multiple_of(2))
     }
 
     /// N, the number of colours.
@@ -157,7 +157,9 @@ impl BinaryCode {
     /// True when every word has an even weight: the quotient of the cube then has bosons and
     /// fermions.
     pub fn is_even(&self) -> bool {
-        self.generators.iter().all(|g| g.count_ones() % 2 == 0)
+        self.generators
+            .iter()
+            .all(|g| g.count_ones().is_multiple_of(2))
     }
 
     /// True when every weight is a multiple of 4.
@@ -170,7 +172,7 @@ impl BinaryCode {
         let g = &self.generators;
         let sums = (0..g.len()).flat_map(|i| (0..i).map(move |j| g[i] ^ g[j]));
         let mut candidates = g.iter().copied().chain(sums);
-        candidates.find(|w| w.count_ones() % 4 != 0)
+        candidates.find(|w| !w.count_ones().is_multiple_of(4))
     }
 
     /// The code with coordinate `i` moved to `places[i]`, counted from 0.

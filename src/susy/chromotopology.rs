@@ -1,7 +1,7 @@
 //! Chromotopologies: the N-cube divided by an even binary code, without signs or heights.
 //! A node is a coset of words, a boson when their weights are even; an edge of colour I flips bit
 //! I; 2^(N - k - 1) bosons and as many fermions.
-//! Source: Doran, Faux, Gates, Huebsch, Iga, Landweber and Miller, arXiv:0806.0050, section 3.
+//! Source: Doran, Faux, Gates, Huebsch, Iga, Landweber and Miller, arXiv:0806.0050.
 
 use super::BinaryCode;
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Doubly even codes up to permutation of their coordinates, N <= 16, one dimension after another.
 //! A class of dimension k is extended by one word of each orbit of its automorphism group; the
 //! orbit-stabiliser theorem, `N!/|Aut|` labelled codes a class, gives back the labelled counts.
-//! Source: the method of arXiv:0806.0050, section 5 (R. L. Miller's tables), done anew.
+//! Source: arXiv:0806.0050 poses the classification; the classes here are found anew.
 
 use super::binary_code::moved;
 use super::code_symmetry::{Automorphisms, Colouring, Places};

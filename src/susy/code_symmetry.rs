@@ -94,7 +94,7 @@ impl<'a> Colouring<'a> {
     /// The first coordinate that shares its colour.
     fn first_shared(&self) -> Option<usize> {
         let shared = |c: &u64| self.colours.iter().filter(|d| *d == c).count() > 1;
-        self.colours.iter().position(|c| shared(c))
+        self.colours.iter().position(shared)
     }
 
     /// What any permutation of the coordinates leaves as it is.

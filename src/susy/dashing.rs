@@ -1,11 +1,12 @@
 //! Odd dashings: signs on the edges such that every two-coloured 4-cycle has an odd number of -1.
 //! One equation over GF(2) a cycle in one unknown an edge; a doubly even code of dimension k has
 //! 2^(2^(N - k) + k - 1) solutions, any other even code none.
-//! Source: arXiv:0806.0050, section 4; Zhang, "Adinkras for mathematicians", arXiv:1111.6055.
+//! Source: arXiv:0806.0050; Zhang, "Adinkras for mathematicians", arXiv:1111.6055.
 
 use super::Chromotopology;
 use super::gf2::LinearSystem;
 use crate::error::{Error, Result};
+use crate::show::{MimeBundle, Show, display};
 use std::fmt;
 
 /// Most edges whose equations are eliminated densely.
@@ -223,5 +224,19 @@ impl fmt::Display for DashingCount {
             Some(log2) => write!(f, "2^{log2} odd dashings"),
             None => write!(f, "no odd dashing"),
         }
+    }
+}
+
+impl DashingCount {
+    /// Shows it; evcxr calls this on a cell's last expression.
+    pub fn evcxr_display(&self) {
+        // A failure is already shown in place.
+        let _ = display(self);
+    }
+}
+
+impl Show for DashingCount {
+    fn mime_bundle(&self) -> Result<MimeBundle> {
+        Ok(MimeBundle::plain(self.to_string()))
     }
 }

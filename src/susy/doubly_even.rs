@@ -44,7 +44,7 @@ pub fn doubly_even_counts(length: usize) -> Result<CodeCounts> {
     check(length, MAX_LENGTH)?;
     let form = Form::of_even_words(length);
     let by_dimension = (0..=length / 2).map(|k| {
-        if length % 4 != 0 || k == 0 {
+        if !length.is_multiple_of(4) || k == 0 {
             return form.subspaces(k);
         }
         // The word 1...1 is singular and orthogonal to everything. Codes with it are subspaces of
@@ -104,7 +104,7 @@ fn check(length: usize, longest: usize) -> Result<()> {
 /// Visits the reduced echelon form of every doubly even code, highest pivot first.
 fn walk(length: usize, visit: &mut dyn FnMut(&[u32])) {
     let candidates: Vec<u32> = (1..1u32 << length)
-        .filter(|w| w.count_ones() % 4 == 0)
+        .filter(|w| w.count_ones().is_multiple_of(4))
         .collect();
     extend(&mut Vec::new(), &candidates, visit);
 }
@@ -116,7 +116,9 @@ fn extend(generators: &mut Vec<u32>, candidates: &[u32], visit: &mut dyn FnMut(&
         let pivot = word & word.wrapping_neg();
         // In reduced form the pivot is lower than all before and stands in no other generator.
         let fits = |w: u32| {
-            (w & w.wrapping_neg()) < pivot && w & pivot == 0 && (w & word).count_ones() % 2 == 0
+            (w & w.wrapping_neg()) < pivot
+                && w & pivot == 0
+                && (w & word).count_ones().is_multiple_of(2)
         };
         let rest: Vec<u32> = candidates.iter().copied().filter(|&w| fits(w)).collect();
         generators.push(word);

@@ -1,6 +1,6 @@
 //! How often each value stands in the matrix of gadgets of a whole space, exactly.
 //! With holoraumy matrices as signed axes `G = (equal - opposite) / (pairs of colours)`.
-//! Source: arXiv:1701.00304, section 5: 36,864^2 entries for GR(4, 4), of four values.
+//! Source: arXiv:1701.00304: 36,864^2 entries for GR(4, 4), of four values.
 
 use super::{GardenSpace, HoloraumyClasses, Ratio, Sector};
 use crate::error::Result;
@@ -17,6 +17,9 @@ const BLOCK: usize = 192;
 const MAX_PAIRS: usize = 6;
 /// Possible values of `equal - opposite`.
 const LEVELS: usize = 2 * MAX_PAIRS + 1;
+
+/// A code that neither equals an axis nor its opposite.
+const NO_AXIS: u8 = 254;
 
 /// One value of the gadget and how many entries of the matrix have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,31 +141,20 @@ impl GardenSpace {
     /// Fewer than two colours.
     pub fn gadget_counts_by_pairs(&self, sector: Sector) -> Result<GadgetCounts> {
         let classes = self.holoraumy_classes(sector)?;
-        let (n, n_pairs) = (self.len(), classes.n_pairs());
-        // [n_pairs, n]: the codes of one pair of colours lie side by side, one byte each.
-        let planes: Vec<Vec<u8>> = (0..n_pairs)
-            .map(|p| {
-                classes
-                    .codes
-                    .iter()
-                    .skip(p)
-                    .step_by(n_pairs)
-                    .copied()
-                    .collect()
-            })
-            .collect();
+        let n_pairs = classes.n_pairs();
+        let blocks = blocks(&classes.codes, n_pairs);
+        let padding = (blocks.len() / n_pairs * BLOCK - self.len()) as u64;
         let rows: Vec<[u64; LEVELS]> = classes
             .codes
             .par_chunks(n_pairs * BLOCK)
             .flat_map_iter(|rows| {
                 let mut levels = vec![[0u64; LEVELS]; rows.len() / n_pairs];
-                for start in (0..n).step_by(BLOCK) {
-                    let columns = start..n.min(start + BLOCK);
+                for block in blocks.chunks_exact(n_pairs) {
                     for (row, levels) in rows.chunks_exact(n_pairs).zip(&mut levels) {
-                        let planes = planes.iter().map(|plane| &plane[columns.clone()]);
-                        count_block(row, planes, levels);
+                        count_block(row, block, levels);
                     }
                 }
+                levels.iter_mut().for_each(|l| l[MAX_PAIRS] -= padding);
                 levels
             })
             .collect();
@@ -173,26 +165,42 @@ impl GardenSpace {
     }
 }
 
+/// The codes of BLOCK sets at a time, `[block, n_pairs, BLOCK]`: one pair of colours lies side by
+/// side. The last block is filled up with sets that overlap nothing.
+fn blocks(codes: &[u8], n_pairs: usize) -> Vec<[u8; BLOCK]> {
+    let sets = codes.chunks(n_pairs * BLOCK);
+    sets.flat_map(|sets| {
+        (0..n_pairs).map(move |pair| {
+            let mut plane = [NO_AXIS; BLOCK];
+            for (code, set) in plane.iter_mut().zip(sets.chunks_exact(n_pairs)) {
+                *code = set[pair];
+            }
+            plane
+        })
+    })
+    .collect()
+}
+
 /// 1 for the same signed axis, -1 for the opposite one, 0 for another: `-Tr(V W)/d`.
 #[inline(always)]
 fn overlap(x: u8, y: u8) -> i8 {
     i8::from(x == y) - i8::from(x ^ 1 == y)
 }
 
-/// Adds the levels of one row in at most BLOCK columns. Plain loops over bytes, which the
-/// compiler turns into the vector instructions of any machine.
-fn count_block<'a>(row: &[u8], planes: impl Iterator<Item = &'a [u8]>, levels: &mut [u64; LEVELS]) {
+/// Adds the levels of one row in BLOCK columns. Plain loops over bytes of a fixed number, which
+/// the compiler turns into the vector instructions of any machine. The sums cannot overflow;
+/// saying that they wrap keeps the loops plain where overflow is checked.
+fn count_block(row: &[u8], block: &[[u8; BLOCK]], levels: &mut [u64; LEVELS]) {
     let mut sums = [0i8; BLOCK];
-    let mut width = 0;
-    for (&x, plane) in row.iter().zip(planes) {
-        width = plane.len();
+    for (&x, plane) in row.iter().zip(block) {
         for (sum, &y) in sums.iter_mut().zip(plane) {
-            *sum += overlap(x, y);
+            *sum = sum.wrapping_add(overlap(x, y));
         }
     }
     for (level, count) in (-(MAX_PAIRS as i8)..).zip(levels) {
         // At most BLOCK < 256 columns, so that a byte is enough.
-        let here: u8 = sums[..width].iter().map(|&s| u8::from(s == level)).sum();
+        let equal = sums.iter().map(|&s| u8::from(s == level));
+        let here = equal.fold(0, u8::wrapping_add);
         *count += u64::from(here);
     }
 }

@@ -1,7 +1,7 @@
 //! How many unordered sets of L matrices there are: with signs, and by their permutations alone.
 //! `|L_I|^-1 |L_J|` is an involution without fixed point, so a set through 1 is a clique of such
 //! involutions; each clique stands for `d!/N` sets and carries as many signs as odd dashings.
-//! Source: arXiv:0806.0050, section 4, for the dashings; the cliques are elementary.
+//! Source: arXiv:0806.0050, for the dashings; the cliques are elementary.
 
 use super::dashing::count_odd_dashings;
 use crate::error::{Error, Result};

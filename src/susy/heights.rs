@@ -50,7 +50,8 @@ impl Adinkra {
     /// The same adinkra with other heights.
     ///
     /// # Errors
-    /// Not one height a node, or two neighbours whose heights do not differ by 1.
+    /// Not one height a node, two neighbours whose heights do not differ by 1, or heights further
+    /// apart than there are nodes (possible only for a graph in several pieces).
     pub fn with_heights(&self, bosons: &[i32], fermions: &[i32]) -> Result<Self> {
         let d = self.d();
         for (kind, heights) in [("boson heights", bosons), ("fermion heights", fermions)] {
@@ -69,6 +70,16 @@ impl Adinkra {
                     ));
                 }
             }
+        }
+        let heights = || bosons.iter().chain(fermions).copied();
+        let (low, high) = (heights().min().unwrap_or(0), heights().max().unwrap_or(0));
+        if low.abs_diff(high) as usize > 2 * d {
+            let reason = format!("are further apart than there are nodes, {}", 2 * d);
+            return Err(Error::argument(
+                "heights",
+                format!("{low} to {high}"),
+                reason,
+            ));
         }
         let mut moved = self.clone();
         moved.boson_heights = bosons.to_vec();
@@ -95,10 +106,11 @@ impl Adinkra {
     fn moved(&self, node: AdinkraNode, by: i32) -> Result<Self> {
         let mut moved = self.clone();
         let at = self.position(node)?;
-        match node {
-            AdinkraNode::Boson(_) => moved.boson_heights[at] += by,
-            AdinkraNode::Fermion(_) => moved.fermion_heights[at] += by,
-        }
+        let height = match node {
+            AdinkraNode::Boson(_) => &mut moved.boson_heights[at],
+            AdinkraNode::Fermion(_) => &mut moved.fermion_heights[at],
+        };
+        *height = height.saturating_add(by);
         let (bosons, fermions) = (&moved.boson_heights, &moved.fermion_heights);
         self.with_heights(bosons, fermions).map_err(|e| {
             let verb = if by > 0 { "raised" } else { "lowered" };

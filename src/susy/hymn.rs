@@ -1,7 +1,7 @@
 //! HYMNs, height-yielding matrix numbers: what lifting bosons leaves of the matrices as an invariant.
 //! `D = diag(r^lift)`, `B_L = D L_4 R_3 D L_2 R_1`, `B_R = R_4 D L_3 R_2 D L_1`, both diagonal for
 //! GR(4, 4); their spectra are signed powers of r.
-//! Source: arXiv:1904.01738, sections 3 and 4.
+//! Source: arXiv:1904.01738.
 
 use super::{GardenMultiplet, GardenSpace, SignedPermutation};
 use crate::error::{Error, Result};

@@ -20,6 +20,7 @@ mod generator_sets;
 mod gf2;
 mod heights;
 mod holoraumy;
+mod holoraumy_classes;
 mod hymn;
 mod multiplets;
 mod ratio;
@@ -41,10 +42,11 @@ pub use gadget::{GadgetMatrix, gadget, gadget_matrix};
 pub use gadget_counts::{GadgetCount, GadgetCounts, GadgetRow};
 pub use garden::{GardenCheck, GardenMultiplet};
 pub use garden_space::{
-    AdinkraFamilies, AdinkraFamily, GardenSpace, HoloraumyClasses, Su2, garden_sets, garden_space,
+    AdinkraFamilies, AdinkraFamily, GardenSpace, Su2, garden_sets, garden_space,
 };
 pub use generator_sets::{GeneratorSetCounts, generator_sets};
 pub use holoraumy::{Holoraumy, PairCoefficients, Sector, Su2Coefficients, su2_basis};
+pub use holoraumy_classes::HoloraumyClasses;
 pub use hymn::{Hymn, HymnClass, HymnClasses, HymnValue};
 pub use multiplets::{chiral, tensor, vector};
 pub use ratio::Ratio;

@@ -143,12 +143,12 @@ fn radius(plot: &Plot, nodes: &[NetworkNode]) -> f64 {
     let closest = gaps
         .map(|w| f64::from(w[1].0 - w[0].0))
         .fold(f64::INFINITY, f64::min);
-    (closest * 0.4).min(MAX_RADIUS * UNIT).max(UNIT)
+    (closest * 0.4).clamp(UNIT, MAX_RADIUS * UNIT)
 }
 
-/// One path for all links of a name and dash.
+/// One path for all links of a name and dash; the thick ones first, so that they hide none.
 fn draw_links(plot: &mut Plot, nodes: &[NetworkNode], links: &[NetworkLink], n_names: usize) {
-    for name in 0..n_names {
+    for name in (0..n_names).rev() {
         for dashed in [false, true] {
             let mut path = String::new();
             for link in links
