@@ -40,6 +40,8 @@ pub struct Session {
     frames: Frames,
     limiter: Arc<Mutex<Limiter>>,
     workspace: Workspace,
+    /// Held: a session's image is not removed under it.
+    _image: Image,
 }
 
 impl Session {
@@ -55,11 +57,9 @@ impl Session {
         let (mut context, _) =
             EvalContext::with_subprocess_command(relay(&frames)?).map_err(Error::evcxr)?;
         let mut state = context.state();
-        let facades = image.facade.parent().unwrap_or(&image.facade);
         for (name, path) in [
-            (wrapper::IMAGE_SO_ENV, image.so.as_path()),
+            (wrapper::IMAGE_ENV, &image.folder),
             (wrapper::IMAGE_DEPS_ENV, &image.deps),
-            (wrapper::FACADE_ENV, facades),
         ] {
             state.set_build_env(name, &path.to_string_lossy());
         }
@@ -75,14 +75,10 @@ impl Session {
             frames,
             limiter,
             workspace,
+            _image: image.clone(),
         };
         session.greet()?;
         Ok(session)
-    }
-
-    /// Builds the image and starts a session on it.
-    pub fn open(workspace: Workspace, between: Between) -> Result<Self> {
-        Self::start(workspace, &image::build()?, between)
     }
 
     /// Has rust-analyzer do what it would do at the first `let`, which takes
