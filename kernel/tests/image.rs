@@ -210,3 +210,37 @@ fn two_runs_at_once_do_not_disturb_each_other() {
 fn out(dir: &Path, name: &str) -> PathBuf {
     dir.join("out").join(name).with_extension("ipynb")
 }
+
+/// What the library is linked with comes from the image: one type, nothing compiled twice.
+#[test]
+fn a_crate_of_the_librarys_is_the_librarys_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.ipynb");
+    write_notebook(
+        &path,
+        &[
+            ":dep serde_json = \"1\"\n:dep candle-core = \"0.11.1\"\n:dep polars = \"0.55.2\"",
+            "use holoscope::prelude::*;\nserde_json::to_string(&TransformerConfig::default())?.len() > 2",
+            "let t: Tensor = candle_core::Tensor::new(&[1f32], &candle_core::Device::Cpu)?;\nlet f: polars::prelude::DataFrame = polars::df!(\"a\" => [1, 2])?;\nt.elem_count() + f.height()",
+            ":dep rand = \"0.1\"",
+        ],
+    );
+    let done = out(dir.path(), "done");
+    let output = holoscope()
+        .arg("run")
+        .arg(&path)
+        .arg("-o")
+        .arg(&done)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", describe(&output));
+    let said = said(&output);
+    assert!(
+        said.contains("linked with rand 0.9") && said.contains("asks for 0.1"),
+        "{said}"
+    );
+    assert!(!said.contains("Compiling candle-core v0.11.1\n"), "{said}");
+    let cells = read_cells(&done);
+    let shown = |n: usize| text(&cells[n]["outputs"][0]["data"]["text/plain"]);
+    assert_eq!((shown(1).as_str(), shown(2).as_str()), ("true", "3"));
+}

@@ -14,6 +14,7 @@ mod inputs;
 mod manifest;
 mod reason;
 mod rust_src;
+mod shared;
 mod slim;
 mod stamp;
 mod store;
@@ -23,6 +24,7 @@ pub mod wrapper;
 
 pub use build::{News, build, workspace_root, write_if_changed};
 pub use facade::standard_library;
+pub use shared::Shared;
 pub use store::Image;
 pub use toolchain::{cargo, rustc_version, source_commit, toolchain};
 pub use units::Progress;
