@@ -98,6 +98,11 @@ fn make(
     tell: &mut dyn FnMut(News),
 ) -> Result<Stamp> {
     let folder = store.folder(inputs);
+    if *reason == Reason::Processor {
+        // Cargo does not know what `target-cpu=native` is. Before the folder is
+        // there: what is killed now is then done again.
+        compile::forget(&inputs.root, target, &["holoscope", "holoscope-image"])?;
+    }
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     let place = Place {
         root: &inputs.root,
@@ -107,10 +112,6 @@ fn make(
     };
     if let Reason::Damaged(files) = reason {
         clear(&folder, files)?;
-    }
-    if *reason == Reason::Processor {
-        // Cargo does not know what `target-cpu=native` is.
-        compile::forget(place.root, target, &["holoscope", "holoscope-image"])?;
     }
     let before = Record::read(store.home());
     let expected = match before.is_empty() {

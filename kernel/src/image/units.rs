@@ -155,7 +155,8 @@ impl Units {
             1.0
         };
         let idle = (elapsed.saturating_sub(self.last)).as_secs_f64();
-        Some(Duration::from_secs_f64((rest * pace - idle).max(0.0)))
+        // What takes longer than it did takes nobody knows how long.
+        Duration::try_from_secs_f64(rest * pace - idle).ok()
     }
 
     /// What was measured, for the next build.
@@ -225,6 +226,7 @@ mod tests {
         units.finish(&artifact("small", true), seconds(1));
         assert_eq!(units.progress(seconds(1)).left, Some(seconds(60)));
         assert_eq!(units.progress(seconds(11)).left, Some(seconds(50)));
+        assert_eq!(units.progress(seconds(99)).left, None);
         units.finish(&artifact("library", false), seconds(51));
         assert_eq!(units.progress(seconds(51)).left, Some(seconds(0)));
         // What was found built keeps its time.
