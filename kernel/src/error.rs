@@ -39,6 +39,10 @@ pub enum Error {
     #[error("cannot build the library: {reason}")]
     ImageBuild { reason: String },
 
+    /// A crate that a cell asks for, and that the library is linked with in another way.
+    #[error(":dep {name}: {reason}")]
+    Dependency { name: String, reason: String },
+
     /// evcxr or the process that runs cells could not be started.
     #[error("cannot start a session: {0}")]
     Session(String),

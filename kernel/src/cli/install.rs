@@ -1,14 +1,13 @@
 //! `holoscope install` and `uninstall`.
 
-use super::{InstallArgs, PlaceArgs};
+use super::{InstallArgs, PlaceArgs, waiting};
 use crate::error::{Error, Result};
 use crate::kernelspec;
 
 /// Builds the image and writes the kernelspec.
 pub fn install(args: &InstallArgs) -> Result<i32> {
     if !args.no_build {
-        eprintln!("holoscope: building the library (the first time takes ten minutes or more)");
-        crate::image::build()?;
+        waiting::build()?;
     }
     let exe = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
     let dir = kernelspec::install(&exe, args.place.prefix.as_deref())?;

@@ -1,11 +1,14 @@
 //! `holoscope kernel`: what Jupyter starts.
 
 use super::KernelArgs;
+use super::waiting::{Reminder, text};
 use crate::error::Result;
+use crate::image::News;
 use crate::jupyter;
 use crate::jupyter::engine::{Background, Engine, HelpLink, KernelInfo, Language, LanguageInfo};
 use crate::session::completeness;
 use crate::session::engine::EvcxrEngine;
+use crate::session::event::{Event, StreamName};
 use crate::session::{Session, workspace::Workspace};
 use std::path::PathBuf;
 
@@ -15,8 +18,15 @@ pub fn serve(args: &KernelArgs) -> Result<i32> {
     // SAFETY: the kernel's threads start below.
     unsafe { workspace.export()? };
     let start = move |background: Background| -> Result<Box<dyn Engine>> {
+        let mut remind = Reminder::new();
+        let image = crate::image::build(&mut |news| {
+            let seldom = matches!(news, News::Progress(_)) && !remind.is_due();
+            if !seldom {
+                background(told(&news));
+            }
+        })?;
         let between = Box::new(move |event| background(event));
-        let session = Session::open(workspace, between)?;
+        let session = Session::start(workspace, &image, between)?;
         Ok(Box::new(EvcxrEngine::new(session)))
     };
     let language = Language {
@@ -25,6 +35,16 @@ pub fn serve(args: &KernelArgs) -> Result<i32> {
     };
     jupyter::serve(&args.connection_file, language, history().as_deref(), start)?;
     Ok(0)
+}
+
+/// What the cell that waits for the library shows meanwhile; the server's log gets it, too.
+fn told(news: &News) -> Event {
+    let line = text(news);
+    eprintln!("{line}");
+    Event::Stream {
+        name: StreamName::Stderr,
+        text: format!("{line}\n"),
+    }
 }
 
 /// Where inputs are kept for later sessions: `HOLOSCOPE_HISTORY` or a file in the platform's data folder.

@@ -5,6 +5,7 @@ mod install;
 mod kernel;
 mod run;
 mod terminal;
+mod waiting;
 
 use crate::error::Result;
 use clap::{Args, Parser, Subcommand};

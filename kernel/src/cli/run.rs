@@ -1,7 +1,7 @@
 //! `holoscope run`: a notebook from top to bottom, without a frontend.
 
-use super::RunArgs;
 use super::terminal::Terminal;
+use super::{RunArgs, waiting};
 use crate::error::{Error, Result};
 use crate::export::{self, ExportOptions};
 use crate::jupyter::progress_view;
@@ -41,8 +41,7 @@ pub fn run(args: &RunArgs) -> Result<i32> {
     // SAFETY: nothing has started a thread yet.
     unsafe { workspace.export()? };
     let mut terminal = Terminal::new();
-    terminal.note("building the library where it has changed");
-    let image = crate::image::build()?;
+    let image = waiting::build()?;
     let built = began.elapsed().as_secs_f64();
     // Cells read files relative to their notebook, as under Jupyter.
     enter_folder_of(&args.notebook)?;

@@ -1,22 +1,29 @@
-//! Building the image with cargo, and finding what cargo built.
+//! Building the image, or finding that it is there.
 
-use super::fresh;
+use super::compile::{self, Artifacts, Place};
+use super::inputs::Inputs;
+use super::manifest::Linked;
+use super::reason::Reason;
+use super::stamp::Stamp;
+use super::store::{Image, Store};
+use super::units::{self, Progress, Record, Units};
+use super::wrapper::{EXTERNS_FILE, IMAGE_FILE};
 use crate::error::{Error, Result};
-use serde_json::Value;
-use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Write};
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-/// A built image: what a cell's rustc needs to link against the library.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
-    /// The library as a shared object.
-    pub so: PathBuf,
-    /// Where the metadata of its dependencies lies.
-    pub deps: PathBuf,
-    /// The crate that cargo and rust-analyzer see in its place.
-    pub facade: PathBuf,
+/// Sources that are saved while cargo reads them are built again, this often.
+const ATTEMPTS: usize = 3;
+
+/// What happens while an image is built.
+#[derive(Debug)]
+pub enum News {
+    /// Why there is something to wait for; one line.
+    Note(String),
+    /// A line of cargo's or rustc's.
+    Said(String),
+    Progress(Progress),
 }
 
 /// The workspace that holds the library: `HOLOSCOPE_SOURCE`, or the checkout
@@ -35,192 +42,164 @@ pub fn workspace_root() -> Result<PathBuf> {
     Err(Error::NoSource { dir: root })
 }
 
-/// Builds the image, or finds at once that it is up to date; cargo's own
-/// progress goes to stderr.
-pub fn build() -> Result<Image> {
+/// Builds the image, or finds at once that it is up to date.
+pub fn build(tell: &mut dyn FnMut(News)) -> Result<Image> {
     let root = workspace_root()?;
     let usual =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    if let Some(image) = fresh::up_to_date(&root, &usual.join("image")) {
+    let usual = Store::new(std::path::absolute(&usual).unwrap_or(usual).join("image"));
+    if let Ok(image) = usual.find(&Inputs::read(&root)?) {
         return Ok(image);
     }
     // What is missing shall be known before the long build, not after it.
     super::rust_src::library_source()?;
-    // Before cargo reads them: an edit while it builds is then seen next time.
-    let sources = fresh::digest(&root)?;
-    let target = target_directory(&root)?;
-    let home = target.join("image");
-    std::fs::create_dir_all(&home).map_err(Error::io("create", &home))?;
-    let wrapper = link_wrapper(&home)?;
-    if fresh::is_damaged(&home) {
-        eprintln!(
-            "holoscope: the built library in {} is damaged or gone; building it again",
-            home.display()
-        );
-        forget(&root, &target)?;
-    }
-    let so = home.join(super::wrapper::IMAGE_FILE);
-    let mut deps = run_cargo(&root, &target, &home, &wrapper)?;
-    if !so.is_file() {
-        // Somebody removed it, and cargo does not know of our copy.
-        forget(&root, &target)?;
-        deps = run_cargo(&root, &target, &home, &wrapper)?;
-    }
-    let facade = super::facade::write(&root, &home)?;
-    let image = Image { so, deps, facade };
-    fresh::note(&home, &image, sources)?;
-    Ok(image)
-}
-
-/// Lets cargo build what has changed: the folder of the dependencies' metadata.
-fn run_cargo(root: &Path, target: &Path, home: &Path, wrapper: &Path) -> Result<PathBuf> {
-    let mut command = Command::new(cargo());
-    for (name, _) in std::env::vars_os().filter(|(name, _)| set_by_cargo(name)) {
-        command.env_remove(name);
-    }
-    let mut child = command
-        .args(["build", "--locked", "--workspace", "--lib"])
-        .arg("--message-format=json-render-diagnostics")
-        .current_dir(root)
-        .env("CARGO_TARGET_DIR", target)
-        .env("RUSTC_WORKSPACE_WRAPPER", wrapper)
-        .env(super::wrapper::BUILD_IMAGE_ENV, home)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(Error::io("run", cargo()))?;
-    let mut found = None;
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).lines() {
-            let line = line.map_err(Error::io("read the output of", cargo()))?;
-            found = image_artifact(&line).or(found);
+    let target = compile::target_directory(&root)?;
+    let store = Store::new(target.join("image"));
+    let _lock = store.lock(&mut || {
+        tell(News::Note(
+            "another process is building the library; waiting".to_owned(),
+        ));
+    })?;
+    for _ in 0..ATTEMPTS {
+        let inputs = Inputs::read(&root)?;
+        let reason = match store.find(&inputs) {
+            Ok(image) => return Ok(image),
+            Err(reason) => reason,
+        };
+        tell(News::Note(format!("building the library: {reason}")));
+        let folder = store.folder(&inputs);
+        let made = make(&store, &target, &inputs, &reason, tell);
+        if made.is_err() && !matches!(reason, Reason::Damaged(_)) {
+            // What is left of a failed build is no image; of a killed one it stays.
+            let _ = std::fs::remove_dir_all(&folder);
+        }
+        let stamp = made?;
+        // An edit while cargo read the sources is in the image, or it is not.
+        if Inputs::read(&root)? == inputs {
+            stamp.write(&folder)?;
+            let image = store.find(&inputs).map_err(|reason| Error::ImageBuild {
+                reason: format!("just after it was built, {reason}"),
+            })?;
+            store.sweep(std::time::SystemTime::now());
+            return Ok(image);
         }
     }
-    let status = child.wait().map_err(Error::io("wait for", cargo()))?;
-    if !status.success() {
-        return Err(Error::ImageBuild {
-            reason: format!("`cargo build` in {} ended with {status}", root.display()),
-        });
-    }
-    found.ok_or_else(|| Error::ImageBuild {
-        reason: "cargo did not report the crate `holoscope_image`".to_owned(),
-    })
-}
-
-/// Variables that an outer `cargo run` or `cargo test` has set for us. Some build
-/// scripts (ring's) ask to be run again when these change: what they build would
-/// be built again and again as we are started in different ways.
-fn set_by_cargo(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
-        || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&&*name)
-}
-
-/// Makes cargo build the image anew; its dependencies stay.
-fn forget(root: &Path, target: &Path) -> Result<()> {
-    let output = Command::new(cargo())
-        .args(["clean", "--locked", "-p", "holoscope-image"])
-        .current_dir(root)
-        .env("CARGO_TARGET_DIR", target)
-        .output()
-        .map_err(Error::io("run", cargo()))?;
-    if output.status.success() {
-        return Ok(());
-    }
     Err(Error::ImageBuild {
-        reason: format!(
-            "`cargo clean -p holoscope-image` failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ),
+        reason: "its sources change while it is built".to_owned(),
     })
 }
 
-/// The `cargo` to call: the one that runs us, or the one on PATH.
-pub fn cargo() -> PathBuf {
-    std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
+/// Builds the image in its folder; it is complete when its stamp is written.
+fn make(
+    store: &Store,
+    target: &Path,
+    inputs: &Inputs,
+    reason: &Reason,
+    tell: &mut dyn FnMut(News),
+) -> Result<Stamp> {
+    let folder = store.folder(inputs);
+    if *reason == Reason::Processor {
+        // Cargo does not know what `target-cpu=native` is. Before the folder is
+        // there: what is killed now is then done again.
+        compile::forget(&inputs.root, target, &["holoscope", "holoscope-image"])?;
+    }
+    std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    let place = Place {
+        root: &inputs.root,
+        target,
+        folder: &folder,
+        wrapper: &link_wrapper(store.home())?,
+    };
+    if let Reason::Damaged(files) = reason {
+        clear(&folder, files)?;
+    }
+    let before = Record::read(store.home());
+    let expected = match before.is_empty() {
+        true => {
+            tell(News::Note("fetching what it is built from".to_owned()));
+            let metadata = super::facade::metadata(place.root)?;
+            units::expected(&compile::tree(place.root), &metadata)
+        }
+        false => 0,
+    };
+    let mut units = Units::new(before.clone(), expected);
+    let mut artifacts = compile::run(&place, &mut units, tell)?;
+    if !folder.join(IMAGE_FILE).is_file() {
+        // Cargo has built it before, for a folder that is not there any more.
+        compile::forget(place.root, target, &["holoscope-image"])?;
+        units = Units::new(before, expected);
+        artifacts = compile::run(&place, &mut units, tell)?;
+    }
+    units.record().write(store.home())?;
+    let linked = linked(&folder, &artifacts);
+    super::facade::write(place.root, &folder, &linked, &store.folders())?;
+    describe(&folder, inputs.clone(), artifacts)
 }
 
-/// The toolchain that the sources ask for.
-pub fn toolchain() -> Option<String> {
-    let file = workspace_root().ok()?.join("rust-toolchain.toml");
-    let table: toml::Table = std::fs::read_to_string(file).ok()?.parse().ok()?;
-    Some(table.get("toolchain")?.get("channel")?.as_str()?.to_owned())
+/// The crates that our two are linked with, by name. Without the wrapper's notes
+/// there are none: a cell that asks for one then gets its own.
+fn linked(folder: &Path, artifacts: &Artifacts) -> BTreeMap<String, Linked> {
+    let library = artifacts.library.as_ref();
+    let notes = library.map(|metadata| metadata.with_extension("externs"));
+    let texts = notes.into_iter().chain([folder.join(EXTERNS_FILE)]);
+    let text: String = texts
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .collect();
+    let linked = text.lines().filter_map(|line| {
+        let (name, file) = line.split_once('=')?;
+        // Where a crate is linked without the image, for a macro, code is needed, too.
+        let file = Path::new(file).with_extension("rlib");
+        let features = artifacts.features.get(&file)?.clone();
+        Some((name.to_owned(), Linked { file, features }))
+    });
+    linked.collect()
 }
 
-/// `rustc 1.95.0 (...)`, if rustc runs.
-pub fn rustc_version() -> Option<String> {
-    said_by(Command::new("rustc").arg("--version"))
+/// Removes what is damaged, so that it is missed and built again. The whole
+/// image is then incomplete, should this build be the next one that is killed.
+fn clear(folder: &Path, damaged: &[PathBuf]) -> Result<()> {
+    Stamp::remove(folder)?;
+    for path in damaged {
+        let removed = match path.is_dir() {
+            true => std::fs::remove_dir_all(path),
+            false => std::fs::remove_file(path),
+        };
+        match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", path)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
-/// The platform that rustc compiles for.
-pub fn host() -> Option<String> {
-    let said = said_by(Command::new("rustc").arg("-vV"))?;
-    let host = said.lines().find_map(|l| l.strip_prefix("host: "))?;
-    Some(host.to_owned())
-}
-
-/// The commit of the library's sources, marked when they differ from it.
-pub fn source_commit() -> Option<String> {
-    let root = workspace_root().ok()?;
-    said_by(
-        Command::new("git")
-            .args(["describe", "--always", "--dirty", "--abbrev=12"])
-            .current_dir(root),
+/// The stamp of the image that cargo has built in `folder`, whose library's
+/// metadata is kept beside it.
+fn describe(folder: &Path, inputs: Inputs, artifacts: Artifacts) -> Result<Stamp> {
+    let missing = |what: &str| Error::ImageBuild {
+        reason: format!("cargo did not report {what}"),
+    };
+    let deps = artifacts
+        .deps
+        .ok_or_else(|| missing("the crate `holoscope_image`"))?;
+    let library = artifacts
+        .library
+        .ok_or_else(|| missing("the library's metadata"))?;
+    let name = library
+        .file_name()
+        .and_then(|n| n.to_str())
+        .ok_or_else(|| missing("the library's metadata"))?;
+    let staged = folder.join(format!("{name}.{}", std::process::id()));
+    std::fs::copy(&library, &staged).map_err(Error::io("copy", &library))?;
+    std::fs::rename(&staged, folder.join(name)).map_err(Error::io("rename", &staged))?;
+    Stamp::of(
+        folder,
+        inputs,
+        &[IMAGE_FILE, name],
+        &deps,
+        &artifacts.metadata,
     )
-}
-
-pub fn said_by(command: &mut Command) -> Option<String> {
-    let output = command.stderr(Stdio::null()).output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    (output.status.success() && !text.is_empty()).then_some(text)
-}
-
-fn target_directory(root: &Path) -> Result<PathBuf> {
-    let output = Command::new(cargo())
-        .args([
-            "metadata",
-            "--no-deps",
-            "--format-version=1",
-            "--offline",
-            "--locked",
-        ])
-        .current_dir(root)
-        .output()
-        .map_err(Error::io("run", cargo()))?;
-    if !output.status.success() {
-        return Err(Error::ImageBuild {
-            reason: format!(
-                "`cargo metadata` failed: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            ),
-        });
-    }
-    let metadata: Value = serde_json::from_slice(&output.stdout)?;
-    metadata["target_directory"]
-        .as_str()
-        .map(PathBuf::from)
-        .ok_or_else(|| Error::ImageBuild {
-            reason: "`cargo metadata` names no target directory".to_owned(),
-        })
-}
-
-/// The folder of the image's shared object if this line of cargo's is its
-/// artifact: the metadata of its dependencies lies there too.
-fn image_artifact(line: &str) -> Option<PathBuf> {
-    let message: Value = serde_json::from_str(line).ok()?;
-    if message["reason"] != "compiler-artifact" || message["target"]["name"] != "holoscope_image" {
-        return None;
-    }
-    let file = message["filenames"].as_array()?.first()?.as_str()?;
-    // Cargo reports the copy beside the `deps` folder.
-    let folder = Path::new(file).parent()?;
-    Some(if folder.ends_with("deps") {
-        folder.to_path_buf()
-    } else {
-        folder.join("deps")
-    })
 }
 
 /// A stable path for the wrapper: cargo takes its path into the fingerprint,
@@ -260,14 +239,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_images_artifact_is_recognised_and_no_other() {
-        let ours = r#"{"reason":"compiler-artifact","target":{"kind":["dylib"],"name":"holoscope_image"},"filenames":["/t/debug/libholoscope_image.so"]}"#;
-        assert_eq!(image_artifact(ours), Some("/t/debug/deps".into()));
-        assert_eq!(image_artifact(&ours.replace("_image", "")), None);
-        assert_eq!(image_artifact("not json"), None);
-    }
-
-    #[test]
     fn an_unchanged_file_keeps_its_time() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
@@ -281,5 +252,18 @@ mod tests {
         );
         write_if_changed(&path, "two").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
+    }
+
+    #[test]
+    fn what_is_damaged_is_removed_and_the_image_is_incomplete() {
+        use super::super::stamp::tests::{image, inputs};
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, deps) = (dir.path().join("image"), dir.path().join("deps"));
+        image(&folder, &deps, inputs(dir.path()));
+        let gone = dir.path().join("gone");
+        clear(&folder, &[folder.join("i.so"), folder.join("facade"), gone]).unwrap();
+        assert!(!folder.join("i.so").exists() && !folder.join("facade").exists());
+        assert_eq!(Stamp::read(&folder), None);
+        assert!(deps.join("liba-1.rmeta").exists());
     }
 }

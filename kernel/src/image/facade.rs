@@ -10,70 +10,100 @@
 //! The standard library gets the same treatment: rust-analyzer would read the
 //! 34 MB of `rust-src`, most of them processor intrinsics and tests.
 
-use super::build::{cargo, write_if_changed};
-use super::slim;
+use super::manifest::{self, Facade, Linked};
+use super::stamp::FACADE;
+use super::toolchain::{cargo, host, rustc_version};
+use super::{slim, write_if_changed};
 use crate::error::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The crates whose types notebooks hold in variables.
-const VISIBLE: [&str; 8] = [
-    "holoscope",
-    "candle-core",
-    "polars",
-    "polars-core",
-    "polars-lazy",
-    "polars-plan",
-    "polars-error",
-    "polars-utils",
-];
-
 /// The crates of the standard library whose interface cells see.
 const STANDARD: [&str; 4] = ["core", "alloc", "std", "proc_macro"];
 
 /// Raise this when what is written here changes.
-pub const RECIPE: u32 = 2;
+pub const RECIPE: u32 = 3;
 /// What the wrapper has rustc compile in a facade's place.
 pub const EMPTY_FILE: &str = "empty.rs";
+const SOURCES_STAMP: &str = "stamp";
 
-/// Writes the facades: the folder of the library's. Only the library's own is
-/// written again as long as the lock file and the compiler stay.
-pub fn write(root: &Path, home: &Path) -> Result<PathBuf> {
-    let dir = home.join("facade");
-    let lock = root.join("Cargo.lock");
-    let lock = std::fs::read(&lock).map_err(Error::io("read", &lock))?;
-    let stamp = stamp(root, &lock);
-    let stamp_file = dir.join("stamp");
-    let known = std::fs::read_to_string(&stamp_file).is_ok_and(|old| old == stamp);
-    if !known {
+/// Writes the facades of the image in `folder`, whose crates are linked from the
+/// files in `linked`. They are written beside their place and renamed. What
+/// another image has of the same sources is linked to, which takes no time.
+pub fn write(
+    root: &Path,
+    folder: &Path,
+    linked: &BTreeMap<String, Linked>,
+    images: &[PathBuf],
+) -> Result<()> {
+    let dir = folder.join(FACADE);
+    let staged = folder.join(format!("{FACADE}.{}", std::process::id()));
+    std::fs::create_dir_all(&staged).map_err(Error::io("create", &staged))?;
+    let written = metadata(root)
+        .and_then(|metadata| manifest::facades(&metadata, linked, folder))
+        .and_then(|facades| fill(root, &staged, &facades, images));
+    let placed = written.and_then(|()| {
         if dir.exists() {
             std::fs::remove_dir_all(&dir).map_err(Error::io("remove", &dir))?;
         }
-        for krate in crates(&metadata(root)?)? {
-            let folder = dir.join(&krate.name);
-            std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
-            write_if_changed(&folder.join("Cargo.toml"), &krate.manifest)?;
-            if krate.name != "holoscope" {
-                slim::copy(&krate.sources, &folder.join("src"), &worth_reading)?;
-            }
+        std::fs::rename(&staged, &dir).map_err(Error::io("rename", &staged))
+    });
+    if placed.is_err() {
+        let _ = std::fs::remove_dir_all(&staged);
+    }
+    placed
+}
+
+fn fill(root: &Path, dir: &Path, facades: &[Facade], images: &[PathBuf]) -> Result<()> {
+    let lock = root.join("Cargo.lock");
+    let lock = std::fs::read(&lock).map_err(Error::io("read", &lock))?;
+    let stamp = stamp(root, &lock);
+    let same = images.iter().map(|image| image.join(FACADE)).find(|other| {
+        std::fs::read_to_string(other.join(SOURCES_STAMP)).is_ok_and(|theirs| theirs == stamp)
+    });
+    for krate in facades {
+        let crate_dir = dir.join(&krate.name);
+        std::fs::create_dir_all(&crate_dir).map_err(Error::io("create", &crate_dir))?;
+        write_if_changed(&crate_dir.join("Cargo.toml"), &krate.manifest)?;
+        copy_sources(krate, &crate_dir, same.as_deref())?;
+    }
+    let library = dir.join("rust-src");
+    let done = same.is_some_and(|other| link(&other.join("rust-src"), &library).is_ok());
+    if !done {
+        write_standard_library(&library)?;
+    }
+    write_if_changed(
+        &dir.join(EMPTY_FILE),
+        "//! Stands in for a library where cargo looks; rustc gets the image.\n",
+    )?;
+    write_if_changed(&dir.join(SOURCES_STAMP), &stamp)
+}
+
+fn copy_sources(krate: &Facade, to: &Path, same: Option<&Path>) -> Result<()> {
+    let to = to.join("src");
+    // The library's own change from image to image; the others stay.
+    if let Some(other) = same.filter(|_| krate.name != "holoscope")
+        && link(&other.join(&krate.name).join("src"), &to).is_ok()
+    {
+        return Ok(());
+    }
+    slim::copy(&krate.sources, &to, &worth_reading)
+}
+
+/// The same folder, its files linked to: nobody writes into them.
+fn link(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => link(&entry.path(), &target)?,
+            false => std::fs::hard_link(entry.path(), target)?,
         }
-        write_standard_library(&dir.join("rust-src"))?;
-        write_if_changed(
-            &dir.join(EMPTY_FILE),
-            "//! Stands in for a library where cargo looks; rustc gets the image.\n",
-        )?;
     }
-    let library = dir.join("holoscope");
-    // What was removed from the sources must not stay in the facade.
-    let src = library.join("src");
-    if src.exists() {
-        std::fs::remove_dir_all(&src).map_err(Error::io("remove", &src))?;
-    }
-    slim::copy(&root.join("src"), &src, &worth_reading)?;
-    write_if_changed(&stamp_file, &stamp)?;
-    Ok(library)
+    Ok(())
 }
 
 /// Where rust-analyzer finds the standard library, beside the library's facade.
@@ -95,153 +125,42 @@ fn write_standard_library(to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Of everything that the copied sources depend on, the library's own excepted.
 fn stamp(root: &Path, lock: &[u8]) -> String {
     use sha2::Digest;
-    let digest = sha2::Sha256::digest(lock);
-    let hex: String = digest.iter().map(|b| format!("{b:02x}")).collect();
-    let rustc = super::rustc_version().unwrap_or_default();
-    format!("{RECIPE} {hex} {rustc} {}\n", root.display())
+    let digest = super::inputs::hex(sha2::Sha256::new_with_prefix(lock));
+    let rustc = rustc_version().unwrap_or_default();
+    format!("{RECIPE} {digest} {rustc} {}\n", root.display())
 }
 
-fn metadata(root: &Path) -> Result<Value> {
+/// What cargo knows of the workspace and everything behind it.
+pub fn metadata(root: &Path) -> Result<Value> {
     let output = Command::new(cargo())
         // Not `--offline`: what only tests need has not been downloaded yet on a new machine.
         .args(["metadata", "--format-version=1", "--locked"])
         // The crates of other platforms have not been downloaded.
         .arg("--filter-platform")
-        .arg(super::build::host().unwrap_or_default())
+        .arg(host().unwrap_or_default())
         .current_dir(root)
         .output()
         .map_err(Error::io("run", cargo()))?;
-    if !output.status.success() {
-        return Err(Error::ImageBuild {
-            reason: format!(
-                "`cargo metadata` failed: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            ),
-        });
-    }
+    super::compile::succeeded("cargo metadata", &output)?;
     Ok(serde_json::from_slice(&output.stdout)?)
-}
-
-/// One facade to be.
-#[derive(Debug)]
-struct Facade {
-    name: String,
-    manifest: String,
-    /// The folder of the crate's `lib.rs`.
-    sources: PathBuf,
-}
-
-fn crates(metadata: &Value) -> Result<Vec<Facade>> {
-    let packages: Vec<&Value> = metadata["packages"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .collect();
-    let mut ids: BTreeMap<&str, &str> = BTreeMap::new();
-    for package in &packages {
-        if let (Some(name), Some(id)) = (package["name"].as_str(), package["id"].as_str())
-            && VISIBLE.contains(&name)
-        {
-            ids.insert(id, name);
-        }
-    }
-    let nodes = metadata["resolve"]["nodes"].as_array();
-    let mut facades = Vec::new();
-    for package in packages {
-        let Some((id, name)) = package["id"]
-            .as_str()
-            .and_then(|id| Some((id, *ids.get(id)?)))
-        else {
-            continue;
-        };
-        let node = nodes.and_then(|nodes| nodes.iter().find(|n| n["id"] == id));
-        let facade = node.and_then(|node| facade(package, node, &ids));
-        facades.push(facade.ok_or_else(|| Error::ImageBuild {
-            reason: format!("`cargo metadata` does not describe the crate {name}"),
-        })?);
-    }
-    Ok(facades)
-}
-
-fn facade(package: &Value, node: &Value, visible: &BTreeMap<&str, &str>) -> Option<Facade> {
-    let library = package["targets"].as_array()?.iter().find(|target| {
-        let kinds = target["kind"].as_array();
-        kinds.is_some_and(|k| k.iter().any(|k| k == "lib" || k == "rlib" || k == "dylib"))
-    })?;
-    let text = |value: &Value| value.as_str().map(|s| toml::Value::from(s).to_string());
-    let source = Path::new(library["src_path"].as_str()?);
-    let mut out = format!(
-        "[package]\nname = {}\nversion = {}\nedition = {}\n\n[workspace]\n\n\
-         [lib]\nname = {}\npath = \"src/{}\"\ndoctest = false\n\n[features]\n",
-        text(&package["name"])?,
-        text(&package["version"])?,
-        text(&package["edition"])?,
-        text(&library["name"])?,
-        source.file_name()?.to_str()?,
-    );
-    let features: Vec<String> = node["features"]
-        .as_array()?
-        .iter()
-        .filter(|f| *f != "default")
-        .filter_map(text)
-        .collect();
-    out.push_str(&format!("default = [{}]\n", features.join(", ")));
-    for feature in &features {
-        out.push_str(&format!("{feature} = []\n"));
-    }
-    out.push_str("\n[dependencies]\n");
-    for dependency in node["deps"].as_array()? {
-        let Some(name) = dependency["pkg"].as_str().and_then(|id| visible.get(id)) else {
-            continue;
-        };
-        out.push_str(&format!(
-            "{} = {{ package = \"{name}\", path = \"../{name}\" }}\n",
-            text(&dependency["name"])?
-        ));
-    }
-    Some(Facade {
-        name: package["name"].as_str()?.to_owned(),
-        manifest: out,
-        sources: source.parent()?.to_path_buf(),
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
-    fn a_facade_has_the_crates_source_and_features_and_only_visible_dependencies() {
-        let package = |name: &str, lib: &str| {
-            json!({"name": name, "id": format!("id-{name}"), "version": "1.2.3", "edition": "2021",
-                "targets": [{"kind": ["example"], "name": "e", "src_path": "/s/e.rs"},
-                    {"kind": ["lib"], "name": lib, "src_path": format!("/s/{name}/lib.rs")}]})
-        };
-        let metadata = json!({
-            "packages": [package("holoscope", "holoscope"), package("polars-core", "polars_core"),
-                package("serde", "serde")],
-            "resolve": {"nodes": [
-                {"id": "id-holoscope", "features": ["default", "cuda"], "deps": [
-                    {"name": "core_renamed", "pkg": "id-polars-core"},
-                    {"name": "serde", "pkg": "id-serde"}]},
-                {"id": "id-polars-core", "features": [], "deps": []},
-                {"id": "id-serde", "features": [], "deps": []}]}
-        });
-        let facades = crates(&metadata).unwrap();
-        let names: Vec<&str> = facades.iter().map(|f| f.name.as_str()).collect();
-        assert_eq!(names, ["holoscope", "polars-core"]);
-        assert_eq!(facades[0].sources, Path::new("/s/holoscope"));
-        let table: toml::Table = facades[0].manifest.parse().unwrap();
-        assert_eq!(table["lib"]["path"].as_str(), Some("src/lib.rs"));
-        assert_eq!(table["features"]["default"].as_array().unwrap().len(), 1);
-        let dependencies = table["dependencies"].as_table().unwrap();
-        assert_eq!(dependencies.len(), 1);
-        assert_eq!(
-            dependencies["core_renamed"]["path"].as_str(),
-            Some("../polars-core")
-        );
+    fn a_folder_is_linked_to_as_a_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let from = dir.path().join("from");
+        std::fs::create_dir_all(from.join("deep")).unwrap();
+        std::fs::write(from.join("deep/a.rs"), "a").unwrap();
+        let to = dir.path().join("to");
+        link(&from, &to).unwrap();
+        assert_eq!(std::fs::read_to_string(to.join("deep/a.rs")).unwrap(), "a");
+        assert!(link(&dir.path().join("none"), &dir.path().join("x")).is_err());
     }
 }

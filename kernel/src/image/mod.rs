@@ -5,16 +5,26 @@
 //! dependencies the tests share; our binary stands in for rustc on workspace
 //! members only (see `wrapper`). A cell sees the library's sources through
 //! cargo and rust-analyzer (see `facade`), and the image through rustc.
+//! What was built from what is kept in a folder of its own (see `store`).
 
 mod build;
+mod compile;
 mod facade;
-mod fresh;
+mod inputs;
+mod manifest;
+mod reason;
 mod rust_src;
+mod shared;
 mod slim;
+mod stamp;
+mod store;
+mod toolchain;
+mod units;
 pub mod wrapper;
 
+pub use build::{News, build, workspace_root, write_if_changed};
 pub use facade::standard_library;
-
-pub use build::{
-    Image, build, cargo, rustc_version, source_commit, toolchain, workspace_root, write_if_changed,
-};
+pub use shared::Shared;
+pub use store::Image;
+pub use toolchain::{cargo, rustc_version, source_commit, toolchain};
+pub use units::Progress;

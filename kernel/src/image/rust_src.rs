@@ -1,6 +1,6 @@
 //! The standard library's source, which rust-analyzer reads: rustup's component `rust-src`.
 
-use super::build::said_by;
+use super::toolchain::said_by;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -52,7 +52,7 @@ pub fn copy(from: &Path, to: &Path, keep: &dyn Fn(&Path) -> bool) -> Result<()> 
         } else if path.extension().is_some_and(|e| e == "rs") {
             // A file that is not text is none that a crate could include as Rust.
             if let Ok(text) = std::fs::read_to_string(&path) {
-                super::build::write_if_changed(&target, &slim(&text))?;
+                super::write_if_changed(&target, &slim(&text))?;
             }
         }
     }

@@ -1,26 +1,31 @@
-//! Our binary in rustc's place, for three crates only: `holoscope` and
-//! `holoscope_image` while the image is built, and `ctx`, evcxr's name for a cell.
+//! Our binary in rustc's place: for `holoscope` and `holoscope_image` while the
+//! image is built, and in a session for facades, for `ctx`, evcxr's name for a
+//! cell, and for the crates that a cell asks for.
 //!
 //! Cargo calls `wrapper rustc ARGS..`. Everything else passes unchanged.
 
+use super::manifest::Crate;
+use super::stamp::FACADE;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Raise this when the arguments for our crates change: cargo knows the wrapper
+/// Raise this when what is done for our crates changes: cargo knows the wrapper
 /// by its name only, and would keep what the old one built.
-pub const RECIPE: u32 = 2;
+pub const RECIPE: u32 = 3;
 /// What rustc calls the image.
 pub const IMAGE_FILE: &str = "libholoscope_image.so";
 
 /// Set for cargo when it builds the image: the folder that keeps it.
 pub const BUILD_IMAGE_ENV: &str = "HOLOSCOPE_BUILD_IMAGE";
-/// The image that cells link against; set for the whole session process.
-pub const IMAGE_SO_ENV: &str = "HOLOSCOPE_IMAGE_SO";
-/// Folder of the metadata of the image's dependencies.
+/// For cells: the folder of the image that they link against.
+pub const IMAGE_ENV: &str = "HOLOSCOPE_IMAGE";
+/// For cells: the folder of the metadata of the image's dependencies.
 pub const IMAGE_DEPS_ENV: &str = "HOLOSCOPE_IMAGE_DEPS";
-/// The folder of the facades; set for the whole session process.
-pub const FACADE_ENV: &str = "HOLOSCOPE_FACADE";
+/// In the image's folder: the crates that `holoscope_image` is linked with.
+pub const EXTERNS_FILE: &str = "holoscope_image.externs";
+/// Beside what cargo has from a facade: a file with the path of the crate itself.
+const STAND_IN: &str = "image";
 /// The file in which evcxr looks for the path of the compiled cell.
 const CELL_PATH_ENV: &str = "EVCXR_EXECUTION_SO_PATH";
 /// evcxr sets this when it makes our binary cargo's RUSTC_WRAPPER.
@@ -28,9 +33,9 @@ const EVCXR_WRAPPER_ENV: &str = "EVCXR_RUSTC_WRAPPER";
 
 /// Runs rustc and exits with its status, if cargo called us in rustc's place.
 pub fn run_if_called_as_rustc() {
-    let image = std::env::var_os(BUILD_IMAGE_ENV);
+    let building = std::env::var_os(BUILD_IMAGE_ENV);
     let cell = std::env::var_os(EVCXR_WRAPPER_ENV).is_some();
-    if image.is_none() && !cell {
+    if building.is_none() && !cell {
         return;
     }
     let mut args: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -39,13 +44,18 @@ pub fn run_if_called_as_rustc() {
         std::process::exit(101);
     }
     let rustc = args.remove(0);
-    if image.is_some() {
+    let mut facade = None;
+    if building.is_some() {
         args = image_args(args, &target_libdir(&rustc));
-    } else if let (Some(so), Some(deps)) = (
-        std::env::var_os(IMAGE_SO_ENV),
+    } else if let (Some(image), Some(deps)) = (
+        std::env::var_os(IMAGE_ENV),
         std::env::var_os(IMAGE_DEPS_ENV),
     ) {
-        args = facade_args(cell_args(args, &so, &deps));
+        facade = facade_of(Path::new(&image));
+        args = match facade {
+            Some(_) => facade_args(args, Path::new(&image)),
+            None => cell_args(args, &image, &deps),
+        };
     }
     let status = match Command::new(&rustc).args(&args).status() {
         Ok(status) => status.code().unwrap_or(101),
@@ -54,10 +64,11 @@ pub fn run_if_called_as_rustc() {
             101
         }
     };
-    let kept = match image {
+    let kept = match (building, facade) {
         _ if status != 0 => Ok(()),
-        Some(home) => keep_image(&args, Path::new(&home)),
-        None => report_cell(&args),
+        (Some(folder), _) => keep_image(&args, Path::new(&folder)),
+        (None, Some(facade)) => stand_in(&args, &facade),
+        (None, None) => report_cell(&args),
     };
     if let Err(error) = kept {
         eprintln!("holoscope: cannot pass on what rustc wrote: {error}");
@@ -87,19 +98,51 @@ fn report_cell(args: &[OsString]) -> std::io::Result<()> {
 }
 
 /// Copies the shared object that rustc just wrote to the image's own folder:
-/// under cargo's name for it a plain `cargo build` would overwrite it.
-fn keep_image(args: &[OsString], home: &Path) -> std::io::Result<()> {
-    let Some(out) = value(args, "--out-dir") else {
+/// under cargo's name for it a plain `cargo build` would overwrite it. What our
+/// crates are linked with is noted, because several builds of a crate lie in
+/// cargo's folder; for the library beside its metadata, which cargo may keep.
+fn keep_image(args: &[OsString], folder: &Path) -> std::io::Result<()> {
+    let Some(out) = value(args, "--out-dir").map(Path::new) else {
         return Ok(());
     };
-    if crate_name(args) != Some(OsStr::new("holoscope_image"))
-        || !args.iter().any(|a| a.to_string_lossy().contains("link"))
-    {
-        return Ok(());
+    match crate_name(args).and_then(OsStr::to_str) {
+        Some("holoscope") => replace(&artifact(args, out, "externs"), &externs(args)),
+        Some("holoscope_image") if args.iter().any(|a| a.to_string_lossy().contains("link")) => {
+            let staged = folder.join(format!("{IMAGE_FILE}.{}", std::process::id()));
+            std::fs::copy(out.join(IMAGE_FILE), &staged)?;
+            std::fs::rename(&staged, folder.join(IMAGE_FILE))?;
+            replace(&folder.join(EXTERNS_FILE), &externs(args))
+        }
+        _ => Ok(()),
     }
-    let staged = home.join(format!("{IMAGE_FILE}.{}", std::process::id()));
-    std::fs::copy(Path::new(out).join(IMAGE_FILE), &staged)?;
-    std::fs::rename(&staged, home.join(IMAGE_FILE))
+}
+
+/// The `--extern` arguments that name a file, one a line.
+fn externs(args: &[OsString]) -> String {
+    let named = args.windows(2).filter(|pair| pair[0] == "--extern");
+    let lines = named.filter_map(|pair| {
+        let text = pair[1].to_str()?;
+        text.contains('=').then(|| format!("{text}\n"))
+    });
+    lines.collect()
+}
+
+/// A file beside what rustc writes for a crate, and named like it.
+fn artifact(args: &[OsString], out: &Path, extension: &str) -> PathBuf {
+    let name = crate_name(args).unwrap_or_default().to_string_lossy();
+    let suffix = args.iter().find_map(|arg| {
+        let arg = arg.to_str()?;
+        let arg = arg.strip_prefix("-C").unwrap_or(arg);
+        arg.strip_prefix("extra-filename=")
+    });
+    let suffix = suffix.unwrap_or_default();
+    out.join(format!("lib{name}{suffix}.{extension}"))
+}
+
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let staged = path.with_extension(std::process::id().to_string());
+    std::fs::write(&staged, text)?;
+    std::fs::rename(&staged, path)
 }
 
 fn crate_name(args: &[OsString]) -> Option<&OsStr> {
@@ -131,55 +174,64 @@ fn image_args(mut args: Vec<OsString>, libdir: &OsStr) -> Vec<OsString> {
     args
 }
 
+/// The folder of the facade that cargo has compiled now, if it is one of the image's.
+fn facade_of(image: &Path) -> Option<PathBuf> {
+    let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
+    package.starts_with(image.join(FACADE)).then_some(package)
+}
+
 /// The arguments for a facade, whose source is only there to be read: rustc gets
 /// an empty file.
-fn facade_args(args: Vec<OsString>) -> Vec<OsString> {
-    let (Some(facades), Some(package)) = (
-        std::env::var_os(FACADE_ENV),
-        std::env::var_os("CARGO_MANIFEST_DIR"),
-    ) else {
-        return args;
-    };
-    let facades = Path::new(&facades);
-    if !Path::new(&package).starts_with(facades) {
-        return args;
-    }
+fn facade_args(args: Vec<OsString>, image: &Path) -> Vec<OsString> {
     let source = |arg: &OsString| Path::new(arg).extension() == Some(OsStr::new("rs"));
+    let empty = image.join(FACADE).join(super::facade::EMPTY_FILE);
     args.into_iter()
         .map(|arg| match source(&arg) {
-            true => facades.join(super::facade::EMPTY_FILE).into_os_string(),
+            true => empty.clone().into_os_string(),
             false => arg,
         })
         .collect()
 }
 
-/// A cell's arguments with the facade replaced by the image.
-fn cell_args(args: Vec<OsString>, so: &OsStr, deps: &OsStr) -> Vec<OsString> {
-    if crate_name(&args) != Some(OsStr::new("ctx")) {
-        return args;
-    }
-    let mut linked = false;
+/// Notes beside what rustc made of a facade which crate it stands for.
+fn stand_in(args: &[OsString], facade: &Path) -> std::io::Result<()> {
+    let linked = Crate::read(facade).and_then(|krate| krate.linked);
+    let (Some(linked), Some(out)) = (linked, value(args, "--out-dir")) else {
+        return Ok(());
+    };
+    let path = artifact(args, Path::new(out), STAND_IN);
+    replace(&path, &linked.file.to_string_lossy())
+}
+
+/// The arguments for a cell, and for the crates that it asks for: in the place
+/// of facades they get the crates themselves.
+fn cell_args(args: Vec<OsString>, image: &OsStr, deps: &OsStr) -> Vec<OsString> {
+    let mut after_extern = false;
     let mut out: Vec<OsString> = args
         .into_iter()
         .map(|arg| {
-            if arg.to_string_lossy().starts_with("holoscope=") {
-                linked = true;
-                let mut image = OsString::from("holoscope=");
-                image.push(so);
-                image
-            } else {
-                arg
-            }
+            let is_value = std::mem::replace(&mut after_extern, arg == "--extern");
+            is_value.then(|| linked(&arg)).flatten().unwrap_or(arg)
         })
         .collect();
-    // A panic's backtrace names inlined functions, too.
-    out.extend(["-Cdebuginfo=line-tables-only".into(), "-Cstrip=none".into()]);
-    if linked {
+    if crate_name(&out) == Some(OsStr::new("ctx")) {
+        // A panic's backtrace names inlined functions, too.
+        out.extend(["-Cdebuginfo=line-tables-only".into(), "-Cstrip=none".into()]);
+    }
+    // The image's first: cargo's folder may have the metadata of a newer library.
+    for folder in [image, deps] {
         let mut search = OsString::from("-Ldependency=");
-        search.push(deps);
+        search.push(folder);
         out.push(search);
     }
     out
+}
+
+/// `name=file` with the crate itself, if the file was made from a facade.
+fn linked(argument: &OsStr) -> Option<OsString> {
+    let (name, file) = argument.to_str()?.split_once('=')?;
+    let path = std::fs::read_to_string(Path::new(file).with_extension(STAND_IN)).ok()?;
+    Some(format!("{name}={path}").into())
 }
 
 #[cfg(test)]
@@ -191,24 +243,67 @@ mod tests {
     }
 
     #[test]
-    fn only_a_cell_is_linked_to_the_image() {
-        let other = strings(&["--crate-name", "serde", "--extern", "holoscope=x.rlib"]);
+    fn what_was_made_from_a_facade_is_linked_to_the_crate_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let facade = dir.path().join("serde");
+        std::fs::create_dir(&facade).unwrap();
+        std::fs::write(
+            facade.join("Cargo.toml"),
+            "[package]\nname = \"serde\"\nversion = \"1.0.0\"\n[package.metadata.image]\nfile = \"/deps/libserde-1.rlib\"\nfeatures = []\n",
+        )
+        .unwrap();
+        let mut made = strings(&["--crate-name", "serde", "-C", "extra-filename=-ab"]);
+        made.extend(["--out-dir".into(), dir.path().as_os_str().to_owned()]);
+        stand_in(&made, &facade).unwrap();
+        let file = |name: &str| format!("{}/{name}", dir.path().display());
+        let (ours, theirs) = (file("libserde-ab.rmeta"), file("libserde-cd.rmeta"));
+        let cell = strings(&[
+            "--crate-name",
+            "ctx",
+            "--extern",
+            &format!("serde={ours}"),
+            "--extern",
+            &format!("old={theirs}"),
+            "--extern",
+            "proc_macro",
+        ]);
+        let theirs = format!("old={theirs}");
         assert_eq!(
-            cell_args(other.clone(), "i.so".as_ref(), "d".as_ref()),
-            other
-        );
-        let cell = strings(&["--crate-name", "ctx", "--extern", "holoscope=x.rlib"]);
-        assert_eq!(
-            cell_args(cell, "i.so".as_ref(), "d".as_ref()),
+            cell_args(cell, "i".as_ref(), "d".as_ref()),
             strings(&[
                 "--crate-name",
                 "ctx",
                 "--extern",
-                "holoscope=i.so",
+                "serde=/deps/libserde-1.rlib",
+                "--extern",
+                &theirs,
+                "--extern",
+                "proc_macro",
                 "-Cdebuginfo=line-tables-only",
                 "-Cstrip=none",
+                "-Ldependency=i",
                 "-Ldependency=d"
             ])
+        );
+    }
+
+    #[test]
+    fn what_our_crates_are_linked_with_is_noted() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut args = strings(&[
+            "--crate-name",
+            "holoscope",
+            "-Cextra-filename=-12",
+            "--extern",
+            "serde=/deps/libserde-1.rmeta",
+            "--extern",
+            "proc_macro",
+        ]);
+        args.extend(["--out-dir".into(), dir.path().as_os_str().to_owned()]);
+        keep_image(&args, dir.path()).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(dir.path().join("libholoscope-12.externs")).unwrap(),
+            "serde=/deps/libserde-1.rmeta\n"
         );
     }
 

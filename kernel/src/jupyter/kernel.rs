@@ -97,6 +97,8 @@ pub struct Kernel {
 struct Situation {
     /// Set once the engine is up.
     remote: Option<Arc<dyn Remote>>,
+    /// The first cell that waits for the engine.
+    waits: Parent,
     running: bool,
     /// Cells that run or wait.
     cells: usize,
@@ -132,12 +134,22 @@ impl Kernel {
 
     /// Queues a cell.
     pub fn submit(&self, origin: Origin, request: ExecuteRequest) {
-        self.situation().cells += 1;
+        let mut situation = self.situation();
+        situation.cells += 1;
+        if situation.waits.is_none() {
+            situation.waits = origin.parent();
+        }
+        drop(situation);
         let _ = self.jobs.send(Job::Execute {
             origin,
             request,
             received: Instant::now(),
         });
+    }
+
+    /// The first cell that was queued: what is shown while the engine starts is for it.
+    pub fn first_cell(&self) -> Parent {
+        self.situation().waits.clone()
     }
 
     /// Asks the engine about code; `None` when it cannot answer in time.

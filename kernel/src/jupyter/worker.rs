@@ -80,6 +80,7 @@ pub fn work<E: Display>(
 fn background(kernel: Arc<Kernel>, last: LastCell) -> Background {
     Arc::new(move |event| {
         let (parent, count) = last.lock().map(|last| (*last).clone()).unwrap_or_default();
+        let parent = parent.or_else(|| kernel.first_cell());
         kernel.publisher.output(parent, event, count);
     })
 }

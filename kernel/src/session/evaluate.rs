@@ -1,5 +1,6 @@
 //! Running cells: evcxr evaluates, the frames of the relay become events.
 
+use super::dependencies::Dependencies;
 use super::event::{Event, MimeBundle};
 use super::frames::{Frames, Runner};
 use super::limit::{self, Limiter};
@@ -11,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::image::{self, Image, wrapper};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext, EvalOutputs};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,12 +42,15 @@ pub struct Session {
     frames: Frames,
     limiter: Arc<Mutex<Limiter>>,
     workspace: Workspace,
+    dependencies: Dependencies,
 }
 
 impl Session {
     /// Starts evcxr and the user's process on a built image. `workspace` must
     /// have been exported to the environment (see [`Workspace::export`]).
     pub fn start(workspace: Workspace, image: &Image, mut between: Between) -> Result<Self> {
+        // What an earlier session in this folder has asked for is not this one's.
+        workspace.patch(&BTreeMap::new())?;
         let texts = workspace.output();
         limit::sweep(&texts).map_err(Error::io("remove", &texts))?;
         let limiter = Arc::new(Mutex::new(Limiter::new(texts)));
@@ -55,11 +60,9 @@ impl Session {
         let (mut context, _) =
             EvalContext::with_subprocess_command(relay(&frames)?).map_err(Error::evcxr)?;
         let mut state = context.state();
-        let facades = image.facade.parent().unwrap_or(&image.facade);
         for (name, path) in [
-            (wrapper::IMAGE_SO_ENV, image.so.as_path()),
+            (wrapper::IMAGE_ENV, &image.folder),
             (wrapper::IMAGE_DEPS_ENV, &image.deps),
-            (wrapper::FACADE_ENV, facades),
         ] {
             state.set_build_env(name, &path.to_string_lossy());
         }
@@ -75,14 +78,10 @@ impl Session {
             frames,
             limiter,
             workspace,
+            dependencies: Dependencies::new(image),
         };
         session.greet()?;
         Ok(session)
-    }
-
-    /// Builds the image and starts a session on it.
-    pub fn open(workspace: Workspace, between: Between) -> Result<Self> {
-        Self::start(workspace, &image::build()?, between)
     }
 
     /// Has rust-analyzer do what it would do at the first `let`, which takes
@@ -122,7 +121,10 @@ impl Session {
         on_event: &mut (dyn FnMut(Event) + Send),
         ask: &dyn Fn(&str, bool) -> String,
     ) -> Outcome {
-        let code = without_own_dependency(code);
+        let code = match self.dependencies.resolve(code, &self.workspace) {
+            Ok(code) => code,
+            Err(error) => return Outcome::Failed(CellError::dependency(&error)),
+        };
         let before = self.variables();
         lock(&self.limiter).begin();
         let mut shown = Shown::new(self.limiter.clone());
@@ -247,20 +249,6 @@ fn relay(frames: &Frames) -> Result<Command> {
     // SAFETY: one async-signal-safe call between fork and exec.
     unsafe { command.pre_exec(move || hand_down(writer)) };
     Ok(command)
-}
-
-/// `:dep holoscope = ..` is for stock evcxr; here the library is loaded
-/// already. The line stays, empty, so that line numbers hold.
-fn without_own_dependency(code: &str) -> String {
-    let lines: Vec<&str> = code
-        .lines()
-        .map(|line| {
-            let dep = line.trim_start().strip_prefix(":dep ");
-            let name = dep.and_then(|d| d.trim_start().split([' ', '=']).next());
-            if name == Some("holoscope") { "" } else { line }
-        })
-        .collect();
-    lines.join("\n")
 }
 
 fn lock(limiter: &Mutex<Limiter>) -> std::sync::MutexGuard<'_, Limiter> {

@@ -5,6 +5,7 @@
 //! outcome says whether the cell succeeded.
 
 pub mod completeness;
+mod dependencies;
 pub mod engine;
 mod evaluate;
 pub mod event;

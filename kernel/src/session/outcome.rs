@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Why a cell failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CellError {
-    /// Its kind: "compile error", "panic", "error" (`Err` through `?`), "died", "interrupted".
+    /// Its kind: "compile error", "dependency", "panic", "error" (`Err` through `?`), "died", "interrupted".
     pub ename: String,
     /// One line: what went wrong.
     pub evalue: String,
@@ -47,6 +47,12 @@ impl CellError {
                 Self::new("error", first, text)
             }
         }
+    }
+
+    /// A `:dep` that the image cannot satisfy; nothing was compiled.
+    pub fn dependency(error: &crate::error::Error) -> Self {
+        let text = error.to_string();
+        Self::new("dependency", text.clone(), text)
     }
 
     /// The process that ran the cell ended. `variables` are those from before the cell.

@@ -4,6 +4,7 @@
 //! done; a lock keeps two sessions out of one folder.
 
 use crate::error::{Error, Result};
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -87,6 +88,48 @@ impl Workspace {
         std::os::unix::fs::symlink(folder, &link).map_err(Error::io("create", &link))
     }
 
+    /// Gives the crates of these names from `patches`, folders of facades, to
+    /// whatever the session compiles. In the folder above the cells, whose
+    /// configuration evcxr writes itself.
+    pub fn patch(&self, patches: &BTreeMap<String, PathBuf>) -> Result<()> {
+        let dir = self.dir.join(".cargo");
+        std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
+        let mut text = String::new();
+        if !patches.is_empty() {
+            text.push_str("[patch.crates-io]\n");
+        }
+        for (name, folder) in patches {
+            let path = toml::Value::from(folder.to_string_lossy().into_owned());
+            text.push_str(&format!("{name} = {{ path = {path} }}\n"));
+        }
+        crate::image::write_if_changed(&dir.join("config.toml"), &text)?;
+        self.unlock(patches)
+    }
+
+    /// Lets cargo choose these crates again: it would keep what it once took
+    /// from the registry, and pass over the patch.
+    fn unlock(&self, patches: &BTreeMap<String, PathBuf>) -> Result<()> {
+        let path = self.cells().join("Cargo.lock");
+        let Some(mut lock) = std::fs::read_to_string(&path)
+            .ok()
+            .and_then(|text| text.parse::<toml::Table>().ok())
+        else {
+            return Ok(());
+        };
+        let Some(toml::Value::Array(packages)) = lock.get_mut("package") else {
+            return Ok(());
+        };
+        let before = packages.len();
+        packages.retain(|package| {
+            let name = package.get("name").and_then(|name| name.as_str());
+            package.get("source").is_none() || !name.is_some_and(|n| patches.contains_key(n))
+        });
+        match packages.len() == before {
+            true => Ok(()),
+            false => crate::image::write_if_changed(&path, &lock.to_string()),
+        }
+    }
+
     /// evcxr's crate for the cells.
     pub fn cells(&self) -> PathBuf {
         self.dir.join("cells")
@@ -128,5 +171,31 @@ mod tests {
         let freed = first.cells();
         drop(first);
         assert_eq!(Workspace::acquire_in(root.path()).unwrap().cells(), freed);
+    }
+
+    #[test]
+    fn a_patched_crate_is_chosen_again() {
+        let root = tempfile::tempdir().unwrap();
+        let workspace = Workspace::acquire_in(root.path()).unwrap();
+        std::fs::create_dir(workspace.cells()).unwrap();
+        let lock = workspace.cells().join("Cargo.lock");
+        let package = |name: &str| {
+            format!(
+                "[[package]]\nname = \"{name}\"\nversion = \"1.0.0\"\nsource = \"registry+x\"\n"
+            )
+        };
+        let text = format!("version = 4\n\n{}\n{}", package("serde"), package("regex"));
+        std::fs::write(&lock, text).unwrap();
+        workspace.patch(&BTreeMap::new()).unwrap();
+        assert!(std::fs::read_to_string(&lock).unwrap().contains("serde"));
+        let patches = BTreeMap::from([("serde".to_owned(), PathBuf::from("/f/serde"))]);
+        workspace.patch(&patches).unwrap();
+        let text = std::fs::read_to_string(&lock).unwrap();
+        assert!(!text.contains("serde") && text.contains("regex"), "{text}");
+        let config = root.path().join("session-0/.cargo/config.toml");
+        assert_eq!(
+            std::fs::read_to_string(config).unwrap(),
+            "[patch.crates-io]\nserde = { path = \"/f/serde\" }\n"
+        );
     }
 }

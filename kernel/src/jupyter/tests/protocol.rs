@@ -6,6 +6,7 @@ use zeromq::{SocketRecv, SocketSend};
 use super::frontend::{Frontend, Transport, summary, zmq};
 use crate::jupyter::echo::Echo;
 use crate::jupyter::message::Wire;
+use crate::session::event::{Event, StreamName};
 
 /// Sends a request: its reply's content, after checking that the reply and busy/idle belong to it.
 async fn ask(frontend: &mut Frontend, msg_type: &str, content: Value) -> Value {
@@ -207,6 +208,28 @@ async fn kernel_info_is_answered_before_the_engine_is_up_and_cells_wait_for_it()
     assert_eq!(f.reply().await.content["status"], "ok");
     let shown = f.published_for(&cell).await;
     assert_eq!(summary(&shown[2]), "stream:late");
+}
+
+#[tokio::test]
+async fn what_is_shown_while_the_engine_starts_is_for_the_first_waiting_cell() {
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let mut f = Frontend::with(Transport::Tcp, move |background| {
+        gate.recv().map_err(|e| e.to_string())?;
+        background(Event::Stream {
+            name: StreamName::Stderr,
+            text: "building".to_owned(),
+        });
+        Ok(Box::new(Echo::new(background)))
+    })
+    .await;
+    let first = f.run("out one").await;
+    f.run("out two").await;
+    // Answered after both cells were queued.
+    ask(&mut f, "kernel_info_request", json!({})).await;
+    open.send(()).unwrap();
+    let shown: Vec<String> = f.published_for(&first).await.iter().map(summary).collect();
+    assert!(shown.contains(&"stream:building".to_owned()), "{shown:?}");
+    assert!(shown.contains(&"stream:one".to_owned()), "{shown:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,200 @@
+//! Everything that an image is made from: a digest of it names the image's folder.
+//!
+//! The digest is kept in parts, so that a build can say why it builds.
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Files and folders of the workspace that the image depends on.
+const SOURCES: [&str; 7] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+    ".cargo",
+    "src",
+    "image",
+    // Its features are resolved together with the library's.
+    "kernel/Cargo.toml",
+];
+
+/// Settings of the environment that change what cargo builds. The toolchain is
+/// not among them: whichever way it was chosen, the compiler tells its version.
+const SETTINGS: [&str; 5] = [
+    "RUSTFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "RUSTC",
+    "CARGO_BUILD_TARGET",
+    "CARGO_PROFILE_DEV_OPT_LEVEL",
+];
+
+/// What the kernel tells of a processor that `target-cpu=native` looks at (x86, then ARM).
+const PROCESSOR: [&str; 9] = [
+    "vendor_id",
+    "cpu family",
+    "model",
+    "flags",
+    "CPU implementer",
+    "CPU architecture",
+    "CPU variant",
+    "CPU part",
+    "Features",
+];
+
+/// What an image is made from; each part is a digest or a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// The workspace: cargo takes its path into the crates' identity.
+    pub root: PathBuf,
+    /// How this binary builds.
+    pub recipe: String,
+    /// The first line of what rustc says of its version.
+    pub compiler: String,
+    pub processor: String,
+    pub settings: String,
+    pub sources: String,
+}
+
+impl Inputs {
+    /// What an image of the workspace in `root` would be made from now.
+    pub fn read(root: &Path) -> Result<Self> {
+        let mut settings = Sha256::new();
+        for name in SETTINGS {
+            if let Some(value) = std::env::var_os(name) {
+                settings.update(name);
+                settings.update(value.as_encoded_bytes());
+            }
+        }
+        let mut sources = Sha256::new();
+        for source in SOURCES {
+            add(&mut sources, &root.join(source), source)?;
+        }
+        // In the workspace, whose toolchain file decides which rustc this is.
+        let compiler =
+            super::toolchain::said_by(Command::new("rustc").arg("--version").current_dir(root));
+        // Without this file (macOS) a processor does not change under an installation, either.
+        let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        Ok(Self {
+            root: root.to_path_buf(),
+            recipe: format!("{} {}", super::wrapper::RECIPE, super::facade::RECIPE),
+            compiler: compiler.unwrap_or_default(),
+            processor: hex(Sha256::new_with_prefix(features(&processor))),
+            settings: hex(settings),
+            sources: hex(sources),
+        })
+    }
+
+    /// The name of the image's folder.
+    pub fn key(&self) -> String {
+        let mut digest = Sha256::new();
+        for part in [
+            &*self.root.to_string_lossy(),
+            &self.recipe,
+            &self.compiler,
+            &self.processor,
+            &self.settings,
+            &self.sources,
+        ] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
+        let mut key = hex(digest);
+        key.truncate(KEY_LENGTH);
+        key
+    }
+}
+
+const KEY_LENGTH: usize = 16;
+
+/// Whether a folder's name is an image's.
+pub fn is_key(name: &str) -> bool {
+    name.len() == KEY_LENGTH && name.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+pub fn hex(digest: Sha256) -> String {
+    let bytes = digest.finalize();
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// The lines of `/proc/cpuinfo` that matter, of the first processor.
+fn features(cpuinfo: &str) -> String {
+    let first = cpuinfo.split("\n\n").next().unwrap_or_default();
+    let matters = |line: &&str| {
+        let name = line.split(':').next().unwrap_or_default().trim();
+        PROCESSOR.contains(&name)
+    };
+    first.lines().filter(matters).collect::<Vec<_>>().join("\n")
+}
+
+/// Adds a file, or every file below a folder, by name, length and content.
+fn add(digest: &mut Sha256, path: &Path, name: &str) -> Result<()> {
+    if path.is_dir() {
+        let mut entries: Vec<PathBuf> = std::fs::read_dir(path)
+            .map_err(Error::io("read", path))?
+            .filter_map(|entry| entry.ok().map(|e| e.path()))
+            .collect();
+        entries.sort();
+        return entries.iter().try_for_each(|entry| {
+            let file = entry.file_name().unwrap_or_default().to_string_lossy();
+            add(digest, entry, &format!("{name}/{file}"))
+        });
+    }
+    let content = match std::fs::read(path) {
+        Ok(content) => content,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io("read", path)(error)),
+    };
+    digest.update(name);
+    digest.update((content.len() as u64).to_le_bytes());
+    digest.update(content);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_changes_with_every_source_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("src/deep/a.rs", "one");
+        write("Cargo.toml", "");
+        let mut seen = vec![Inputs::read(dir.path()).unwrap().key()];
+        assert!(is_key(&seen[0]));
+        for (name, text) in [
+            ("src/deep/a.rs", "two"),
+            ("src/new.rs", ""),
+            ("Cargo.lock", "new"),
+        ] {
+            write(name, text);
+            let key = Inputs::read(dir.path()).unwrap().key();
+            assert!(!seen.contains(&key), "{name}");
+            seen.push(key);
+        }
+        write("README.md", "nothing to build");
+        assert_eq!(
+            Some(Inputs::read(dir.path()).unwrap().key()),
+            seen.last().cloned()
+        );
+    }
+
+    #[test]
+    fn a_processor_is_known_by_its_model_and_features_and_not_by_its_speed() {
+        let info = |mhz: &str, flags: &str| {
+            format!(
+                "processor\t: 0\nmodel\t\t: 85\ncpu MHz\t\t: {mhz}\nflags\t\t: {flags}\n\nprocessor\t: 1\n"
+            )
+        };
+        let one = features(&info("2400", "fpu avx512f"));
+        assert_eq!(one, "model\t\t: 85\nflags\t\t: fpu avx512f");
+        assert_eq!(one, features(&info("800", "fpu avx512f")));
+        assert_ne!(one, features(&info("800", "fpu avx2")));
+    }
+}

@@ -1,0 +1,256 @@
+//! How far a build is: the units that cargo has finished, and how long the rest will take.
+//!
+//! The units of the last complete build and their times lie beside the images.
+//! Before the first build the dependencies are counted, and all weigh the same.
+
+use crate::error::Result;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+const RECORD: &str = "units.json";
+/// With fewer units finished and no record, a guess would be no better than none.
+const ENOUGH: usize = 10;
+
+/// Seconds by unit, as measured when it was last built.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Record(BTreeMap<String, f64>);
+
+impl Record {
+    pub fn read(home: &Path) -> Self {
+        std::fs::read_to_string(home.join(RECORD))
+            .ok()
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default()
+    }
+
+    pub fn write(&self, home: &Path) -> Result<()> {
+        super::write_if_changed(&home.join(RECORD), &serde_json::to_string(self)?)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// How far a build is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    pub done: usize,
+    /// At least `done`; 0 when unknown.
+    pub total: usize,
+    pub elapsed: Duration,
+    /// How long the rest will take, as far as can be said.
+    pub left: Option<Duration>,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clock = |time: Duration| {
+            let seconds = time.as_secs();
+            format!("{}:{:02}", seconds / 60, seconds % 60)
+        };
+        write!(
+            f,
+            "{}/{} crates, {}",
+            self.done,
+            self.total,
+            clock(self.elapsed)
+        )?;
+        match self.left {
+            Some(left) => write!(f, ", about {} left", clock(left)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Counts the units of a running build.
+#[derive(Debug)]
+pub struct Units {
+    before: Record,
+    /// For a build without a record.
+    expected: usize,
+    finished: Record,
+    /// Built, not found built.
+    built: usize,
+    last: Duration,
+}
+
+impl Units {
+    pub fn new(before: Record, expected: usize) -> Self {
+        Self {
+            before,
+            expected,
+            finished: Record::default(),
+            built: 0,
+            last: Duration::ZERO,
+        }
+    }
+
+    /// Counts one of cargo's `compiler-artifact` messages, which came after `elapsed`.
+    pub fn finish(&mut self, artifact: &Value, elapsed: Duration) {
+        let name = self.name(artifact);
+        let known = self.before.0.get(&name).copied();
+        let fresh = artifact["fresh"].as_bool().unwrap_or(false);
+        let seconds = match (fresh, known) {
+            (true, known) => known.unwrap_or(0.0),
+            (false, _) => elapsed.saturating_sub(self.last).as_secs_f64(),
+        };
+        self.built += usize::from(!fresh);
+        self.last = elapsed;
+        self.finished.0.insert(name, seconds);
+    }
+
+    /// A unit's name; the same crate may be built twice, for the compiler and for us.
+    fn name(&self, artifact: &Value) -> String {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let kind = text(&artifact["target"]["kind"][0]);
+        let mut name = format!("{} {kind}", text(&artifact["package_id"]));
+        while self.finished.0.contains_key(&name) {
+            name.push('+');
+        }
+        name
+    }
+
+    pub fn progress(&self, elapsed: Duration) -> Progress {
+        let done = self.finished.0.len();
+        let total = match self.before.is_empty() {
+            true => self.expected,
+            false => self.before.0.len(),
+        };
+        Progress {
+            done,
+            total: total.max(done),
+            elapsed,
+            left: self.left(total.saturating_sub(done), elapsed),
+        }
+    }
+
+    fn left(&self, units: usize, elapsed: Duration) -> Option<Duration> {
+        let seconds = elapsed.as_secs_f64();
+        if self.before.is_empty() {
+            if self.built < ENOUGH {
+                return None;
+            }
+            let left = seconds * units as f64 / self.built as f64;
+            return Some(Duration::from_secs_f64(left));
+        }
+        // What was measured when the machine did something else, too, is scaled by
+        // how this build does.
+        let (mut then, mut rest) = (0.0, 0.0);
+        for (name, seconds) in &self.before.0 {
+            match self.finished.0.contains_key(name) {
+                true => then += seconds,
+                false => rest += seconds,
+            }
+        }
+        let built_all = self.built >= ENOUGH && then > 0.0;
+        let pace = if built_all {
+            self.last.as_secs_f64() / then
+        } else {
+            1.0
+        };
+        let idle = (elapsed.saturating_sub(self.last)).as_secs_f64();
+        // What takes longer than it did takes nobody knows how long.
+        Duration::try_from_secs_f64(rest * pace - idle).ok()
+    }
+
+    /// What was measured, for the next build.
+    pub fn record(self) -> Record {
+        self.finished
+    }
+}
+
+/// The number of units behind the image: from the packages that `cargo tree`
+/// lists, and cargo's metadata, which knows those that have a build script.
+pub fn expected(tree: &str, metadata: &Value) -> usize {
+    // `serde v1.0.228 (proc-macro) (*)`; what is built twice is listed twice.
+    let listed: BTreeSet<String> = tree
+        .lines()
+        .filter_map(|line| line.split_once(" v"))
+        .map(|(name, rest)| {
+            let version = rest.split_whitespace().next().unwrap_or_default();
+            format!("{name} {version}")
+        })
+        .collect();
+    let has_script = |package: &Value| {
+        let targets = package["targets"].as_array().into_iter().flatten();
+        targets
+            .filter_map(|target| target["kind"][0].as_str())
+            .any(|kind| kind == "custom-build")
+    };
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let scripts = packages.filter(|package| {
+        let text = |key: &str| package[key].as_str().unwrap_or_default();
+        listed.contains(&format!("{} {}", text("name"), text("version"))) && has_script(package)
+    });
+    listed.len() + scripts.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn artifact(name: &str, fresh: bool) -> Value {
+        json!({"package_id": name, "target": {"kind": ["lib"]}, "fresh": fresh})
+    }
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn a_first_build_counts_what_is_expected() {
+        let mut units = Units::new(Record::default(), 40);
+        for n in 1..=20 {
+            units.finish(&artifact(&n.to_string(), false), seconds(n));
+        }
+        let progress = units.progress(seconds(20));
+        assert_eq!((progress.done, progress.total), (20, 40));
+        assert_eq!(progress.left, Some(seconds(20)));
+        assert_eq!(progress.to_string(), "20/40 crates, 0:20, about 0:20 left");
+    }
+
+    #[test]
+    fn a_later_build_knows_what_takes_long() {
+        let mut units = Units::new(Record::default(), 2);
+        units.finish(&artifact("small", false), seconds(1));
+        units.finish(&artifact("library", false), seconds(61));
+        let record = units.record();
+        let mut units = Units::new(record.clone(), 0);
+        units.finish(&artifact("small", true), seconds(1));
+        assert_eq!(units.progress(seconds(1)).left, Some(seconds(60)));
+        assert_eq!(units.progress(seconds(11)).left, Some(seconds(50)));
+        assert_eq!(units.progress(seconds(99)).left, None);
+        units.finish(&artifact("library", false), seconds(51));
+        assert_eq!(units.progress(seconds(51)).left, Some(seconds(0)));
+        // What was found built keeps its time.
+        assert_eq!(units.record().0["small lib"], 1.0);
+    }
+
+    #[test]
+    fn the_same_crate_built_twice_is_two_units() {
+        let mut units = Units::new(Record::default(), 2);
+        units.finish(&artifact("syn", false), seconds(1));
+        units.finish(&artifact("syn", false), seconds(2));
+        assert_eq!(units.progress(seconds(2)).done, 2);
+    }
+
+    #[test]
+    fn packages_and_their_build_scripts_are_expected() {
+        let package = |name: &str, kinds: &[&str]| {
+            let targets: Vec<Value> = kinds.iter().map(|k| json!({"kind": [k]})).collect();
+            json!({"name": name, "version": "1.0.0", "targets": targets})
+        };
+        let metadata = json!({"packages": [package("a", &["lib", "custom-build"]),
+            package("m", &["proc-macro"]), package("test", &["lib", "custom-build"])]});
+        let tree =
+            "holoscope-image v0.1.0 (/w/image)\na v1.0.0\nm v1.0.0 (proc-macro)\n\na v1.0.0 (*)\n";
+        assert_eq!(expected(tree, &metadata), 4);
+    }
+}
