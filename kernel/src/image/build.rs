@@ -1,7 +1,7 @@
 //! Building the image, or finding that it is there.
 
 use super::compile::{self, Artifacts, Place};
-use super::inputs::Inputs;
+use super::inputs::{Inputs, hex};
 use super::manifest::Linked;
 use super::reason::Reason;
 use super::stamp::Stamp;
@@ -9,6 +9,7 @@ use super::store::{Image, Store};
 use super::units::{self, Progress, Record, Units};
 use super::wrapper::{EXTERNS_FILE, IMAGE_FILE};
 use crate::error::{Error, Result};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -108,7 +109,7 @@ fn make(
         root: &inputs.root,
         target,
         folder: &folder,
-        wrapper: &link_wrapper(store.home())?,
+        wrapper: &link_wrapper(&inputs.root, store.home())?,
     };
     if let Reason::Damaged(files) = reason {
         clear(&folder, files)?;
@@ -204,9 +205,20 @@ fn describe(folder: &Path, inputs: Inputs, artifacts: Artifacts) -> Result<Stamp
 
 /// A stable path for the wrapper: cargo takes its path into the fingerprint,
 /// and our binary lies in different folders under `cargo run` and `cargo test`.
-fn link_wrapper(home: &Path) -> Result<PathBuf> {
+///
+/// The name differs by checkout, because cargo's fingerprint does not: it knows the
+/// crates of a workspace by their paths inside of it, and where two checkouts share a
+/// target folder, it would take what the other one built last for its own.
+fn link_wrapper(root: &Path, home: &Path) -> Result<PathBuf> {
     let exe = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
-    let name = format!("rustc-for-image-{}", super::wrapper::RECIPE);
+    let mut checkout = Sha256::new();
+    checkout.update(root.as_os_str().as_encoded_bytes());
+    let checkout = hex(checkout);
+    let name = format!(
+        "rustc-for-image-{}-{}",
+        super::wrapper::RECIPE,
+        &checkout[..8]
+    );
     let link = home.join(&name);
     if std::fs::read_link(&link).is_ok_and(|to| to == exe) {
         return Ok(link);
