@@ -65,7 +65,7 @@ fn report_panic(info: &PanicHookInfo<'_>) {
         Some(&cells) if cells == thread.id() => "main",
         _ => thread.name().unwrap_or("unnamed"),
     };
-    let trace = std::backtrace::Backtrace::force_capture().to_string();
+    let trace = backtrace();
     let notice = json!({
         "type": "panic",
         "message": message,
@@ -77,6 +77,77 @@ fn report_panic(info: &PanicHookInfo<'_>) {
     let mut out = std::io::stdout().lock();
     // The process may be dying: a lost notice must not become a second panic.
     let _ = writeln!(out, "{MARK}{notice}").and_then(|()| out.flush());
+}
+
+/// The backtrace of here, as text.
+///
+/// It is named in a child process: std lists the loaded objects once in a process, when it first
+/// names a frame, and would not know the functions of any cell that is loaded later.
+#[cfg(unix)]
+fn backtrace() -> String {
+    let Ok((mut from, mut to)) = std::io::pipe() else {
+        return String::new();
+    };
+    // SAFETY: the child allocates (which the C library allows it after a fork), reads files and
+    // ends; where a lock was held by another thread it waits for ever, and is killed.
+    match unsafe { libc::fork() } {
+        -1 => String::new(),
+        0 => {
+            drop(from);
+            let text = std::backtrace::Backtrace::force_capture().to_string();
+            // Without a reader there is nobody to tell.
+            let _ = to.write_all(text.as_bytes());
+            // SAFETY: ends this process without running what belongs to the other.
+            unsafe { libc::_exit(0) }
+        }
+        child => {
+            drop(to);
+            let text = read_for(&mut from, PATIENCE);
+            // SAFETY: ends and awaits our own child; it may be gone already.
+            unsafe {
+                libc::kill(child, libc::SIGKILL);
+                libc::waitpid(child, std::ptr::null_mut(), 0);
+            }
+            text
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn backtrace() -> String {
+    std::backtrace::Backtrace::force_capture().to_string()
+}
+
+/// How long the names of a backtrace may take.
+#[cfg(unix)]
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// What comes out of a pipe until its end, or until the time is over.
+#[cfg(unix)]
+fn read_for(from: &mut std::io::PipeReader, patience: std::time::Duration) -> String {
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+    let end = std::time::Instant::now() + patience;
+    let mut text = Vec::new();
+    loop {
+        let left = end.saturating_duration_since(std::time::Instant::now());
+        let mut poll = libc::pollfd {
+            fd: from.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one valid pollfd for the whole call.
+        let ready = unsafe { libc::poll(&mut poll, 1, left.as_millis() as libc::c_int) };
+        let interrupted = std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted;
+        if ready < 0 && interrupted {
+            continue;
+        }
+        let mut piece = [0u8; 4096];
+        match (ready > 0).then(|| from.read(&mut piece)) {
+            Some(Ok(n)) if n > 0 => text.extend_from_slice(&piece[..n]),
+            _ => return String::from_utf8_lossy(&text).into_owned(),
+        }
+    }
 }
 
 /// The functions of a backtrace that the user wrote, innermost first: those of the
@@ -118,6 +189,17 @@ pub extern "C" fn holoscope_after_cell() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_backtrace_names_its_functions_and_the_child_that_names_them_ends() {
+        #[inline(never)]
+        fn a_function_to_be_named() -> String {
+            backtrace()
+        }
+        // Symbols of this test's own binary are there without debug information.
+        let text = a_function_to_be_named();
+        assert!(text.contains("a_function_to_be_named"), "{text}");
+    }
 
     #[test]
     fn a_backtrace_is_cut_to_the_users_functions() {

@@ -161,13 +161,9 @@ pub fn execute_error(count: u32, ename: &str, evalue: &str, traceback: &[String]
     })
 }
 
-pub fn execute_aborted(count: u32) -> Value {
-    json!({
-        "status": "aborted",
-        "execution_count": count,
-        "user_expressions": {},
-        "payload": [],
-    })
+/// Of a cell that did not run: without a number, or JupyterLab would show that of another cell.
+pub fn execute_aborted() -> Value {
+    json!({ "status": "aborted" })
 }
 
 pub fn complete_reply(request: &CursorRequest, completion: &Completion) -> Value {

@@ -91,7 +91,7 @@ impl Worker {
         kernel.publisher.cell_status(origin.parent(), State::Busy);
         let (reply, failed) = match kernel.begin_cell(received) {
             true => self.run(origin, request),
-            false => (execute_aborted(self.count), false),
+            false => (execute_aborted(), false),
         };
         // Whatever came in until now was sent without knowing of the failure.
         kernel.end_cell(failed && request.stop_on_error);

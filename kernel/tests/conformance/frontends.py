@@ -108,6 +108,8 @@ class Console(Frontend):
         return done.stdout if done.returncode == 0 else None
 
     def type(self, text):
+        # A semicolon at the end would be tmux's own, which ends a command.
+        text = re.sub(";$", r"\\;", text)
         self.tmux("send-keys", "-t", "console", "-l", text)
         self.tmux("send-keys", "-t", "console", "Enter")
 
@@ -133,8 +135,11 @@ class Console(Frontend):
         self.sees(r"^Out\[1\]: 2$")
         self.sees(r"^In \[2\]:")
         # An open bracket: the console asks the kernel whether to run, and indents as it says.
+        # A line is typed when the console has answered the one before.
         self.type("let squares: Vec<i64> = (1..4).map(|k| {")
+        self.sees(r"\{ *\n +\.\.\.: *$")
         self.type("k * k")
+        self.sees(r"k \* k *\n +\.\.\.: *$")
         self.type("}).collect();")
         self.sees(r"^In \[3\]:")
         self.type("squares")

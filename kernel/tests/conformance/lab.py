@@ -116,6 +116,8 @@ class Lab(Frontend):
         output = lambda n: cells.nth(n).locator(".jp-OutputArea-output")
         tool = lambda name: page.locator(f'.jp-NotebookPanel-toolbar [data-jp-item-name="{name}"]')
 
+        # Before the kernel is connected, Lab forgets what it is asked to run.
+        expect(page.get_by_role("button", name=re.compile(r"\| Idle$"))).to_be_visible()
         page.locator("#jp-MainMenu .lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
         page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
         expect(output(0)).to_contain_text("said in Lab")
