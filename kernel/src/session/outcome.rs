@@ -58,7 +58,13 @@ impl CellError {
     /// The process that ran the cell ended. `variables` are those from before the cell.
     pub fn died(death: &Death, variables: &[String]) -> Self {
         let said = death.said.trim();
-        let overflow = said.contains("has overflowed its stack");
+        // Two lines of the runtime's; either tells.
+        let overflow = [
+            "has overflowed its stack",
+            "fatal runtime error: stack overflow",
+        ]
+        .iter()
+        .any(|words| said.contains(words));
         let reason = match death.how.as_str() {
             _ if overflow => "stack overflow: recursion without an end?".to_owned(),
             how if how.starts_with("exit code") => format!("{how}: a cell called exit"),

@@ -13,6 +13,9 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 
+/// Of what a process wrote to stderr before it died, this many bytes are told.
+const LAST_WORDS: usize = 1000;
+
 /// Makes evcxr give up the cell and keep the state from before it: evcxr reads
 /// lines of text, and this is none.
 const GIVE_UP: &[u8] = b"\xff\n";
@@ -303,9 +306,12 @@ impl Relay {
         let Some(text) = take_utf8(&mut self.cut) else {
             return Ok(());
         };
-        if !text.trim().is_empty() {
-            self.said.clone_from(&text);
-        }
+        // A message comes in as many pieces as its writer has written.
+        self.said.push_str(&text);
+        let from = self
+            .said
+            .ceil_char_boundary(self.said.len().saturating_sub(LAST_WORDS));
+        self.said.drain(..from);
         self.emit(&Frame::Err { text })
     }
 
