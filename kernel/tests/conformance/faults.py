@@ -146,7 +146,7 @@ class Faults(unittest.TestCase):
         self.assertEqual(self.kernel.control("interrupt_request")["status"], "ok")
         cell = self.kernel.failed(self.kernel.collect(request), code, "interrupted")
         self.assertGreater(time.monotonic() - began, 3, "it was given time to listen")
-        self.assertLess(time.monotonic() - began, 30)
+        self.assertLess(time.monotonic() - began, 10)
         self.fate(cell)
 
     def test_interrupt_of_code_that_listens(self):
@@ -175,7 +175,7 @@ class Faults(unittest.TestCase):
         self.kernel.control("interrupt_request")
         began = time.monotonic()
         cell = self.kernel.failed(self.kernel.collect(request), "a slow compilation", "interrupted")
-        self.assertLess(time.monotonic() - began, 30)
+        self.assertLess(time.monotonic() - began, 10)
         self.assertIn("kept", cell.error["evalue"])
         self.kept()
 
@@ -195,7 +195,7 @@ class Faults(unittest.TestCase):
         self.kernel.control("interrupt_request")
         began = time.monotonic()
         cell = self.kernel.collect(request)
-        self.assertLess(time.monotonic() - began, 5.0)
+        self.assertLess(time.monotonic() - began, 3.0)
         self.assertEqual(cell.reply["status"], "ok", cell.reply)
         self.assertGreater(int(cell.result), 0)
         self.assertGreater(int(self.kernel.ok("history.train_loss.len()").result), 0)
@@ -247,7 +247,7 @@ class Output(unittest.TestCase):
     def test_partial_lines_come_at_once(self):
         cell = self.kernel.ok('print!("a");\nstd::thread::sleep(std::time::Duration::from_millis(1500));\nprintln!("b");')
         times = [t for m, t in zip(cell.messages, cell.times) if m["msg_type"] == "stream"]
-        self.assertGreater(cell.times[-1] - times[0], 0.5)
+        self.assertGreater(cell.times[-1] - times[0], 1.0)
         self.assertEqual(cell.text(), "ab\n")
 
     def test_programs_that_a_cell_starts(self):
@@ -267,7 +267,7 @@ class Output(unittest.TestCase):
             message = self.kernel.client.get_iopub_msg(timeout=60)
             if message["msg_type"] == "stream" and "late" in message["content"]["text"]:
                 break
-        self.assertLess(time.monotonic() - began, 30)
+        self.assertLess(time.monotonic() - began, 10)
 
     def test_updates_and_clearing(self):
         cell = self.kernel.ok(

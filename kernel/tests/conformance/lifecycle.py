@@ -47,7 +47,7 @@ class Lifecycle(unittest.TestCase):
             pids += descendants(kernel.pid)
             connection = Path(kernel.manager.connection_file)
             kernel.stop()
-            self.assertEqual(until_gone(pids, 20), [], f"cycle {n}")
+            self.assertEqual(until_gone(pids, 5), [], f"cycle {n}")
             self.assertFalse(connection.exists())
             worst = max(worst, time.monotonic() - began)
         self.assertEqual(os.listdir(folder.name), [])
@@ -68,7 +68,7 @@ class Lifecycle(unittest.TestCase):
             below = descendants(kernel.pid)
             self.assertGreaterEqual(len(below), 2)
             os.kill(kernel.pid, signal.SIGKILL)
-            self.assertEqual(until_gone(below, 10), [])
+            self.assertEqual(until_gone(below, 3), [])
             kernel.client.stop_channels()
             kernel.manager.shutdown_kernel(now=True)
             COUNTS["killed"] = COUNTS.get("killed", 0) + 1

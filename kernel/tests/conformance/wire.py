@@ -47,11 +47,11 @@ class Wire(unittest.TestCase):
     def test_what_a_frontend_asks_while_a_cell_runs(self):
         request = self.begin()
         for kind, content, patience in (
-            ("kernel_info_request", {}, 3),
-            ("comm_info_request", {}, 3),
-            ("history_request", {"hist_access_type": "tail", "n": 3, "output": False, "raw": True}, 3),
-            ("complete_request", {"code": "prin", "cursor_pos": 4}, 10),
-            ("inspect_request", {"code": "Vec", "cursor_pos": 3, "detail_level": 0}, 10),
+            ("kernel_info_request", {}, 1),
+            ("comm_info_request", {}, 1),
+            ("history_request", {"hist_access_type": "tail", "n": 3, "output": False, "raw": True}, 1),
+            ("complete_request", {"code": "prin", "cursor_pos": 4}, 5),
+            ("inspect_request", {"code": "Vec", "cursor_pos": 3, "detail_level": 0}, 5),
             ("is_complete_request", {"code": "1"}, 3),
         ):
             began = time.monotonic()
@@ -95,7 +95,7 @@ class Wire(unittest.TestCase):
         began = time.monotonic()
         matches = self.kernel.ask("complete_request", {"code": "config.d_", "cursor_pos": 9})["matches"]
         self.assertIn("d_model", matches)
-        self.assertLess(time.monotonic() - began, 5)
+        self.assertLess(time.monotonic() - began, 2)
         found = self.kernel.ask("inspect_request", {"code": "TransformerConfig", "cursor_pos": 17, "detail_level": 0})
         self.assertTrue(found["found"])
         self.assertIn("d_model", found["data"]["text/plain"])
@@ -119,7 +119,7 @@ class Transports(unittest.TestCase):
         began = time.monotonic()
         self.assertEqual(kernel.control("shutdown_request", {"restart": False})["status"], "ok")
         while kernel.manager.is_alive():
-            self.assertLess(time.monotonic() - began, 30, "the kernel stays")
+            self.assertLess(time.monotonic() - began, 10, "the kernel stays")
             time.sleep(0.05)
         kernel.stop()
         later = Kernel()
