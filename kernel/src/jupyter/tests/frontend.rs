@@ -17,7 +17,7 @@ use crate::jupyter::engine::{Background, Engine, KernelInfo, Language, LanguageI
 use crate::jupyter::message::{Frame, Message, Wire};
 
 /// How long a test waits for a message before it fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A kernel on a thread of its own, and a frontend connected to it.
 pub struct Frontend {
@@ -247,7 +247,7 @@ async fn until_served(connection: &Connection) {
             std::net::TcpStream::connect(("127.0.0.1", connection.port(Channel::Shell))).is_ok()
         }
     };
-    for _ in 0..6000 {
+    for _ in 0..500 {
         if served() {
             return;
         }

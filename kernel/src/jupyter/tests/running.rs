@@ -147,8 +147,7 @@ async fn an_interrupt_stops_the_running_cell_and_those_behind_it() {
     let reply = f.reply().await;
     assert_eq!(reply.parent.unwrap().msg_id, cell);
     assert_eq!(reply.content["evalue"], "interrupted");
-    // Far less than the loop would take, and far more than a busy machine needs.
-    assert!(start.elapsed().as_secs() < 10);
+    assert!(start.elapsed().as_secs() < 1);
     assert_eq!(f.reply().await.content["status"], "aborted");
     f.published_for(&behind).await;
     // With nothing running an interrupt is answered and hurts nobody.
@@ -299,7 +298,7 @@ async fn a_shutdown_ends_a_running_cell_and_the_kernel() {
         assert_eq!(reply.content, json!({"status": "ok", "restart": restart}));
         while summary(&f.published().await) != "shutdown_reply" {}
         f.join();
-        assert!(start.elapsed().as_secs() < 10);
+        assert!(start.elapsed().as_secs() < 2);
     }
 }
 
@@ -325,5 +324,5 @@ async fn a_client_that_stopped_reading_does_not_keep_the_kernel_from_going() {
         .await;
     assert_eq!(f.control_reply().await.content["status"], "ok");
     f.join();
-    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+    assert!(start.elapsed().as_secs() < 8, "{:?}", start.elapsed());
 }
