@@ -202,7 +202,7 @@ impl Show for FactorRecovery {
             "base rate" => of(|r| r.held_out.base_rate()),
         ]?;
         Ok(Table::new(frame)
-            .gradient("MCC")
+            .gradient_within("MCC", -1.0, 1.0)
             .caption(self.to_string())
             .mime_bundle()?
             .with("text/plain", self.to_string()))

@@ -356,7 +356,7 @@ impl Show for InterpretableFeatures {
         let text = self.to_string();
         let caption = text.lines().next().unwrap_or_default();
         Ok(Table::new(frame)
-            .gradient("MCC")
+            .gradient_within("MCC", -1.0, 1.0)
             .caption(caption)
             .mime_bundle()?
             .with("text/plain", text.as_str()))

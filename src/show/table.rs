@@ -30,6 +30,8 @@ pub struct Table {
     pub frame: DataFrame,
     /// The column that is coloured.
     pub gradient: Option<String>,
+    /// The values at the ends of the gradient; the column's own when there are none.
+    pub gradient_range: Option<(f64, f64)>,
     /// How many rows are shown at most.
     pub max_rows: usize,
     /// A line above the table; none when empty.
@@ -42,6 +44,7 @@ impl Table {
         Self {
             frame,
             gradient: None,
+            gradient_range: None,
             max_rows: 25,
             caption: String::new(),
         }
@@ -51,6 +54,13 @@ impl Table {
     pub fn gradient(mut self, column: impl Into<String>) -> Self {
         self.gradient = Some(column.into());
         self
+    }
+
+    /// As [`Table::gradient`], from `lo` to `hi` rather than from the column's smallest to its
+    /// largest value: for scores that have a natural range, so that 0.99 beside 1.00 looks like it.
+    pub fn gradient_within(mut self, column: impl Into<String>, lo: f64, hi: f64) -> Self {
+        self.gradient_range = Some((lo, hi));
+        self.gradient(column)
     }
 
     /// Shows at most `n` rows, the first ones.
@@ -79,7 +89,14 @@ impl Table {
             .iter()
             .map(|column| {
                 let colored = self.gradient.as_deref() == Some(column.name().as_str());
-                Cells::new(column, n_rows, colored)
+                let range = self.gradient_range;
+                let scale = match (colored, range) {
+                    (false, _) => None,
+                    (true, Some((lo, hi))) => Some(Scale { lo, hi }),
+                    // The scale spans the whole column, so that rows not shown count.
+                    (true, None) => scale(column)?,
+                };
+                Cells::new(column, n_rows, scale)
             })
             .collect::<Result<_>>()?;
         self.check_gradient()?;
@@ -180,7 +197,7 @@ struct Cells {
 }
 
 impl Cells {
-    fn new(column: &Column, n_rows: usize, colored: bool) -> Result<Self> {
+    fn new(column: &Column, n_rows: usize, scale: Option<Scale>) -> Result<Self> {
         let values: Vec<AnyValue> = (0..n_rows)
             .map(|row| column.get(row))
             .collect::<Result<_, _>>()?;
@@ -199,8 +216,6 @@ impl Cells {
                 (value, _) => value.to_string(),
             })
             .collect();
-        // The scale spans the whole column, so that rows not shown count.
-        let scale = if colored { scale(column)? } else { None };
         let fills = numbers
             .iter()
             .map(|number| Some(scale?.color((*number)?)))
@@ -374,6 +389,20 @@ mod tests {
         let scale = scale(frame.column("x").unwrap()).unwrap().unwrap();
         assert_eq!(scale.color(0.0), coolwarm(0.0));
         assert_eq!(scale.color(-4.0), coolwarm(-1.0));
+    }
+
+    #[test]
+    fn a_fixed_range_keeps_close_values_close() {
+        let frame = df!["x" => [0.99, 1.0, 1.5]].unwrap();
+        let html = Table::new(frame)
+            .gradient_within("x", -1.0, 1.0)
+            .mime_bundle()
+            .unwrap();
+        let html = html.get("text/html").unwrap().to_owned();
+        // 1.5 lies beyond the range and has the colour of its end.
+        let ends = html.matches(&coolwarm(1.0).hex()).count();
+        assert_eq!(ends, 2, "{html}");
+        assert!(html.contains(&coolwarm(0.99).hex()), "{html}");
     }
 
     #[test]
