@@ -32,11 +32,16 @@ static CELLS: OnceLock<ThreadId> = OnceLock::new();
 /// evcxr calls that method on a cell's last expression and, where there is none,
 /// compiles the cell a second time. With this trait in scope there always is one;
 /// an inherent method goes before a trait's.
+///
+/// Only with the feature `kernel`: a trait that could offer the method makes rustc suggest it, at
+/// a line of the user's, and stock evcxr then takes the missing method for the user's mistake.
+#[cfg(feature = "kernel")]
 pub trait DebugDisplay {
     /// Prints the value as one of evcxr's content blocks.
     fn evcxr_display(&self);
 }
 
+#[cfg(feature = "kernel")]
 impl<T: std::fmt::Debug + ?Sized> DebugDisplay for T {
     fn evcxr_display(&self) {
         // A content line that reads like evcxr's own end mark would end the block.
