@@ -1,16 +1,23 @@
 //! Resampling of dead features: a feature that never fires learns nothing, so it is moved.
 //! New direction: an input drawn with probability proportional to its squared loss; encoder
-//! `0.2 x` the mean norm of the alive ones. Bricken et al. 2023, appendix "neuron resampling".
+//! `0.2 x` the mean norm of the alive ones (TopK: `1 x`, ours). Bricken et al. 2023, appendix "neuron resampling".
 
 use super::step::StandardStep;
+use super::tied_decoder::TiedDecoder;
+use crate::config::GROUP;
 use crate::error::Result;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 
 /// Encoder rows of moved features, as a share of the alive ones' mean norm.
 const ENCODER_SHARE: f32 = 0.2;
+/// The same where only the largest activations count: a feature that whispers is not among them.
+const TOP_K_ENCODER_SHARE: f32 = 1.0;
 
 /// Moves every feature that has been silent for `silent_steps` steps; returns how many.
+///
+/// Where only the largest activations count ([`StandardStep::with_top_k`]) a moved feature's encoder
+/// is as long as an alive one's: at a fifth of it, it would never be among them.
 ///
 /// `x` is `[n, d_in]`, a sample of the training activations. The moved features' Adam moments
 /// start from zero and their encoder bias is 0.
@@ -23,11 +30,62 @@ pub fn resample_dead(
     silent_steps: usize,
     rng: &mut ChaCha8Rng,
 ) -> Result<usize> {
-    let dead: Vec<usize> = (0..step.params().d_sae)
-        .filter(|&j| step.silent_steps()[j] as usize >= silent_steps)
-        .collect();
-    if dead.is_empty() {
+    let dead = dead_features(step, silent_steps);
+    let Some(draw) = draw_by_error(step, x, &dead)? else {
         return Ok(0);
+    };
+    let encoder_norm = moved_encoder_norm(step, &dead);
+    for &j in &dead {
+        let direction = centred_row(step, x, draw.sample(rng));
+        step.replace_feature(j, &direction, encoder_norm)?;
+    }
+    Ok(dead.len())
+}
+
+/// [`resample_dead`] for a decoder that is not free: a group all of whose features are dead gets a
+/// frame of four inputs drawn in the same way; a dead feature of another group keeps its decoder
+/// row, which the living ones hold, and its encoder starts afresh along it. Moments of encoders and
+/// frames start from zero.
+pub(super) fn resample_dead_tied(
+    step: &mut StandardStep,
+    tied: &mut TiedDecoder,
+    x: &[f32],
+    silent_steps: usize,
+    rng: &mut ChaCha8Rng,
+) -> Result<usize> {
+    let dead = dead_features(step, silent_steps);
+    let Some(draw) = draw_by_error(step, x, &dead)? else {
+        return Ok(0);
+    };
+    let encoder_norm = moved_encoder_norm(step, &dead);
+    for group in dead.chunk_by(|a, b| a / GROUP == b / GROUP) {
+        if group.len() == GROUP {
+            let rows = (0..4).map(|_| centred_row(step, x, draw.sample(rng)));
+            let frame: Vec<f32> = rows.flatten().collect();
+            tied.replace_frame(group[0] / GROUP, &frame, &mut step.params.w_dec);
+        }
+        for &j in group {
+            step.align_encoder(j, encoder_norm);
+        }
+    }
+    Ok(dead.len())
+}
+
+fn dead_features(step: &StandardStep, silent_steps: usize) -> Vec<usize> {
+    (0..step.params().d_sae)
+        .filter(|&j| step.silent_steps()[j] as usize >= silent_steps)
+        .collect()
+}
+
+/// Draws rows of `x` with probability proportional to their squared losses; none where there is
+/// nothing to move or nothing to gain.
+fn draw_by_error(
+    step: &mut StandardStep,
+    x: &[f32],
+    dead: &[usize],
+) -> Result<Option<WeightedAliasIndex<f64>>> {
+    if dead.is_empty() {
+        return Ok(None);
     }
     let weights: Vec<f64> = step
         .squared_errors(x)?
@@ -36,24 +94,25 @@ pub fn resample_dead(
         .map(|w| if w.is_finite() { w } else { 0.0 })
         .collect();
     // Nothing to gain where every input is reconstructed exactly.
-    let Ok(draw) = WeightedAliasIndex::new(weights) else {
-        return Ok(0);
-    };
-    let encoder_norm = ENCODER_SHARE * mean_alive_encoder_norm(step, &dead);
+    Ok(WeightedAliasIndex::new(weights).ok())
+}
+
+/// Row `i` of `x` less `b_dec`, `[d_in]`.
+fn centred_row(step: &StandardStep, x: &[f32], i: usize) -> Vec<f32> {
     let d = step.params().d_in;
-    let mut row = vec![0f32; d];
-    for &j in &dead {
-        let token = draw.sample(rng);
-        for ((r, x), b) in row
-            .iter_mut()
-            .zip(&x[token * d..])
-            .zip(&step.params().b_dec)
-        {
-            *r = x - b;
-        }
-        step.replace_feature(j, &row, encoder_norm)?;
-    }
-    Ok(dead.len())
+    x[i * d..][..d]
+        .iter()
+        .zip(&step.params().b_dec)
+        .map(|(x, b)| x - b)
+        .collect()
+}
+
+fn moved_encoder_norm(step: &StandardStep, dead: &[usize]) -> f32 {
+    let share = match step.top_k() {
+        None => ENCODER_SHARE,
+        Some(_) => TOP_K_ENCODER_SHARE,
+    };
+    share * mean_alive_encoder_norm(step, dead)
 }
 
 fn mean_alive_encoder_norm(step: &StandardStep, dead: &[usize]) -> f32 {
