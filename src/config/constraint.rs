@@ -23,7 +23,7 @@ pub enum DictionaryConstraint {
     /// same kinds, drawn once from the seed.
     ScrambledPenalty { lambda: f64 },
     /// Control for the groups: the garden penalty with members drawn anew at every step, so that no
-    /// group can settle.
+    /// group can settle; harsher at the same `lambda`, since in time it reaches every pair.
     RedrawnPenalty { lambda: f64 },
     /// The decoder's block I of group g is `Q_gI E_g`, rows at unit length: `E_g` 4 free directions,
     /// `Q_gI` a unit quaternion in the three generators of the chiral multiplet's fermionic
@@ -62,5 +62,29 @@ impl DictionaryConstraint {
             return bad(format!("{self:?}"), reason);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_constraint_is_read_as_it_was_written() {
+        for constraint in [
+            DictionaryConstraint::Free,
+            DictionaryConstraint::GardenPenalty { lambda: 2.5 },
+            DictionaryConstraint::RandomTied,
+        ] {
+            let text = serde_json::to_string(&constraint).unwrap();
+            let back: DictionaryConstraint = serde_json::from_str(&text).unwrap();
+            assert_eq!(back, constraint, "{text}");
+        }
+        // A file from before there were constraints.
+        let cfg: super::super::SaeConfig = serde_json::from_str("{\"d_sae\": 64}").unwrap();
+        assert_eq!(
+            (cfg.top_k, cfg.constraint),
+            (None, DictionaryConstraint::Free)
+        );
     }
 }

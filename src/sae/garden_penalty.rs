@@ -29,9 +29,11 @@ pub enum GardenPairing {
     /// and kept, so number, kind and weight of the terms, and what else would satisfy them
     /// (orthogonal blocks), are the same, and only the algebra is gone.
     Scrambled,
-    /// Control for the groups: the algebra, with the features dealt out anew at every call. Each
-    /// pair of features feels the same mean force; no group can settle. (Groups drawn at random but
-    /// once would be no control: features start exchangeable, so they are the garden's own.)
+    /// Control for the groups: the algebra, with the features dealt out anew at every call, so that
+    /// no group can settle. It is the harsher penalty: a fixed pairing asks something of the pairs of
+    /// features within groups, this one of every pair, and more features than `d_in` cannot all be
+    /// orthogonal. At equal strength [`GardenPairing::Scrambled`] is the fair control. (Groups drawn
+    /// at random but once would be none: features start exchangeable, so they are the garden's own.)
     Redrawn,
 }
 

@@ -34,9 +34,7 @@ pub(crate) use init::scale_encoder;
 pub use resample::resample_dead;
 pub use standard::StandardSae;
 pub use step::{DENSE_ABOVE, StandardGrads, StandardParams, StandardStep, StepFigures};
-pub use tied_decoder::{
-    Generator, HOLORAUMY_GENERATORS, TiedDecoder, TiedGenerators, TiedGradients,
-};
+pub use tied_decoder::{HOLORAUMY_GENERATORS, TiedDecoder, TiedGenerators, TiedGradients};
 pub use top_k::TopKSae;
 pub use trainer::{train_sae, train_top_k_sae};
 

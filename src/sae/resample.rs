@@ -132,3 +132,88 @@ fn mean_alive_encoder_norm(step: &StandardStep, dead: &[usize]) -> f32 {
         norms.iter().sum::<f32>() / norms.len() as f32
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::init::params_along;
+    use super::super::tied_decoder::TiedGenerators;
+    use super::*;
+    use crate::config::SaeConfig;
+    use rand::SeedableRng;
+    use rand_distr::StandardNormal;
+
+    const D: usize = 12;
+
+    fn tied_step(rng: &mut ChaCha8Rng) -> (StandardStep, TiedDecoder, Vec<f32>) {
+        let cfg = SaeConfig {
+            d_in: D,
+            d_sae: 48,
+            top_k: Some(4),
+            ..SaeConfig::default()
+        };
+        let x: Vec<f32> = StandardNormal
+            .sample_iter(&mut *rng)
+            .take(200 * D)
+            .collect();
+        let tied = TiedDecoder::new(TiedGenerators::Holoraumy, D, 48, rng).unwrap();
+        let params = params_along(&cfg, tied.w_dec(), &x, &[0.0; D], rng).unwrap();
+        let step = StandardStep::new(params, 0.9, 0.99).unwrap().with_top_k(4);
+        (step, tied, x)
+    }
+
+    #[test]
+    fn a_dead_group_gets_a_frame_and_a_dead_feature_an_encoder() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let (mut step, mut tied, x) = tied_step(&mut rng);
+        step.step_tied(&x, 1e-3, 0.0, &mut tied).unwrap();
+        // The first group and feature 20 are dead, whatever the first step saw.
+        for j in 0..48 {
+            step.silent[j] = if j < 16 || j == 20 { 9 } else { 0 };
+        }
+        let before = step.params().clone();
+        let moved = resample_dead_tied(&mut step, &mut tied, &x, 9, &mut rng).unwrap();
+        assert_eq!(moved, 17);
+        let after = step.params();
+        assert_eq!(after.w_dec, tied.w_dec());
+        assert!(after.w_dec[..16 * D] != before.w_dec[..16 * D]);
+        assert_eq!(after.w_dec[16 * D..], before.w_dec[16 * D..]);
+        let norm = |row: &[f32]| row.iter().map(|w| w * w).sum::<f32>().sqrt();
+        for j in 0..48 {
+            let (enc, dec) = (&after.w_enc_t[j * D..][..D], &after.w_dec[j * D..][..D]);
+            if j < 16 || j == 20 {
+                let along: f32 = enc.iter().zip(dec).map(|(a, b)| a * b).sum();
+                assert!((along - norm(enc)).abs() < 1e-5 && after.b_enc[j] == 0.0);
+                assert_eq!(step.silent_steps()[j], 0);
+            } else {
+                assert_eq!(enc, &before.w_enc_t[j * D..][..D]);
+            }
+        }
+        // The new frame is four inputs: each lies in the span of the group's rows, so that a frame
+        // of unit directions reproduces it.
+        let frame = &tied.parameters().0[..4 * D];
+        assert!(frame.chunks_exact(D).all(|e| {
+            x.chunks_exact(D).any(|x| {
+                let b_dec = &before.b_dec;
+                let cent: Vec<f32> = x.iter().zip(b_dec).map(|(x, b)| x - b).collect();
+                let cos = cent.iter().zip(e).map(|(a, b)| a * b).sum::<f32>() / norm(&cent);
+                (cos - 1.0).abs() < 1e-4
+            })
+        }));
+        step.step_tied(&x, 1e-3, 0.0, &mut tied).unwrap();
+    }
+
+    #[test]
+    fn a_feature_moved_among_the_largest_is_as_loud_as_the_others() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let (mut step, _, x) = tied_step(&mut rng);
+        step.step(&x, 1e-3, 0.0).unwrap();
+        for j in 0..48 {
+            step.silent[j] = if j == 7 { 5 } else { 0 };
+        }
+        let loudness = mean_alive_encoder_norm(&step, &[7]);
+        assert_eq!(resample_dead(&mut step, &x, 5, &mut rng).unwrap(), 1);
+        let enc = &step.params().w_enc_t[7 * D..][..D];
+        let norm = enc.iter().map(|w| w * w).sum::<f32>().sqrt();
+        assert!((norm - loudness).abs() < 1e-5, "{norm} against {loudness}");
+    }
+}

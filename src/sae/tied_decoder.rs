@@ -13,7 +13,7 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 /// A 4 x 4 matrix, row by row.
-pub type Generator = [[f32; BLOCK]; BLOCK];
+type Generator = [[f32; BLOCK]; BLOCK];
 
 /// Which three matrices turn the frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum TiedGenerators {
 
 /// The alpha basis of su(2), which the fermionic holoraumy of the chiral multiplet consists of (up to
 /// signs): `(s2 x s1, 1 x s2, s2 x s3)` times i. Each squares to -1, and they anticommute.
-pub const HOLORAUMY_GENERATORS: [Generator; 3] = [
+pub const HOLORAUMY_GENERATORS: [[[f32; 4]; 4]; 3] = [
     [
         [0.0, 0.0, 0.0, 1.0],
         [0.0, 0.0, 1.0, 0.0],
