@@ -4,7 +4,7 @@ mod common;
 
 use candle_core::{Device, Tensor};
 use holoscope::Error;
-use holoscope::sae::{SparseAutoencoder, StandardSae};
+use holoscope::sae::{SparseAutoencoder, StandardSae, TopKSae};
 use std::path::Path;
 
 fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
@@ -48,6 +48,62 @@ fn saelens_fixture_is_reproduced_and_survives_a_round_trip() {
         println!("{what}: largest difference of acts {acts:e}, of reconstructions {recons:e}");
         assert!(acts < 1e-5 && recons < 1e-5);
     }
+}
+
+/// Folders written by SAELens 6.54.12, weights drawn by `torch.manual_seed(7)`, k = 5 of 40 features;
+/// the second with activations in units of the decoder's norms, which SAELens' trainer turns on.
+#[test]
+fn saelens_top_k_folders_are_reproduced_and_survive_a_round_trip() {
+    for name in ["sae_topk", "sae_topk_rescaled"] {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures")
+            .join(name);
+        let expected =
+            candle_core::safetensors::load(dir.join("expected.safetensors"), &Device::Cpu).unwrap();
+        let sae = TopKSae::load(&dir).unwrap();
+        assert_eq!((sae.d_in(), sae.d_sae(), sae.k), (12, 40, 5));
+        let written = tempfile::tempdir().unwrap();
+        sae.save(written.path()).unwrap();
+        let reread = TopKSae::load(written.path()).unwrap();
+        assert_eq!(sae.dictionary.cfg, reread.dictionary.cfg);
+        let hook = reread.dictionary.hook_name.as_deref();
+        assert_eq!(hook, Some("blocks.0.mlp.hook_post"));
+        for (what, sae) in [("fixture", sae), ("written and read again", reread)] {
+            let acts = largest_difference(&sae.encode(&expected["x"]).unwrap(), &expected["acts"]);
+            let recons = largest_difference(
+                &sae.reconstruct(&expected["x"]).unwrap(),
+                &expected["recons"],
+            );
+            println!("{name}, {what}: acts {acts:e}, reconstructions {recons:e}");
+            assert!(
+                acts < 1e-5 && recons < 1e-5,
+                "{name}, {what}: {acts} {recons}"
+            );
+            assert_eq!(
+                sae.encode_sparse(&expected["x"]).unwrap().n_active(),
+                10 * 5
+            );
+        }
+    }
+}
+
+#[test]
+fn a_top_k_folder_says_so_and_is_no_standard_one() {
+    let dir = tempfile::tempdir().unwrap();
+    TopKSae::new(small(), 2).unwrap().save(dir.path()).unwrap();
+    let message = StandardSae::load(dir.path()).unwrap_err().to_string();
+    assert!(message.contains("topk"), "{message}");
+    edit_cfg(dir.path(), "\"k\": 2", "\"k\": 4");
+    assert!(matches!(
+        TopKSae::load(dir.path()),
+        Err(Error::Argument { .. })
+    ));
+    edit_cfg(dir.path(), "\"k\"", "\"kk\"");
+    let message = TopKSae::load(dir.path()).unwrap_err().to_string();
+    assert!(message.contains("no k"), "{message}");
+    small().save(dir.path()).unwrap();
+    let message = TopKSae::load(dir.path()).unwrap_err().to_string();
+    assert!(message.contains("standard"), "{message}");
 }
 
 #[test]

@@ -3,11 +3,14 @@
 //! Plain structs with public documented fields and `Default`; `validate()` is
 //! called once at the door (by `Transformer::new`, `train`, ...) and trusted inside.
 
+mod constraint;
 mod data;
 mod model;
 mod sae;
 mod training;
 
+pub use constraint::DictionaryConstraint;
+pub(crate) use constraint::GROUP;
 pub use data::{CorpusSource, DataConfig};
 pub use model::{Activation, DeviceKind, Precision, TransformerConfig};
 pub use sae::SaeConfig;
@@ -35,7 +38,7 @@ impl Config {
             "model     {} layers, d_model {}, {} heads, d_mlp {}, n_ctx {}\n\
              data      {:?}, split {} : {} : {:.2}, compact vocabulary: {}\n\
              training  {} steps of {} x {} tokens, peak learning rate {}, weight decay {}\n\
-             SAE       {} features on {}, {} steps of {} tokens, L1 weight {}\n\
+             SAE       {} features on {}, {} steps of {} tokens, {}\n\
              seeds     {} (model), {} (data), {} (training), {} (SAE)",
             m.n_layers,
             m.d_model,
@@ -56,7 +59,10 @@ impl Config {
             s.hook_name,
             s.steps,
             s.batch_size,
-            s.l1_coeff,
+            match s.top_k {
+                Some(k) => format!("the {k} largest of a token"),
+                None => format!("L1 weight {}", s.l1_coeff),
+            },
             m.seed,
             d.seed,
             t.seed,

@@ -1,9 +1,11 @@
 //! How the sparse autoencoder is shaped and trained.
 
+use super::DictionaryConstraint;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// The standard L1 autoencoder of Bricken et al. 2023.
+/// The standard L1 autoencoder of Bricken et al. 2023 or, with `top_k`, the TopK autoencoder of
+/// Gao et al. 2024.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SaeConfig {
@@ -13,7 +15,12 @@ pub struct SaeConfig {
     pub d_in: usize,
     /// Number of dictionary features.
     pub d_sae: usize,
-    /// Weight of the L1 term, per token: `loss = mean_t |x_hat - x|^2 + l1_coeff * mean_t |acts|_1`,
+    /// Of each token's positive activations only so many count, the largest: the TopK autoencoder,
+    /// trained by `train_top_k_sae`. None: the standard one, trained by `train_sae`.
+    pub top_k: Option<usize>,
+    /// What the dictionary is held to.
+    pub constraint: DictionaryConstraint,
+    /// Weight of the L1 term (of none where `top_k` is set), per token: `loss = mean_t |x_hat - x|^2 + l1_coeff * mean_t |acts|_1`,
     /// in units of the scaled activations where `normalize_activations` is set.
     pub l1_coeff: f64,
     /// Steps over which the L1 weight rises linearly from 0.
@@ -35,7 +42,7 @@ pub struct SaeConfig {
     pub normalize_activations: bool,
     /// Leave out the first position of every sequence (the beginning-of-sequence token).
     pub skip_bos: bool,
-    /// Share of the tokens on which each feature is active at the start.
+    /// Share of the tokens on which each feature is active at the start (without `top_k`).
     pub init_active: f64,
     /// Activation vectors that the shuffled buffer holds; it is refilled when half empty.
     pub buffer_tokens: usize,
@@ -57,6 +64,8 @@ impl Default for SaeConfig {
             hook_name: "blocks.0.mlp.hook_post".to_owned(),
             d_in: 512,
             d_sae: 4_096,
+            top_k: None,
+            constraint: DictionaryConstraint::Free,
             l1_coeff: 1.5,
             l1_warmup_steps: 100,
             steps: 1_000,
@@ -101,6 +110,13 @@ impl SaeConfig {
                 return bad(field, "0".to_owned(), "must be at least 1");
             }
         }
+        if let Some(k) = self.top_k
+            && !(1..=self.d_sae).contains(&k)
+        {
+            let reason = format!("must lie in 1 to d_sae = {}", self.d_sae);
+            return bad("top_k", k.to_string(), &reason);
+        }
+        self.constraint.validate(self.d_sae)?;
         if self.buffer_tokens < self.batch_size {
             return bad(
                 "buffer_tokens",
@@ -139,12 +155,24 @@ mod tests {
     #[test]
     fn the_defaults_are_valid_and_each_bad_field_is_named() {
         SaeConfig::default().validate().unwrap();
-        let cases: [(&str, Change); 17] = [
+        let cases: [(&str, Change); 22] = [
             ("d_in", |c| c.d_in = 0),
             ("d_sae", |c| c.d_sae = 0),
             ("batch_size", |c| c.batch_size = 0),
             ("log_every", |c| c.log_every = 0),
             ("dead_steps", |c| c.dead_steps = 0),
+            ("top_k", |c| c.top_k = Some(0)),
+            ("top_k", |c| c.top_k = Some(c.d_sae + 1)),
+            ("constraint", |c| {
+                c.d_sae = 100;
+                c.constraint = DictionaryConstraint::HoloraumyTied;
+            }),
+            ("constraint", |c| {
+                c.constraint = DictionaryConstraint::GardenPenalty { lambda: -1.0 };
+            }),
+            ("constraint", |c| {
+                c.constraint = DictionaryConstraint::RedrawnPenalty { lambda: f64::NAN };
+            }),
             ("buffer_tokens", |c| c.buffer_tokens = c.batch_size - 1),
             ("lr", |c| c.lr = 0.0),
             ("lr", |c| c.lr = f64::NAN),

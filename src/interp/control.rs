@@ -72,7 +72,7 @@ pub fn random_dictionary(
         // The gain is fitted on centred inputs.
         b_dec: vec![0.0; d_in],
     };
-    scale_encoder(&mut params, &x_cent.flatten_all()?.to_vec1()?)?;
+    scale_encoder(&mut params, &x_cent.flatten_all()?.to_vec1()?, None)?;
     params.b_dec = mean.to_vec1()?;
     StandardSae::from_params(params, model.device())
 }

@@ -4,6 +4,7 @@
 
 mod activations;
 mod bimodality;
+mod comparison;
 mod contingency;
 mod control;
 mod dip;
@@ -19,6 +20,7 @@ mod reconstruction;
 mod token_frame;
 
 pub use bimodality::{Bimodality, NormalComponent, bimodality};
+pub use comparison::{DictionaryComparison, DictionaryFigures, compare_dictionaries};
 pub use contingency::Contingency;
 pub use control::random_dictionary;
 pub use dip::{dip, dip_p_value};

@@ -5,7 +5,7 @@
 
 use super::encode::{CHUNK, PANEL, PackedEncoder};
 use crate::error::{Error, Result};
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 /// The activations above 0 of several rows.
@@ -66,6 +66,43 @@ impl ActiveFeatures {
             lists.ends.push(lists.features.len());
         }
         Ok(lists)
+    }
+
+    /// The matrix that the lists stand for, `[n, d_sae]`.
+    ///
+    /// # Errors
+    /// [`Error::Candle`] when the tensor cannot be put on `device`.
+    pub fn to_dense(&self, device: &Device) -> Result<Tensor> {
+        let mut dense = vec![0f32; self.n_rows() * self.d_sae];
+        for (i, row) in dense.chunks_exact_mut(self.d_sae.max(1)).enumerate() {
+            let (features, acts) = self.row(i);
+            for (&feature, &act) in features.iter().zip(acts) {
+                row[feature as usize] = act;
+            }
+        }
+        Ok(Tensor::from_vec(
+            dense,
+            (self.n_rows(), self.d_sae),
+            device,
+        )?)
+    }
+
+    /// Of each row only the `k` largest activations, of equal ones the first.
+    pub(super) fn largest(&self, k: usize) -> Self {
+        let mut kept = Self::empty(self.d_sae);
+        for i in 0..self.n_rows() {
+            let (features, acts) = self.row(i);
+            let mut row = RowList {
+                idx: features.to_vec(),
+                vals: acts.to_vec(),
+                ..RowList::default()
+            };
+            row.keep_largest(k);
+            kept.features.extend_from_slice(&row.idx);
+            kept.acts.extend_from_slice(&row.vals);
+            kept.ends.push(kept.features.len());
+        }
+        kept
     }
 
     /// The lists of several rows of centred inputs, by the product that never writes the matrix.

@@ -6,9 +6,11 @@ use crate::error::Result;
 use crate::show::{ChartOptions, Figure, MimeBundle, Show, Trace, display, line_chart};
 use serde::{Deserialize, Serialize};
 
-/// The record of one run, returned by [`train_sae`](super::train_sae).
+/// The record of one run, returned by [`train_sae`](super::train_sae) and
+/// [`train_top_k_sae`](super::train_top_k_sae).
 ///
-/// Every series is `(step, value)` of that step's batch, before its update; steps count from 1.
+/// Every series is `(step, value)` of that step's batch, before its update unless it says
+/// otherwise; steps count from 1.
 /// Units are those of the model's activations, also where training scaled them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SaeHistory {
@@ -22,6 +24,10 @@ pub struct SaeHistory {
     pub dead_share: Vec<(usize, f64)>,
     /// `1 - sum |x_hat - x|^2 / sum |x - mean|^2`.
     pub explained_variance: Vec<(usize, f64)>,
+    /// Mean garden defect of the groups ([`GardenDefect`](super::GardenDefect)) after that step's
+    /// update; only where the dictionary was constrained.
+    #[serde(default)]
+    pub garden_defect: Vec<(usize, f64)>,
     /// `(step, features moved)` of each resampling.
     pub resampled: Vec<(usize, usize)>,
     /// Factor by which activations were multiplied during training (folded away in the result).

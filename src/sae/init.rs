@@ -1,4 +1,5 @@
-//! Where training starts: random directions, each active on a set share of the tokens.
+//! Where training starts: random directions, each active on a set share of the tokens (or with
+//! its largest activations, TopK).
 //! `W_dec[j]` random of unit length, `W_enc = c W_dec^T`, `b_enc[j] = -c` times the quantile of
 //! `x_cent . W_dec[j]`; `c` minimises the squared error. So the lists are short from step one.
 
@@ -15,7 +16,8 @@ use rayon::prelude::*;
 /// Tokens whose pre-activations set the thresholds.
 const SAMPLE: usize = 4_096;
 
-/// Parameters to start from: random directions, each active on `cfg.init_active` of the rows.
+/// Parameters to start from: random directions, each active on `cfg.init_active` of the rows; with
+/// `cfg.top_k` the encoder's biases are 0 and the largest activations decide (Gao et al. 2024).
 ///
 /// `rows` are (scaled) activations, `[n, cfg.d_in]`, at least one; `mean` is their mean, `[d_in]`.
 ///
@@ -30,6 +32,22 @@ pub fn initial_params(
 ) -> Result<StandardParams> {
     cfg.validate()?;
     let (d, s) = (cfg.d_in, cfg.d_sae);
+    let mut w_dec: Vec<f32> = StandardNormal.sample_iter(&mut *rng).take(s * d).collect();
+    for w in w_dec.chunks_exact_mut(d) {
+        kernels::normalise(w);
+    }
+    params_along(cfg, w_dec, rows, mean, rng)
+}
+
+/// [`initial_params`] along given unit directions, `[d_sae, d_in]`.
+pub(super) fn params_along(
+    cfg: &SaeConfig,
+    w_dec: Vec<f32>,
+    rows: &[f32],
+    mean: &[f32],
+    rng: &mut ChaCha8Rng,
+) -> Result<StandardParams> {
+    let (d, s) = (cfg.d_in, cfg.d_sae);
     if rows.is_empty() || !rows.len().is_multiple_of(d) {
         let expected = format!("[n * {d}] for n of at least 1");
         return Err(Error::shape("the activations", expected, [rows.len()]));
@@ -38,16 +56,15 @@ pub fn initial_params(
         return Err(Error::shape("their mean", [d], [mean.len()]));
     }
     let n = rows.len() / d;
-    let mut w_dec: Vec<f32> = StandardNormal.sample_iter(&mut *rng).take(s * d).collect();
-    for w in w_dec.chunks_exact_mut(d) {
-        kernels::normalise(w);
-    }
     let mut sample = vec![0f32; SAMPLE.min(n) * d];
     for x in sample.chunks_exact_mut(d) {
         x.copy_from_slice(&rows[rng.random_range(0..n) * d..][..d]);
         kernels::add_scaled(-1.0, mean, x);
     }
-    let b_enc = thresholds(&w_dec, &sample, d, cfg.init_active);
+    let b_enc = match cfg.top_k {
+        Some(_) => vec![0.0; s],
+        None => thresholds(&w_dec, &sample, d, cfg.init_active),
+    };
     let mut params = StandardParams {
         d_in: d,
         d_sae: s,
@@ -56,7 +73,7 @@ pub fn initial_params(
         b_enc,
         b_dec: vec![0.0; d],
     };
-    scale_encoder(&mut params, &sample)?;
+    scale_encoder(&mut params, &sample, cfg.top_k)?;
     params.b_dec.copy_from_slice(mean);
     Ok(params)
 }
@@ -73,12 +90,17 @@ fn thresholds(w_dec: &[f32], sample: &[f32], d: usize, active: f64) -> Vec<f32> 
 }
 
 /// Scales the encoder by the factor that minimises the squared error on `sample`, centred inputs
-/// `[n, d_in]` (so `params.b_dec` is 0): the error is a parabola in it, known from its values at 0,
-/// 1 and 2. What is active stays active, to rounding.
+/// `[n, d_in]` (so `params.b_dec` is 0), with the `top_k` largest activations of a token alone if so
+/// said: the error is a parabola in it, known from its values at 0, 1 and 2. What is active stays
+/// active, to rounding.
 ///
 /// # Errors
 /// Those of [`StandardStep::new`] and [`StandardStep::squared_errors`].
-pub(crate) fn scale_encoder(params: &mut StandardParams, sample: &[f32]) -> Result<()> {
+pub(crate) fn scale_encoder(
+    params: &mut StandardParams,
+    sample: &[f32],
+    top_k: Option<usize>,
+) -> Result<()> {
     let scaled = |c: f32| {
         let mut p = params.clone();
         p.w_enc_t
@@ -88,7 +110,11 @@ pub(crate) fn scale_encoder(params: &mut StandardParams, sample: &[f32]) -> Resu
         p
     };
     let error = |c: f32| -> Result<f64> {
-        let errors = StandardStep::new(scaled(c), 0.0, 0.0)?.squared_errors(sample)?;
+        let mut step = StandardStep::new(scaled(c), 0.0, 0.0)?;
+        if let Some(k) = top_k {
+            step = step.with_top_k(k);
+        }
+        let errors = step.squared_errors(sample)?;
         Ok(errors.iter().map(|&e| f64::from(e)).sum())
     };
     let (e0, e1, e2) = (error(0.0)?, error(1.0)?, error(2.0)?);

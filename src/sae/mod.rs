@@ -1,32 +1,42 @@
 //! Sparse autoencoders: activations become sparse features and back.
 //!
 //! `acts = relu((x - b_dec) W_enc + b_enc)`, `x_hat = acts W_dec + b_dec`; one file a variant
-//! behind [`SparseAutoencoder`]. Sources: Bricken et al. 2023, 1L-Sparse-Autoencoder, SAELens.
+//! behind [`SparseAutoencoder`]; a dictionary may be held to the garden algebra while it is trained.
+//! Sources: Bricken et al. 2023, Gao et al. 2024, 1L-Sparse-Autoencoder, SAELens.
 
 mod active;
 mod adam;
 mod buffer;
+mod constraint;
 mod encode;
 mod format;
+mod garden_penalty;
 mod history;
 mod init;
 mod kernels;
 mod resample;
 mod standard;
 mod step;
+mod tied_decoder;
+mod top_k;
 mod trainer;
 mod update;
 mod work;
 
 pub use active::{ActiveFeatures, FeatureActivity};
 pub use buffer::ActivationBuffer;
+pub use garden_penalty::{
+    GardenDefect, GardenPairing, GardenPenalty, PenaltyGradients, garden_defect,
+};
 pub use history::SaeHistory;
 pub use init::initial_params;
 pub(crate) use init::scale_encoder;
 pub use resample::resample_dead;
 pub use standard::StandardSae;
 pub use step::{DENSE_ABOVE, StandardGrads, StandardParams, StandardStep, StepFigures};
-pub use trainer::train_sae;
+pub use tied_decoder::{HOLORAUMY_GENERATORS, TiedDecoder, TiedGenerators, TiedGradients};
+pub use top_k::TopKSae;
+pub use trainer::{train_sae, train_top_k_sae};
 
 use crate::error::Result;
 use candle_core::Tensor;

@@ -1,16 +1,23 @@
 //! Resampling of dead features: a feature that never fires learns nothing, so it is moved.
 //! New direction: an input drawn with probability proportional to its squared loss; encoder
-//! `0.2 x` the mean norm of the alive ones. Bricken et al. 2023, appendix "neuron resampling".
+//! `0.2 x` the mean norm of the alive ones (TopK: `1 x`, ours). Bricken et al. 2023, appendix "neuron resampling".
 
 use super::step::StandardStep;
+use super::tied_decoder::TiedDecoder;
+use crate::config::GROUP;
 use crate::error::Result;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 
 /// Encoder rows of moved features, as a share of the alive ones' mean norm.
 const ENCODER_SHARE: f32 = 0.2;
+/// The same where only the largest activations count: a feature that whispers is not among them.
+const TOP_K_ENCODER_SHARE: f32 = 1.0;
 
 /// Moves every feature that has been silent for `silent_steps` steps; returns how many.
+///
+/// Where only the largest activations count ([`StandardStep::with_top_k`]) a moved feature's encoder
+/// is as long as an alive one's: at a fifth of it, it would never be among them.
 ///
 /// `x` is `[n, d_in]`, a sample of the training activations. The moved features' Adam moments
 /// start from zero and their encoder bias is 0.
@@ -23,11 +30,62 @@ pub fn resample_dead(
     silent_steps: usize,
     rng: &mut ChaCha8Rng,
 ) -> Result<usize> {
-    let dead: Vec<usize> = (0..step.params().d_sae)
-        .filter(|&j| step.silent_steps()[j] as usize >= silent_steps)
-        .collect();
-    if dead.is_empty() {
+    let dead = dead_features(step, silent_steps);
+    let Some(draw) = draw_by_error(step, x, &dead)? else {
         return Ok(0);
+    };
+    let encoder_norm = moved_encoder_norm(step, &dead);
+    for &j in &dead {
+        let direction = centred_row(step, x, draw.sample(rng));
+        step.replace_feature(j, &direction, encoder_norm)?;
+    }
+    Ok(dead.len())
+}
+
+/// [`resample_dead`] for a decoder that is not free: a group all of whose features are dead gets a
+/// frame of four inputs drawn in the same way; a dead feature of another group keeps its decoder
+/// row, which the living ones hold, and its encoder starts afresh along it. Moments of encoders and
+/// frames start from zero.
+pub(super) fn resample_dead_tied(
+    step: &mut StandardStep,
+    tied: &mut TiedDecoder,
+    x: &[f32],
+    silent_steps: usize,
+    rng: &mut ChaCha8Rng,
+) -> Result<usize> {
+    let dead = dead_features(step, silent_steps);
+    let Some(draw) = draw_by_error(step, x, &dead)? else {
+        return Ok(0);
+    };
+    let encoder_norm = moved_encoder_norm(step, &dead);
+    for group in dead.chunk_by(|a, b| a / GROUP == b / GROUP) {
+        if group.len() == GROUP {
+            let rows = (0..4).map(|_| centred_row(step, x, draw.sample(rng)));
+            let frame: Vec<f32> = rows.flatten().collect();
+            tied.replace_frame(group[0] / GROUP, &frame, &mut step.params.w_dec);
+        }
+        for &j in group {
+            step.align_encoder(j, encoder_norm);
+        }
+    }
+    Ok(dead.len())
+}
+
+fn dead_features(step: &StandardStep, silent_steps: usize) -> Vec<usize> {
+    (0..step.params().d_sae)
+        .filter(|&j| step.silent_steps()[j] as usize >= silent_steps)
+        .collect()
+}
+
+/// Draws rows of `x` with probability proportional to their squared losses; none where there is
+/// nothing to move or nothing to gain.
+fn draw_by_error(
+    step: &mut StandardStep,
+    x: &[f32],
+    dead: &[usize],
+) -> Result<Option<WeightedAliasIndex<f64>>> {
+    if dead.is_empty() {
+        return Ok(None);
     }
     let weights: Vec<f64> = step
         .squared_errors(x)?
@@ -36,24 +94,25 @@ pub fn resample_dead(
         .map(|w| if w.is_finite() { w } else { 0.0 })
         .collect();
     // Nothing to gain where every input is reconstructed exactly.
-    let Ok(draw) = WeightedAliasIndex::new(weights) else {
-        return Ok(0);
-    };
-    let encoder_norm = ENCODER_SHARE * mean_alive_encoder_norm(step, &dead);
+    Ok(WeightedAliasIndex::new(weights).ok())
+}
+
+/// Row `i` of `x` less `b_dec`, `[d_in]`.
+fn centred_row(step: &StandardStep, x: &[f32], i: usize) -> Vec<f32> {
     let d = step.params().d_in;
-    let mut row = vec![0f32; d];
-    for &j in &dead {
-        let token = draw.sample(rng);
-        for ((r, x), b) in row
-            .iter_mut()
-            .zip(&x[token * d..])
-            .zip(&step.params().b_dec)
-        {
-            *r = x - b;
-        }
-        step.replace_feature(j, &row, encoder_norm)?;
-    }
-    Ok(dead.len())
+    x[i * d..][..d]
+        .iter()
+        .zip(&step.params().b_dec)
+        .map(|(x, b)| x - b)
+        .collect()
+}
+
+fn moved_encoder_norm(step: &StandardStep, dead: &[usize]) -> f32 {
+    let share = match step.top_k() {
+        None => ENCODER_SHARE,
+        Some(_) => TOP_K_ENCODER_SHARE,
+    };
+    share * mean_alive_encoder_norm(step, dead)
 }
 
 fn mean_alive_encoder_norm(step: &StandardStep, dead: &[usize]) -> f32 {
@@ -71,5 +130,90 @@ fn mean_alive_encoder_norm(step: &StandardStep, dead: &[usize]) -> f32 {
         1.0
     } else {
         norms.iter().sum::<f32>() / norms.len() as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::init::params_along;
+    use super::super::tied_decoder::TiedGenerators;
+    use super::*;
+    use crate::config::SaeConfig;
+    use rand::SeedableRng;
+    use rand_distr::StandardNormal;
+
+    const D: usize = 12;
+
+    fn tied_step(rng: &mut ChaCha8Rng) -> (StandardStep, TiedDecoder, Vec<f32>) {
+        let cfg = SaeConfig {
+            d_in: D,
+            d_sae: 48,
+            top_k: Some(4),
+            ..SaeConfig::default()
+        };
+        let x: Vec<f32> = StandardNormal
+            .sample_iter(&mut *rng)
+            .take(200 * D)
+            .collect();
+        let tied = TiedDecoder::new(TiedGenerators::Holoraumy, D, 48, rng).unwrap();
+        let params = params_along(&cfg, tied.w_dec(), &x, &[0.0; D], rng).unwrap();
+        let step = StandardStep::new(params, 0.9, 0.99).unwrap().with_top_k(4);
+        (step, tied, x)
+    }
+
+    #[test]
+    fn a_dead_group_gets_a_frame_and_a_dead_feature_an_encoder() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let (mut step, mut tied, x) = tied_step(&mut rng);
+        step.step_tied(&x, 1e-3, 0.0, &mut tied).unwrap();
+        // The first group and feature 20 are dead, whatever the first step saw.
+        for j in 0..48 {
+            step.silent[j] = if j < 16 || j == 20 { 9 } else { 0 };
+        }
+        let before = step.params().clone();
+        let moved = resample_dead_tied(&mut step, &mut tied, &x, 9, &mut rng).unwrap();
+        assert_eq!(moved, 17);
+        let after = step.params();
+        assert_eq!(after.w_dec, tied.w_dec());
+        assert!(after.w_dec[..16 * D] != before.w_dec[..16 * D]);
+        assert_eq!(after.w_dec[16 * D..], before.w_dec[16 * D..]);
+        let norm = |row: &[f32]| row.iter().map(|w| w * w).sum::<f32>().sqrt();
+        for j in 0..48 {
+            let (enc, dec) = (&after.w_enc_t[j * D..][..D], &after.w_dec[j * D..][..D]);
+            if j < 16 || j == 20 {
+                let along: f32 = enc.iter().zip(dec).map(|(a, b)| a * b).sum();
+                assert!((along - norm(enc)).abs() < 1e-5 && after.b_enc[j] == 0.0);
+                assert_eq!(step.silent_steps()[j], 0);
+            } else {
+                assert_eq!(enc, &before.w_enc_t[j * D..][..D]);
+            }
+        }
+        // The new frame is four inputs: each lies in the span of the group's rows, so that a frame
+        // of unit directions reproduces it.
+        let frame = &tied.parameters().0[..4 * D];
+        assert!(frame.chunks_exact(D).all(|e| {
+            x.chunks_exact(D).any(|x| {
+                let b_dec = &before.b_dec;
+                let cent: Vec<f32> = x.iter().zip(b_dec).map(|(x, b)| x - b).collect();
+                let cos = cent.iter().zip(e).map(|(a, b)| a * b).sum::<f32>() / norm(&cent);
+                (cos - 1.0).abs() < 1e-4
+            })
+        }));
+        step.step_tied(&x, 1e-3, 0.0, &mut tied).unwrap();
+    }
+
+    #[test]
+    fn a_feature_moved_among_the_largest_is_as_loud_as_the_others() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let (mut step, _, x) = tied_step(&mut rng);
+        step.step(&x, 1e-3, 0.0).unwrap();
+        for j in 0..48 {
+            step.silent[j] = if j == 7 { 5 } else { 0 };
+        }
+        let loudness = mean_alive_encoder_norm(&step, &[7]);
+        assert_eq!(resample_dead(&mut step, &x, 5, &mut rng).unwrap(), 1);
+        let enc = &step.params().w_enc_t[7 * D..][..D];
+        let norm = enc.iter().map(|w| w * w).sum::<f32>().sqrt();
+        assert!((norm - loudness).abs() < 1e-5, "{norm} against {loudness}");
     }
 }

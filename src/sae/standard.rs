@@ -131,7 +131,7 @@ impl StandardSae {
 
     /// The encoder and the rows that it is applied to, as the product without a matrix reads
     /// them; `None` where only the dense product works.
-    fn packed(&self, x: &Tensor) -> Result<Option<(PackedEncoder, Vec<f32>)>> {
+    pub(super) fn packed(&self, x: &Tensor) -> Result<Option<(PackedEncoder, Vec<f32>)>> {
         let d_in = self.d_in();
         if !self.device().is_cpu() || d_in == 0 || self.d_sae() == 0 {
             return Ok(None);

@@ -4,7 +4,10 @@
 
 use super::adam::AdamStep;
 use super::encode::PackedEncoder;
+use super::garden_penalty::PenaltyGradients;
 use super::kernels;
+use super::tied_decoder::TiedDecoder;
+use super::update::Beyond;
 use super::work::Work;
 use crate::error::{Error, Result};
 
@@ -91,7 +94,7 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    fn zeros(n: usize) -> Self {
+    pub(super) fn zeros(n: usize) -> Self {
         Self {
             m: vec![0.0; n],
             v: vec![0.0; n],
@@ -160,6 +163,11 @@ impl StandardStep {
         self
     }
 
+    /// How many of a token's activations count, where only the largest do.
+    pub fn top_k(&self) -> Option<usize> {
+        self.packed.top_k
+    }
+
     /// The parameters as they are now.
     pub fn params(&self) -> &StandardParams {
         &self.params
@@ -185,6 +193,68 @@ impl StandardStep {
     /// # Errors
     /// [`Error::Shape`] when `x` is empty or ends within a row.
     pub fn step(&mut self, x: &[f32], lr: f64, l1_coeff: f64) -> Result<StepFigures> {
+        let (figures, _) = self.stepped(x, lr, l1_coeff, Beyond::Nothing)?;
+        Ok(figures)
+    }
+
+    /// [`StandardStep::step`] on the loss plus a penalty on the weights, of which `penalty` is the
+    /// gradient at [`StandardStep::params`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the penalty is one of other widths; those of [`StandardStep::step`].
+    pub fn step_with_penalty(
+        &mut self,
+        x: &[f32],
+        lr: f64,
+        l1_coeff: f64,
+        penalty: &PenaltyGradients,
+    ) -> Result<StepFigures> {
+        let (found, wanted) = (
+            [penalty.d_sae(), penalty.d_in()],
+            [self.params.d_sae, self.params.d_in],
+        );
+        if found != wanted {
+            return Err(Error::shape("the penalty's gradient", wanted, found));
+        }
+        let (figures, _) = self.stepped(x, lr, l1_coeff, Beyond::Penalty(penalty))?;
+        Ok(figures)
+    }
+
+    /// [`StandardStep::step`] with a decoder that is not free: its gradient goes to the numbers that
+    /// `tied` holds, and the decoder is what they say. It is [`TiedDecoder::w_dec`] from the start,
+    /// if training starts there.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when `tied` is of other widths; those of [`StandardStep::step`].
+    pub fn step_tied(
+        &mut self,
+        x: &[f32],
+        lr: f64,
+        l1_coeff: f64,
+        tied: &mut TiedDecoder,
+    ) -> Result<StepFigures> {
+        let (found, wanted) = (
+            [tied.d_sae(), tied.d_in()],
+            [self.params.d_sae, self.params.d_in],
+        );
+        if found != wanted {
+            return Err(Error::shape("the tied decoder", wanted, found));
+        }
+        let mut g_w_dec = std::mem::take(&mut self.work.g_w_dec);
+        g_w_dec.resize(self.params.w_dec.len(), 0.0);
+        let (figures, adam) = self.stepped(x, lr, l1_coeff, Beyond::Tied(&mut g_w_dec))?;
+        tied.update(&adam, &g_w_dec, &mut self.params.w_dec)?;
+        self.work.g_w_dec = g_w_dec;
+        Ok(figures)
+    }
+
+    fn stepped(
+        &mut self,
+        x: &[f32],
+        lr: f64,
+        l1_coeff: f64,
+        beyond: Beyond,
+    ) -> Result<(StepFigures, AdamStep)> {
         let figures = self.forward(x)?;
         let l1 = self.l1_a_token(x, l1_coeff);
         if figures.dense {
@@ -192,8 +262,8 @@ impl StandardStep {
         }
         self.steps += 1;
         let adam = AdamStep::new(lr, self.beta1, self.beta2, self.steps);
-        self.update(&adam, l1, figures.dense);
-        Ok(figures)
+        self.update(&adam, l1, figures.dense, beyond);
+        Ok((figures, adam))
     }
 
     /// Figures and gradients of the loss on `x`, `[n, d_in]`, with no update.
@@ -256,13 +326,21 @@ impl StandardStep {
         if direction.len() != d {
             return Err(Error::shape("direction", [d], [direction.len()]));
         }
-        let row = j * d..(j + 1) * d;
-        let w_dec = &mut self.params.w_dec[row.clone()];
+        let w_dec = &mut self.params.w_dec[j * d..(j + 1) * d];
         w_dec.copy_from_slice(direction);
         kernels::normalise(w_dec);
+        self.align_encoder(j, encoder_norm);
+        Ok(())
+    }
+
+    /// Starts feature `j` afresh along its decoder row: encoder column that row at length
+    /// `encoder_norm`, bias 0, Adam's moments 0.
+    pub(super) fn align_encoder(&mut self, j: usize, encoder_norm: f32) {
+        let d = self.params.d_in;
+        let row = j * d..(j + 1) * d;
         let w_enc = &mut self.params.w_enc_t[row.clone()];
         w_enc.fill(0.0);
-        kernels::add_scaled(encoder_norm, w_dec, w_enc);
+        kernels::add_scaled(encoder_norm, &self.params.w_dec[row.clone()], w_enc);
         self.params.b_enc[j] = 0.0;
         for moments in [&mut self.adam_enc, &mut self.adam_dec] {
             moments.m[row.clone()].fill(0.0);
@@ -272,7 +350,6 @@ impl StandardStep {
         self.adam_b_enc.v[j] = 0.0;
         self.silent[j] = 0;
         self.packed.set_feature(j, &self.params.w_enc_t[row], 0.0);
-        Ok(())
     }
 
     /// The door of every pass: inside, rows are whole and there is at least one.

@@ -1,13 +1,13 @@
-//! Training of the standard autoencoder on a model's activations.
-//! Minimises `mean_t |x_hat - x|^2 + l1_coeff mean_t |acts|_1` over activations scaled to a mean
-//! norm of `sqrt(d_in)`; the scale is folded away at the end. Bricken et al. 2023.
+//! Training of an autoencoder on a model's activations, the standard one or TopK.
+//! Minimises `mean_t |x_hat - x|^2 + l1_coeff mean_t |acts|_1` (TopK: the first term) over activations
+//! scaled to a mean norm of `sqrt(d_in)`; the scale is folded away. Bricken et al. 2023, Gao et al. 2024.
 
 use super::buffer::ActivationBuffer;
+use super::constraint::Constraint;
 use super::history::SaeHistory;
-use super::init::initial_params;
-use super::resample::resample_dead;
 use super::standard::StandardSae;
 use super::step::{StandardParams, StandardStep, StepFigures};
+use super::top_k::TopKSae;
 use crate::config::SaeConfig;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -22,21 +22,86 @@ const RESAMPLE_TOKENS: usize = 8_192;
 /// Rows that estimate the mean, the scale and the variance, and set the first thresholds.
 const STATISTICS_ROWS: usize = 32_768;
 
-/// Trains an autoencoder on `model`'s activations over `data.train`.
+/// Trains a standard autoencoder on `model`'s activations over `data.train`.
 ///
 /// The result works on the activations as they are, has unit-norm decoder rows, and depends on
 /// the model, the data and `cfg` alone. When the reporter says that the user has interrupted, what
 /// has been learnt so far is returned.
 ///
 /// # Errors
-/// [`Error::Config`] for a field out of range; those of [`ActivationBuffer::new`];
-/// [`Error::NotFinite`] when the loss is no longer a number.
+/// [`Error::Config`] for a field out of range or a `top_k` (see [`train_top_k_sae`]); those of
+/// [`ActivationBuffer::new`]; [`Error::NotFinite`] when the loss is no longer a number.
 pub fn train_sae(
     model: &Transformer,
     data: &Dataset,
     cfg: &SaeConfig,
     reporter: &mut dyn Reporter,
 ) -> Result<(StandardSae, SaeHistory)> {
+    if let Some(k) = cfg.top_k {
+        return Err(top_k_error(
+            format!("Some({k})"),
+            "train_top_k_sae trains TopK",
+        ));
+    }
+    let (params, history) = train(model, data, cfg, reporter)?;
+    let mut sae = StandardSae::from_params(params, model.device())?;
+    sae.hook_name = Some(cfg.hook_name.clone());
+    Ok((sae, history))
+}
+
+/// Trains a TopK autoencoder with `cfg.top_k` on `model`'s activations over `data.train`, free or
+/// held to `cfg.constraint`; otherwise as [`train_sae`].
+///
+/// ```no_run
+/// # use holoscope::prelude::*;
+/// # fn main() -> Result<()> {
+/// # let (data_cfg, mut quiet) = (DataConfig::default(), holoscope::progress::Silent);
+/// # let data = Dataset::load(&data_cfg, &mut quiet)?;
+/// # let model = Transformer::new(&TransformerConfig::default())?;
+/// let cfg = SaeConfig {
+///     top_k: Some(32),
+///     constraint: DictionaryConstraint::HoloraumyTied,
+///     ..SaeConfig::default()
+/// };
+/// let (sae, history) = train_top_k_sae(&model, &data, &cfg, &mut quiet)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// [`Error::Config`] when `cfg.top_k` is not set; those of [`train_sae`].
+pub fn train_top_k_sae(
+    model: &Transformer,
+    data: &Dataset,
+    cfg: &SaeConfig,
+    reporter: &mut dyn Reporter,
+) -> Result<(TopKSae, SaeHistory)> {
+    let Some(k) = cfg.top_k else {
+        let reason = "says how many activations of a token count, for example Some(32)";
+        return Err(top_k_error("None".to_owned(), reason));
+    };
+    let (params, history) = train(model, data, cfg, reporter)?;
+    let mut sae = TopKSae::from_params(params, k, model.device())?;
+    sae.dictionary.hook_name = Some(cfg.hook_name.clone());
+    Ok((sae, history))
+}
+
+fn top_k_error(value: String, reason: &str) -> Error {
+    Error::Config {
+        config: "SaeConfig",
+        field: "top_k",
+        value,
+        reason: reason.to_owned(),
+    }
+}
+
+/// The parameters after training, for activations as they are, and the record.
+fn train(
+    model: &Transformer,
+    data: &Dataset,
+    cfg: &SaeConfig,
+    reporter: &mut dyn Reporter,
+) -> Result<(StandardParams, SaeHistory)> {
     cfg.validate()?;
     let mut run = Run::start(model, data, cfg)?;
     let mut progress = Progress::new(reporter, "train SAE", "step", cfg.steps as u64)
@@ -49,6 +114,9 @@ pub fn train_sae(
         let figures = run.step(t)?;
         if t.is_multiple_of(cfg.log_every) || t == cfg.steps {
             record(&mut run.history, t, &figures, &run.step, cfg, &run.stats);
+            if let Some(defect) = run.constraint.defect(run.step.params())? {
+                run.history.garden_defect.push((t, defect));
+            }
             progress.update(t as u64, &latest(&run.history));
         }
         if resamples_at(cfg, t) {
@@ -60,9 +128,7 @@ pub fn train_sae(
     history.seconds = run.began.elapsed().as_secs_f64();
     history.tokens_per_second = history.tokens as f64 / history.seconds.max(1e-9);
     let params = unscaled(run.step.into_params(), run.stats.scale);
-    let mut sae = StandardSae::from_params(params, model.device())?;
-    sae.hook_name = Some(cfg.hook_name.clone());
-    Ok((sae, history))
+    Ok((params, history))
 }
 
 /// A training run: what it reads, what it learns, what it has recorded.
@@ -70,6 +136,7 @@ struct Run<'c> {
     cfg: &'c SaeConfig,
     buffer: ActivationBuffer,
     stats: Statistics,
+    constraint: Constraint,
     step: StandardStep,
     rng: ChaCha8Rng,
     history: SaeHistory,
@@ -88,11 +155,17 @@ impl<'c> Run<'c> {
             .iter()
             .map(|v| v * stats.scale)
             .collect();
-        let params = initial_params(cfg, &sample, &stats.mean, &mut rng)?;
+        let constraint = Constraint::new(cfg)?;
+        let params = constraint.initial_params(cfg, &sample, &stats.mean, &mut rng)?;
+        let mut step = StandardStep::new(params, cfg.beta1, cfg.beta2)?;
+        if let Some(k) = cfg.top_k {
+            step = step.with_top_k(k);
+        }
         Ok(Self {
             cfg,
             buffer,
-            step: StandardStep::new(params, cfg.beta1, cfg.beta2)?,
+            constraint,
+            step,
             rng,
             history: SaeHistory {
                 input_scale: f64::from(stats.scale),
@@ -109,7 +182,7 @@ impl<'c> Run<'c> {
         let cfg = self.cfg;
         self.next_batch(cfg.batch_size)?;
         let (lr, l1) = (learning_rate(cfg, t), l1_weight(cfg, t));
-        let figures = self.step.step(&self.batch, lr, l1)?;
+        let figures = self.constraint.step(&mut self.step, &self.batch, lr, l1)?;
         if !figures.l2.is_finite() {
             return Err(Error::NotFinite {
                 what: "SAE loss",
@@ -127,7 +200,10 @@ impl<'c> Run<'c> {
     fn resample(&mut self, t: usize) -> Result<()> {
         self.next_batch(RESAMPLE_TOKENS.min(self.cfg.buffer_tokens))?;
         let silent = self.cfg.dead_steps;
-        let moved = resample_dead(&mut self.step, &self.batch, silent, &mut self.rng)?;
+        let (step, batch) = (&mut self.step, &self.batch);
+        let moved = self
+            .constraint
+            .resample(step, batch, silent, &mut self.rng)?;
         self.history.resampled.push((t, moved));
         Ok(())
     }
@@ -205,7 +281,11 @@ fn learning_rate(cfg: &SaeConfig, t: usize) -> f64 {
     cfg.lr * warm.min(left).min(1.0)
 }
 
+/// Linear warm-up; TopK is sparse without.
 fn l1_weight(cfg: &SaeConfig, t: usize) -> f64 {
+    if cfg.top_k.is_some() {
+        return 0.0;
+    }
     cfg.l1_coeff * (t as f64 / cfg.l1_warmup_steps.max(1) as f64).min(1.0)
 }
 

@@ -4,10 +4,20 @@
 
 use super::adam::AdamStep;
 use super::encode::{PANEL, pack_panel};
+use super::garden_penalty::PenaltyGradients;
 use super::kernels;
 use super::step::StandardStep;
 use super::work::Work;
 use rayon::prelude::*;
+
+/// What a step does beyond descending the loss on its batch.
+pub(super) enum Beyond<'a> {
+    Nothing,
+    /// Adds the gradient of a penalty on the weights.
+    Penalty(&'a PenaltyGradients),
+    /// Leaves the decoder alone and writes its gradient here, `[d_sae, d_in]`.
+    Tied(&'a mut [f32]),
+}
 
 /// One panel of features with everything the update writes.
 struct PanelRows<'a> {
@@ -24,17 +34,19 @@ struct PanelRows<'a> {
     packed_bias: &'a mut [f32],
     silent: &'a mut [u32],
     b_dec: &'a mut [f32],
+    beyond: Beyond<'a>,
 }
 
 impl StandardStep {
     /// Projection, Adam and normalisation, panel by panel in one parallel pass.
-    pub(super) fn update(&mut self, adam: &AdamStep, l1: f32, dense: bool) {
+    pub(super) fn update(&mut self, adam: &AdamStep, l1: f32, dense: bool, beyond: Beyond) {
         let d = self.params.d_in;
         let mut g_b_dec = self.work.resid_sum(d);
         let work = &mut self.work;
         let mut panel_b_dec = std::mem::take(&mut work.panel_b_dec);
         panel_b_dec.resize(self.params.d_sae.div_ceil(PANEL) * d, 0.0);
         let rows = PANEL * d;
+        let beyond = beyond.by_panel(rows, self.params.d_sae.div_ceil(PANEL));
         let p = &mut self.params;
         let work = &self.work;
         (
@@ -59,11 +71,12 @@ impl StandardStep {
             ),
             self.silent.par_chunks_mut(PANEL),
             panel_b_dec.par_chunks_mut(d),
+            beyond.into_par_iter(),
         )
             .into_par_iter()
             .enumerate()
             .for_each(
-                |(panel, (w_enc_t, w_dec, b_enc, enc, dec, b, packed, silent, b_dec))| {
+                |(panel, (w_enc_t, w_dec, b_enc, enc, dec, b, packed, silent, b_dec, beyond))| {
                     let rows = PanelRows {
                         w_enc_t,
                         w_dec,
@@ -78,6 +91,7 @@ impl StandardStep {
                         packed_bias: packed.1,
                         silent,
                         b_dec,
+                        beyond,
                     };
                     rows.update(work, panel, adam, l1, dense);
                 },
@@ -91,8 +105,19 @@ impl StandardStep {
     }
 }
 
+impl<'a> Beyond<'a> {
+    /// Each panel's part, `rows` values of a matrix.
+    fn by_panel(self, rows: usize, n_panels: usize) -> Vec<Beyond<'a>> {
+        match self {
+            Beyond::Nothing => (0..n_panels).map(|_| Beyond::Nothing).collect(),
+            Beyond::Penalty(g) => (0..n_panels).map(|_| Beyond::Penalty(g)).collect(),
+            Beyond::Tied(g_w_dec) => g_w_dec.chunks_mut(rows).map(Beyond::Tied).collect(),
+        }
+    }
+}
+
 impl PanelRows<'_> {
-    fn update(self, work: &Work, panel: usize, adam: &AdamStep, l1: f32, dense: bool) {
+    fn update(mut self, work: &Work, panel: usize, adam: &AdamStep, l1: f32, dense: bool) {
         let d = self.b_dec.len();
         let (mut gw_enc, mut gw_dec) = (vec![0f32; d], vec![0f32; d]);
         let mut g_b = [0f32; PANEL];
@@ -110,6 +135,10 @@ impl PanelRows<'_> {
                 }
                 None => *g_b = work.feature_gradient(j, w_dec, l1, &mut gw_enc, &mut gw_dec),
             }
+            if let Beyond::Penalty(penalty) = self.beyond {
+                kernels::add_scaled(1.0, penalty.w_enc(j), &mut gw_enc);
+                kernels::add_scaled(1.0, penalty.w_dec(j), &mut gw_dec);
+            }
             // The encoder's share of the gradient of b_dec needs the weights before the update.
             let w_enc_t = &mut self.w_enc_t[row.clone()];
             kernels::add_scaled(-*g_b, w_enc_t, self.b_dec);
@@ -120,15 +149,19 @@ impl PanelRows<'_> {
                 &mut self.m_enc[row.clone()],
                 &mut self.v_enc[row.clone()],
             );
-            kernels::project(w_dec, &mut gw_dec);
-            kernels::adam(
-                adam,
-                &gw_dec,
-                w_dec,
-                &mut self.m_dec[row.clone()],
-                &mut self.v_dec[row],
-            );
-            kernels::normalise(w_dec);
+            if let Beyond::Tied(g_w_dec) = &mut self.beyond {
+                g_w_dec[row].copy_from_slice(&gw_dec);
+            } else {
+                kernels::project(w_dec, &mut gw_dec);
+                kernels::adam(
+                    adam,
+                    &gw_dec,
+                    w_dec,
+                    &mut self.m_dec[row.clone()],
+                    &mut self.v_dec[row],
+                );
+                kernels::normalise(w_dec);
+            }
             self.silent[lane] = if work.was_active(j) {
                 0
             } else {

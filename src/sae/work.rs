@@ -25,6 +25,8 @@ pub(super) struct Work {
     acts: Vec<f32>,
     /// Partial gradients of `b_dec`, one row a panel.
     pub panel_b_dec: Vec<f32>,
+    /// Gradient of the decoder, where it is not free.
+    pub g_w_dec: Vec<f32>,
     pub dense: DenseWork,
 }
 
