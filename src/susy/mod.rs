@@ -5,6 +5,7 @@
 
 mod adinkra;
 mod adinkra_figure;
+pub mod analogy;
 mod binary_code;
 mod chromotopology;
 mod code_classes;

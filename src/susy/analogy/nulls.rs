@@ -1,0 +1,277 @@
+//! Controls: families that keep what a statistic should not see and lose what it should.
+//! Gaussian of the same size; singular bases redrawn by Haar's measure, singular values kept; each
+//! colour turned on its own; colours reassigned among families. Source: ours.
+
+use super::{Family, Gauge, RealMatrix, SingularValues};
+use crate::error::{Error, Result};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+/// How a control family is drawn from an observed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Null {
+    /// Independent normal entries, each matrix of the same Frobenius norm on average.
+    Gaussian,
+    /// The same singular values, both singular bases redrawn: of each L_I and R_I; where only the map
+    /// `M = L R` means anything ([`Gauge::PerColour`], [`Gauge::Contragredient`]), of M.
+    ///
+    /// Exact for a test of M: if M were `X S Y^T` with X and Y independent by Haar's measure,
+    /// observed and control would be exchangeable given S.
+    Haar,
+    /// Each colour turned by its own random O_I of O(d): all that one colour says (singular values,
+    /// symmetry index, spectrum, angles between its features) is kept, only the relation between colours
+    /// is redrawn. For in-out pairs the two sides are the colours.
+    Rotated,
+}
+
+impl Null {
+    /// A control for `family`, from `seed`.
+    ///
+    /// # Errors
+    /// Maps without full rank, for [`Null::Haar`] where M counts.
+    pub fn draw(self, family: &Family, seed: u64) -> Result<Family> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        // Families with R = L^T stay such.
+        let transposes = family
+            .r
+            .iter()
+            .zip(&family.l)
+            .all(|(r, l)| *r == l.transpose());
+        let (l, r): (Vec<RealMatrix>, Vec<RealMatrix>) = match self {
+            Null::Gaussian => {
+                let mut draw = |w: &RealMatrix| gaussian_like(w, &mut rng);
+                let pairs = family.l.iter().zip(&family.r);
+                pairs.map(|(l, r)| (draw(l), draw(r))).unzip()
+            }
+            Null::Haar => haar(family, &mut rng)?,
+            Null::Rotated => {
+                let pairs = family.l.iter().zip(&family.r);
+                let turned = pairs.map(|(l, r)| {
+                    let o = RealMatrix::haar(family.d(), family.d(), &mut rng);
+                    (o.times(l), r.times(&o.transpose()))
+                });
+                turned.unzip()
+            }
+        };
+        let r = if transposes {
+            l.iter().map(RealMatrix::transpose).collect()
+        } else {
+            r
+        };
+        Family::new(
+            &format!("{} ({self:?} control)", family.name),
+            l,
+            r,
+            family.gauge,
+        )
+    }
+}
+
+fn gaussian_like(w: &RealMatrix, rng: &mut ChaCha8Rng) -> RealMatrix {
+    let [rows, columns] = w.shape();
+    let sd = (w.norm_sqr() / (rows * columns) as f64).sqrt();
+    RealMatrix::gaussian(rows, columns, rng).scaled(sd)
+}
+
+type Maps = (Vec<RealMatrix>, Vec<RealMatrix>);
+
+fn haar(family: &Family, rng: &mut ChaCha8Rng) -> Result<Maps> {
+    let (d, k) = (family.d(), family.k());
+    match family.gauge {
+        Gauge::PerColour => {
+            let mut pairs = Vec::new();
+            for (l, r) in family.l.iter().zip(&family.r) {
+                let root = roots(&map_values(l, &r.transpose())?);
+                let [x, y] = [0, 1].map(|_| RealMatrix::haar(d, k, rng).scaled_columns(&root));
+                pairs.push((x, y.transpose()));
+            }
+            Ok(pairs.into_iter().unzip())
+        }
+        Gauge::Contragredient => {
+            let root = roots(&map_values(&family.l[0], &family.l[1])?);
+            let l = [0, 1].map(|_| RealMatrix::haar(d, k, rng).scaled_columns(&root));
+            Ok((l.to_vec(), l.iter().map(RealMatrix::transpose).collect()))
+        }
+        _ => {
+            let mut redraw = |w: &RealMatrix| {
+                let values = w.singular_values().values;
+                let [x, y] = w.shape().map(|n| RealMatrix::haar(n, values.len(), rng));
+                x.scaled_columns(&values).times(&y.transpose())
+            };
+            let pairs = family.l.iter().zip(&family.r);
+            Ok(pairs.map(|(l, r)| (redraw(l), redraw(r))).unzip())
+        }
+    }
+}
+
+/// The k largest singular values of `a b^T`, from the small matrix between the bases of a and b.
+fn map_values(a: &RealMatrix, b: &RealMatrix) -> Result<Vec<f64>> {
+    let small = |w: &RealMatrix| {
+        let SingularValues { values, right, .. } = w.singular_values();
+        right.scaled_columns(&values) // [k, min(d, k)]
+    };
+    let values = small(a)
+        .transpose()
+        .times(&small(b))
+        .singular_values()
+        .values;
+    if values.first().is_none_or(|v| *v == 0.0) || values.len() < a.n_columns() {
+        let reason = "the map must not be zero, and k at most d";
+        return Err(Error::argument(
+            "largest singular value",
+            format!("{values:?}"),
+            reason,
+        ));
+    }
+    Ok(values)
+}
+
+fn roots(values: &[f64]) -> Vec<f64> {
+    values.iter().map(|v| v.sqrt()).collect()
+}
+
+/// Families of the same colours, dealt out anew: every family keeps its name, gauge and size.
+///
+/// What a colour is alone is kept; what holds a family together is lost. For blocks of dictionary
+/// features see also [`super::random_blocks`], which deals out single features.
+///
+/// # Errors
+/// [`Error::Shape`] for families of different d or k, [`Error::Argument`] for different gauges.
+pub fn shuffled_colours(families: &[Family], seed: u64) -> Result<Vec<Family>> {
+    let Some(first) = families.first() else {
+        return Ok(Vec::new());
+    };
+    for family in families {
+        if (family.d(), family.k()) != (first.d(), first.k()) {
+            let (expected, found) = ((first.d(), first.k()), (family.d(), family.k()));
+            return Err(Error::shape(
+                format!("{} (d, k)", family.name),
+                expected,
+                found,
+            ));
+        }
+        if family.gauge != first.gauge {
+            let reason = format!("the first family has {:?}", first.gauge);
+            return Err(Error::argument(
+                "gauge",
+                format!("{:?}", family.gauge),
+                reason,
+            ));
+        }
+    }
+    let mut colours: Vec<(RealMatrix, RealMatrix)> = families
+        .iter()
+        .flat_map(|f| f.l.iter().cloned().zip(f.r.iter().cloned()))
+        .collect();
+    colours.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    let mut deck = colours.into_iter();
+    families
+        .iter()
+        .map(|family| {
+            let (l, r) = deck.by_ref().take(family.n_colours()).unzip();
+            Family::new(&format!("{} (shuffled)", family.name), l, r, family.gauge)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::susy::analogy::{Side, symmetry_index};
+    use proptest::prelude::*;
+
+    fn families(seed: u64) -> Vec<Family> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut draw = |rows, columns| RealMatrix::gaussian(rows, columns, &mut rng);
+        let l: Vec<RealMatrix> = (0..3).map(|_| draw(8, 3)).collect();
+        let r: Vec<RealMatrix> = (0..3).map(|_| draw(3, 8)).collect();
+        let of = |gauge| Family::new("f", l.clone(), r.clone(), gauge).unwrap();
+        vec![
+            of(Gauge::Common),
+            of(Gauge::PerColour),
+            of(Gauge::Features),
+            Family::in_out("io", l[0].clone(), &r[1], Gauge::Contragredient).unwrap(),
+            Family::in_out(
+                "mlp",
+                r[0].clone(),
+                &l[1],
+                Gauge::HiddenUnits { scales: true },
+            )
+            .unwrap(),
+        ]
+    }
+
+    fn near(a: &[f64], b: &[f64]) -> bool {
+        a.len() == b.len() && a.iter().zip(b).all(|(x, y)| (x - y).abs() < 1e-9)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20))]
+
+        #[test]
+        fn haar_controls_keep_singular_values(seed in 0u64..10_000) {
+            for family in families(seed) {
+                let control = Null::Haar.draw(&family, seed + 1).unwrap();
+                prop_assert_eq!(control.gauge(), family.gauge());
+                let of_map = matches!(family.gauge(), Gauge::PerColour | Gauge::Contragredient);
+                let of = |f: &Family| -> Vec<Vec<f64>> {
+                    let maps = if of_map { f.maps() } else { f.l().to_vec() };
+                    maps.iter().map(|m| m.singular_values().values).collect()
+                };
+                for (a, b) in of(&family).iter().zip(&of(&control)) {
+                    prop_assert!(near(a, b));
+                }
+                prop_assert!(control.l()[0] != family.l()[0]);
+                prop_assert_eq!(&control, &Null::Haar.draw(&family, seed + 1).unwrap());
+            }
+        }
+
+        #[test]
+        fn rotated_controls_keep_each_colour_and_lose_the_relation(seed in 0u64..10_000) {
+            let family = &families(seed)[1];
+            let control = Null::Rotated.draw(family, seed + 1).unwrap();
+            for (a, b) in family.maps().iter().zip(&control.maps()) {
+                let [s, t] = [a, b].map(|m| symmetry_index(m).unwrap());
+                prop_assert!((s - t).abs() < 1e-9);
+            }
+            let of = |f: &Family| f.range_distance_sqr(Side::Read).unwrap();
+            prop_assert!((of(family) - of(&control)).abs() > 1e-9);
+        }
+    }
+
+    #[test]
+    fn gaussian_controls_have_the_same_size() {
+        // |L|^2 is a chi square of 24 degrees of freedom: relative standard deviation sqrt(2/24).
+        let family = &families(1)[0];
+        let expected = family.l()[0].norm_sqr();
+        let mean: f64 = (0..400)
+            .map(|s| Null::Gaussian.draw(family, s).unwrap().l()[0].norm_sqr() / 400.0)
+            .sum();
+        let tolerance = 4.0 * expected * (2.0f64 / 24.0 / 400.0).sqrt();
+        assert!((mean - expected).abs() < tolerance);
+    }
+
+    #[test]
+    fn shuffling_deals_out_the_same_colours() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let mut family = || {
+            let l = (0..3)
+                .map(|_| RealMatrix::gaussian(4, 2, &mut rng))
+                .collect();
+            Family::with_transposes("f", l, Gauge::Features).unwrap()
+        };
+        let all = [family(), family(), family()];
+        let dealt = shuffled_colours(&all, 1).unwrap();
+        let key = |families: &[Family]| {
+            let colours = families.iter().flat_map(|f| f.l().to_vec());
+            let mut keys: Vec<String> = colours.map(|l| format!("{l:?}")).collect();
+            keys.sort();
+            keys
+        };
+        assert_eq!(key(&all), key(&dealt));
+        assert!(all.iter().zip(&dealt).any(|(a, b)| a.l() != b.l()));
+        let other = Family::with_transposes("f", vec![RealMatrix::zeros(5, 2)], Gauge::Features);
+        assert!(shuffled_colours(&[all[0].clone(), other.unwrap()], 1).is_err());
+    }
+}
