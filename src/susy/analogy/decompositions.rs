@@ -221,9 +221,10 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         for (rows, columns) in [(6, 6), (9, 4), (3, 8), (1, 1)] {
             let q = RealMatrix::haar(rows, columns, &mut rng);
-            let gram = match rows >= columns {
-                true => q.transpose().times(&q),
-                false => q.times(&q.transpose()),
+            let gram = if rows >= columns {
+                q.transpose().times(&q)
+            } else {
+                q.times(&q.transpose())
             };
             assert!(near(&gram, &RealMatrix::identity(rows.min(columns)), 1e-13));
         }

@@ -14,7 +14,7 @@ pub enum Null {
     /// Independent normal entries, each matrix of the same Frobenius norm on average.
     Gaussian,
     /// The same singular values, both singular bases redrawn: of each L_I and R_I; where only the map
-    /// `M = L R` means anything ([`Gauge::PerColour`], [`Gauge::Contragredient`]), of M.
+    /// `M = L R` means anything (heads and in-out pairs), of M.
     ///
     /// Exact for a test of M: if M were `X S Y^T` with X and Y independent by Haar's measure,
     /// observed and control would be exchangeable given S.
@@ -108,6 +108,11 @@ fn haar(family: &Family, rng: &mut ChaCha8Rng) -> Result<Maps> {
                 pairs.push((x, y.transpose()));
             }
             Ok(pairs.into_iter().unzip())
+        }
+        // Turning each side on its own redraws both bases of M and keeps the hidden units.
+        Gauge::HiddenUnits { .. } => {
+            let pairs = family.l.iter().zip(&family.r);
+            Ok(pairs.map(|(l, r)| turned(l, r, rng)).unzip())
         }
         Gauge::Contragredient => {
             let root = roots(&map_values(&family.l[0], &family.l[1])?);
@@ -235,7 +240,7 @@ mod tests {
             for family in families(seed) {
                 let control = Null::Haar.draw(&family, seed + 1).unwrap();
                 prop_assert_eq!(control.gauge(), family.gauge());
-                let of_map = matches!(family.gauge(), Gauge::PerColour | Gauge::Contragredient);
+                let of_map = !matches!(family.gauge(), Gauge::Common | Gauge::Features);
                 let of = |f: &Family| -> Vec<Vec<f64>> {
                     let maps = if of_map { f.maps() } else { f.l().to_vec() };
                     maps.iter().map(|m| m.singular_values().values).collect()
