@@ -161,6 +161,9 @@ pub struct FeatureGroup {
 /// algebra then says about them is not built in; that near features share a block is, and a control with
 /// blocks from other groups ([`super::shuffled_colours`]) keeps it.
 ///
+/// Features of one block are near each other, while the algebra wants the columns of a block
+/// orthonormal: unit columns are all that [`Family::directions`](super::Family::directions) can give here.
+///
 /// # Errors
 /// Those of [`spherical_k_means`]; a feature that is not there; no blocks or empty ones.
 pub fn feature_blocks(

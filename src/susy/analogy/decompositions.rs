@@ -82,15 +82,28 @@ impl RealMatrix {
     }
 
     /// A random matrix of orthonormal columns (rows, if there are fewer rows), distributed by
-    /// Haar's measure: the polar factor of a Gaussian matrix, whose law no rotation changes.
+    /// Haar's measure: Gram and Schmidt's orthogonalisation of Gaussian columns (each cleaned
+    /// twice), which commutes with rotations, so that no rotation changes the law of the result.
     pub fn haar(n_rows: usize, n_columns: usize, rng: &mut impl Rng) -> RealMatrix {
-        loop {
-            // Without full rank with probability 0.
-            let gaussian = RealMatrix::gaussian(n_rows, n_columns, rng);
-            if let Ok(isometry) = gaussian.polar_factor() {
-                return isometry;
-            }
+        if n_rows < n_columns {
+            return RealMatrix::haar(n_columns, n_rows, rng).transpose();
         }
+        let mut columns = columns_of(&RealMatrix::gaussian(n_rows, n_columns, rng));
+        for j in 0..n_columns {
+            let (done, rest) = columns.split_at_mut(j);
+            for _ in 0..2 {
+                for unit in done.iter() {
+                    let along = dot(unit, &rest[0]);
+                    for (x, u) in rest[0].iter_mut().zip(unit) {
+                        *x -= along * u;
+                    }
+                }
+            }
+            // Gaussian columns are dependent with probability 0.
+            let norm = dot(&rest[0], &rest[0]).sqrt();
+            rest[0].iter_mut().for_each(|x| *x /= norm);
+        }
+        RealMatrix::from_entries(n_rows, n_columns, |i, j| columns[j][i])
     }
 }
 
@@ -201,6 +214,20 @@ mod tests {
     fn a_matrix_without_full_rank_has_no_polar_factor() {
         let a = RealMatrix::from_rows(&[vec![1.0, 2.0], vec![2.0, 4.0]]).unwrap();
         assert!(a.polar_factor().is_err());
+    }
+
+    #[test]
+    fn haar_matrices_are_isometries() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        for (rows, columns) in [(6, 6), (9, 4), (3, 8), (1, 1)] {
+            let q = RealMatrix::haar(rows, columns, &mut rng);
+            let gram = if rows >= columns {
+                q.transpose().times(&q)
+            } else {
+                q.times(&q.transpose())
+            };
+            assert!(near(&gram, &RealMatrix::identity(rows.min(columns)), 1e-13));
+        }
     }
 
     /// For Haar's measure on the sphere of R^4 the fourth moment of a coordinate is

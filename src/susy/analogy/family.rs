@@ -192,9 +192,9 @@ impl Family {
     ///   so the pair is balanced first, `L_1^T L_1 = L_2^T L_2`, which leaves one B in O(k) for both:
     ///   with `M = L_1 L_2^T = X S Y^T` the balanced pair is `X S^(1/2) B`, `Y S^(1/2) B`, of
     ///   polar factors `X B`, `Y B`; B = 1 is returned. Equal singular values leave a B, too.
-    /// * [`Gauge::HiddenUnits`]: with `scales`, columns are scaled until `|in| = |out|`; then, as
-    ///   the rows outnumber nothing here (k >= d), the nearest co-isometry, `U U^T = 1`:
-    ///   `(L L^T)^(-1/2) L`, which commutes with permutations of columns. For k < d as above.
+    /// * [`Gauge::HiddenUnits`]: with `scales`, columns are scaled until `|in| = |out|`, which undoes
+    ///   S; then, for k >= d, the nearest co-isometry (`U U^T = 1`), `(L L^T)^(-1/2) L`, which
+    ///   commutes with permutations of columns: `U_I -> O U_I P`. For k < d the nearest isometry.
     /// * [`Gauge::Features`]: unit columns, which undoes the scales; `U_I -> O U_I P_I`.
     ///
     /// # Errors

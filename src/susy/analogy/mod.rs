@@ -2,6 +2,7 @@
 //! basis alters, controls, and a test of the instrument itself on planted algebras.
 //! Source: ours; the algebra is that of arXiv:1701.00304.
 
+mod analogy_table;
 mod assignment;
 mod blocks;
 mod clusters;
@@ -15,11 +16,14 @@ mod nearest_adinkra;
 mod nulls;
 mod places;
 mod planted;
+mod power;
+mod power_curve;
 mod ranges;
 mod spectrum;
 mod statistic;
 mod statistics;
 
+pub use analogy_table::{AnalogyRow, AnalogyTable, AnalogyTest, Verdict};
 pub use assignment::best_assignment;
 pub use blocks::{BlockOverlap, block_overlap};
 pub use clusters::{
@@ -34,6 +38,8 @@ pub use nearest_adinkra::NearestAdinkra;
 pub use nulls::{Null, shuffled_colours};
 pub use places::centred_embedding;
 pub use planted::{Planting, planted_family};
+pub use power::{PowerDesign, power_curve, power_curves};
+pub use power_curve::{PowerCurve, PowerCurves, PowerPoint};
 pub use ranges::{radon_hurwitz, range_distance_sqr};
 pub use spectrum::{MapSpectrum, map_spectrum, symmetry_index};
 pub use statistic::Statistic;

@@ -14,7 +14,7 @@ pub enum Null {
     /// Independent normal entries, each matrix of the same Frobenius norm on average.
     Gaussian,
     /// The same singular values, both singular bases redrawn: of each L_I and R_I; where only the map
-    /// `M = L R` means anything ([`Gauge::PerColour`], [`Gauge::Contragredient`]), of M.
+    /// `M = L R` means anything (heads and in-out pairs), of M.
     ///
     /// Exact for a test of M: if M were `X S Y^T` with X and Y independent by Haar's measure,
     /// observed and control would be exchangeable given S.
@@ -47,11 +47,7 @@ impl Null {
             Null::Haar => haar(family, &mut rng)?,
             Null::Rotated => {
                 let pairs = family.l.iter().zip(&family.r);
-                let turned = pairs.map(|(l, r)| {
-                    let o = RealMatrix::haar(family.d(), family.d(), &mut rng);
-                    (o.times(l), r.times(&o.transpose()))
-                });
-                turned.unzip()
+                pairs.map(|(l, r)| turned(l, r, &mut rng)).unzip()
             }
         };
         let r = if transposes {
@@ -74,6 +70,31 @@ fn gaussian_like(w: &RealMatrix, rng: &mut ChaCha8Rng) -> RealMatrix {
     RealMatrix::gaussian(rows, columns, rng).scaled(sd)
 }
 
+/// `O L` and `R O^T` with one random O of O(d).
+///
+/// Only what O does to the span of L and R matters: for `[L, R^T] = X S Y^T`, with fewer columns than
+/// rows, O X is a random isometry by Haar's measure, much smaller than O.
+fn turned(l: &RealMatrix, r: &RealMatrix, rng: &mut ChaCha8Rng) -> (RealMatrix, RealMatrix) {
+    let [d, k] = l.shape();
+    if 2 * k >= d {
+        let o = RealMatrix::haar(d, d, rng);
+        return (o.times(l), r.times(&o.transpose()));
+    }
+    let both = RealMatrix::from_entries(d, 2 * k, |i, j| {
+        if j < k {
+            l.entry(i, j)
+        } else {
+            r.entry(j - k, i)
+        }
+    });
+    let SingularValues { values, right, .. } = both.singular_values();
+    let isometry = RealMatrix::haar(d, 2 * k, rng);
+    let both = isometry.scaled_columns(&values).times(&right.transpose());
+    let order: Vec<usize> = (0..2 * k).collect();
+    let [l, r] = [&order[..k], &order[k..]].map(|columns| both.permuted_columns(columns));
+    (l, r.transpose())
+}
+
 type Maps = (Vec<RealMatrix>, Vec<RealMatrix>);
 
 fn haar(family: &Family, rng: &mut ChaCha8Rng) -> Result<Maps> {
@@ -87,6 +108,11 @@ fn haar(family: &Family, rng: &mut ChaCha8Rng) -> Result<Maps> {
                 pairs.push((x, y.transpose()));
             }
             Ok(pairs.into_iter().unzip())
+        }
+        // Turning each side on its own redraws both bases of M and keeps the hidden units.
+        Gauge::HiddenUnits { .. } => {
+            let pairs = family.l.iter().zip(&family.r);
+            Ok(pairs.map(|(l, r)| turned(l, r, rng)).unzip())
         }
         Gauge::Contragredient => {
             let root = roots(&map_values(&family.l[0], &family.l[1])?);
@@ -214,7 +240,7 @@ mod tests {
             for family in families(seed) {
                 let control = Null::Haar.draw(&family, seed + 1).unwrap();
                 prop_assert_eq!(control.gauge(), family.gauge());
-                let of_map = matches!(family.gauge(), Gauge::PerColour | Gauge::Contragredient);
+                let of_map = !matches!(family.gauge(), Gauge::Common | Gauge::Features);
                 let of = |f: &Family| -> Vec<Vec<f64>> {
                     let maps = if of_map { f.maps() } else { f.l().to_vec() };
                     maps.iter().map(|m| m.singular_values().values).collect()
@@ -234,6 +260,10 @@ mod tests {
             for (a, b) in family.maps().iter().zip(&control.maps()) {
                 let [s, t] = [a, b].map(|m| symmetry_index(m).unwrap());
                 prop_assert!((s - t).abs() < 1e-9);
+            }
+            for (a, b) in family.l().iter().zip(control.l()) {
+                let [a, b] = [a, b].map(|l| l.transpose().times(l));
+                prop_assert!(near(a.entries(), b.entries()));
             }
             let of = |f: &Family| f.range_distance_sqr(Side::Read).unwrap();
             prop_assert!((of(family) - of(&control)).abs() > 1e-9);

@@ -15,8 +15,11 @@ use crate::error::{Error, Result};
 /// cosines of the principal angles. A gauge on both colours adds nothing, as the c_i stay.
 ///
 /// So what a gauge per head leaves of a pair's holoraumy is whether the ranges coincide: D = 0
-/// exactly then. `D_IJ` bounds `|V~_IJ - J|` from below in every gauge. It does **not** bound the
-/// garden defect `|R_I L_J + R_J L_I|`, which vanishes at D = 1, for orthogonal ranges.
+/// exactly then. With V~ the antisymmetric part of `C B` and the rest `(R_I L_J + R_J L_I)/2`,
+/// `|C B - J|^2 = |V~ - J|^2 + |R_I L_J + R_J L_I|^2/4`: D^2 is the least sum of *both* defects, of
+/// the holoraumy from a complex structure and of the pair from the garden relation. It bounds neither
+/// alone: orthogonal ranges (D = 1) satisfy the garden relation, and for cosines (1, 0), D^2 = 1/2, some
+/// gauge has `|V~ - J|^2/k = 1/4`.
 ///
 /// For odd k there is no complex structure; D is still the distance of C from O(k).
 ///
@@ -161,6 +164,20 @@ mod tests {
         assert!(range_distance_sqr(&first, &turned).unwrap() < 1e-24);
         assert!((range_distance_sqr(&first, &last).unwrap() - 1.0).abs() < 1e-12);
         assert!(range_distance_sqr(&first, &last.scaled(2.0)).is_err());
+    }
+
+    /// C = diag(1, 0): the gauge B = J leaves V~ = J/2 and as large a symmetric part.
+    #[test]
+    fn the_distance_bounds_the_sum_of_two_defects_and_neither_alone() {
+        let columns = |all: [usize; 2]| RealMatrix::identity(3).permuted_columns(&all);
+        let (u, w) = (columns([0, 1]), columns([0, 2]));
+        let j = RealMatrix::from_rows(&[vec![0.0, 1.0], vec![-1.0, 0.0]]).unwrap();
+        let turned = u.transpose().times(&w).times(&j);
+        let holoraumy = turned.antisymmetric_part();
+        let alone = holoraumy.plus(-1.0, &j).norm_sqr() / 2.0;
+        let relation = turned.plus(1.0, &turned.transpose()).norm_sqr() / 4.0 / 2.0;
+        assert_eq!((alone, relation), (0.25, 0.25));
+        assert_eq!(range_distance_sqr(&u, &w).unwrap(), 0.5);
     }
 
     #[test]
