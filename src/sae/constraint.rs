@@ -19,14 +19,15 @@ const STREAM: u64 = 1;
 #[derive(Debug)]
 pub(super) enum Constraint {
     Free,
-    Penalty(GardenPenalty),
+    Penalty(Box<GardenPenalty>),
     Tied(TiedDecoder),
 }
 
 impl Constraint {
     pub(super) fn new(cfg: &SaeConfig) -> Result<Self> {
         let penalty = |pairing, lambda| {
-            GardenPenalty::new(pairing, lambda, cfg.d_sae, cfg.seed).map(Self::Penalty)
+            let penalty = GardenPenalty::new(pairing, lambda, cfg.d_sae, cfg.seed)?;
+            Ok(Self::Penalty(Box::new(penalty)))
         };
         let tied = |generators| {
             let mut rng = ChaCha8Rng::seed_from_u64(cfg.seed);

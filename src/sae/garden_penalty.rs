@@ -259,9 +259,9 @@ impl Group {
         };
         g_enc.fill(0.0);
         g_dec.fill(0.0);
-        for i in 0..GROUP {
+        for (i, g_row) in g_c.iter().enumerate() {
             let row = i * d..(i + 1) * d;
-            kernels::combine(&all, &g_c[i], &self.enc, &mut g_dec[row.clone()]);
+            kernels::combine(&all, g_row, &self.enc, &mut g_dec[row.clone()]);
             through(
                 &mut g_dec[row.clone()],
                 &self.dec[row.clone()],

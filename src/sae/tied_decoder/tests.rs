@@ -20,15 +20,17 @@ fn by_definition(t: &TiedDecoder, frames: &[f32], coefficients: &[f32], g: &[f32
             let a: Vec<f64> = (0..4)
                 .map(|j| f64::from(coefficients[16 * group + 4 * block + j]))
                 .collect();
+            let q = |r: usize, s: usize| -> f64 {
+                let one = if r == s { a[0] } else { 0.0 };
+                one + (0..3)
+                    .map(|j| a[j + 1] * f64::from(v[j][r][s]))
+                    .sum::<f64>()
+            };
             for r in 0..4 {
                 let mut row = vec![0f64; d];
                 for s in 0..4 {
-                    let mut q = if r == s { a[0] } else { 0.0 };
-                    q += (0..3)
-                        .map(|j| a[j + 1] * f64::from(v[j][r][s]))
-                        .sum::<f64>();
                     for (c, x) in row.iter_mut().enumerate() {
-                        *x += q * f64::from(frames[(4 * group + s) * d + c]);
+                        *x += q(r, s) * f64::from(frames[(4 * group + s) * d + c]);
                     }
                 }
                 let norm = row.iter().map(|x| x * x).sum::<f64>().sqrt();
