@@ -10,7 +10,7 @@ use crate::data::TokenSplit;
 use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::Reporter;
-use crate::sae::{GardenDefect, SparseAutoencoder, garden_defect};
+use crate::sae::{DictionaryDefect, SparseAutoencoder, garden_defect};
 use crate::show::{MimeBundle, Show, Table, display};
 use polars::prelude::{DataFrame, df};
 use std::collections::BTreeSet;
@@ -33,7 +33,7 @@ pub struct DictionaryFigures {
     /// that this one did not find counts 0.
     pub factor_mcc: Option<f64>,
     /// How far the groups of 16 features are from the garden algebra, where there are whole groups.
-    pub garden: Option<GardenDefect>,
+    pub garden: Option<DictionaryDefect>,
 }
 
 /// Figures of several dictionaries on the same tokens, in the order in which they were given.

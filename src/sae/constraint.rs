@@ -1,7 +1,7 @@
 //! What holds a dictionary during training: nothing, a penalty, or a decoder that is not free.
 //! The kernels' gradients first, then the constraint's part of the chain rule.
 
-use super::garden_penalty::{GardenDefect, GardenPairing, GardenPenalty};
+use super::garden_penalty::{DictionaryDefect, GardenPairing, GardenPenalty};
 use super::init::{initial_params, params_along};
 use super::resample::{resample_dead, resample_dead_tied};
 use super::step::{StandardParams, StandardStep, StepFigures};
@@ -98,7 +98,9 @@ impl Constraint {
     pub(super) fn defect(&self, params: &StandardParams) -> Result<Option<f64>> {
         match self {
             Self::Free => Ok(None),
-            Self::Penalty(_) | Self::Tied(_) => Ok(Some(GardenDefect::of(params)?.mean_closure())),
+            Self::Penalty(_) | Self::Tied(_) => {
+                Ok(Some(DictionaryDefect::of(params)?.mean_closure()))
+            }
         }
     }
 }

@@ -43,7 +43,7 @@ pub enum GardenPairing {
 /// lengths are the gain of a feature, which the algebra says nothing about.
 ///
 /// The two terms also vanish where a group's 16 directions are orthonormal and encoder and decoder
-/// agree: then all `R_I L_J` with I other than J are zero. [`GardenDefect::holoraumy`] tells the two
+/// agree: then all `R_I L_J` with I other than J are zero. [`DictionaryDefect::holoraumy`] tells the two
 /// apart.
 #[derive(Debug)]
 pub struct GardenPenalty {
@@ -306,7 +306,7 @@ fn penalty(c: &Products, involutions: &[[u8; ENTRIES]]) -> (f64, Products) {
 
 /// How far the groups of a dictionary are from the garden algebra.
 #[derive(Debug, Clone, PartialEq)]
-pub struct GardenDefect {
+pub struct DictionaryDefect {
     /// `P_g / 40`: the squared defect of a relation (of 10) and of a row (of 4), averaged; 0 where
     /// `R_I L_J + R_J L_I = 2 delta_IJ 1` holds. `[n_groups]`
     pub closure: Vec<f64>,
@@ -315,12 +315,12 @@ pub struct GardenDefect {
     pub holoraumy: Vec<f64>,
 }
 
-impl GardenDefect {
+impl DictionaryDefect {
     /// The defect of parameters as training holds them.
     ///
     /// # Errors
     /// As [`garden_defect`].
-    pub fn of(params: &StandardParams) -> Result<GardenDefect> {
+    pub fn of(params: &StandardParams) -> Result<DictionaryDefect> {
         check_groups(params.d_sae)?;
         let members: Vec<u32> = (0..params.d_sae as u32).collect();
         let by_group: Vec<(f64, f64)> = members
@@ -332,7 +332,7 @@ impl GardenDefect {
             })
             .collect();
         let (closure, holoraumy) = by_group.into_iter().unzip();
-        Ok(GardenDefect { closure, holoraumy })
+        Ok(DictionaryDefect { closure, holoraumy })
     }
 
     /// The closure's defect, averaged over the groups.
@@ -350,8 +350,8 @@ impl GardenDefect {
 ///
 /// # Errors
 /// [`Error::Argument`] when the number of features is no positive multiple of 16.
-pub fn garden_defect(sae: &dyn SparseAutoencoder) -> Result<GardenDefect> {
-    GardenDefect::of(&StandardParams {
+pub fn garden_defect(sae: &dyn SparseAutoencoder) -> Result<DictionaryDefect> {
+    DictionaryDefect::of(&StandardParams {
         d_in: sae.d_in(),
         d_sae: sae.d_sae(),
         w_enc_t: sae.w_enc().t()?.flatten_all()?.to_vec1()?,

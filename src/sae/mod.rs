@@ -26,7 +26,7 @@ mod work;
 pub use active::{ActiveFeatures, FeatureActivity};
 pub use buffer::ActivationBuffer;
 pub use garden_penalty::{
-    GardenDefect, GardenPairing, GardenPenalty, PenaltyGradients, garden_defect,
+    DictionaryDefect, GardenPairing, GardenPenalty, PenaltyGradients, garden_defect,
 };
 pub use history::SaeHistory;
 pub use init::initial_params;

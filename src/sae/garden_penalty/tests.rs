@@ -142,7 +142,7 @@ fn exact(d_in: usize) -> StandardParams {
 #[test]
 fn quaternions_close_and_have_the_full_holoraumy() {
     let p = exact(9);
-    let defect = GardenDefect::of(&p).unwrap();
+    let defect = DictionaryDefect::of(&p).unwrap();
     assert!(defect.mean_closure() < 1e-12, "{defect:?}");
     assert!((defect.mean_holoraumy() - 1.0).abs() < 1e-6, "{defect:?}");
     let mut scrambled = GardenPenalty::new(GardenPairing::Scrambled, 1.0, 16, 4).unwrap();
@@ -157,7 +157,7 @@ fn orthogonal_blocks_close_for_every_pairing_and_have_no_holoraumy() {
         p.w_enc_t[j * 20 + j] = 2.0;
     }
     p.w_dec = p.w_enc_t.clone();
-    let defect = GardenDefect::of(&p).unwrap();
+    let defect = DictionaryDefect::of(&p).unwrap();
     assert_eq!((defect.mean_closure(), defect.mean_holoraumy()), (0.0, 0.0));
     for pairing in [GardenPairing::Scrambled, GardenPairing::Redrawn] {
         let mut penalty = GardenPenalty::new(pairing, 1.0, 16, 4).unwrap();
@@ -172,7 +172,7 @@ proptest! {
     #[test]
     fn lengths_and_rotations_leave_the_defect_alone(seed in 0u64..1_000, angle in 0.0f32..6.0) {
         let p = random(7, 32, seed);
-        let before = GardenDefect::of(&p).unwrap();
+        let before = DictionaryDefect::of(&p).unwrap();
         let mut q = p.clone();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         for rows in [&mut q.w_enc_t, &mut q.w_dec] {
@@ -183,7 +183,7 @@ proptest! {
                 (row[1], row[4]) = (angle.cos() * a - angle.sin() * b, angle.sin() * a + angle.cos() * b);
             }
         }
-        let after = GardenDefect::of(&q).unwrap();
+        let after = DictionaryDefect::of(&q).unwrap();
         for (a, b) in before.closure.iter().chain(&before.holoraumy).zip(after.closure.iter().chain(&after.holoraumy)) {
             prop_assert!((a - b).abs() < 1e-5 * (1.0 + a), "{} against {}", a, b);
         }
@@ -211,7 +211,7 @@ fn sizes_and_weights_that_make_no_sense_are_refused() {
     for d_sae in [0, 8, 40] {
         let outcome = GardenPenalty::new(GardenPairing::Garden, 1.0, d_sae, 0);
         assert!(matches!(outcome, Err(Error::Argument { .. })));
-        assert!(GardenDefect::of(&random(4, d_sae, 0)).is_err());
+        assert!(DictionaryDefect::of(&random(4, d_sae, 0)).is_err());
     }
     for lambda in [-1.0, f64::NAN, f64::INFINITY] {
         assert!(GardenPenalty::new(GardenPairing::Garden, lambda, 16, 0).is_err());
