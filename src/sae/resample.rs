@@ -11,13 +11,15 @@ use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 
 /// Encoder rows of moved features, as a share of the alive ones' mean norm.
 const ENCODER_SHARE: f32 = 0.2;
-/// The same where only the largest activations count: a feature that whispers is not among them.
+/// The same where only the largest activations count, among which a feature that whispers seldom is.
+/// In the setting of tests/sae_constrained.rs a fifth leaves 41 % of a tied dictionary dead, this 18 %
+/// (3 % and 2 % of a free one); explained variance differs by less than 0.01.
 const TOP_K_ENCODER_SHARE: f32 = 1.0;
 
 /// Moves every feature that has been silent for `silent_steps` steps; returns how many.
 ///
 /// Where only the largest activations count ([`StandardStep::with_top_k`]) a moved feature's encoder
-/// is as long as an alive one's: at a fifth of it, it would never be among them.
+/// is as long as an alive one's, so that it gets among them.
 ///
 /// `x` is `[n, d_in]`, a sample of the training activations. The moved features' Adam moments
 /// start from zero and their encoder bias is 0.
