@@ -7,7 +7,7 @@
 use super::event::{Event, StreamName};
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Bytes that may be shown at once.
@@ -195,14 +195,6 @@ fn split(text: &str, room: usize) -> (&str, &str) {
         .unwrap_or(0);
     let at = text[..room].rfind('\n').map_or(0, |at| at + 1);
     text.split_at(at)
-}
-
-/// Removes what earlier sessions in this folder have left.
-pub fn sweep(dir: &Path) -> std::io::Result<()> {
-    match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
