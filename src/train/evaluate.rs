@@ -111,3 +111,27 @@ pub(super) fn batch_losses(
 pub(super) fn scalar(tensor: &Tensor) -> Result<f64> {
     Ok(f64::from(tensor.to_dtype(DType::F32)?.to_scalar::<f32>()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn losses(batches: &[(f64, usize)], complete: bool) -> BatchLosses {
+        BatchLosses {
+            batches: batches.to_vec(),
+            complete,
+        }
+    }
+
+    #[test]
+    fn losses_are_compared_where_both_were_evaluated() {
+        let best = losses(&[(3.0, 16), (1.0, 16), (1.0, 4)], true);
+        // Every sequence counts the same: (48 + 16 + 4) / 36.
+        assert!((best.mean() - 68.0 / 36.0).abs() < 1e-12);
+        // Higher than the mean of all, lower on the same batch.
+        let part = losses(&[(2.5, 16)], false);
+        assert!(part.mean() > best.mean() && part.is_lower_than(&best));
+        assert!(!best.is_lower_than(&part));
+        assert!(!part.is_lower_than(&losses(&[], false)));
+    }
+}
