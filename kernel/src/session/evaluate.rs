@@ -5,6 +5,7 @@ use super::event::{Event, MimeBundle};
 use super::frames::{Frames, Runner};
 use super::limit::Limiter;
 use super::outcome::{CellError, Outcome};
+use super::prompt;
 use super::runtime::{self, hand_down};
 use super::shown::Shown;
 use super::workspace::{self, Workspace};
@@ -133,7 +134,7 @@ impl Session {
             // What was printed before the question stands before it.
             frames.sync();
             // The process reads lines: an answer of several would be taken for instructions.
-            ask(prompt, password).replace(['\r', '\n'], " ")
+            ask(&prompt::unescape(prompt), password).replace(['\r', '\n'], " ")
         };
         let result = frames.during(&mut |frame| shown.take(frame, on_event), || {
             evaluate(context, &code, &ask)
