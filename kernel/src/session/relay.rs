@@ -175,7 +175,8 @@ impl Relay {
             let raw = [fd(self.stdout.as_ref()), fd(self.stderr.as_ref())];
             let ready = wait_readable([self.records.as_raw_fd(), raw[0], raw[1]], -1)?;
             // What the cell wrote before it started a program stands before what the program
-            // writes; they may both have come since the first was looked at.
+            // writes (they may both have come since the first was looked at); what it writes
+            // after that waits for us to have read this.
             if !ready[0] && wait_readable([self.records.as_raw_fd()], 0)? == [false] {
                 self.pass_raw([ready[1], ready[2]], &mut buffer)?;
                 continue;
