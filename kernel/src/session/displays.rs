@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(events.last(), Some(&update("20000", "a")));
         assert!(!events.iter().any(|e| matches!(e, Event::Stream { .. })));
         // What was left over for the next cell, by a thread say, is not lost, either.
-        while displays.take(update("x", "a"), 1 << 20) != [] {}
+        while !displays.take(update("x", "a"), 1 << 20).is_empty() {}
         displays.begin();
         assert_eq!(displays.end(), [update("x", "a")]);
     }
@@ -381,7 +381,7 @@ mod tests {
             })
         };
         assert_eq!(displays.take(state("a", false), 100).len(), 1);
-        while displays.take(display("x", None), 1 << 20) != [] {}
+        while !displays.take(display("x", None), 1 << 20).is_empty() {}
         assert_eq!(displays.take(state("a", false), 100), []);
         assert_eq!(displays.take(state("b", false), 100), []);
         assert_eq!(displays.take(state("b", true), 100), []);

@@ -276,7 +276,7 @@ mod tests {
         let mut limiter = Limiter::new(dir.path().join("output"));
         limiter.begin();
         let clear = || Event::ClearOutput { wait: true };
-        while limiter.take_display(clear(), 10) != [] {}
+        while !limiter.take_display(clear(), 10).is_empty() {}
         let text = "x\n".to_owned();
         let name = StreamName::Stdout;
         assert_eq!(
