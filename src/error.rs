@@ -84,6 +84,10 @@ pub enum Error {
         step: usize,
     },
 
+    /// The user's interrupt stopped a loop whose work is of no use in part.
+    #[error("interrupted: {what} was stopped before its end and gives no result")]
+    Interrupted { what: &'static str },
+
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
 

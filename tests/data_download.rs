@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 const BODY: &str = "First:\nspeak, I pray you.\n\nSecond:\nI shall.\n\nFirst:\nThen do.\n";
 
@@ -246,6 +247,29 @@ fn an_interrupt_keeps_the_part_and_is_an_error_even_with_auto() {
     };
     let error = load_corpus_with(&cfg, None, &mut stopping).unwrap_err();
     assert!(error.to_string().contains("interrupted"), "{error}");
+}
+
+/// Interrupted some time after it was made.
+struct StopAt(Instant);
+
+impl Reporter for StopAt {
+    fn tick(&mut self, _: &Tick) {}
+    fn finish(&mut self, _: &Tick) {}
+    fn interrupted(&self) -> bool {
+        Instant::now() > self.0
+    }
+}
+
+#[test]
+fn an_interrupt_does_not_wait_for_a_silent_server() {
+    // The system accepts connections to it, and nobody answers.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("http://{}/x", listener.local_addr().unwrap());
+    let stop = Instant::now() + Duration::from_millis(200);
+    let error = download_verified(&url, &target(&dir).0, "", "test", &mut StopAt(stop));
+    assert!(stop.elapsed() < Duration::from_secs(1));
+    assert!(error.unwrap_err().to_string().contains("interrupted"));
 }
 
 fn config(url: &str, dir: &Path, source: CorpusSource) -> DataConfig {

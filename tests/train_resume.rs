@@ -7,8 +7,9 @@ use holoscope::config::{Activation, DataConfig, TrainingConfig, TransformerConfi
 use holoscope::data::{Corpus, Dataset};
 use holoscope::error::{Error, Result};
 use holoscope::model::Transformer;
-use holoscope::progress::Silent;
+use holoscope::progress::{Reporter, Silent, Tick};
 use holoscope::train::{RunFolder, Schedule, resume, train};
+use std::cell::Cell;
 use training::{StopAfter, bits, config, dataset, dataset_of, losses, model};
 
 #[test]
@@ -38,6 +39,49 @@ fn a_resumed_run_has_the_bits_of_an_uninterrupted_one() -> Result<()> {
             .map(|m| m.step)
             .collect();
         assert_eq!(steps, (1..=20).collect::<Vec<_>>());
+    }
+    Ok(())
+}
+
+/// Interrupts from a number of questions on.
+struct StopWhenAsked {
+    times: Cell<u32>,
+    after: u32,
+}
+
+impl Reporter for StopWhenAsked {
+    fn tick(&mut self, _: &Tick) {}
+    fn finish(&mut self, _: &Tick) {}
+    fn interrupted(&self) -> bool {
+        self.times.set(self.times.get() + 1);
+        self.times.get() > self.after
+    }
+}
+
+#[test]
+fn a_run_stopped_while_it_validated_goes_on_exactly() -> Result<()> {
+    let data = dataset()?;
+    let whole = model(&data)?;
+    let expected = train(&whole, &data, &config(), &mut Silent)?;
+    // A run asks before each of the 2 batches of the first validation, before each of the 5
+    // steps to the next one, and before each of the 2 batches of that: in the middle of each.
+    for (after, step) in [(1, 0), (8, 5)] {
+        let dir = tempfile::tempdir().unwrap();
+        let cfg = TrainingConfig {
+            run_dir: Some(dir.path().to_owned()),
+            ..config()
+        };
+        let mut reporter = StopWhenAsked {
+            times: Cell::new(0),
+            after,
+        };
+        let first = train(&model(&data)?, &data, &cfg, &mut reporter)?;
+        assert!(first.interrupted);
+        assert_eq!(first.steps(), step);
+        let second = model(&data)?;
+        let history = resume(&second, &data, &cfg, &mut Silent)?;
+        assert_eq!(losses(&history), losses(&expected), "stopped at {step}");
+        assert_eq!(bits(&second)?, bits(&whole)?, "stopped at {step}");
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 /// An unreachable network must be noticed in seconds: the embedded corpus waits.
@@ -18,6 +19,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(15);
 /// No corpus of ours is near this; a server that sends more is not ours.
 const LARGEST_BYTES: u64 = 1 << 32;
+/// How often a silent network is left to look for an interrupt.
+const LOOK: Duration = Duration::from_millis(50);
+const INTERRUPTED: &str = "interrupted; the next attempt continues from here";
 
 /// Downloads `url` to `path`, checking its SHA-256 unless `sha256` is empty.
 ///
@@ -78,7 +82,10 @@ fn fetch(url: &str, part: &Path, label: &str, reporter: &mut dyn Reporter) -> Re
         url: url.to_owned(),
         reason,
     };
-    let (response, have) = request_rest(url, part)?;
+    let label = format!("download {label}");
+    // A loop begins, and shows nothing before there is an answer.
+    let waiting = Progress::new(reporter, &label, "B", 0);
+    let (response, have) = request_rest(url, part, &|| waiting.interrupted())?;
     let length = header(&response, "content-length").and_then(|v| v.parse::<u64>().ok());
     let total = length.map_or(0, |n| n.saturating_add(have));
     if total > LARGEST_BYTES {
@@ -91,7 +98,7 @@ fn fetch(url: &str, part: &Path, label: &str, reporter: &mut dyn Reporter) -> Re
         .truncate(have == 0)
         .open(part)
         .map_err(Error::io("write", part))?;
-    let mut progress = Progress::new(reporter, &format!("download {label}"), "B", total);
+    let mut progress = Progress::new(reporter, &label, "B", total);
     let mut received = Received { file, part, have };
     let end = received.all_of(response, &mut progress)?;
     progress.finish();
@@ -107,18 +114,18 @@ fn fetch(url: &str, part: &Path, label: &str, reporter: &mut dyn Reporter) -> Re
 }
 
 /// The server's answer and how many bytes of `part` it continues; 0: it starts over.
-fn request_rest(url: &str, part: &Path) -> Result<(Response, u64)> {
+fn request_rest(url: &str, part: &Path, stop: &dyn Fn() -> bool) -> Result<(Response, u64)> {
     let failed = |reason: String| Error::Download {
         url: url.to_owned(),
         reason,
     };
     let mut have = part_len(part);
-    let mut response = request(url, have).map_err(&failed)?;
+    let mut response = request(url, have, stop).map_err(&failed)?;
     if response.status() == 416 {
         // The part is at least as long as the file: nothing of it can be trusted.
         remove(part)?;
         have = 0;
-        response = request(url, 0).map_err(&failed)?;
+        response = request(url, 0, stop).map_err(&failed)?;
     }
     match response.status().as_u16() {
         206 if range_start(&response) == Some(have) => Ok((response, have)),
@@ -146,33 +153,76 @@ impl Received<'_> {
         progress: &mut Progress,
     ) -> Result<Result<(), String>> {
         let body = response.into_body().into_with_config();
-        let mut reader = body.limit(LARGEST_BYTES).reader();
-        let mut buffer = vec![0; 64 * 1024];
+        let chunks = chunks(body.limit(LARGEST_BYTES).reader());
         loop {
-            if progress.interrupted() {
-                let reason = "interrupted; the next attempt continues from here";
-                return Ok(Err(reason.to_owned()));
-            }
-            match reader.read(&mut buffer) {
-                Ok(0) => return Ok(Ok(())),
-                Ok(n) => {
-                    let written = self.file.write_all(&buffer[..n]);
+            match next(&chunks, &|| progress.interrupted()) {
+                Ok(None) => return Ok(Ok(())),
+                Ok(Some(Ok(bytes))) => {
+                    let written = self.file.write_all(&bytes);
                     written.map_err(Error::io("write", self.part))?;
-                    self.have += n as u64;
+                    self.have += bytes.len() as u64;
                     progress.update(self.have, &[]);
                 }
-                Err(e) => {
+                Ok(Some(Err(e))) => {
                     let have = self.have;
                     return Ok(Err(format!("the connection broke after {have} bytes: {e}")));
                 }
+                Err(interrupted) => return Ok(Err(interrupted)),
             }
+        }
+    }
+}
+
+/// What a reader gives, read on a thread of its own, which ends when nobody wants more. The
+/// channel closes at the reader's end.
+fn chunks(mut reader: impl Read + Send + 'static) -> Receiver<std::io::Result<Vec<u8>>> {
+    let (send, chunks) = sync_channel(4);
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let chunk = match reader.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(n) => Ok(buffer[..n].to_vec()),
+                Err(e) => Err(e),
+            };
+            let ends = chunk.is_err();
+            if send.send(chunk).is_err() || ends {
+                return;
+            }
+        }
+    });
+    chunks
+}
+
+/// The next thing from a channel, `None` when it is closed; an error when `stop` says so first.
+fn next<T>(from: &Receiver<T>, stop: &dyn Fn() -> bool) -> Result<Option<T>, String> {
+    loop {
+        if stop() {
+            return Err(INTERRUPTED.to_owned());
+        }
+        match from.recv_timeout(LOOK) {
+            Ok(thing) => return Ok(Some(thing)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
         }
     }
 }
 
 type Response = ureq::http::Response<ureq::Body>;
 
-fn request(url: &str, have: u64) -> Result<Response, String> {
+/// Asks for `url` from byte `have` on. The thread that waits for the answer outlives an
+/// interrupt, by the network's time limits at most.
+fn request(url: &str, have: u64, stop: &dyn Fn() -> bool) -> Result<Response, String> {
+    let url = url.to_owned();
+    let (tell, answer) = sync_channel(1);
+    std::thread::spawn(move || {
+        // Nobody wants it any more after an interrupt.
+        let _ = tell.send(call(&url, have));
+    });
+    next(&answer, stop)?.unwrap_or_else(|| Err("the request failed without a reason".to_owned()))
+}
+
+fn call(url: &str, have: u64) -> Result<Response, String> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_resolve(Some(CONNECT_TIMEOUT))

@@ -2,9 +2,9 @@
 //! `D = sqrt(2) |mu_1 - mu_2| / sqrt(s_1^2 + s_2^2)`, clean separation from 2 on; `BIC = k ln n - 2 ln L`.
 //! Source: Hartigan and Hartigan 1985; Ashman, Bird and Zepf 1994; Schwarz 1978.
 
-use super::dip::{dip, dip_p_value};
+use super::dip::{dip, dip_p_value_unless};
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{Interrupts, MimeBundle, Show, Table, display};
 use polars::prelude::df;
 use std::fmt;
 
@@ -90,7 +90,7 @@ fn p_text(p: f64) -> String {
 /// Tests a sample for more than one mode; `seed` draws the uniform samples of the p-value.
 ///
 /// # Errors
-/// Fewer than four finite values.
+/// Fewer than four finite values; [`Error::Interrupted`] during the draws.
 pub fn bimodality(values: &[f64], seed: u64) -> Result<Bimodality> {
     let x: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
     if x.len() < 4 {
@@ -101,6 +101,9 @@ pub fn bimodality(values: &[f64], seed: u64) -> Result<Bimodality> {
         ));
     }
     let dip = dip(&x);
+    let interrupts = Interrupts::listen();
+    let mut check = || interrupts.check("the test for two modes");
+    let dip_p_value = dip_p_value_unless(dip, x.len(), REPLICATES, seed, &mut check)?;
     let (components, log_likelihood) = two_normals(&x);
     let [a, b] = components;
     let spread = (a.sd * a.sd + b.sd * b.sd).sqrt();
@@ -110,7 +113,7 @@ pub fn bimodality(values: &[f64], seed: u64) -> Result<Bimodality> {
         what: "values".to_owned(),
         n: x.len(),
         dip,
-        dip_p_value: dip_p_value(dip, x.len(), REPLICATES, seed),
+        dip_p_value,
         components,
         ashman_d: std::f64::consts::SQRT_2 * (b.mean - a.mean) / spread,
         // 2 parameters against 5.

@@ -7,6 +7,7 @@ use crate::data::{Batches, TokenSplit};
 use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::sae::{StandardParams, StandardSae, scale_encoder};
+use crate::show::Interrupts;
 use candle_core::Tensor;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -25,7 +26,8 @@ const TOKENS: usize = 4 * TOKENS_PER_PASS;
 /// nothing was learnt, or to [`super::reconstruction_score`].
 ///
 /// # Errors
-/// An unknown hook point or one of another width, `l0` outside (0, d_sae), a split too short.
+/// An unknown hook point or one of another width, `l0` outside (0, d_sae), a split too short;
+/// [`Error::Interrupted`].
 pub fn random_dictionary(
     model: &Transformer,
     hook_name: &str,
@@ -44,8 +46,11 @@ pub fn random_dictionary(
     let n_ctx = model.cfg().n_ctx;
     let per_pass = (TOKENS_PER_PASS / n_ctx).max(1);
     let mut batches = Batches::new(split, n_ctx, per_pass, seed);
+    let interrupts = Interrupts::listen();
+    let what = "the random dictionary";
     let mut rows = Vec::new();
     while rows.len() * per_pass * n_ctx < TOKENS {
+        interrupts.check(what)?;
         let tokens = batches.next_batch(model.device())?;
         rows.push(hook_rows(model, hook_name, &tokens, d_in)?);
     }
@@ -61,6 +66,8 @@ pub fn random_dictionary(
     let w_dec = w_dec.broadcast_div(&norms)?; // [d_sae, d_in]
     let x_cent = x.broadcast_sub(&mean)?; // [tokens, d_in]
     let b_enc = biases(&x_cent.matmul(&w_dec.t()?)?, l0)?; // [d_sae]
+
+    interrupts.check(what)?;
 
     let w_dec = w_dec.flatten_all()?.to_vec1()?;
     let mut params = StandardParams {

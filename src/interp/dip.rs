@@ -2,6 +2,7 @@
 //! `dip = min over unimodal G of max_x |F_n(x) - G(x)|`, from 1/(2n) up to 1/4.
 //! Source: Hartigan and Hartigan 1985; the algorithm AS 217 (P. M. Hartigan 1985), as corrected by Maechler.
 
+use crate::error::Result;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -21,16 +22,29 @@ pub fn dip(values: &[f64]) -> f64 {
 /// Share of `replicates` uniform samples of size `n` whose dip is at least `dip`: the p-value of
 /// the dip test, the uniform being the least favourable distribution with one mode.
 pub fn dip_p_value(dip: f64, n: usize, replicates: usize, seed: u64) -> f64 {
+    let p = dip_p_value_unless(dip, n, replicates, seed, &mut || Ok(()));
+    p.unwrap_or(f64::NAN) // Only an interrupt is an error, and nobody asks for one here.
+}
+
+/// As [`dip_p_value`]; `check` is asked before each sample, and its error ends the draws.
+pub(super) fn dip_p_value_unless(
+    dip: f64,
+    n: usize,
+    replicates: usize,
+    seed: u64,
+    check: &mut dyn FnMut() -> Result<()>,
+) -> Result<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut at_least = 0;
     let mut x = vec![0.0; n];
     for _ in 0..replicates {
+        check()?;
         x.fill_with(|| rng.random::<f64>());
         x.sort_by(f64::total_cmp);
         at_least += usize::from(dip_of_sorted(&x) >= dip);
     }
     // The sample itself counts as one draw, so that the p-value is never 0.
-    (at_least + 1) as f64 / (replicates + 1) as f64
+    Ok((at_least + 1) as f64 / (replicates + 1) as f64)
 }
 
 fn dip_of_sorted(x: &[f64]) -> f64 {

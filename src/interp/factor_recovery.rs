@@ -4,7 +4,7 @@
 
 use super::activations::SparseActivations;
 use super::contingency::Contingency;
-use super::interpretable::{MAX_SEQUENCES, above_thresholds, counts};
+use super::interpretable::{MAX_SEQUENCES, SearchTime, above_thresholds, counts};
 use super::predicate::{Predicate, PredicateIndex};
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
@@ -40,7 +40,8 @@ pub struct FactorRecovery {
 /// of which no feature with enough active tokens knows anything, are left out.
 ///
 /// # Errors
-/// A split without labels; otherwise as [`super::interpretable_features`].
+/// A split without labels; [`Error::Interrupted`] during the search, as the best of some features
+/// is not the best of all; otherwise as [`super::interpretable_features`].
 pub fn factor_recovery(
     model: &Transformer,
     sae: &dyn SparseAutoencoder,
@@ -57,7 +58,8 @@ pub fn factor_recovery(
     }
     let acts = SparseActivations::collect(model, sae, hook_name, split, MAX_SEQUENCES, reporter)?;
     let index = label_index(split, &acts)?;
-    let best = best_on_first_half(&acts, &index);
+    let time = SearchTime::begin();
+    let best = best_on_first_half(&acts, &index, &|| time.is_up(reporter))?;
     let second = index.totals(acts.boundary()..acts.tokens.len());
     let mut factors: Vec<RecoveredFactor> = best
         .into_iter()
@@ -80,11 +82,19 @@ struct Choice {
 }
 
 /// The choice of highest MCC on the first half, for each predicate that a feature knows of.
-fn best_on_first_half(acts: &SparseActivations, index: &PredicateIndex) -> Vec<Option<Choice>> {
+fn best_on_first_half(
+    acts: &SparseActivations,
+    index: &PredicateIndex,
+    stop: &dyn Fn() -> bool,
+) -> Result<Vec<Option<Choice>>> {
     let boundary = acts.boundary();
     let totals = index.totals(0..boundary);
     let mut best: Vec<Option<Choice>> = vec![None; index.predicates.len()];
     for (feature, active) in acts.features.iter().enumerate() {
+        if stop() {
+            let what = "the search for factors";
+            return Err(Error::Interrupted { what });
+        }
         let cut = active.partition_point(|&(t, _)| (t as usize) < boundary);
         for (threshold, tokens) in above_thresholds(&active[..cut]) {
             for (p, both) in counts(index, &tokens) {
@@ -101,7 +111,7 @@ fn best_on_first_half(acts: &SparseActivations, index: &PredicateIndex) -> Vec<O
             }
         }
     }
-    best
+    Ok(best)
 }
 
 /// A choice for predicate `p`, true for `holds` tokens of the second half, scored on that half;

@@ -7,7 +7,7 @@ use crate::data::Tokenizer;
 use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::sae::SparseAutoencoder;
-use crate::show::TokenView;
+use crate::show::{Interrupts, TokenView};
 use candle_core::{IndexOp, Tensor};
 
 /// Feature activations `[batch, pos, d_sae]` of `tokens` `[batch, pos]`, f32.
@@ -28,7 +28,8 @@ pub fn feature_acts(
 /// The tokens of a text, each coloured by one feature's activation.
 ///
 /// The text is read as in training: in stretches of `n_ctx - 1` tokens, each behind a BOS, which
-/// is not shown. `max`: the activation of full colour; the largest on this text when `None`.
+/// is not shown. `max`: the activation of full colour; the largest on this text when `None`. An
+/// interrupt gives the stretches read until then.
 ///
 /// # Errors
 /// No such feature or hook point, a text without tokens, a tokenizer of another vocabulary.
@@ -52,7 +53,12 @@ pub fn feature_tokens(
     }
     let stretch = model.cfg().n_ctx.saturating_sub(1).max(1);
     let mut values = Vec::with_capacity(ids.len());
+    let interrupts = Interrupts::listen();
     for part in ids.chunks(stretch) {
+        // Something to show, at least.
+        if interrupts.heard() && !values.is_empty() {
+            break;
+        }
         let row = [&[tokenizer.bos()], part].concat();
         let tokens = Tensor::from_slice(&row, (1, row.len()), model.device())?; // [1, pos]
         let acts = encoded_rows(model, sae, hook_name, &tokens)?; // [pos, d_sae]
@@ -60,9 +66,14 @@ pub fn feature_tokens(
         values.extend(acts.into_iter().map(f64::from));
     }
     let largest = values.iter().copied().fold(0.0, f64::max);
-    let view = TokenView::new(tokenizer.str_tokens(&ids), values)?.title(format!(
-        "Feature {feature_id}: largest activation {largest:.4} on {} tokens",
-        ids.len()
+    let read = &ids[..values.len()];
+    let cut = match read.len() < ids.len() {
+        true => format!(" (interrupted; {} in all)", ids.len()),
+        false => String::new(),
+    };
+    let view = TokenView::new(tokenizer.str_tokens(read), values)?.title(format!(
+        "Feature {feature_id}: largest activation {largest:.4} on {} tokens{cut}",
+        read.len()
     ));
     Ok(match max {
         Some(max) => view.max(max),

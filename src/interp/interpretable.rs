@@ -18,6 +18,7 @@ use polars::prelude::df;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::time::{Duration, Instant};
 
 /// Sequences read at most: about 32,000 tokens of n_ctx 128.
 pub(super) const MAX_SEQUENCES: usize = 256;
@@ -34,7 +35,7 @@ const TOP_TOKENS: usize = 5;
 pub struct InterpretableFeatures {
     /// The best features by rank, one a predicate.
     pub features: Vec<FeatureSummary>,
-    /// Features of the autoencoder.
+    /// Features looked at: all of the autoencoder's, unless an interrupt came first.
     pub n_features: usize,
     /// Features with enough active tokens to be scored.
     pub n_scored: usize,
@@ -51,7 +52,8 @@ pub struct InterpretableFeatures {
 /// 50 % of its largest activation) of highest Matthews correlation, and features are ranked by
 /// it. Many reach 1.00 with a rare token, so of equal correlations (to two decimals, finer than
 /// some tens of tokens can tell) the one that explains more tokens comes first. The `n` best with
-/// different predicates are described on the second half, which no choice has seen.
+/// different predicates are described on the second half, which no choice has seen. An interrupt
+/// gives what is found among the tokens read and the features looked at until then.
 ///
 /// # Errors
 /// An unknown hook point, an autoencoder of another width, a split of fewer than two sequences.
@@ -66,9 +68,16 @@ pub fn interpretable_features(
 ) -> Result<InterpretableFeatures> {
     let acts = SparseActivations::collect(model, sae, hook_name, split, MAX_SEQUENCES, reporter)?;
     let search = Search::new(tokenizer, &acts);
-    let mut found: Vec<(usize, Choice)> = (0..sae.d_sae())
-        .filter_map(|feature| Some((feature, search.choose(feature)?)))
-        .collect();
+    let time = SearchTime::begin();
+    let mut found: Vec<(usize, Choice)> = Vec::new();
+    let mut n_features = 0;
+    for feature in 0..sae.d_sae() {
+        if time.is_up(reporter) {
+            break;
+        }
+        n_features += 1;
+        found.extend(search.choose(feature).map(|choice| (feature, choice)));
+    }
     found.sort_by_key(|(feature, choice)| (Reverse(choice.rank()), *feature));
     let mut all_mcc: Vec<f64> = found
         .iter()
@@ -84,7 +93,7 @@ pub fn interpretable_features(
         .collect();
     Ok(InterpretableFeatures {
         features,
-        n_features: sae.d_sae(),
+        n_features,
         n_scored: found.len(),
         all_mcc,
         n_tokens: acts.tokens.len(),
@@ -120,6 +129,24 @@ pub fn describe_feature(
         )
     })?;
     Ok(search.summary(feature_id, &choice))
+}
+
+/// How long a search may take once it is interrupted: where only the reading before it was cut
+/// short, there is something to find in what was read.
+const SEARCH_AFTER_INTERRUPT: Duration = Duration::from_millis(300);
+
+/// When a search is to end early.
+pub(super) struct SearchTime(Instant);
+
+impl SearchTime {
+    pub(super) fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    /// True when the user has interrupted and the search has had some time.
+    pub(super) fn is_up(&self, reporter: &dyn Reporter) -> bool {
+        reporter.interrupted() && self.0.elapsed() > SEARCH_AFTER_INTERRUPT
+    }
 }
 
 /// (token, activation).

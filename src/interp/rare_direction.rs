@@ -4,7 +4,9 @@
 
 use crate::error::{Error, Result};
 use crate::sae::SparseAutoencoder;
-use crate::show::{ChartOptions, Figure, Group, MimeBundle, Show, display, histogram_by_group};
+use crate::show::{
+    ChartOptions, Figure, Group, Interrupts, MimeBundle, Show, display, histogram_by_group,
+};
 use candle_core::DType;
 use rand::seq::index::sample;
 use rand::{Rng, SeedableRng};
@@ -59,7 +61,7 @@ pub struct RareDirection {
 /// Compares every feature's encoder column with the mean rare one; `freq` `[d_sae]` per token.
 ///
 /// # Errors
-/// Not one frequency a feature.
+/// Not one frequency a feature; [`Error::Interrupted`] during the draws of the null comparisons.
 pub fn rare_direction(
     sae: &dyn SparseAutoencoder,
     freq: &[f64],
@@ -89,10 +91,12 @@ pub fn rare_direction(
     let cos: Vec<f64> = units.iter().map(|u| dot(u, &direction)).collect();
     let mean = |of: &[usize]| of.iter().map(|&i| cos[i]).sum::<f64>() / of.len() as f64;
 
+    let interrupts = Interrupts::listen();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let k = rare.len();
     let other_columns: Vec<&[f32]> = others.iter().map(|&i| columns[i].as_slice()).collect();
-    let (null_random, null_others) = null_bands(k, &other_columns, sae.d_in(), &mut rng);
+    let mut bands = |k| null_bands(k, &other_columns, sae.d_in(), &mut rng, &interrupts);
+    let (null_random, null_others) = bands(k)?;
     let alive: Vec<&[f32]> = rare
         .iter()
         .filter(|&&i| freq[i] > 0.0)
@@ -101,7 +105,7 @@ pub fn rare_direction(
     let (null_random_alive, null_others_alive) = if alive.len() == k {
         (null_random, null_others)
     } else {
-        null_bands(alive.len(), &other_columns, sae.d_in(), &mut rng)
+        bands(alive.len())?
     };
     Ok(RareDirection {
         threshold,
@@ -120,20 +124,26 @@ pub fn rare_direction(
 }
 
 /// The statistic for `k` random directions of width `d`, and for `k` of the columns `others`.
-fn null_bands(k: usize, others: &[&[f32]], d: usize, rng: &mut ChaCha8Rng) -> (NullBand, NullBand) {
-    let random = band(k > 0, || {
+fn null_bands(
+    k: usize,
+    others: &[&[f32]],
+    d: usize,
+    rng: &mut ChaCha8Rng,
+    interrupts: &Interrupts,
+) -> Result<(NullBand, NullBand)> {
+    let random = band(k > 0, interrupts, || {
         let normals: Vec<f32> = (0..k * d).map(|_| rng.sample(StandardNormal)).collect();
         let picked: Vec<&[f32]> = normals.chunks(d).collect();
         mean_cos_with_own_mean(&picked, d)
-    });
-    let of_others = band(k > 0 && others.len() >= k, || {
+    })?;
+    let of_others = band(k > 0 && others.len() >= k, interrupts, || {
         let picked: Vec<&[f32]> = sample(rng, others.len(), k)
             .into_iter()
             .map(|j| others[j])
             .collect();
         mean_cos_with_own_mean(&picked, d)
-    });
-    (random, of_others)
+    })?;
+    Ok((random, of_others))
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -177,23 +187,27 @@ fn mean_cos_with_own_mean(vectors: &[&[f32]], d: usize) -> f64 {
     total / vectors.len() as f64
 }
 
-fn band(exists: bool, mut draw: impl FnMut() -> f64) -> NullBand {
+fn band(exists: bool, interrupts: &Interrupts, mut draw: impl FnMut() -> f64) -> Result<NullBand> {
     if !exists {
         let nan = f64::NAN;
-        return NullBand {
+        return Ok(NullBand {
             low: nan,
             median: nan,
             high: nan,
-        };
+        });
     }
-    let mut values: Vec<f64> = (0..DRAWS).map(|_| draw()).collect();
+    let mut values = Vec::with_capacity(DRAWS);
+    for _ in 0..DRAWS {
+        interrupts.check("the comparison of rare directions with chance")?;
+        values.push(draw());
+    }
     values.sort_by(f64::total_cmp);
     let at = |q: f64| values[((DRAWS - 1) as f64 * q).round() as usize];
-    NullBand {
+    Ok(NullBand {
         low: at(0.025),
         median: at(0.5),
         high: at(0.975),
-    }
+    })
 }
 
 const ONE_DIRECTION: &str = "mostly share one direction";

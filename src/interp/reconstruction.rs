@@ -7,7 +7,7 @@ use crate::data::{Batches, TokenSplit};
 use crate::error::{Error, Result};
 use crate::model::{Hook, Transformer, mean_ablate, zero_ablate};
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{Interrupts, MimeBundle, Show, Table, display};
 use candle_core::{DType, Tensor};
 use polars::prelude::df;
 use std::fmt;
@@ -51,10 +51,12 @@ impl ReconstructionScore {
 }
 
 /// Measures the reconstruction on `n_batches` batches of `batch_size` sequences (0: as many as
-/// show every sequence of the split once), drawn by `seed`.
+/// show every sequence of the split once), drawn by `seed`. An interrupt returns the score on the
+/// batches done.
 ///
 /// # Errors
-/// An unknown hook point, an autoencoder of another width, a split too short for one sequence.
+/// An unknown hook point, an autoencoder of another width, a split too short for one sequence;
+/// [`Error::Interrupted`] before the first batch is done.
 pub fn reconstruction_score(
     model: &Transformer,
     sae: &dyn SparseAutoencoder,
@@ -72,14 +74,16 @@ pub fn reconstruction_score(
     };
     let mut losses = [0.0; 4];
     let mut sums = Sums::new(sae.d_in());
-    for _ in 0..n_batches {
+    let interrupts = Interrupts::listen();
+    let mut done = 0;
+    'batches: while done < n_batches {
         let tokens = batches.next_batch(model.device())?; // [batch, pos]
         let x = hook_rows(&model, hook_name, &tokens, sae.d_in())?; // [batch * pos, d_in]
         let acts = sae.encode(&x)?; // [batch * pos, d_sae]
         let x_hat = sae.decode(&acts)?; // [batch * pos, d_in]
-        sums.add(&x, &x_hat, &acts)?;
-        let copy = Hook::new(hook_name, move |x| {
-            Ok(Some(x_hat.reshape(x.shape())?.to_dtype(x.dtype())?))
+        let copy = Hook::new(hook_name, {
+            let x_hat = x_hat.clone();
+            move |x| Ok(Some(x_hat.reshape(x.shape())?.to_dtype(x.dtype())?))
         });
         let runs = [
             vec![],
@@ -87,9 +91,18 @@ pub fn reconstruction_score(
             vec![zero_ablate(hook_name)],
             vec![mean_ablate(hook_name)],
         ];
-        for (sum, hooks) in losses.iter_mut().zip(&runs) {
-            *sum += model.loss_with_hooks(&tokens, hooks)?;
+        let mut of_batch = [0.0; 4];
+        for (loss, hooks) in of_batch.iter_mut().zip(&runs) {
+            if interrupts.heard() {
+                break 'batches;
+            }
+            *loss = model.loss_with_hooks(&tokens, hooks)?;
         }
+        for (sum, loss) in losses.iter_mut().zip(of_batch) {
+            *sum += loss;
+        }
+        sums.add(&x, &x_hat, &acts)?;
+        done += 1;
     }
     if n_batches == 0 {
         return Err(Error::argument(
@@ -98,7 +111,10 @@ pub fn reconstruction_score(
             "the split has no whole sequence",
         ));
     }
-    let [loss, recons, zero_abl, mean_abl] = losses.map(|sum| sum / n_batches as f64);
+    if done == 0 {
+        interrupts.check("the reconstruction score")?;
+    }
+    let [loss, recons, zero_abl, mean_abl] = losses.map(|sum| sum / done as f64);
     Ok(ReconstructionScore {
         hook_name: hook_name.to_owned(),
         loss,

@@ -7,7 +7,7 @@ use crate::data::Tokenizer;
 use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::sae::SparseAutoencoder;
-use crate::show::{Table, visible_token};
+use crate::show::{Interrupts, Table, visible_token};
 use candle_core::{DType, IndexOp, Tensor};
 use polars::prelude::{Column, DataFrame, df};
 
@@ -110,7 +110,8 @@ pub fn with_feature(frame: &DataFrame, acts: &Tensor) -> Result<DataFrame> {
 }
 
 /// The `k` tokens of `tokens` `[batch, pos]` on which a feature is most active, with their
-/// contexts, as a table coloured by activation.
+/// contexts, as a table coloured by activation. An interrupt gives those of the sequences read
+/// until then, and the caption says how many these are.
 ///
 /// # Errors
 /// No such feature or hook point, tokens that the model cannot read.
@@ -126,7 +127,13 @@ pub fn top_activations(
     check_feature(sae, feature_id)?;
     let rows = token_rows(tokens)?;
     let mut found: Vec<(f32, usize, usize)> = Vec::new();
+    let interrupts = Interrupts::listen();
+    let mut n_read = 0;
     for (b, row) in rows.iter().enumerate() {
+        if interrupts.heard() {
+            break;
+        }
+        n_read += 1;
         let one = Tensor::from_slice(row, (1, row.len()), model.device())?;
         let acts = encoded_rows(model, sae, hook_name, &one)?; // [pos, d_sae]
         let acts = acts.i((.., feature_id))?.to_vec1::<f32>()?;
@@ -151,9 +158,14 @@ pub fn top_activations(
     Ok(Table::new(frame)
         .gradient("feature")
         .head(k)
-        .caption(format!(
-            "Feature {feature_id}: tokens of highest activation"
-        )))
+        .caption(match n_read == rows.len() {
+            true => format!("Feature {feature_id}: tokens of highest activation"),
+            false => format!(
+                "Feature {feature_id}: tokens of highest activation, interrupted after {n_read} \
+                 of {} sequences",
+                rows.len()
+            ),
+        }))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use super::decode::Decoder;
 use super::transformer::Transformer;
 use crate::error::{Error, Result};
+use crate::show::Interrupts;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -68,7 +69,7 @@ impl GenerateConfig {
 
 impl Transformer {
     /// The prompt followed by `max_new_tokens` sampled tokens. The model sees the last `n_ctx`
-    /// of them at each step.
+    /// of them at each step. An interrupt returns what has been sampled until then.
     ///
     /// # Errors
     /// [`Error::Config`] for a setting out of its range, [`Error::Argument`] for an empty
@@ -85,7 +86,11 @@ impl Transformer {
         let mut decoder = Decoder::new(self)?;
         let mut rng = ChaCha8Rng::seed_from_u64(cfg.seed);
         let mut tokens = prompt.to_vec();
+        let interrupts = Interrupts::listen();
         for _ in 0..cfg.max_new_tokens {
+            if interrupts.heard() {
+                break;
+            }
             let logits = decoder.logits_after(&tokens)?;
             tokens.push(sample(&logits, cfg, &mut rng)?);
         }

@@ -6,6 +6,7 @@ use crate::config::SaeConfig;
 use crate::data::{Batches, Dataset};
 use crate::error::{Error, Result};
 use crate::model::{HookName, NamesFilter, Transformer};
+use crate::show::Interrupts;
 use candle_core::DType;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -54,8 +55,20 @@ impl ActivationBuffer {
     ///
     /// # Errors
     /// [`Error::UnknownHook`] for a hook that the model does not have; [`Error::Shape`] when its
-    /// activations are not `cfg.d_in` wide; [`Error::Argument`] when the split is too short.
+    /// activations are not `cfg.d_in` wide; [`Error::Argument`] when the split is too short;
+    /// [`Error::Interrupted`].
     pub fn new(model: &Transformer, data: &Dataset, cfg: &SaeConfig) -> Result<ActivationBuffer> {
+        let interrupts = Interrupts::listen();
+        Self::new_unless(model, data, cfg, &|| interrupts.heard())
+    }
+
+    /// As [`ActivationBuffer::new`]; `stop` says whether to give up.
+    pub(super) fn new_unless(
+        model: &Transformer,
+        data: &Dataset,
+        cfg: &SaeConfig,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<ActivationBuffer> {
         cfg.validate()?;
         let hook = HookName::of_model(&cfg.hook_name, model.cfg())?;
         let stop_at_layer = match hook {
@@ -79,7 +92,7 @@ impl ActivationBuffer {
             rng: ChaCha8Rng::seed_from_u64(cfg.seed),
             spare: Vec::new(),
         };
-        buffer.refill()?;
+        buffer.refill(stop)?;
         Ok(buffer)
     }
 
@@ -96,14 +109,26 @@ impl ActivationBuffer {
     /// The next `n` rows, in random order, into `out` (cleared first), `[n, d_in]`.
     ///
     /// # Errors
-    /// [`Error::Argument`] for more rows than the pool holds; those of the model's run.
+    /// [`Error::Argument`] for more rows than the pool holds; those of the model's run;
+    /// [`Error::Interrupted`], after which the buffer goes on as if it had not been asked.
     pub fn next_batch(&mut self, n: usize, out: &mut Vec<f32>) -> Result<()> {
+        let interrupts = Interrupts::listen();
+        self.next_batch_unless(n, out, &|| interrupts.heard())
+    }
+
+    /// As [`ActivationBuffer::next_batch`]; `stop` says whether to give up.
+    pub(super) fn next_batch_unless(
+        &mut self,
+        n: usize,
+        out: &mut Vec<f32>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<()> {
         if n > self.order.len() {
             let reason = format!("the buffer holds {} rows", self.order.len());
             return Err(Error::argument("batch size", n, reason));
         }
         if self.remaining() < n || self.used >= self.order.len().div_ceil(2) {
-            self.refill()?;
+            self.refill(stop)?;
         }
         out.clear();
         for &row in &self.order[self.used..self.used + n] {
@@ -114,14 +139,19 @@ impl ActivationBuffer {
     }
 
     /// Replaces the rows that were given out by fresh ones and shuffles all.
-    fn refill(&mut self) -> Result<()> {
+    fn refill(&mut self, stop: &dyn Fn() -> bool) -> Result<()> {
+        // All of them first: a buffer half of which was replaced would draw some rows again.
         let mut fresh = std::mem::take(&mut self.spare);
+        while fresh.len() < self.used * self.d_in {
+            if stop() {
+                self.spare = fresh;
+                let what = "the collection of activations";
+                return Err(Error::Interrupted { what });
+            }
+            fresh.extend(self.source.next_rows(self.d_in)?);
+        }
         let mut at = 0;
         for &row in &self.order[..self.used] {
-            if at == fresh.len() {
-                fresh = self.source.next_rows(self.d_in)?;
-                at = 0;
-            }
             self.rows[row as usize * self.d_in..][..self.d_in]
                 .copy_from_slice(&fresh[at..at + self.d_in]);
             at += self.d_in;

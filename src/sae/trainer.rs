@@ -30,7 +30,8 @@ const STATISTICS_ROWS: usize = 32_768;
 ///
 /// # Errors
 /// [`Error::Config`] for a field out of range or a `top_k` (see [`train_top_k_sae`]); those of
-/// [`ActivationBuffer::new`]; [`Error::NotFinite`] when the loss is no longer a number.
+/// [`ActivationBuffer::new`], above all [`Error::Interrupted`] while the first activations are
+/// collected: nothing is learnt yet; [`Error::NotFinite`] when the loss is no longer a number.
 pub fn train_sae(
     model: &Transformer,
     data: &Dataset,
@@ -103,15 +104,28 @@ fn train(
     reporter: &mut dyn Reporter,
 ) -> Result<(StandardParams, SaeHistory)> {
     cfg.validate()?;
-    let mut run = Run::start(model, data, cfg)?;
     let mut progress = Progress::new(reporter, "train SAE", "step", cfg.steps as u64)
         .curves("loss terms (per token)", &["l2", "l1"]);
+    let mut run = match Run::start(model, data, cfg, &|| progress.interrupted()) {
+        Ok(run) => run,
+        Err(error) => {
+            progress.finish();
+            return Err(error);
+        }
+    };
     for t in 1..=cfg.steps {
         if progress.interrupted() {
             run.history.interrupted = true;
             break;
         }
-        let figures = run.step(t)?;
+        let figures = match run.step(t, &|| progress.interrupted()) {
+            // While the buffer was filled again: this step has not begun.
+            Err(Error::Interrupted { .. }) => {
+                run.history.interrupted = true;
+                break;
+            }
+            figures => figures?,
+        };
         if t.is_multiple_of(cfg.log_every) || t == cfg.steps {
             record(&mut run.history, t, &figures, &run.step, cfg, &run.stats);
             if let Some(defect) = run.constraint.defect(run.step.params())? {
@@ -120,7 +134,13 @@ fn train(
             progress.update(t as u64, &latest(&run.history));
         }
         if resamples_at(cfg, t) {
-            run.resample(t)?;
+            match run.resample(t, &|| progress.interrupted()) {
+                Err(Error::Interrupted { .. }) => {
+                    run.history.interrupted = true;
+                    break;
+                }
+                resampled => resampled?,
+            }
         }
     }
     progress.finish();
@@ -146,9 +166,14 @@ struct Run<'c> {
 }
 
 impl<'c> Run<'c> {
-    fn start(model: &Transformer, data: &Dataset, cfg: &'c SaeConfig) -> Result<Self> {
+    fn start(
+        model: &Transformer,
+        data: &Dataset,
+        cfg: &'c SaeConfig,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Self> {
         let began = Instant::now();
-        let buffer = ActivationBuffer::new(model, data, cfg)?;
+        let buffer = ActivationBuffer::new_unless(model, data, cfg, stop)?;
         let stats = Statistics::of(buffer.rows(), cfg);
         let mut rng = ChaCha8Rng::seed_from_u64(cfg.seed);
         let sample: Vec<f32> = first_rows(buffer.rows(), cfg.d_in)
@@ -178,9 +203,9 @@ impl<'c> Run<'c> {
     }
 
     /// Optimiser step `t`, counted from 1.
-    fn step(&mut self, t: usize) -> Result<StepFigures> {
+    fn step(&mut self, t: usize, stop: &dyn Fn() -> bool) -> Result<StepFigures> {
         let cfg = self.cfg;
-        self.next_batch(cfg.batch_size)?;
+        self.next_batch(cfg.batch_size, stop)?;
         let (lr, l1) = (learning_rate(cfg, t), l1_weight(cfg, t));
         let figures = self.constraint.step(&mut self.step, &self.batch, lr, l1)?;
         if !figures.l2.is_finite() {
@@ -197,8 +222,8 @@ impl<'c> Run<'c> {
     }
 
     /// Moves the features that are dead after step `t`.
-    fn resample(&mut self, t: usize) -> Result<()> {
-        self.next_batch(RESAMPLE_TOKENS.min(self.cfg.buffer_tokens))?;
+    fn resample(&mut self, t: usize, stop: &dyn Fn() -> bool) -> Result<()> {
+        self.next_batch(RESAMPLE_TOKENS.min(self.cfg.buffer_tokens), stop)?;
         let silent = self.cfg.dead_steps;
         let (step, batch) = (&mut self.step, &self.batch);
         let moved = self
@@ -209,8 +234,8 @@ impl<'c> Run<'c> {
     }
 
     /// The next `n` activations, scaled, into `batch`.
-    fn next_batch(&mut self, n: usize) -> Result<()> {
-        self.buffer.next_batch(n, &mut self.batch)?;
+    fn next_batch(&mut self, n: usize, stop: &dyn Fn() -> bool) -> Result<()> {
+        self.buffer.next_batch_unless(n, &mut self.batch, stop)?;
         let scale = self.stats.scale;
         self.batch.iter_mut().for_each(|v| *v *= scale);
         Ok(())

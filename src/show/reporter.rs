@@ -13,7 +13,7 @@ use serde_json::json;
 use super::display::{Channel, framed, write_out};
 use super::live_chart::LiveChart;
 use super::number::format_number;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::{Reporter, Tick};
 
 /// Set by an interrupt (SIGINT), cleared when it has had its effect: in Holoscope's
@@ -30,6 +30,36 @@ pub fn interrupted() -> bool {
 /// Forgets an interrupt: the cell that it was meant for is over.
 pub(crate) fn forget_interrupt() {
     INTERRUPTED.store(false, Ordering::SeqCst);
+}
+
+/// Hears interrupts in a loop of the library that has no reporter.
+#[derive(Debug)]
+pub(crate) struct Interrupts {
+    /// Loops are begun with [`Interrupts::listen`].
+    _begun: (),
+}
+
+impl Interrupts {
+    /// A loop begins, which forgets an earlier wish to stop where [`interrupted`] says so.
+    pub(crate) fn listen() -> Self {
+        if Channel::current() == Channel::Blocks {
+            forget_interrupt();
+        }
+        Self { _begun: () }
+    }
+
+    /// True when the user has asked the loop to stop.
+    pub(crate) fn heard(&self) -> bool {
+        interrupted()
+    }
+
+    /// The error of a loop (`what`) that has nothing to give when it is stopped.
+    pub(crate) fn check(&self, what: &'static str) -> Result<()> {
+        match self.heard() {
+            true => Err(Error::Interrupted { what }),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Shows progress in a notebook or on stderr, and hears interrupts.

@@ -4,7 +4,7 @@
 
 use super::{GardenSpace, HoloraumyClasses, Ratio, Sector};
 use crate::error::Result;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{Interrupts, MimeBundle, Show, Table, display};
 use polars::prelude::df;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -138,16 +138,18 @@ impl GardenSpace {
     /// GR(4, 4), on all cores, without knowing that some adinkras carry the same holoraumy.
     ///
     /// # Errors
-    /// Fewer than two colours.
+    /// Fewer than two colours; [`Error::Interrupted`](crate::Error::Interrupted).
     pub fn gadget_counts_by_pairs(&self, sector: Sector) -> Result<GadgetCounts> {
         let classes = self.holoraumy_classes(sector)?;
         let n_pairs = classes.n_pairs();
         let blocks = blocks(&classes.codes, n_pairs);
         let padding = (blocks.len() / n_pairs * BLOCK - self.len()) as u64;
-        let rows: Vec<[u64; LEVELS]> = classes
+        let interrupts = Interrupts::listen();
+        let rows: Vec<Vec<[u64; LEVELS]>> = classes
             .codes
             .par_chunks(n_pairs * BLOCK)
-            .flat_map_iter(|rows| {
+            .map(|rows| {
+                interrupts.check("the count of gadgets by pairs")?;
                 let mut levels = vec![[0u64; LEVELS]; rows.len() / n_pairs];
                 for block in blocks.chunks_exact(n_pairs) {
                     for (row, levels) in rows.chunks_exact(n_pairs).zip(&mut levels) {
@@ -155,12 +157,12 @@ impl GardenSpace {
                     }
                 }
                 levels.iter_mut().for_each(|l| l[MAX_PAIRS] -= padding);
-                levels
+                Ok(levels)
             })
-            .collect();
+            .collect::<Result<_>>()?;
         Ok(GadgetCounts::new(
             &classes,
-            rows.into_iter().map(|r| (r, 1)),
+            rows.into_iter().flatten().map(|r| (r, 1)),
         ))
     }
 }

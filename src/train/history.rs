@@ -17,7 +17,8 @@ pub struct TrainingHistory {
     pub tokens_per_second: f64,
     /// Seconds in all, evaluations and checkpoints included; of every part of a resumed run.
     pub seconds: f64,
-    /// Lowest validation loss.
+    /// Lowest validation loss; where an interrupt left no time to validate the last parameters on
+    /// all batches and they were found better, their loss on those that there was time for.
     pub best_val: f64,
     /// Number of updates at `best_val`; the model holds the parameters of that moment.
     pub best_step: usize,

@@ -6,7 +6,7 @@
 use super::adamw::{AdamW, AdamWConfig};
 use super::checkpoint::Checkpoint;
 use super::clip::{clip_scale, global_norm};
-use super::evaluate::{evaluate, scalar};
+use super::evaluate::{BatchLosses, batch_losses, scalar};
 use super::history::TrainingHistory;
 use super::metrics::{Metric, RunFolder};
 use super::schedule::Schedule;
@@ -16,7 +16,10 @@ use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::{Progress, Reporter};
 use candle_core::{Tensor, Var};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long an interrupted run may validate, so that it ends within a second.
+const LAST_VALIDATION: Duration = Duration::from_millis(500);
 
 /// Trains `model` on `data.train` by next-token cross-entropy; at the end it holds the parameters
 /// of the lowest validation loss.
@@ -24,7 +27,9 @@ use std::time::Instant;
 /// Validation runs before the first step, every `eval_every` steps and after the last one. With
 /// `run_dir`, the folder gets `config.json`, `metrics.jsonl`, TensorBoard events and checkpoints;
 /// a run already there is kept as `run_dir/earlier`. When the reporter is interrupted, the run
-/// stops after its current step, saves what [`resume`] needs, validates once more and returns.
+/// stops after its current step, saves what [`resume`] needs and returns. Before that it validates
+/// once more, where that takes half a second at most; else it compares its last parameters with
+/// the best ones on as many batches as it can evaluate in that time, and returns the better ones.
 ///
 /// # Errors
 /// An invalid configuration, text too short for one sequence, a loss or gradient that is not
@@ -81,6 +86,8 @@ struct Trainer<'a> {
     history: TrainingHistory,
     /// Copies of `params` at the lowest validation loss.
     best: Vec<Tensor>,
+    /// Their losses on the validation set; none of a resumed run's.
+    best_losses: BatchLosses,
     step: usize,
     /// Seconds of optimiser steps, for the speed.
     step_seconds: f64,
@@ -131,6 +138,7 @@ impl<'a> Trainer<'a> {
                 ..TrainingHistory::default()
             },
             best: Vec::new(),
+            best_losses: BatchLosses::default(),
             step: 0,
             step_seconds: 0.0,
             seconds_before: 0.0,
@@ -153,8 +161,9 @@ impl<'a> Trainer<'a> {
     }
 
     fn steps(&mut self, progress: &mut Progress) -> Result<()> {
-        if self.history.val_loss.is_empty() {
-            self.validate(true)?;
+        // Before the first step, or the one that an interrupt kept a resumed run from.
+        if self.validation_is_due() && !self.validate(&|| progress.interrupted())? {
+            return self.stop();
         }
         while self.step < self.cfg.steps {
             if progress.interrupted() {
@@ -162,8 +171,8 @@ impl<'a> Trainer<'a> {
             }
             let loss = self.train_step()?;
             let last = self.step == self.cfg.steps;
-            if last || self.step.is_multiple_of(self.cfg.eval_every) {
-                self.validate(true)?;
+            if self.validation_is_due() && !self.validate(&|| progress.interrupted())? {
+                return self.stop();
             }
             let every = self.cfg.checkpoint_every;
             if !last && every > 0 && self.step.is_multiple_of(every) {
@@ -210,23 +219,32 @@ impl<'a> Trainer<'a> {
         Ok(value)
     }
 
+    /// True at a step that validation belongs to and that has none yet.
+    fn validation_is_due(&self) -> bool {
+        let wanted = self.step == self.cfg.steps || self.step.is_multiple_of(self.cfg.eval_every);
+        let last = self.history.val_loss.last();
+        wanted && last.is_none_or(|&(step, _)| step != self.step)
+    }
+
     /// Evaluates on the validation set and keeps the parameters if they are the best so far, in
-    /// the run folder as well if `record`.
-    fn validate(&mut self, record: bool) -> Result<()> {
-        let cfg = self.cfg;
-        let loss = evaluate(self.model, &self.data.val, cfg.eval_batches, cfg.batch_size)?;
-        let loss = finite("the validation loss", loss, self.step)?;
+    /// the run folder as well. False when `stop` ended it first; then nothing has changed.
+    fn validate(&mut self, stop: &dyn Fn() -> bool) -> Result<bool> {
+        let losses = self.batch_losses(stop)?;
+        let complete = losses.complete;
+        if complete {
+            self.record_validation(losses)?;
+        }
+        Ok(complete)
+    }
+
+    fn record_validation(&mut self, losses: BatchLosses) -> Result<()> {
+        let loss = finite("the validation loss", losses.mean(), self.step)?;
         self.history.val_loss.push((self.step, loss));
         let better = loss < self.history.best_val;
         if better {
-            (self.history.best_val, self.history.best_step) = (loss, self.step);
-            let copies = self.params.iter().map(|(_, var)| var.as_tensor().copy());
-            self.best = copies.collect::<candle_core::Result<_>>()?;
+            self.keep_as_best(losses)?;
         }
-        if !record {
-            return Ok(());
-        }
-        if better && let Some(dir) = &cfg.run_dir {
+        if better && let Some(dir) = &self.cfg.run_dir {
             self.checkpoint(false)?.save(&RunFolder::best(dir))?;
         }
         let metric = Metric {
@@ -237,20 +255,60 @@ impl<'a> Trainer<'a> {
         self.log(metric)
     }
 
-    /// The user's stop. What `resume` reads is saved before the extra evaluation, so that a
-    /// resumed run knows nothing of it.
+    fn batch_losses(&self, stop: &dyn Fn() -> bool) -> Result<BatchLosses> {
+        let cfg = self.cfg;
+        let (n, rows) = (cfg.eval_batches, cfg.batch_size);
+        batch_losses(self.model, &self.data.val, n, rows, stop)
+    }
+
+    /// The parameters of now, with these losses, are the best.
+    fn keep_as_best(&mut self, losses: BatchLosses) -> Result<()> {
+        (self.history.best_val, self.history.best_step) = (losses.mean(), self.step);
+        self.best_losses = losses;
+        let copies = self.params.iter().map(|(_, var)| var.as_tensor().copy());
+        self.best = copies.collect::<candle_core::Result<_>>()?;
+        Ok(())
+    }
+
+    /// The user's stop. The extra evaluation is not part of what is saved, so that a resumed run
+    /// knows nothing of it, unless one was due at this step.
     fn stop(&mut self) -> Result<()> {
-        self.save_last()?;
-        if self
-            .history
-            .val_loss
-            .last()
-            .is_none_or(|&(step, _)| step != self.step)
-        {
-            self.validate(false)?;
+        let validated = |history: &TrainingHistory, step| {
+            let last = history.val_loss.last();
+            last.is_some_and(|&(at, _)| at == step)
+        };
+        let mut extra = None;
+        if !validated(&self.history, self.step) {
+            let began = Instant::now();
+            let losses = self.batch_losses(&|| began.elapsed() > LAST_VALIDATION)?;
+            match losses.complete && self.validation_is_due() {
+                true => self.record_validation(losses)?,
+                false => extra = Some(losses),
+            }
+        }
+        // Before the first validation there is nothing that a resumed run could go on from.
+        if !self.history.val_loss.is_empty() {
+            self.save_last()?;
         }
         self.history.interrupted = true;
-        Ok(())
+        match extra {
+            Some(losses) => self.take_extra(losses),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps the last parameters if an evaluation beside the regular ones found them the best.
+    fn take_extra(&mut self, losses: BatchLosses) -> Result<()> {
+        let better = if losses.complete {
+            self.history.val_loss.push((self.step, losses.mean()));
+            losses.mean() < self.history.best_val
+        } else {
+            self.best.is_empty() || losses.is_lower_than(&self.best_losses)
+        };
+        match better {
+            true => self.keep_as_best(losses),
+            false => Ok(()),
+        }
     }
 
     fn save_last(&mut self) -> Result<()> {

@@ -6,10 +6,11 @@ use crate::error::Result;
 use crate::image::News;
 use crate::jupyter;
 use crate::jupyter::engine::{Background, Engine, HelpLink, KernelInfo, Language, LanguageInfo};
+use crate::session::Session;
 use crate::session::completeness;
 use crate::session::engine::EvcxrEngine;
 use crate::session::event::{Event, StreamName};
-use crate::session::{Session, workspace::Workspace};
+use crate::session::workspace::Workspace;
 use std::path::PathBuf;
 
 /// Serves until a client shuts the kernel down.
@@ -17,6 +18,7 @@ pub fn serve(args: &KernelArgs) -> Result<i32> {
     let workspace = Workspace::acquire()?;
     // SAFETY: the kernel's threads start below.
     unsafe { workspace.export()? };
+    let temporary = workspace.temporary();
     let start = move |background: Background| -> Result<Box<dyn Engine>> {
         let mut remind = Reminder::new();
         let image = crate::image::build(&mut |news| {
@@ -33,7 +35,11 @@ pub fn serve(args: &KernelArgs) -> Result<i32> {
         info: info(),
         is_complete: completeness::of,
     };
-    jupyter::serve(&args.connection_file, language, history().as_deref(), start)?;
+    let served = jupyter::serve(&args.connection_file, language, history().as_deref(), start);
+    // The session is dropped only where it had time to end, and the process ends without
+    // destructors. What is still being written there goes when the folder is taken again.
+    temporary.remove();
+    served?;
     Ok(0)
 }
 

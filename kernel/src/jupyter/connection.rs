@@ -10,9 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::{Error, Result};
-
-/// The only signature scheme that frontends use.
-const SCHEME: &str = "hmac-sha256";
+use super::signature::Scheme;
 
 /// How the channels are carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -81,6 +79,7 @@ pub struct Connection {
     transport: Transport,
     ip: String,
     key: String,
+    scheme: Scheme,
     ports: [u16; 5],
 }
 
@@ -113,15 +112,15 @@ fn loopback() -> String {
     "127.0.0.1".to_owned()
 }
 fn scheme() -> String {
-    SCHEME.to_owned()
+    Scheme::Sha256.name().to_owned()
 }
 
 impl Connection {
     /// Reads a connection file; ports that it leaves open are chosen and written back to it.
     ///
     /// # Errors
-    /// When the file cannot be read, is no JSON object of the right fields, or asks for a signature scheme other
-    /// than `hmac-sha256`.
+    /// When the file cannot be read, is no JSON object of the right fields, or asks for a signature scheme that is
+    /// not in [`Scheme::ALL`].
     pub fn read(path: &Path) -> Result<Connection> {
         let io = |action| {
             move |source| Error::Io {
@@ -147,12 +146,18 @@ impl Connection {
             reason,
         };
         let file: File = serde_json::from_str(text).map_err(|e| invalid(e.to_string()))?;
-        if file.signature_scheme != SCHEME && !file.key.is_empty() {
-            return Err(invalid(format!(
-                "signature_scheme is {:?}, only {SCHEME:?} is supported",
-                file.signature_scheme
-            )));
-        }
+        let scheme = match Scheme::of_name(&file.signature_scheme) {
+            Some(scheme) => scheme,
+            // Nothing is signed.
+            None if file.key.is_empty() => Scheme::Sha256,
+            None => {
+                return Err(invalid(format!(
+                    "signature_scheme is {:?}; supported are {}",
+                    file.signature_scheme,
+                    Scheme::ALL.map(Scheme::name).join(", ")
+                )));
+            }
+        };
         if file.ip.is_empty() {
             return Err(invalid("ip is empty".to_owned()));
         }
@@ -172,6 +177,7 @@ impl Connection {
             transport: file.transport,
             ip: file.ip,
             key: file.key,
+            scheme,
             ports,
         };
         Ok((connection, ports.contains(&0)))
@@ -180,6 +186,11 @@ impl Connection {
     /// The key that signs messages; empty when they are not signed.
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// How messages are signed.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// The port (TCP) or number (IPC) of a channel.
@@ -283,12 +294,28 @@ mod tests {
     }
 
     #[test]
+    fn the_signature_scheme_is_the_files() {
+        let of = |fields: &str| parse(&format!("{{{fields}{PORTS}}}")).unwrap().scheme();
+        assert_eq!(of(r#""key":"k","#), Scheme::Sha256);
+        assert_eq!(
+            of(r#""key":"k","signature_scheme":"hmac-sha512","#),
+            Scheme::Sha512
+        );
+        // Without a key nothing is signed, whatever the scheme.
+        of(r#""key":"","signature_scheme":"hmac-md5","#);
+    }
+
+    #[test]
     fn what_cannot_be_served_is_named() {
         for (text, part) in [
             ("{", "EOF"),
             (r#"{"transport":"pgm"}"#, "pgm"),
             (r#"{"shell_port":70000}"#, "70000"),
             (r#"{"key":"k","signature_scheme":"hmac-md5"}"#, "hmac-md5"),
+            (
+                r#"{"key":"k","signature_scheme":"hmac-md5"}"#,
+                "supported are hmac-sha224, hmac-sha256,",
+            ),
             (r#"{"shell_port":7,"hb_port":7}"#, "share the port 7"),
         ] {
             let error = parse(text).unwrap_err().to_string();

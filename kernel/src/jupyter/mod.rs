@@ -14,6 +14,7 @@ mod kernel;
 mod message;
 mod outputs;
 pub mod progress_view;
+mod signature;
 mod sockets;
 mod worker;
 
@@ -80,7 +81,7 @@ async fn run<E: Display + 'static>(
     history: History,
     factory: impl FnOnce(Background) -> Result<Box<dyn Engine>, E> + Send + 'static,
 ) -> Result<()> {
-    let wire = Wire::new(connection.key());
+    let wire = Wire::new(connection.scheme(), connection.key());
     sockets::heartbeat::start(connection).await?;
     let publisher = iopub::start(connection, &wire).await?;
     let (answers, questions) = router::start(connection, Channel::Stdin, &wire).await?;

@@ -3,11 +3,12 @@
 use super::dependencies::Dependencies;
 use super::event::{Event, MimeBundle};
 use super::frames::{Frames, Runner};
-use super::limit::{self, Limiter};
+use super::limit::Limiter;
 use super::outcome::{CellError, Outcome};
+use super::prompt;
 use super::runtime::{self, hand_down};
 use super::shown::Shown;
-use super::workspace::Workspace;
+use super::workspace::{self, Workspace};
 use crate::error::{Error, Result};
 use crate::image::{self, Image, wrapper};
 use evcxr::{CommandContext, EvalCallbacks, EvalContext, EvalOutputs};
@@ -52,13 +53,13 @@ impl Session {
         // What an earlier session in this folder has asked for is not this one's.
         workspace.patch(&BTreeMap::new())?;
         let texts = workspace.output();
-        limit::sweep(&texts).map_err(Error::io("remove", &texts))?;
+        workspace::remove(&texts).map_err(Error::io("remove", &texts))?;
         let limiter = Arc::new(Mutex::new(Limiter::new(texts)));
         let mut idle = Shown::new(limiter.clone());
         let frames = Frames::start(Box::new(move |frame| idle.take(frame, &mut between)))?;
         workspace.read_standard_library_from(&image::standard_library(&image.facade))?;
-        let (mut context, _) =
-            EvalContext::with_subprocess_command(relay(&frames)?).map_err(Error::evcxr)?;
+        let (mut context, _) = EvalContext::with_subprocess_command(relay(&frames, &workspace)?)
+            .map_err(Error::evcxr)?;
         let mut state = context.state();
         for (name, path) in [
             (wrapper::IMAGE_ENV, &image.folder),
@@ -133,7 +134,7 @@ impl Session {
             // What was printed before the question stands before it.
             frames.sync();
             // The process reads lines: an answer of several would be taken for instructions.
-            ask(prompt, password).replace(['\r', '\n'], " ")
+            ask(&prompt::unescape(prompt), password).replace(['\r', '\n'], " ")
         };
         let result = frames.during(&mut |frame| shown.take(frame, on_event), || {
             evaluate(context, &code, &ask)
@@ -239,13 +240,14 @@ pub fn nobody(_prompt: &str, _password: bool) -> String {
 }
 
 /// The program that evcxr starts to run cells, and starts again after a crash.
-fn relay(frames: &Frames) -> Result<Command> {
+fn relay(frames: &Frames, workspace: &Workspace) -> Result<Command> {
     let exe = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
     let mut command = Command::new(exe);
     let writer = frames.writer();
     command
         .env("HOLOSCOPE_KERNEL", env!("CARGO_PKG_VERSION"))
         .env(runtime::FRAMES_ENV, writer.to_string());
+    workspace.give_back_tmpdir(&mut command);
     // SAFETY: one async-signal-safe call between fork and exec.
     unsafe { command.pre_exec(move || hand_down(writer)) };
     Ok(command)

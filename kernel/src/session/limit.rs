@@ -3,30 +3,35 @@
 //! A cell may show a megabyte at once and a quarter of one per second after
 //! that, which is what browsers and Jupyter's server bear (its own limit is a
 //! megabyte per second, beyond which it drops messages without keeping them).
+//! Displays have an allowance of their own (see `displays`): what is shown of both
+//! keeps its order.
 
+use super::bucket::Bucket;
+use super::displays::Displays;
 use super::event::{Event, StreamName};
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::PathBuf;
 
 /// Bytes that may be shown at once.
 const BURST: f64 = (1 << 20) as f64;
 /// Bytes that may be shown per second after that.
 const RATE: f64 = (1 << 18) as f64;
+/// What a `clear_output` before a text costs: as much as a short line of its own would.
+const CLEAR: f64 = 1024.0;
 /// Text of a cell that is kept in memory before its file is begun.
 const HEAD: usize = 1 << 19;
 /// Lines of what was not shown that a cell ends with.
 const TAIL: usize = 10;
 
-/// Decides which text is shown.
+/// Decides what is shown.
 #[derive(Debug)]
 pub struct Limiter {
     dir: PathBuf,
     /// Counts cells, for the files' names.
     cell: u64,
-    allowance: f64,
-    last: Instant,
+    bucket: Bucket,
+    displays: Displays,
     /// All text of the cell, until there is a file.
     head: Vec<u8>,
     file: Option<(PathBuf, File)>,
@@ -48,10 +53,10 @@ impl Limiter {
     /// Files go into `dir`, which is made when there is a first one.
     pub fn new(dir: PathBuf) -> Self {
         Self {
+            displays: Displays::new(dir.clone()),
             dir,
             cell: 0,
-            allowance: BURST,
-            last: Instant::now(),
+            bucket: Bucket::new(BURST, RATE),
             head: Vec::new(),
             file: None,
             missing: None,
@@ -63,30 +68,47 @@ impl Limiter {
     pub fn begin(&mut self) {
         self.close();
         self.cell += 1;
-        self.allowance = BURST;
-        self.last = Instant::now();
+        self.bucket.fill();
+        self.displays.begin();
+    }
+
+    /// What is shown of a display, an update, a `clear_output` or a state of a loop, of
+    /// `size` bytes.
+    pub fn take_display(&mut self, event: Event, size: usize) -> Vec<Event> {
+        if let (Event::ClearOutput { .. }, Some(missing)) = (&event, &mut self.missing) {
+            missing.tail.clear();
+        }
+        self.displays.take(event, size)
     }
 
     /// What is shown of a text.
     pub fn take(&mut self, name: StreamName, text: String) -> Vec<Event> {
         self.keep(&text);
-        self.refill();
         let mut events = Vec::new();
         if self.missing.is_some() {
-            // Not at every drop that fits: a note for each would be a flood of notes.
-            if self.allowance < BURST / 2.0 {
+            if !self.bucket.recovered() {
                 self.drop_text(&text);
                 return events;
             }
             events.extend(self.note());
         }
-        if text.len() as f64 <= self.allowance {
-            self.allowance -= text.len() as f64;
+        // What is cleared stands before this text, which must not be cleared with it.
+        if self.displays.awaits_clear() {
+            if self.bucket.allowance() < CLEAR {
+                self.drop_text(&text);
+                return events;
+            }
+            self.bucket.spend(CLEAR);
+            events.splice(0..0, self.displays.pending_clear());
+        }
+        let allowance = self.bucket.allowance();
+        if text.len() as f64 <= allowance {
+            self.bucket.spend(text.len() as f64);
             events.push(Event::Stream { name, text });
             return events;
         }
-        let (shown, rest) = split(&text, self.allowance as usize);
-        self.allowance = 0.0;
+        let (shown, rest) = split(&text, allowance as usize);
+        self.bucket.spend(allowance);
         if !shown.is_empty() {
             events.push(Event::Stream {
                 name,
@@ -100,13 +122,15 @@ impl Limiter {
     /// The cell is over: what it did not show, and its last lines.
     pub fn end(&mut self) -> Vec<Event> {
         let tail = self.missing.as_ref().map(|m| m.tail.clone());
-        let mut events: Vec<Event> = self.note().into_iter().collect();
+        let mut events: Vec<Event> = self.displays.pending_clear().into_iter().collect();
+        events.extend(self.note());
         if let Some(text) = tail.filter(|t| !t.is_empty()) {
             events.push(Event::Stream {
                 name: StreamName::Stdout,
                 text,
             });
         }
+        events.extend(self.displays.end());
         events
     }
 
@@ -119,13 +143,6 @@ impl Limiter {
         self.head.clear();
         self.missing = None;
         self.cut = false;
-    }
-
-    fn refill(&mut self) {
-        let now = Instant::now();
-        let gained = now.duration_since(self.last).as_secs_f64() * RATE;
-        self.allowance = (self.allowance + gained).min(BURST);
-        self.last = now;
     }
 
     fn keep(&mut self, text: &str) {
@@ -197,14 +214,6 @@ fn split(text: &str, room: usize) -> (&str, &str) {
     text.split_at(at)
 }
 
-/// Removes what earlier sessions in this folder have left.
-pub fn sweep(dir: &Path) -> std::io::Result<()> {
-    match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,6 +268,22 @@ mod tests {
                 .count(),
             0
         );
+    }
+
+    #[test]
+    fn a_clear_output_that_waits_stands_before_the_next_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut limiter = Limiter::new(dir.path().join("output"));
+        limiter.begin();
+        let clear = || Event::ClearOutput { wait: true };
+        while !limiter.take_display(clear(), 10).is_empty() {}
+        let text = "x\n".to_owned();
+        let name = StreamName::Stdout;
+        assert_eq!(
+            limiter.take(name, text.clone()),
+            [clear(), Event::Stream { name, text }]
+        );
+        assert_eq!(limiter.end(), []);
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! Code goes in, events come out in the order in which they happened, and the
 //! outcome says whether the cell succeeded.
 
+mod bucket;
 pub mod completeness;
 mod dependencies;
+mod displays;
 pub mod engine;
 mod evaluate;
 pub mod event;
@@ -16,6 +18,7 @@ mod limit;
 mod ordered;
 mod outcome;
 mod processes;
+mod prompt;
 mod relay;
 mod runner;
 pub mod runtime;

@@ -4,7 +4,9 @@
 //! Two pipes cannot be put in order again by whoever reads them. So the process
 //! that runs cells replaces libc's `write` by one that puts what goes to stdout
 //! and stderr into a third pipe, as records. What does not pass through `write`
-//! (C's `printf`, programs that a cell starts) still arrives by the two pipes.
+//! (C's `printf`, programs that a cell starts) still arrives by the two pipes. It
+//! keeps its place, too: records are read first, so that it stands behind those that
+//! were written before it, and who finds it still unread waits before writing more.
 //!
 //! A record is a tag, a length (u16, little endian) and its bytes, and at most
 //! 4,096 bytes long: POSIX makes such a write atomic, so no lock is needed and
@@ -23,6 +25,8 @@ const HEADER: usize = 3;
 pub enum Tag {
     Out = b'o',
     Err = b'e',
+    /// Something has come by the pipes of stdout and stderr, and was waited for in vain.
+    Raw = b'w',
     /// A cell begins.
     Begin = b'b',
     /// The cell is over.
@@ -33,9 +37,16 @@ pub enum Tag {
 
 impl Tag {
     fn from_byte(byte: u8) -> Option<Tag> {
-        [Tag::Out, Tag::Err, Tag::Begin, Tag::Complete, Tag::Restored]
-            .into_iter()
-            .find(|&tag| tag as u8 == byte)
+        [
+            Tag::Out,
+            Tag::Err,
+            Tag::Raw,
+            Tag::Begin,
+            Tag::Complete,
+            Tag::Restored,
+        ]
+        .into_iter()
+        .find(|&tag| tag as u8 == byte)
     }
 }
 
@@ -117,6 +128,48 @@ pub fn is_original(fd: RawFd) -> bool {
     identity(fd) == Some([0, 1].map(|n| slot[n].load(Ordering::SeqCst)))
 }
 
+/// True when something that has come by the pipe of stdout or stderr is unread.
+#[cfg(target_os = "linux")]
+fn is_unread() -> bool {
+    [1, 2].into_iter().any(|fd| {
+        let mut n: libc::c_int = 0;
+        // SAFETY: FIONREAD writes an int, on whatever descriptor it is not refused for.
+        unsafe { libc::ioctl(fd, libc::FIONREAD, &mut n) == 0 && n > 0 }
+    })
+}
+
+/// Writes that do not wait: some program fills the pipe faster than it is read.
+#[cfg(target_os = "linux")]
+static IMPATIENT: AtomicI32 = AtomicI32::new(0);
+
+/// Waits, a tenth of a second at most, until what bypasses the records has been read,
+/// as it was written before what comes next. Signal handlers may call it, on their
+/// small stack.
+#[cfg(target_os = "linux")]
+fn let_others_pass(pipe: RawFd) {
+    if !is_unread() {
+        return;
+    }
+    if IMPATIENT.load(Ordering::SeqCst) > 0 {
+        IMPATIENT.fetch_sub(1, Ordering::SeqCst);
+    } else {
+        for _ in 0..1000 {
+            let pause = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 100_000,
+            };
+            // SAFETY: reads a local; how much of the time is left is not asked for.
+            unsafe { libc::nanosleep(&pause, std::ptr::null_mut()) };
+            if !is_unread() {
+                return;
+            }
+        }
+        IMPATIENT.store(100, Ordering::SeqCst);
+    }
+    // If it cannot be written, nor can what follows.
+    let _ = write_all(pipe, &[Tag::Raw as u8, 0, 0]);
+}
+
 /// Stands in the place of libc's function for all that is loaded into this program.
 ///
 /// # Safety
@@ -130,6 +183,7 @@ pub unsafe extern "C" fn write(fd: libc::c_int, bytes: *const libc::c_void, n: u
         return raw_write(fd, bytes.cast(), n);
     }
     let tag = if fd == 1 { Tag::Out } else { Tag::Err };
+    let_others_pass(pipe);
     // SAFETY: promised by the caller, as for write(2).
     let bytes = unsafe { std::slice::from_raw_parts(bytes.cast::<u8>(), n) };
     match send_to(pipe, tag, bytes) {

@@ -4,6 +4,7 @@
 
 use super::frame::{Frame, Splitter};
 use super::ordered::{Records, Tag};
+use super::prompt;
 use super::runtime::{
     IS_RUNTIME_ENV, RECORDS_ENV, hand_down, take_utf8, wait_readable, when_parent_dies, widen,
 };
@@ -173,8 +174,10 @@ impl Relay {
         loop {
             let raw = [fd(self.stdout.as_ref()), fd(self.stderr.as_ref())];
             let ready = wait_readable([self.records.as_raw_fd(), raw[0], raw[1]], -1)?;
-            // A program that the cell started and waited for wrote before the cell went on.
-            if ready[1] || ready[2] {
+            // What the cell wrote before it started a program stands before what the program
+            // writes (they may both have come since the first was looked at); what it writes
+            // after that waits for us to have read this.
+            if !ready[0] && wait_readable([self.records.as_raw_fd()], 0)? == [false] {
                 self.pass_raw([ready[1], ready[2]], &mut buffer)?;
                 continue;
             }
@@ -207,6 +210,7 @@ impl Relay {
                 self.emit_all(&before)?;
                 self.take_err(&bytes)
             }
+            Tag::Raw => self.drain_raw(buffer),
             Tag::Begin => {
                 self.said.clear();
                 self.emit(&Frame::Begin)
@@ -321,7 +325,7 @@ impl Relay {
 
     fn emit(&mut self, frame: &Frame) -> std::io::Result<()> {
         match frame {
-            Frame::Raw { line } => to_evcxr(format!("{line}\n").as_bytes()),
+            Frame::Raw { line } => to_evcxr(format!("{}\n", prompt::escape(line)).as_bytes()),
             frame => self.frames.write_all(frame.to_line().as_bytes()),
         }
     }

@@ -54,7 +54,7 @@ impl Shown {
         }
         // Something follows, so the last block was a display and not the value.
         if let Some(text) = self.value.take() {
-            on_event(display("text/plain", text));
+            self.block("text/plain", text, on_event);
         }
         match frame {
             Frame::Out { text } => self.text(StreamName::Stdout, text, on_event),
@@ -66,7 +66,7 @@ impl Shown {
             // A cell that ends with a loop has the value `()`, which says nothing.
             Frame::Block { mime, text } if mime == "text/plain" && text == "()" => {}
             Frame::Block { mime, text } if mime == "text/plain" => self.value = Some(text),
-            Frame::Block { mime, text } => on_event(display(&mime, text)),
+            Frame::Block { mime, text } => self.block(&mime, text, on_event),
             Frame::Library { json } => self.library(&json, on_event),
             Frame::Panic => self.panicked = true,
             Frame::UserError => self.user_error = true,
@@ -103,6 +103,23 @@ impl Shown {
         limiter.take(name, text).into_iter().for_each(on_event);
     }
 
+    /// A content block takes its place among the displays.
+    fn block(&mut self, mime: &str, text: String, on_event: &mut dyn FnMut(Event)) {
+        let size = text.len();
+        let event = Event::Display {
+            data: one(mime, text),
+            metadata: MimeBundle::new(),
+            display_id: None,
+        };
+        self.display(event, size, on_event);
+    }
+
+    fn display(&mut self, event: Event, size: usize, on_event: &mut dyn FnMut(Event)) {
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = limiter.take_display(event, size);
+        shown.into_iter().for_each(on_event);
+    }
+
     fn forget_stderr(&mut self) {
         if let Some(much) = self.stderr.len().checked_sub(LAST_WORDS) {
             let at = (much..).find(|&i| self.stderr.is_char_boundary(i));
@@ -112,7 +129,7 @@ impl Shown {
 
     fn library(&mut self, json: &str, on_event: &mut dyn FnMut(Event)) {
         let unreadable = match Event::from_frame(json) {
-            Ok(event) => return on_event(event),
+            Ok(event) => return self.display(event, json.len(), on_event),
             Err(error) => error,
         };
         match serde_json::from_str::<Value>(json) {
@@ -138,15 +155,6 @@ impl Shown {
 fn place(panic: &Value) -> Option<String> {
     let (file, line) = (panic["file"].as_str()?, panic["line"].as_u64()?);
     Some(format!(" at {file}:{line}"))
-}
-
-/// A content block takes its place among the displays.
-fn display(mime: &str, content: String) -> Event {
-    Event::Display {
-        data: one(mime, content),
-        metadata: MimeBundle::new(),
-        display_id: None,
-    }
 }
 
 fn one(mime: &str, content: String) -> MimeBundle {

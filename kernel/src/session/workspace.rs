@@ -5,9 +5,14 @@
 
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
 
+/// Where programs keep temporary files.
+const TMPDIR: &str = "TMPDIR";
 /// More sessions than this at once is a leak, not a use.
 const MOST: usize = 64;
 
@@ -15,8 +20,19 @@ const MOST: usize = 64;
 #[derive(Debug)]
 pub struct Workspace {
     dir: PathBuf,
-    /// Unlocked by the system when the process ends, however it ends.
-    _lock: File,
+    /// The user's `TMPDIR`, before [`Workspace::export`] set one for the kernel.
+    users_tmpdir: Option<OsString>,
+    temporary: Arc<Temporary>,
+}
+
+/// Where the kernel and what it starts (but for user code) keep temporary files;
+/// removed when the last owner goes.
+#[derive(Debug)]
+pub struct Temporary {
+    dir: PathBuf,
+    /// The workspace's, so that the next session does not lose its own folder to this
+    /// one. Unlocked by the system when the process ends, however it ends.
+    lock: File,
 }
 
 impl Workspace {
@@ -32,7 +48,7 @@ impl Workspace {
             let path = dir.join("lock");
             let lock = File::create(&path).map_err(Error::io("create", &path))?;
             match lock.try_lock() {
-                Ok(()) => return Ok(Self { dir, _lock: lock }),
+                Ok(()) => return Self::of(dir, lock),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
             }
@@ -43,13 +59,27 @@ impl Workspace {
         )))
     }
 
+    fn of(dir: PathBuf, lock: File) -> Result<Self> {
+        let temporary = dir.join("tmp");
+        // A kernel that was killed has left what was in it.
+        remove(&temporary).map_err(Error::io("empty", &temporary))?;
+        Ok(Self {
+            users_tmpdir: std::env::var_os(TMPDIR),
+            temporary: Arc::new(Temporary {
+                dir: temporary,
+                lock,
+            }),
+            dir,
+        })
+    }
+
     /// Tells evcxr where to work, through the environment, as is its way.
     ///
     /// # Safety
     /// No other thread may be running: the environment is the process's own.
     pub unsafe fn export(&self) -> Result<()> {
-        let (cells, config) = (self.cells(), self.config());
-        for dir in [&cells, &config] {
+        let (cells, config, temporary) = (self.cells(), self.config(), &self.temporary.dir);
+        for dir in [&cells, &config, temporary] {
             std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
         }
         // `allow_static_linking = false` makes our binary cargo's RUSTC_WRAPPER.
@@ -69,8 +99,19 @@ impl Workspace {
             std::env::set_var("RUST_SRC_PATH", self.dir.join("rust-src"));
             std::env::set_var("EVCXR_TMPDIR", &cells);
             std::env::set_var("EVCXR_CONFIG_DIR", &config);
+            // rust-analyzer keeps files in folders of its own, and does not remove
+            // them where the kernel ends first: there nobody else finds them.
+            std::env::set_var(TMPDIR, temporary);
         }
         Ok(())
+    }
+
+    /// Gives a program that is to run user code the temporary folder that its user knows.
+    pub fn give_back_tmpdir(&self, command: &mut Command) {
+        match &self.users_tmpdir {
+            Some(dir) => command.env(TMPDIR, dir),
+            None => command.env_remove(TMPDIR),
+        };
     }
 
     /// Lets rust-analyzer read the standard library in `folder`.
@@ -140,9 +181,37 @@ impl Workspace {
         self.dir.join("output")
     }
 
+    /// For whoever is still there when a session has had no time to end.
+    pub fn temporary(&self) -> Arc<Temporary> {
+        Arc::clone(&self.temporary)
+    }
+
     /// evcxr's configuration.
     pub fn config(&self) -> PathBuf {
         self.dir.join("config")
+    }
+}
+
+impl Temporary {
+    /// Removes all of it, while the workspace is still this session's.
+    pub fn remove(&self) {
+        // What cannot be removed now is removed when the folder is taken again.
+        let _ = remove(&self.dir);
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        self.remove();
+        let _ = self.lock.unlock();
+    }
+}
+
+/// Removes a folder with all that is in it, where it is there.
+pub fn remove(dir: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -171,6 +240,42 @@ mod tests {
         let freed = first.cells();
         drop(first);
         assert_eq!(Workspace::acquire_in(root.path()).unwrap().cells(), freed);
+    }
+
+    #[test]
+    fn what_a_killed_kernel_left_is_gone_when_its_folder_is_taken_again() {
+        let root = tempfile::tempdir().unwrap();
+        let killed = Workspace::acquire_in(root.path()).unwrap();
+        let left = root.path().join("session-0/tmp/rust-analyzer1");
+        std::fs::create_dir_all(&left).unwrap();
+        // The lock is free, and no destructor has run.
+        killed.temporary.lock.unlock().unwrap();
+        let session = Workspace::acquire_in(root.path()).unwrap();
+        assert_eq!(session.cells(), killed.cells());
+        assert!(!left.exists());
+        // Nor is anything left at the end, whoever is the last to go.
+        std::fs::create_dir_all(&left).unwrap();
+        let last = session.temporary();
+        drop(session);
+        assert_ne!(
+            Workspace::acquire_in(root.path()).unwrap().cells(),
+            killed.cells()
+        );
+        drop(last);
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn user_code_keeps_the_temporary_folder_of_its_user() {
+        let root = tempfile::tempdir().unwrap();
+        let mut workspace = Workspace::acquire_in(root.path()).unwrap();
+        for users in [None, Some(OsString::from("/users/own"))] {
+            workspace.users_tmpdir = users.clone();
+            let mut command = Command::new("true");
+            workspace.give_back_tmpdir(&mut command);
+            let given: Vec<_> = command.get_envs().collect();
+            assert_eq!(given, [("TMPDIR".as_ref(), users.as_deref())]);
+        }
     }
 
     #[test]

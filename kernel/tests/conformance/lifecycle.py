@@ -7,7 +7,9 @@ import time
 import unittest
 from pathlib import Path
 
-from driver import Kernel, alive, descendants
+from jupyter_client.manager import KernelManager
+
+from driver import NAME, PATIENCE, Kernel, alive, descendants
 
 CYCLES = int(os.environ.get("HOLOSCOPE_CYCLES", "100"))
 COUNTS = {}
@@ -21,13 +23,54 @@ def until_gone(pids, patience):
 
 
 class Lifecycle(unittest.TestCase):
-    def test_cycles(self):
-        # A folder of the kernels' own: other programs leave files in the common one.
+    def environment(self, name, value):
+        """Sets a variable for this test alone."""
+        before = os.environ.get(name)
+        if before is None:
+            self.addCleanup(os.environ.pop, name)
+        else:
+            self.addCleanup(os.environ.__setitem__, name, before)
+        os.environ[name] = value
+
+    def folder(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        before = os.environ.get("TMPDIR", "/tmp")
-        self.addCleanup(os.environ.__setitem__, "TMPDIR", before)
-        os.environ["TMPDIR"] = folder.name
+        return folder.name
+
+    def test_what_a_kernel_that_is_killed_while_it_starts_leaves(self):
+        temporary, sessions = self.folder(), self.folder()
+        self.environment("HOLOSCOPE_SESSIONS", sessions)
+        self.environment("TMPDIR", temporary)
+        kernel = Kernel()
+        # User code has the folder that its user knows.
+        self.assertEqual(kernel.ok("std::env::temp_dir()").result, f'"{temporary}"')
+        kernel.stop()
+        own = Path(sessions, "session-0", "tmp")
+        self.assertFalse(own.exists(), "a kernel that ends removes its folder")
+        # rust-analyzer has folders of its own while it reads the crates of a session.
+        manager = KernelManager(kernel_name=NAME)
+        manager.start_kernel()
+        end = time.monotonic() + PATIENCE
+        while not list(own.glob("rust-analyzer*")):
+            self.assertLess(time.monotonic(), end, "rust-analyzer was not seen to start")
+            self.assertEqual([n for n in os.listdir(temporary) if n.startswith("rust-analyzer")], [])
+            time.sleep(0.001)
+        os.kill(manager.provisioner.pid, signal.SIGKILL)
+        manager.shutdown_kernel(now=True)
+        left = list(own.glob("rust-analyzer*"))
+        self.assertNotEqual(left, [], "it was killed in time")
+        self.assertEqual(os.listdir(temporary), [])
+        # Whoever has the folder next clears it.
+        kernel = Kernel()
+        kernel.ok("1 + 1")
+        self.assertEqual([path for path in left if path.exists()], [])
+        kernel.stop()
+        self.assertFalse(own.exists())
+
+    def test_cycles(self):
+        # A folder of the kernels' own: other programs leave files in the common one.
+        folder = self.folder()
+        self.environment("TMPDIR", folder)
         worst = 0.0
         for n in range(CYCLES):
             began = time.monotonic()
@@ -50,7 +93,7 @@ class Lifecycle(unittest.TestCase):
             self.assertEqual(until_gone(pids, 5), [], f"cycle {n}")
             self.assertFalse(connection.exists())
             worst = max(worst, time.monotonic() - began)
-        self.assertEqual(os.listdir(folder.name), [])
+        self.assertEqual(os.listdir(folder), [])
         COUNTS.update(cycles=CYCLES, slowest_s=round(worst, 1))
 
     def test_a_killed_kernel_leaves_no_user_code(self):

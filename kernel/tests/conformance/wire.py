@@ -8,6 +8,7 @@ from queue import Empty
 
 from driver import Kernel
 from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.session import Session
 
 BUSY = 'println!("begun");\nfor _ in 0..400 { std::thread::sleep(std::time::Duration::from_millis(20)); }'
 
@@ -43,6 +44,14 @@ class Wire(unittest.TestCase):
         with self.assertRaises(Empty):
             client.get_shell_msg(timeout=1)
         self.assertEqual(self.kernel.ask("kernel_info_request", {})["status"], "ok")
+
+    def test_other_hashes_sign_as_well(self):
+        session = Session(signature_scheme="hmac-sha512", key=b"a key of this test")
+        kernel = Kernel(session=session)
+        self.addCleanup(kernel.stop)
+        self.assertEqual(kernel.ok("1 + 1").result, "2")
+        signature = session.sign([b"header", b"parent", b"metadata", b"content"])
+        self.assertEqual(len(signature), 128)
 
     def test_what_a_frontend_asks_while_a_cell_runs(self):
         request = self.begin()

@@ -15,6 +15,7 @@ use crate::jupyter::connection::{Channel, Connection};
 use crate::jupyter::echo::Echo;
 use crate::jupyter::engine::{Background, Engine, KernelInfo, Language, LanguageInfo};
 use crate::jupyter::message::{Frame, Message, Wire};
+use crate::jupyter::signature::Scheme;
 
 /// How long a test waits for a message before it fails.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -69,7 +70,7 @@ impl Frontend {
         let mut iopub = SubSocket::new();
         iopub.subscribe("").await.unwrap();
         let mut frontend = Frontend {
-            wire: Wire::new("secret"),
+            wire: Wire::new(Scheme::Sha256, "secret"),
             shell: dealer(&id),
             control: dealer(&id),
             stdin: dealer(&id),

@@ -6,6 +6,7 @@ use zeromq::{SocketRecv, SocketSend};
 use super::frontend::{Frontend, Transport, summary, zmq};
 use crate::jupyter::echo::Echo;
 use crate::jupyter::message::Wire;
+use crate::jupyter::signature::Scheme;
 use crate::session::event::{Event, StreamName};
 
 /// Sends a request: its reply's content, after checking that the reply and busy/idle belong to it.
@@ -142,8 +143,8 @@ async fn a_comm_of_an_unknown_target_is_closed() {
 #[tokio::test]
 async fn a_message_with_a_wrong_signature_is_dropped() {
     let mut f = Frontend::echo().await;
-    let forger = Wire::new("not the secret");
-    for wire in [forger, Wire::new("")] {
+    let forger = Wire::new(Scheme::Sha256, "not the secret");
+    for wire in [forger, Wire::new(Scheme::Sha256, "")] {
         let forged = wire.message(
             "execute_request",
             None,
