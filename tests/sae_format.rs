@@ -50,17 +50,81 @@ fn saelens_fixture_is_reproduced_and_survives_a_round_trip() {
     }
 }
 
-/// Folders written by SAELens 6.54.12, weights drawn by `torch.manual_seed(7)`, k = 5 of 40 features;
-/// the second with activations in units of the decoder's norms, which SAELens' trainer turns on.
+/// `s sin(f i + p)`, i = 0, 1, ...: parameters that both sides can write down.
+fn wave(shape: &[usize], f: f64, p: f64, s: f64) -> Tensor {
+    let n: usize = shape.iter().product();
+    let values: Vec<f32> = (0..n)
+        .map(|i| (s * (f * i as f64 + p).sin()) as f32)
+        .collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// A folder as SAELens 6.54.12 writes it: k = 5 of 40 features of width 12.
+fn write_top_k_folder(dir: &Path, rescaled: bool) {
+    let cfg = serde_json::json!({
+        "d_in": 12, "d_sae": 40, "dtype": "float32", "device": "cpu", "apply_b_dec_to_input": true,
+        "normalize_activations": "none", "reshape_activations": "none", "k": 5,
+        "rescale_acts_by_decoder_norm": rescaled, "architecture": "topk",
+        "metadata": {"sae_lens_version": "6.54.12", "hook_name": "blocks.0.mlp.hook_post"},
+    });
+    std::fs::write(dir.join("cfg.json"), cfg.to_string()).unwrap();
+    let tensors = std::collections::HashMap::from([
+        ("W_enc", wave(&[12, 40], 1.3, 0.2, 1.0)),
+        ("W_dec", wave(&[40, 12], 0.7, 0.5, 1.0)),
+        ("b_enc", wave(&[40], 2.1, 0.1, 0.3)),
+        ("b_dec", wave(&[12], 0.9, 0.4, 0.2)),
+    ]);
+    candle_core::safetensors::save(&tensors, dir.join("sae_weights.safetensors")).unwrap();
+}
+
+/// What SAELens 6.54.12 makes of `wave(&[3, 12], 0.37, 1.1, 1.0)` with those folders, to 6 decimals:
+/// a token's active features, their activations, and the first reconstructed values.
+type TopKOutput = ([usize; 5], [f32; 5], [f32; 4]);
+const SAELENS_TOP_K: [[TopKOutput; 3]; 2] = [
+    [
+        (
+            [10, 19, 24, 34, 39],
+            [0.789406, 0.776834, 0.665887, 0.803419, 0.649811],
+            [1.461859, 0.066126, -1.415912, -2.278346],
+        ),
+        (
+            [3, 13, 22, 27, 37],
+            [0.681661, 0.806132, 0.818046, 0.711818, 0.828103],
+            [1.09759, 0.007783, -1.140889, -1.799304],
+        ),
+        (
+            [1, 7, 16, 21, 31],
+            [0.883644, 0.985375, 1.170233, 1.02503, 1.069977],
+            [1.803165, -0.616909, -2.802046, -3.715658],
+        ),
+    ],
+    // With activations in units of the decoder's norms, which SAELens' trainer turns on.
+    [
+        (
+            [10, 19, 24, 34, 39],
+            [1.855389, 1.861791, 1.713641, 1.997405, 1.636815],
+            [1.461859, 0.066126, -1.415912, -2.278346],
+        ),
+        (
+            [3, 13, 22, 27, 37],
+            [1.744714, 1.906034, 1.97491, 1.826824, 2.072707],
+            [1.09759, 0.007783, -1.140889, -1.799304],
+        ),
+        (
+            [7, 16, 21, 31, 36],
+            [2.303864, 2.785092, 2.642859, 2.641268, 2.121742],
+            [2.169021, 0.296202, -1.77113, -3.051794],
+        ),
+    ],
+];
+
 #[test]
 fn saelens_top_k_folders_are_reproduced_and_survive_a_round_trip() {
-    for name in ["sae_topk", "sae_topk_rescaled"] {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/fixtures")
-            .join(name);
-        let expected =
-            candle_core::safetensors::load(dir.join("expected.safetensors"), &Device::Cpu).unwrap();
-        let sae = TopKSae::load(&dir).unwrap();
+    let x = wave(&[3, 12], 0.37, 1.1, 1.0);
+    for (rescaled, expected) in [false, true].into_iter().zip(&SAELENS_TOP_K) {
+        let dir = tempfile::tempdir().unwrap();
+        write_top_k_folder(dir.path(), rescaled);
+        let sae = TopKSae::load(dir.path()).unwrap();
         assert_eq!((sae.d_in(), sae.d_sae(), sae.k), (12, 40, 5));
         let written = tempfile::tempdir().unwrap();
         sae.save(written.path()).unwrap();
@@ -68,21 +132,21 @@ fn saelens_top_k_folders_are_reproduced_and_survive_a_round_trip() {
         assert_eq!(sae.dictionary.cfg, reread.dictionary.cfg);
         let hook = reread.dictionary.hook_name.as_deref();
         assert_eq!(hook, Some("blocks.0.mlp.hook_post"));
-        for (what, sae) in [("fixture", sae), ("written and read again", reread)] {
-            let acts = largest_difference(&sae.encode(&expected["x"]).unwrap(), &expected["acts"]);
-            let recons = largest_difference(
-                &sae.reconstruct(&expected["x"]).unwrap(),
-                &expected["recons"],
-            );
-            println!("{name}, {what}: acts {acts:e}, reconstructions {recons:e}");
-            assert!(
-                acts < 1e-5 && recons < 1e-5,
-                "{name}, {what}: {acts} {recons}"
-            );
-            assert_eq!(
-                sae.encode_sparse(&expected["x"]).unwrap().n_active(),
-                10 * 5
-            );
+        for sae in [sae, reread] {
+            let acts: Vec<Vec<f32>> = sae.encode(&x).unwrap().to_vec2().unwrap();
+            let recons: Vec<Vec<f32>> = sae.reconstruct(&x).unwrap().to_vec2().unwrap();
+            for (t, (ids, values, start)) in expected.iter().enumerate() {
+                let active: Vec<usize> = (0..40).filter(|&j| acts[t][j] > 0.0).collect();
+                assert_eq!(active, ids, "rescaled {rescaled}, token {t}");
+                let pairs = ids.iter().map(|&j| acts[t][j]).zip(values);
+                for (found, wanted) in pairs.chain(recons[t].iter().copied().zip(start)) {
+                    assert!(
+                        (found - wanted).abs() < 1e-5,
+                        "{rescaled} {t}: {found} {wanted}"
+                    );
+                }
+            }
+            assert_eq!(sae.encode_sparse(&x).unwrap().n_active(), 3 * 5);
         }
     }
 }
