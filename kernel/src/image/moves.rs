@@ -12,7 +12,7 @@
 //! that these are not `Copy` (see [`proof`]). Where it finds that one is, nothing
 //! has run, and the session runs the cell again without our help (see [`OFF_FILE`]).
 
-use ra_ap_syntax::ast::{self, AstNode, HasArgList, HasName};
+use ra_ap_syntax::ast::{self, AstNode, HasArgList, HasGenericArgs, HasName};
 use ra_ap_syntax::{Edition, SourceFile, SyntaxKind, SyntaxNode, T};
 use std::collections::BTreeMap;
 
@@ -144,7 +144,7 @@ impl Cell {
             .strip_prefix("stringify!(")?
             .strip_suffix(')')?
             .to_owned();
-        match call.name_ref()?.text().as_str() {
+        match &*call.name_ref()?.text() {
             "take_variable" => self.loaded.push(name),
             "put_variable" => {
                 let stored = Stored {
