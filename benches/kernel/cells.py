@@ -94,7 +94,7 @@ def rust_cells():
 
 # Code with the cursor behind it, and a name that must be among the answers; run after the cells.
 RUST_COMPLETIONS = [
-    ("let q = Tensor::zer", "zeros"), ("t0.matm", "matmul"), ("TransformerConfig::def", "default"), ("config.mod", "model"),
+    ("let q = Tensor::zer", "zeros"), ("t0.matm", "matmul"), ("TransformerConfig::def", "default"), ("config.summ", "summary"),
     ("df0.hea", "head"), ("lf0.colle", "collect"), ("let q = line_ch", "line_chart"), ("m.fermionic_h", "fermionic_holoraumy"),
     ("v.iter().ma", "max"), ("chart.", ""),
 ]
@@ -104,5 +104,5 @@ RUST_INSPECTIONS = [
     ("chiral", "chiral"), ("df0.head", "DataFrame"), ("train", "train"), ("Dataset::load", "load"), ("gadget_matrix", "gadget"),
     ("Vec::push", "back"),
 ]
-PYTHON_COMPLETIONS = [("json.du", "json.dumps"), ("wor", "words"), ("pri", "print"), ("s.upp", "upper"), ("v.app", "append")]
+PYTHON_COMPLETIONS = [("json.du", "dumps"), ("wor", "words"), ("pri", "print"), ("s.upp", "upper"), ("v.app", "append")]
 PYTHON_INSPECTIONS = [("json.dumps", "JSON"), ("print", "stream"), ("len", "number"), ("v.append", "end"), ("sum", "sum")]

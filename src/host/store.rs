@@ -134,10 +134,4 @@ mod tests {
         let first = store.lazy_arc("pool", || 7);
         assert!(Arc::ptr_eq(&first, &store.lazy_arc("pool", || 8)));
     }
-
-    #[test]
-    #[should_panic(expected = "Variable 'x' has gone missing")]
-    fn a_missing_variable_is_named() {
-        VariableStore::new().take_variable::<i64>("x");
-    }
 }

@@ -2,11 +2,10 @@
 //! refusal in the compiler's place, then, when evcxr comes back with a cell that
 //! no longer stores these variables, the compiler itself, and the proof.
 
-use super::moves;
+use super::moves::{self, Move};
 use crate::trace;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -23,25 +22,17 @@ pub fn compile(rustc: &mut Command, folder: &Path) -> std::io::Result<ExitStatus
         return rustc.status();
     }
     let source = std::fs::read_to_string(folder.join(SOURCE))?;
-    let refused = folder.join(moves::REFUSED_FILE);
-    let mut known: Types = read(&folder.join(moves::TYPES_FILE)).unwrap_or_default();
+    let known: Types = read(&folder.join(moves::TYPES_FILE)).unwrap_or_default();
     let text = moves::read(&source);
-    let moves = |name: &str| {
-        known
-            .get(name)
-            .copied()
-            .unwrap_or_else(|| moves::surely_moves(name))
+    let known_to_move = |name: &str| {
+        let asked = known.get(name).copied();
+        asked.unwrap_or_else(|| moves::surely_moves(name))
     };
-    let moved: Vec<_> = text.moved.iter().filter(|m| moves(&m.type_name)).collect();
+    let moved = text.moved.iter().filter(|m| known_to_move(&m.type_name));
+    let moved: Vec<&Move> = moved.collect();
+    let refused = folder.join(moves::REFUSED_FILE);
     if !moved.is_empty() {
-        let types: Vec<&String> = moved.iter().map(|m| &m.type_name).collect();
-        std::fs::write(&refused, serde_json::to_string(&types)?)?;
-        for variable in &moved {
-            eprintln!("{}", moves::refusal(variable, &source));
-        }
-        trace::mark("refused");
-        // What rustc exits with when it refuses.
-        return Ok(ExitStatus::from_raw(1 << 8));
+        return refuse(&moved, &source, &refused);
     }
     let earlier: Vec<String> = read(&refused).unwrap_or_default();
     if !earlier.is_empty() {
@@ -49,66 +40,105 @@ pub fn compile(rustc: &mut Command, folder: &Path) -> std::io::Result<ExitStatus
     }
     let new = |name: &String| !known.contains_key(name) && !moves::surely_moves(name);
     let asked: Vec<String> = text.types.into_iter().filter(new).collect();
-    if earlier.is_empty() && asked.is_empty() {
-        return rustc.status();
+    match earlier.is_empty() && asked.is_empty() {
+        true => rustc.status(),
+        false => ask_and_prove(rustc, folder, &source, known, &asked, &earlier),
     }
-    let below = moves::question(&asked) + &moves::proof(&earlier);
-    let (status, said) = with_items(rustc, &folder.join(SOURCE), &source, &below)?;
-    // The question's first line is its head.
-    let first = source.trim_end().lines().count() as u64 + 2;
+}
+
+/// Says what rustc would say of these variables.
+fn refuse(moved: &[&Move], source: &str, refused: &Path) -> std::io::Result<ExitStatus> {
+    let types: Vec<&String> = moved.iter().map(|m| &m.type_name).collect();
+    std::fs::write(refused, serde_json::to_string(&types)?)?;
+    for variable in moved {
+        eprintln!("{}", moves::refusal(variable, source));
+    }
+    trace::mark("refused");
+    // What rustc exits with when it refuses.
+    Ok(ExitStatus::from_raw(1 << 8))
+}
+
+/// Runs rustc on a cell with the question about new types and the proof of what
+/// was `refused` below it.
+fn ask_and_prove(
+    rustc: &mut Command,
+    folder: &Path,
+    source: &str,
+    mut known: Types,
+    asked: &[String],
+    refused: &[String],
+) -> std::io::Result<ExitStatus> {
+    let path = folder.join(SOURCE);
+    let items = moves::question(asked) + &moves::proof(refused);
+    let said = with_items(rustc, &path, source, &items)?;
+    let is_error = |message: &&Value| message["level"] == "error" && line_of(message) > 0;
+    let items_fail = said.of_items.iter().any(|m| is_error(&m));
+    if refused.is_empty() && items_fail && !said.of_cell.iter().any(|m| is_error(&m)) {
+        // The question was at fault, not the cell.
+        std::fs::write(&path, source)?;
+        return rustc.stderr(Stdio::inherit()).status();
+    }
+    // An error must be told, wherever it is: else evcxr has a failure without one.
+    let told = said.of_cell.iter();
+    for message in told.chain(said.of_items.iter().filter(is_error)) {
+        eprintln!("{message}");
+    }
+    let first = source.trim_end().lines().count() + 1;
     let copied = |n: usize| {
-        let line = first + n as u64;
-        said.iter()
-            .any(|m| m["code"]["code"] == moves::IS_COPY && line_of(m) == line)
+        let about = |m: &&Value| line_of(m) == (first + n) as u64;
+        let mut messages = said.of_items.iter().filter(about);
+        messages.any(|m| m["code"]["code"] == moves::IS_COPY)
     };
-    if status.success() && !asked.is_empty() {
-        known.extend(asked.into_iter().enumerate().map(|(n, t)| (t, !copied(n))));
-        std::fs::write(
-            folder.join(moves::TYPES_FILE),
-            serde_json::to_string(&known)?,
-        )?;
-    } else if !earlier.is_empty() && said.iter().any(|message| message["level"] == "error") {
-        known.extend(earlier.into_iter().map(|name| (name, false)));
-        std::fs::write(
-            folder.join(moves::TYPES_FILE),
-            serde_json::to_string(&known)?,
-        )?;
-        std::fs::write(
-            folder.join(moves::OFF_FILE),
-            "what seemed to move is `Copy`\n",
-        )?;
+    if said.status.success() {
+        let answers = asked.iter().enumerate();
+        known.extend(answers.map(|(n, name)| (name.clone(), !copied(n))));
+    } else if items_fail && !refused.is_empty() {
+        known.extend(refused.iter().map(|name| (name.clone(), false)));
+        let off = folder.join(moves::OFF_FILE);
+        std::fs::write(off, "what seemed to move is `Copy`\n")?;
     }
-    Ok(status)
+    let types = folder.join(moves::TYPES_FILE);
+    std::fs::write(types, serde_json::to_string(&known)?)?;
+    Ok(said.status)
 }
 
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
 }
 
-/// Runs rustc on the cell with more items below it. What it says of the cell is
-/// passed on, what it says of the items is returned.
+/// How rustc ended, and its messages.
+struct Said {
+    status: ExitStatus,
+    of_cell: Vec<Value>,
+    of_items: Vec<Value>,
+}
+
+/// Runs rustc on the cell with more items below it.
 fn with_items(
     rustc: &mut Command,
     path: &Path,
     source: &str,
     items: &str,
-) -> std::io::Result<(ExitStatus, Vec<Value>)> {
+) -> std::io::Result<Said> {
     std::fs::write(path, format!("{}\n{items}", source.trim_end()))?;
     let output = rustc.stderr(Stdio::piped()).spawn()?.wait_with_output()?;
-    let lines = source.trim_end().lines().count();
-    let mut about_items = Vec::new();
+    let lines = source.trim_end().lines().count() as u64;
+    let mut said = Said {
+        status: output.status,
+        of_cell: Vec::new(),
+        of_items: Vec::new(),
+    };
     for line in String::from_utf8_lossy(&output.stderr).lines() {
-        let message: Value = serde_json::from_str(line).unwrap_or_default();
-        let is_below = line_of(&message) > lines as u64;
-        // An error must be told, wherever it is: else evcxr has a failure without one.
-        if !is_below || message["level"] == "error" {
-            writeln!(std::io::stderr(), "{line}")?;
-        }
-        if is_below {
-            about_items.push(message);
+        let Ok(message) = serde_json::from_str(line) else {
+            eprintln!("{line}");
+            continue;
+        };
+        match line_of(&message) > lines {
+            true => said.of_items.push(message),
+            false => said.of_cell.push(message),
         }
     }
-    Ok((output.status, about_items))
+    Ok(said)
 }
 
 /// The line that a compiler's message is about; 0 where there is none.
@@ -211,7 +241,15 @@ mod tests {
         // Not known yet: compiled, and the compiler is asked.
         write(CELL);
         let status = compile(&mut compiler(dir, &[], 0), dir).unwrap();
-        assert!(status.success() && seen().contains("kind_0(value: Point)"));
+        assert!(status.success() && seen().contains("evcxr_kind_0(value: Point)"));
+        // A question that does not compile costs nothing but the time.
+        std::fs::remove_file(dir.join(moves::TYPES_FILE)).unwrap();
+        let wrong = serde_json::json!({"level": "error", "spans": [{"line_start": 8}]});
+        write(CELL);
+        compile(&mut compiler(dir, &[wrong], 1), dir).unwrap();
+        assert_eq!(seen(), CELL);
+        write(CELL);
+        compile(&mut compiler(dir, &[], 0), dir).unwrap();
         // It moves: refused.
         write(CELL);
         std::fs::remove_file(dir.join("seen")).unwrap();

@@ -144,7 +144,7 @@ impl Cell {
             .strip_prefix("stringify!(")?
             .strip_suffix(')')?
             .to_owned();
-        match &*call.name_ref()?.text() {
+        match call.name_ref()?.text() {
             "take_variable" => self.loaded.push(name),
             "put_variable" => {
                 let stored = Stored {
@@ -369,16 +369,15 @@ pub fn proof(types: &[String]) -> String {
 }
 
 /// Items by which the compiler tells of each of these types whether it is
-/// `Copy`: by a warning ([`IS_COPY`]) on the type's line, the first being the
-/// second. Nothing of it gets into the shared object.
+/// `Copy`: by a warning ([`IS_COPY`]) on the type's line. Nothing of it gets into the shared object.
 pub fn question(types: &[String]) -> String {
-    let mut text = String::from(
-        "#[allow(dead_code)] #[warn(dropping_copy_types)] mod evcxr_kinds { use super::*;\n",
-    );
-    for (n, name) in types.iter().enumerate() {
-        text.push_str(&format!("fn kind_{n}(value: {name}) {{ drop(value) }}\n"));
-    }
-    text + "}\n"
+    let lines = types.iter().enumerate().map(|(n, name)| {
+        format!(
+            "#[allow(dead_code)] #[warn(dropping_copy_types)] \
+             fn evcxr_kind_{n}(value: {name}) {{ ::std::mem::drop(value) }}\n"
+        )
+    });
+    lines.collect()
 }
 
 /// The compiler's warning of a `Copy` value that is given to `drop`.

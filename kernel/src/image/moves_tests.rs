@@ -183,7 +183,7 @@ fn the_compiler_tells_which_types_are_copied() {
         .filter(|message| message["code"]["code"] == IS_COPY)
         .map(|message| {
             let line = message["spans"][0]["line_start"].as_u64().unwrap() as usize;
-            all[line - above - 1]
+            all[line - above]
         })
         .collect();
     assert_eq!(copied, COPIED);

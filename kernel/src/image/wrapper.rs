@@ -9,6 +9,7 @@ use super::manifest::Crate;
 use super::ready;
 use super::stamp::FACADE;
 use crate::trace;
+use serde_json::json;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -62,30 +63,7 @@ pub fn run_if_called_as_rustc() {
             None => cell_args(args, &image, &deps),
         };
     }
-    let is_cell = cell && crate_name(&args) == Some(OsStr::new(CELL));
-    let name = crate_name(&args).unwrap_or_default().to_string_lossy();
-    trace::mark_with(
-        "wrapper",
-        || serde_json::json!({ "crate": name, "cargo": trace::parents_start() }),
-    );
-    let mut command = Command::new(&rustc);
-    command.args(&args);
-    let ran = match is_cell && emits_a_cell(&args) {
-        true => ready::lighten(&args, Path::new(guess::SOURCE))
-            .and_then(|()| guess::compile(&mut command, Path::new("."))),
-        false => command.status(),
-    };
-    let status = match ran {
-        Ok(status) => status.code().unwrap_or(101),
-        Err(error) => {
-            eprintln!("holoscope: cannot run {}: {error}", rustc.display());
-            101
-        }
-    };
-    trace::mark_with(
-        "compiled",
-        || serde_json::json!({ "crate": name, "status": status }),
-    );
+    let status = run(&rustc, &args, cell);
     let kept = match (building, facade) {
         _ if status != 0 => Ok(()),
         (Some(folder), _) => keep_image(&args, Path::new(&folder)),
@@ -97,6 +75,34 @@ pub fn run_if_called_as_rustc() {
         std::process::exit(101);
     }
     std::process::exit(status)
+}
+
+/// Runs rustc; for a cell with what we can spare it.
+fn run(rustc: &OsStr, args: &[OsString], cell: bool) -> i32 {
+    let name = crate_name(args).unwrap_or_default().to_string_lossy();
+    trace::mark_with("wrapper", || {
+        json!({
+            "crate": name,
+            "cargo": trace::parents_start(),
+            "level": level(args).unwrap_or("0"),
+        })
+    });
+    let mut command = Command::new(rustc);
+    command.args(args);
+    let ran = match cell && name == CELL && emits_a_cell(args) {
+        true => ready::lighten(args, Path::new(guess::SOURCE))
+            .and_then(|()| guess::compile(&mut command, Path::new("."))),
+        false => command.status(),
+    };
+    let status = match ran {
+        Ok(status) => status.code().unwrap_or(101),
+        Err(error) => {
+            eprintln!("holoscope: cannot run {}: {error}", rustc.display());
+            101
+        }
+    };
+    trace::mark_with("compiled", || json!({ "crate": name, "status": status }));
+    status
 }
 
 /// Whether rustc is to make a shared object, and not only to check.
@@ -264,12 +270,15 @@ fn cell_args(args: Vec<OsString>, image: &OsStr, deps: &OsStr) -> Vec<OsString> 
     out
 }
 
-/// Whether a cell is compiled at a level for quick answers. (Cargo names no level for 0.)
+/// Whether a cell is compiled at a level for quick answers.
 fn compiles_fast(args: &[OsString]) -> bool {
-    let level = args
-        .iter()
-        .find_map(|arg| arg.to_str()?.strip_prefix("opt-level="));
-    matches!(level, None | Some("0" | "1"))
+    matches!(level(args), None | Some("0" | "1"))
+}
+
+/// The level of optimisation. (Cargo names none for 0.)
+fn level(args: &[OsString]) -> Option<&str> {
+    args.iter()
+        .find_map(|arg| arg.to_str()?.strip_prefix("opt-level="))
 }
 
 /// `name=file` with the crate itself, if the file was made from a facade.
