@@ -3,7 +3,7 @@
 //! evcxr stores every variable after a cell, and learns which ones the cell has
 //! moved from the compiler's refusal to store them (E0382); then it compiles
 //! again. Where the cell's text shows a move, we refuse in the compiler's place,
-//! which costs some 20 ms instead of a run of rustc to its borrow checker.
+//! which costs one more call of cargo instead of a run of rustc to its borrow checker.
 //!
 //! The text shows no types, and a `Copy` value stays when it is "moved". So when
 //! a type is first stored, the compiler is asked whether it is `Copy` (see
