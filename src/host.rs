@@ -2,6 +2,8 @@
 //! notice of panics, flushing what user code left unfinished on stdout, and a
 //! form for values that have none of their own.
 
+pub mod store;
+
 use serde_json::json;
 use std::io::Write;
 use std::panic::PanicHookInfo;

@@ -1,133 +1,344 @@
-"""How long a kernel lets its user wait: start, first result, and every cell after that.
+"""How long a kernel lets its user wait: start, first result, every cell after that, completion; and what it takes idle.
 
-    python benches/kernel/latency.py holoscope stock python3
+    python benches/kernel/latency.py holoscope stock python3 --json out.json
 
-drives each installed kernelspec through jupyter_client, one after the other, and prints a table. Needs
-jupyter_client (and ipykernel for python3). A kernel's cells are in CELLS below: the same work in its language.
-The median and the 95th percentile are over all cells of a kind; a cell's time runs from the request to `idle`.
+drives each installed kernelspec through jupyter_client's files and messages, one after the other, and prints them side
+by side. Needs jupyter_client (and ipykernel for python3). `stock` (evcxr_jupyter, e.g. `cargo build --example
+stock_evcxr`) finds the library by `:dep` first, and compiles it then: a quarter of an hour, counted as its first result.
+
+The cells are in cells.py: the same text for every Rust kernel. Where a kernel refuses a `let` for want of a type, the
+cell is run again with the type written out, that run is timed, and the table counts it. A cell's time runs from the
+request to `idle`; medians and 95th percentiles are over all cells of a kind in one session.
 """
 
 import argparse
+import json
+import math
+import os
+import platform
 import statistics
+import subprocess
+import sys
 import time
-from queue import Empty
 
+import cells
+import zmq
 from jupyter_client.manager import KernelManager
 
-STOCK_SETUP = [':dep holoscope = { path = "LIBRARY" }']
+STOCK_SETUP = ':dep holoscope = {{ path = "{library}" }}'
+# What evcxr says when rust-analyzer does not know a type.
+TYPE_WANTED = "explicit type"
 
-RUST = {
-    "library": ["use holoscope::prelude::*;\nTransformerConfig::default()"],
-    "trivial": [
-        'println!("{}", 1);', "1 + 1", 'let a: i64 = 20;', "a * 2", 'println!("{}", a);',
-        '(0..10).sum::<i64>()', 'let s: String = "x".repeat(3);', "s.len()", "fn f(x: i64) -> i64 { x + 1 }", "f(a)",
-        'let v: Vec<i64> = (0..9).collect();', "v.iter().max()", 'for x in &v { println!("{}", x); }', "a - 1",
-        'let t: i64 = v.iter().sum();', "t", 'print!("x");', "t + a", 'format!("{:?}", v)', "v.len()",
-    ],
-    "library call": [
-        'let t0: Tensor = Tensor::zeros((2, 3), DType::F32, &Device::Cpu)?;\nt0.shape().clone()',
-        'let t1: Tensor = (&t0 + 1.0)?;\nHtml::new(&format!("{t1}"), "t1")',
-        'let t2: Tensor = t1.t()?;\nHtml::new(&format!("{t2}"), "t2")',
-        'let t3: Tensor = t1.matmul(&t2)?;\nHtml::new(&format!("{t3}"), "t3")',
-        'let c1: TransformerConfig = TransformerConfig { n_layers: 1, ..Default::default() };\nc1.clone()',
-        'let chart: Figure = line_chart(&[Trace::new("a", vec![(0.0, 1.0), (1.0, 2.0)])], &ChartOptions::new("t", "x", "y"))?;\nchart',
-        'let m: GardenMultiplet = chiral();\nHtml::new(&format!("{}", m.d()), "d")',
-        'let t4: Tensor = t3.sum_all()?;\nHtml::new(&format!("{t4}"), "t4")',
-        'let t5: Tensor = (&t3 * 2.0)?;\nHtml::new(&format!("{t5}"), "t5")',
-        'let t6: Tensor = t5.exp()?;\nHtml::new(&format!("{t6}"), "t6")',
-    ],
-}
 
-PYTHON = {
-    "library": ["import json\njson.dumps({})"],
-    "trivial": [
-        "print(1)", "1 + 1", "a = 20", "a * 2", "print(a)", "sum(range(10))", 's = "x" * 3', "len(s)",
-        "def f(x): return x + 1", "f(a)", "v = list(range(9))", "max(v)", "for x in v: print(x)", "a - 1",
-        "t = sum(v)", "t", 'print("x", end="")', "t + a", 'f"{v}"', "len(v)",
-    ],
-    "library call": [
-        f"t{n} = [[{n}] * 3 for _ in range(2)]\nfrom IPython.display import HTML\nHTML(str(t{n}))" for n in range(10)
-    ],
-}
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Failed(Exception):
+    """A cell's error, with its text."""
 
 
 class Kernel:
+    """A kernel of our own, on sockets that connect again within 5 ms: zmq's 100 ms would be part of its start."""
+
     def __init__(self, name, patience):
         self.patience = patience
-        began = time.perf_counter()
         self.manager = KernelManager(kernel_name=name)
+        self.began = time.perf_counter()
         self.manager.start_kernel()
-        self.client = self.manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=patience)
-        self.start = time.perf_counter() - began
-        self.began = began
+        self.session = self.manager.session
+        self.context = zmq.Context()
+        self.shell = self.connect(zmq.DEALER, self.manager.shell_port)
+        self.iopub = self.connect(zmq.SUB, self.manager.iopub_port)
+        self.iopub.setsockopt(zmq.SUBSCRIBE, b"")
+        self.request("kernel_info_request", {}, patience)
+        self.start = time.perf_counter() - self.began
+        # IOPub may be joined later than shell: ask until it has answered, too.
+        end = time.monotonic() + patience
+        while not self.iopub.poll(10):
+            self.request("kernel_info_request", {}, max(0.1, end - time.monotonic()))
+
+    def connect(self, kind, port):
+        socket = self.context.socket(kind)
+        socket.linger = 0
+        socket.setsockopt(zmq.RECONNECT_IVL, 5)
+        scheme = self.manager.transport
+        place = f"{self.manager.ip}:{port}" if scheme == "tcp" else f"{self.manager.ip}-{port}"
+        socket.connect(f"{scheme}://{place}")
+        return socket
+
+    def receive(self, socket, request, seconds):
+        """The next message that answers a request."""
+        end = time.monotonic() + seconds
+        while True:
+            left = end - time.monotonic()
+            if left <= 0 or not socket.poll(1000 * left):
+                raise SystemExit(f"no answer within {seconds:.0f} s")
+            _, message = self.session.recv(socket, mode=0)
+            if message["parent_header"].get("msg_id") == request:
+                return message
+
+    def request(self, kind, content, patience=None):
+        """The content of the answer on shell."""
+        sent = self.session.send(self.shell, kind, content)
+        return self.receive(self.shell, sent["header"]["msg_id"], patience or self.patience)["content"]
 
     def run(self, code):
-        """Seconds until idle; an error in the cell ends the benchmark."""
+        """Seconds until idle, and the text of the cell's result."""
         began = time.perf_counter()
-        request = self.client.execute(code)
-        error = None
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False, "stop_on_error": True}
+        request = self.session.send(self.shell, "execute_request", content)["header"]["msg_id"]
+        error, result = None, ""
         while True:
-            try:
-                message = self.client.get_iopub_msg(timeout=self.patience)
-            except Empty:
-                raise SystemExit(f"no answer to {code!r} within {self.patience} s")
-            if message["parent_header"].get("msg_id") != request:
-                continue
+            message = self.receive(self.iopub, request, self.patience)
+            content = message["content"]
             if message["msg_type"] == "error":
-                error = message["content"]
-            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                error = f"{content['ename']}: {content['evalue']}"
+            elif message["msg_type"] in ("execute_result", "display_data"):
+                result = content["data"].get("text/plain", "")
+            elif message["msg_type"] == "status" and content["execution_state"] == "idle":
                 break
         seconds = time.perf_counter() - began
-        self.client.get_shell_msg(timeout=self.patience)
-        if error:
-            raise SystemExit(f"{code!r} failed: {error['ename']}: {error['evalue']}")
-        return seconds
+        reply = self.receive(self.shell, request, self.patience)["content"]
+        if error or reply["status"] != "ok":
+            raise Failed(error or str(reply))
+        return seconds, result
+
+    def memory(self):
+        """Proportional set size of the kernel and all that it has started, in MB."""
+        return sum(pss(pid) for pid in family(self.manager.provisioner.pid)) / 1024
 
     def stop(self):
-        self.client.stop_channels()
+        for socket in (self.shell, self.iopub):
+            socket.close()
         self.manager.shutdown_kernel(now=True)
+        self.context.term()
+
+
+def family(root):
+    """A process and all below it, as /proc tells."""
+    parents = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat") as stat:
+                parents[int(entry)] = int(stat.read().rsplit(") ", 1)[1].split()[1])
+        except OSError:
+            continue
+    found = [root]
+    for above in found:
+        found += [pid for pid, parent in parents.items() if parent == above]
+    return found
+
+
+def pss(pid):
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as rollup:
+            return sum(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+    except OSError:
+        return 0
 
 
 def p95(times):
-    return sorted(times)[max(0, round(0.95 * len(times)) - 1)]
+    return sorted(times)[math.ceil(0.95 * len(times)) - 1]
+
+
+def summary(times):
+    return {"n": len(times), "median": statistics.median(times), "p95": p95(times), "worst": max(times)}
+
+
+def timed_cell(kernel, cell):
+    """One record: the cell, its time, whether the kernel asked for a type."""
+    plain, typed = cell if isinstance(cell, tuple) else (cell, None)
+    try:
+        return {"code": plain, "seconds": kernel.run(plain)[0], "type_wanted": False}
+    except Failed as failed:
+        if typed is None or TYPE_WANTED not in str(failed):
+            raise SystemExit(f"{plain!r} failed: {failed}")
+    try:
+        return {"code": typed, "seconds": kernel.run(typed)[0], "type_wanted": True}
+    except Failed as failed:
+        raise SystemExit(f"{typed!r} failed: {failed}")
+
+
+def median_start(name, args):
+    """Seconds from the process' start to its kernel_info reply, over kernels of their own."""
+    starts = []
+    for _ in range(args.starts):
+        kernel = Kernel(name, args.patience)
+        starts.append(kernel.start)
+        # What it began meanwhile must not slow the next down.
+        time.sleep(args.read)
+        kernel.stop()
+    return starts
+
+
+def first_result(kernel, name, args):
+    """The first cell that uses the library; stock has to be told of it."""
+    if name == args.stock:
+        kernel.run(STOCK_SETUP.format(library=args.library))
+    began = time.perf_counter()
+    try:
+        kernel.run(PYTHON_FIRST if is_python(name) else cells.FIRST)
+    except Failed as failed:
+        raise SystemExit(f"{name}: the first cell failed: {failed}")
+    now = time.perf_counter()
+    return now - kernel.began, now - began
+
+
+PYTHON_FIRST = "import json\njson.dumps({})"
+
+
+def is_python(name):
+    return name.startswith("python")
+
+
+def answers(kernel, probes, ask):
+    """Times and how many were answered as they should be."""
+    times, known, missing = [], 0, []
+    for code, wanted in probes:
+        began = time.perf_counter()
+        answer = ask(kernel, code)
+        times.append(time.perf_counter() - began)
+        if wanted.lower() in answer.lower():
+            known += 1
+        else:
+            missing.append(code)
+    return {**summary(times), "known": known, "missing": missing}
+
+
+def completions(kernel, code):
+    reply = kernel.request("complete_request", {"code": code, "cursor_pos": len(code)})
+    return "\n".join(reply.get("matches", [])) or "nothing"
+
+
+def inspection(kernel, code):
+    reply = kernel.request("inspect_request", {"code": code, "cursor_pos": len(code), "detail_level": 0})
+    return reply.get("data", {}).get("text/plain", "") if reply.get("found") else ""
+
+
+def beside(first, name, args, trivial):
+    """Cells of two kernels in turns, both alive, each with variables of its own."""
+    second = Kernel(name, args.patience)
+    try:
+        assign = "who = {}" if is_python(name) else "let who = {};"
+        times = []
+        for kernel, number in ((first, 111), (second, 222)):
+            kernel.run(assign.format(number))
+        for cell in trivial:
+            for kernel in (first, second):
+                try:
+                    times.append(kernel.run(cell)[0])
+                except Failed as failed:
+                    raise SystemExit(f"{cell!r} failed beside another kernel: {failed}")
+        own = [kernel.run("who")[1] for kernel in (first, second)]
+        if own != ["111", "222"]:
+            raise SystemExit(f"{name}: two kernels disturb each other: {own}")
+        return {**summary(times), "second_start": second.start}
+    finally:
+        second.stop()
+
+
+def session(kernel, name, args):
+    """Cells, questions, memory, and a second kernel beside this one."""
+    out = {"cells": {}}
+    kinds = cells.python_cells() if is_python(name) else cells.rust_cells()
+    for kind, listed in kinds.items():
+        records = [timed_cell(kernel, cell) for cell in listed[: args.cells]]
+        for record in records if args.verbose else []:
+            say(f"  {record['seconds']:7.3f} s  {record['code'].splitlines()[0][:90]}")
+        out["cells"][kind] = {**summary([r["seconds"] for r in records]), "types_wanted": sum(r["type_wanted"] for r in records), "records": records}
+        say(f"{name}: {kind}: median {out['cells'][kind]['median']:.3f} s")
+    if args.cells is None:
+        mine = (cells.PYTHON_COMPLETIONS, cells.PYTHON_INSPECTIONS) if is_python(name) else (cells.RUST_COMPLETIONS, cells.RUST_INSPECTIONS)
+        out["completion"] = answers(kernel, mine[0], completions)
+        out["inspection"] = answers(kernel, mine[1], inspection)
+        for record in [out["completion"], out["inspection"]] if args.verbose else []:
+            say(f"  not known: {record['missing']}")
+    time.sleep(args.read)
+    out["idle_mb"] = kernel.memory()
+    # Cells that need nothing of the session.
+    alone = [c for c in ("1 + 1", "2 * 21", "40 + 2", "7 - 5", "3 * 3") for _ in range(3)]
+    out["two_kernels"] = beside(kernel, name, args, alone[: args.cells])
+    return out
 
 
 def measure(name, args):
-    cells = PYTHON if name.startswith("python") else RUST
+    say(f"{name}: start")
+    out = {"starts": median_start(name, args)}
     kernel = Kernel(name, args.patience)
     try:
-        for code in STOCK_SETUP if name == args.stock else []:
-            kernel.run(code.replace("LIBRARY", args.library))
-        kernel.run(cells["library"][0])
-        first = time.perf_counter() - kernel.began
-        times = {kind: [kernel.run(code) for code in cells[kind]] for kind in ("trivial", "library call")}
+        out["first_at_once"], _ = first_result(kernel, name, args)
+        say(f"{name}: first result after {out['first_at_once']:.2f} s")
+        if name != args.stock:
+            kernel.stop()
+            time.sleep(args.read)
+            kernel = Kernel(name, args.patience)
+            time.sleep(args.read)
+            _, out["first_after_reading"] = first_result(kernel, name, args)
+        out.update(session(kernel, name, args))
     finally:
         kernel.stop()
-    if args.verbose:
-        for kind, values in times.items():
-            for code, seconds in zip(cells[kind], values):
-                print(f"  {seconds:7.3f} s  {code.splitlines()[0][:90]}")
-    return kernel.start, first, times
+    return out
+
+
+def machine():
+    with open("/proc/loadavg") as load:
+        average = load.read().split()[0]
+    rustc = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    return {"cpus": os.cpu_count(), "load": float(average), "python": platform.python_version(), "rustc": rustc, "when": time.strftime("%Y-%m-%d %H:%M:%S")}
+
+
+def rows(args, kinds):
+    """The table's lines: a title, and what to show of a kernel."""
+    yield "process start to kernel_info", lambda k: f"{statistics.median(k['starts']):.2f} s"
+    yield "to the first library result, asked at once", lambda k: f"{k['first_at_once']:.2f} s"
+    yield f"first library cell after reading {args.read:g} s", lambda k: f"{k['first_after_reading']:.2f} s"
+    for kind in kinds:
+        yield f"{kind}: median", lambda k, kind=kind: f"{k['cells'][kind]['median']:.3f} s"
+        yield f"{kind}: 95 %", lambda k, kind=kind: f"{k['cells'][kind]['p95']:.3f} s"
+        yield f"{kind}: cells (types asked for)", lambda k, kind=kind: f"{k['cells'][kind]['n']} ({k['cells'][kind]['types_wanted']})"
+    for question in ("completion", "inspection"):
+        yield f"{question}: median / worst", lambda k, q=question: f"{k[q]['median']:.3f} / {k[q]['worst']:.3f} s"
+        yield f"{question}: known", lambda k, q=question: f"{k[q]['known']} of {k[q]['n']}"
+    yield "idle memory after the session (PSS)", lambda k: f"{k['idle_mb']:.0f} MB"
+    yield "trivial cell, two kernels alive: median", lambda k: f"{k['two_kernels']['median']:.3f} s"
+    yield "start of the second kernel", lambda k: f"{k['two_kernels']['second_start']:.2f} s"
+
+
+def table(results, args):
+    kinds = next(iter(results.values()))["cells"]
+    lines = ["| | " + " | ".join(results) + " |", "|---" * (len(results) + 1) + "|"]
+    for title, show in rows(args, kinds):
+        shown = []
+        for kernel in results.values():
+            try:
+                shown.append(show(kernel))
+            except KeyError:
+                shown.append("-")
+        lines.append(f"| {title} | " + " | ".join(shown) + " |")
+    return "\n".join(lines)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kernels", nargs="+")
+    parser.add_argument("kernels", nargs="+", help="names of installed kernelspecs")
     parser.add_argument("--stock", default="stock", help="the kernelspec that needs `:dep holoscope` first")
     parser.add_argument("--library", default="..", help="where that `:dep` finds the library")
-    parser.add_argument("--patience", type=float, default=3000)
+    parser.add_argument("--patience", type=float, default=3000, help="seconds for one answer")
+    parser.add_argument("--starts", type=int, default=5, help="kernels started for the time of a start")
+    parser.add_argument("--read", type=float, default=5, help="seconds that the user reads before the first cell")
+    parser.add_argument("--cells", type=int, help="only so many cells of each kind, and no questions: a check of the script")
+    parser.add_argument("--json", metavar="OUT", help="everything that was measured, cell by cell")
     parser.add_argument("-v", "--verbose", action="store_true", help="every cell's time")
     args = parser.parse_args()
-    print("| kernel | start | first library result | trivial, median | 95 % | library call, median | 95 % |")
-    print("|---|---|---|---|---|---|---|")
+    results, about = {}, machine()
     for name in args.kernels:
-        start, first, times = measure(name, args)
-        row = [f"{name}", f"{start:.2f} s", f"{first:.2f} s"]
-        for kind in ("trivial", "library call"):
-            row += [f"{statistics.median(times[kind]):.3f} s", f"{p95(times[kind]):.3f} s"]
-        print("| " + " | ".join(row) + " |", flush=True)
+        results[name] = measure(name, args)
+        if args.json:
+            with open(args.json, "w") as out:
+                json.dump({"machine": about, "kernels": results}, out, indent=1)
+    print(f"{about['cpus']} CPUs, {about['rustc']}, load {about['load']:.2f} at the start, {about['when']}\n")
+    print(table(results, args))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ mod jupyter;
 mod kernelspec;
 mod notebook;
 mod session;
+mod trace;
 
 fn main() {
     // Cargo, evcxr and the session start this same program for their own ends.

@@ -10,8 +10,11 @@
 mod build;
 mod compile;
 mod facade;
+mod guess;
 mod inputs;
 mod manifest;
+mod moves;
+mod ready;
 mod reason;
 mod rust_src;
 mod shared;
@@ -24,6 +27,7 @@ pub mod wrapper;
 
 pub use build::{News, build, workspace_root, write_if_changed};
 pub use facade::standard_library;
+pub use guess::{Guesses, forget};
 pub use shared::Shared;
 pub use store::Image;
 pub use toolchain::{cargo, rustc_version, source_commit, toolchain};

@@ -4,8 +4,12 @@
 //!
 //! Cargo calls `wrapper rustc ARGS..`. Everything else passes unchanged.
 
+use super::guess;
 use super::manifest::Crate;
+use super::ready;
 use super::stamp::FACADE;
+use crate::trace;
+use serde_json::json;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,6 +30,8 @@ pub const IMAGE_DEPS_ENV: &str = "HOLOSCOPE_IMAGE_DEPS";
 pub const EXTERNS_FILE: &str = "holoscope_image.externs";
 /// Beside what cargo has from a facade: a file with the path of the crate itself.
 const STAND_IN: &str = "image";
+/// evcxr's name for a cell.
+const CELL: &str = "ctx";
 /// The file in which evcxr looks for the path of the compiled cell.
 const CELL_PATH_ENV: &str = "EVCXR_EXECUTION_SO_PATH";
 /// evcxr sets this when it makes our binary cargo's RUSTC_WRAPPER.
@@ -57,13 +63,7 @@ pub fn run_if_called_as_rustc() {
             None => cell_args(args, &image, &deps),
         };
     }
-    let status = match Command::new(&rustc).args(&args).status() {
-        Ok(status) => status.code().unwrap_or(101),
-        Err(error) => {
-            eprintln!("holoscope: cannot run {}: {error}", rustc.display());
-            101
-        }
-    };
+    let status = run(&rustc, &args, cell);
     let kept = match (building, facade) {
         _ if status != 0 => Ok(()),
         (Some(folder), _) => keep_image(&args, Path::new(&folder)),
@@ -75,6 +75,43 @@ pub fn run_if_called_as_rustc() {
         std::process::exit(101);
     }
     std::process::exit(status)
+}
+
+/// Runs rustc; for a cell with what we can spare it.
+fn run(rustc: &OsStr, args: &[OsString], cell: bool) -> i32 {
+    let name = crate_name(args).unwrap_or_default().to_string_lossy();
+    trace::mark_with("wrapper", || {
+        json!({
+            "crate": name,
+            "cargo": trace::parents_start(),
+            "level": level(args).unwrap_or("0"),
+        })
+    });
+    let mut command = Command::new(rustc);
+    command.args(args);
+    let ran = match cell && name == CELL && emits_a_cell(args) {
+        true => ready::lighten(args, Path::new(guess::SOURCE))
+            .and_then(|()| guess::compile(&mut command, Path::new("."))),
+        false => command.status(),
+    };
+    let status = match ran {
+        Ok(status) => status.code().unwrap_or(101),
+        Err(error) => {
+            eprintln!("holoscope: cannot run {}: {error}", rustc.display());
+            101
+        }
+    };
+    trace::mark_with("compiled", || json!({ "crate": name, "status": status }));
+    status
+}
+
+/// Whether rustc is to make a shared object, and not only to check.
+fn emits_a_cell(args: &[OsString]) -> bool {
+    let emitted = |arg: &OsString| {
+        let text = arg.to_string_lossy();
+        text.starts_with("--emit=") && text.contains("link")
+    };
+    args.iter().any(emitted)
 }
 
 /// The value that follows a flag.
@@ -90,7 +127,7 @@ fn report_cell(args: &[OsString]) -> std::io::Result<()> {
     else {
         return Ok(());
     };
-    if crate_name(args) != Some(OsStr::new("ctx")) {
+    if crate_name(args) != Some(OsStr::new(CELL)) {
         return Ok(());
     }
     let so = Path::new(out).join(format!("libctx{}", std::env::consts::DLL_SUFFIX));
@@ -214,9 +251,15 @@ fn cell_args(args: Vec<OsString>, image: &OsStr, deps: &OsStr) -> Vec<OsString> 
             is_value.then(|| linked(&arg)).flatten().unwrap_or(arg)
         })
         .collect();
-    if crate_name(&out) == Some(OsStr::new("ctx")) {
+    if crate_name(&out) == Some(OsStr::new(CELL)) {
         // A panic's backtrace names inlined functions, too.
         out.extend(["-Cdebuginfo=line-tables-only".into(), "-Cstrip=none".into()]);
+        // Cargo's default of `lto = false` lets LLVM optimise across the parts of a
+        // cell: more than half of the time of a small one, worth it only where speed
+        // was asked for by `:opt 2`.
+        if compiles_fast(&out) {
+            out.push("-Clto=off".into());
+        }
     }
     // The image's first: cargo's folder may have the metadata of a newer library.
     for folder in [image, deps] {
@@ -225,6 +268,17 @@ fn cell_args(args: Vec<OsString>, image: &OsStr, deps: &OsStr) -> Vec<OsString> 
         out.push(search);
     }
     out
+}
+
+/// Whether a cell is compiled at a level for quick answers.
+fn compiles_fast(args: &[OsString]) -> bool {
+    matches!(level(args), None | Some("0" | "1"))
+}
+
+/// The level of optimisation. (Cargo names none for 0.)
+fn level(args: &[OsString]) -> Option<&str> {
+    args.iter()
+        .find_map(|arg| arg.to_str()?.strip_prefix("opt-level="))
 }
 
 /// `name=file` with the crate itself, if the file was made from a facade.
@@ -281,10 +335,26 @@ mod tests {
                 "proc_macro",
                 "-Cdebuginfo=line-tables-only",
                 "-Cstrip=none",
+                "-Clto=off",
                 "-Ldependency=i",
                 "-Ldependency=d"
             ])
         );
+    }
+
+    #[test]
+    fn only_quick_levels_do_without_optimisation_across_a_cells_parts() {
+        for (level, fast) in [
+            ("0", true),
+            ("1", true),
+            ("2", false),
+            ("3", false),
+            ("s", false),
+        ] {
+            let cell = strings(&["--crate-name", "ctx", "-C", &format!("opt-level={level}")]);
+            let args = cell_args(cell, "i".as_ref(), "d".as_ref());
+            assert_eq!(args.iter().any(|a| a == "-Clto=off"), fast, "{level}");
+        }
     }
 
     #[test]

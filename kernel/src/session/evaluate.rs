@@ -10,7 +10,8 @@ use super::runtime::{self, hand_down};
 use super::shown::Shown;
 use super::workspace::{self, Workspace};
 use crate::error::{Error, Result};
-use crate::image::{self, Image, wrapper};
+use crate::image::{self, Guesses, Image, wrapper};
+use crate::trace;
 use evcxr::{CommandContext, EvalCallbacks, EvalContext, EvalOutputs};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -52,6 +53,7 @@ impl Session {
     pub fn start(workspace: Workspace, image: &Image, mut between: Between) -> Result<Self> {
         // What an earlier session in this folder has asked for is not this one's.
         workspace.patch(&BTreeMap::new())?;
+        image::forget(&workspace.cells());
         let texts = workspace.output();
         workspace::remove(&texts).map_err(Error::io("remove", &texts))?;
         let limiter = Arc::new(Mutex::new(Limiter::new(texts)));
@@ -126,6 +128,8 @@ impl Session {
             Ok(code) => code,
             Err(error) => return Outcome::Failed(CellError::dependency(&error)),
         };
+        trace::mark_with("cell", || serde_json::json!({ "code": code }));
+        let guesses = Guesses::begin(&self.workspace.cells(), &code);
         let before = self.variables();
         lock(&self.limiter).begin();
         let mut shown = Shown::new(self.limiter.clone());
@@ -137,9 +141,10 @@ impl Session {
             ask(&prompt::unescape(prompt), password).replace(['\r', '\n'], " ")
         };
         let result = frames.during(&mut |frame| shown.take(frame, on_event), || {
-            evaluate(context, &code, &ask)
+            guesses.or_without(|| evaluate(context, &code, &ask))
         });
         shown.finish(on_event);
+        trace::mark("done");
         if let Ok(outputs) = &result {
             command_output(outputs).into_iter().for_each(on_event);
         }

@@ -2,6 +2,7 @@
 
 use super::ordered::{self, Tag};
 use super::snapshot::{self, Taken};
+use crate::trace;
 use std::ffi::{CString, c_void};
 use std::io::BufRead;
 use std::os::fd::RawFd;
@@ -82,6 +83,7 @@ fn load_and_run(so: &str, function: &str, store: *mut c_void) -> Result<*mut c_v
     // SAFETY: the object was compiled by evcxr for this call: `name` is an
     // `extern "C" fn(*mut c_void) -> *mut c_void` over its variable store.
     unsafe {
+        trace::mark("load");
         let handle = libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL);
         if handle.is_null() {
             return Err(std::ffi::CStr::from_ptr(libc::dlerror())
@@ -93,7 +95,9 @@ fn load_and_run(so: &str, function: &str, store: *mut c_void) -> Result<*mut c_v
             return Err(format!("{function} is not in {so}"));
         }
         let cell: extern "C" fn(*mut c_void) -> *mut c_void = std::mem::transmute(symbol);
+        trace::mark("call");
         let store = cell(store);
+        trace::mark("returned");
         // The cell's own libstd may hold an unfinished line; ours cannot see it.
         let after = libc::dlsym(handle, c"holoscope_after_cell".as_ptr());
         if !after.is_null() {

@@ -1,0 +1,139 @@
+//! How often rustc runs for a cell, and what is optimised how: real evcxr, real rustc.
+
+mod common;
+
+use common::{describe, holoscope, read_cells, text, write_notebook};
+use serde_json::Value;
+
+/// Of each cell: how often rustc ran for it, and its result. And the trace.
+fn run(cells: &[&str]) -> (Vec<(usize, String)>, Vec<Value>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, out) = (dir.path().join("in.ipynb"), dir.path().join("out.ipynb"));
+    let trace = dir.path().join("trace");
+    write_notebook(&input, cells);
+    let output = holoscope()
+        .arg("run")
+        .arg(&input)
+        .arg("-o")
+        .arg(&out)
+        .env("HOLOSCOPE_TRACE", &trace)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", describe(&output));
+    let results = read_cells(&out).into_iter().map(|cell| {
+        let outputs = cell["outputs"].as_array().unwrap().clone();
+        let shown = outputs.last().map(|o| text(&o["data"]["text/plain"]));
+        shown.unwrap_or_default().trim_end().to_owned()
+    });
+    let trace = std::fs::read_to_string(&trace).unwrap();
+    let events: Vec<Value> = trace
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let runs = compilations(&events, cells);
+    (runs.into_iter().zip(results).collect(), events)
+}
+
+/// From the trace (see `src/trace.rs`): compilations less those that we refused.
+fn compilations(events: &[Value], cells: &[&str]) -> Vec<usize> {
+    let mut runs: Vec<isize> = vec![0; cells.len()];
+    let mut at = None;
+    for event in events {
+        match event["what"].as_str().unwrap() {
+            "cell" => {
+                let next = at.map_or(0, |n: usize| n + 1);
+                // What the session runs for itself is no cell of the notebook.
+                at = if cells.get(next).is_some_and(|c| *c == event["more"]["code"]) {
+                    Some(next)
+                } else {
+                    at
+                };
+            }
+            "compiled" if event["more"]["crate"] == "ctx" => {
+                if let Some(n) = at {
+                    runs[n] += 1;
+                }
+            }
+            "refused" => runs[at.expect("a cell is refused")] -= 1,
+            _ => {}
+        }
+    }
+    runs.into_iter().map(|n| n.try_into().unwrap()).collect()
+}
+
+#[test]
+fn a_cell_is_compiled_once_also_when_it_moves_variables() {
+    let cells = [
+        ("let s = \"abc\".to_string();", ""),
+        ("s.len()", "3"),
+        ("vec![1, 2]", "[1, 2]"),
+        ("let t = s;", ""),
+        ("let u = (t, 1);\nu.0.len()", "3"),
+        ("let a = vec![1, 2]; let b = a;\nb.len()", "2"),
+        (
+            "let frame = (1..4_i64).collect::<holoscope::prelude::Series>().into_frame();",
+            "",
+        ),
+        ("let moved = Some(frame);\nmoved.is_some()", "true"),
+        (
+            "#[derive(Clone, Copy, Debug)] struct Point(i64);\nlet p = Point(3);",
+            "",
+        ),
+        ("fn double(p: Point) -> i64 { 2 * p.0 }\ndouble(p)", "6"),
+        ("let q = p;\nq.0 + p.0", "6"),
+        ("let n = 4;", ""),
+        ("let m = n;\nm + n", "8"),
+    ];
+    let codes: Vec<&str> = cells.iter().map(|c| c.0).collect();
+    for ((runs, result), (code, wanted)) in run(&codes).0.into_iter().zip(cells) {
+        assert_eq!((runs, result.as_str()), (1, wanted), "{code}");
+    }
+}
+
+#[test]
+fn a_wrong_guess_at_a_move_loses_nothing() {
+    // The name is that of another type than when the compiler was asked.
+    let cells = [
+        ("struct Kind(String);\nlet k = Kind(\"k\".to_string());", ""),
+        ("k.0.len()", "1"),
+        (
+            "#[derive(Clone, Copy)] struct Kind(i64);\nlet j = Kind(5);\nlet l = (j, 1);\nj.0 + l.0.0",
+            "10",
+        ),
+        ("j.0 + l.0.0", "10"),
+    ];
+    let codes: Vec<&str> = cells.iter().map(|c| c.0).collect();
+    let (results, events) = run(&codes);
+    for ((_, result), (code, wanted)) in results.into_iter().zip(cells) {
+        assert_eq!(result, wanted, "{code}");
+    }
+    assert!(events.iter().any(|event| event["what"] == "refused"));
+}
+
+#[test]
+fn the_level_of_optimisation_can_be_chosen_and_the_library_stays_loaded() {
+    let work = "let t = holoscope::prelude::Tensor::arange(0f32, 6f32, &holoscope::prelude::Device::Cpu)?;\nt.sum_all()?.to_scalar::<f32>()?";
+    let mut cells = vec!["let kept = vec![1, 2, 3];".to_owned()];
+    for level in 0..=3 {
+        cells.push(format!(":opt {level}"));
+        cells.push(work.to_owned());
+        cells.push("kept.len()".to_owned());
+    }
+    let codes: Vec<&str> = cells.iter().map(String::as_str).collect();
+    let (results, events) = run(&codes);
+    let results: Vec<String> = results.into_iter().map(|(_, result)| result).collect();
+    for level in 0..=3 {
+        let at = 1 + 3 * level;
+        assert_eq!(results[at], format!("Optimization: {level}"));
+        assert_eq!(&results[at + 1..at + 3], ["15.0", "3"]);
+    }
+    // What rustc was told, one after the other: first the default.
+    let cell = |event: &&Value| event["what"] == "wrapper" && event["more"]["crate"] == "ctx";
+    let mut levels: Vec<&str> = events
+        .iter()
+        .filter(cell)
+        .map(|event| event["more"]["level"].as_str().unwrap())
+        .collect();
+    levels.dedup();
+    assert_eq!(levels, ["1", "0", "1", "2", "3"]);
+}
