@@ -1,19 +1,19 @@
 //! Eigenvalues of a real square matrix: Hessenberg form, then Francis' double-shift QR steps.
 //! Source: Golub and Van Loan, Matrix Computations, algorithms 7.4.2 and 7.5.1; EISPACK's `hqr`
-//! (Martin, Peters and Wilkinson 1970) for the shifts and the deflation.
+//! (Martin, Peters and Wilkinson 1970) and LAPACK's `dlahqr` for the shifts.
 
 use super::RealMatrix;
 use crate::error::{Error, Result};
 use crate::susy::four_d::Complex;
 
-/// Steps allowed for one eigenvalue, as in LAPACK.
-const MAX_STEPS: usize = 60;
+/// Steps allowed for one eigenvalue; LAPACK allows 30 for each, or 300 for a small matrix.
+const MAX_STEPS: usize = 300;
 
 impl RealMatrix {
     /// All eigenvalues with their multiplicities, conjugate pairs side by side.
     ///
     /// # Errors
-    /// [`Error::Shape`] for a matrix that is not square; [`Error::Argument`] if 60 steps do not
+    /// [`Error::Shape`] for a matrix that is not square; [`Error::Argument`] if 300 steps do not
     /// separate an eigenvalue, which no matrix is known to need.
     pub fn eigenvalues(&self) -> Result<Vec<Complex>> {
         self.require_square("matrix")?;
@@ -127,18 +127,41 @@ fn pair(h: &RealMatrix, lo: usize) -> [Complex; 2] {
     [Complex::from(first), Complex::from(second)]
 }
 
+/// Sum and product of the two shifts: the eigenvalues of the last 2 x 2 block, if they are real twice
+/// the one nearer to the last entry (Francis' own choice can go round in circles on real ones).
+///
+/// Every tenth step an exceptional shift breaks what cycles are left, from the first or the last rows
+/// in turn, with `dlahqr`'s constants.
+fn shifts(h: &RealMatrix, lo: usize, end: usize, step: usize) -> (f64, f64) {
+    let m = end - 1;
+    if step.is_multiple_of(10) {
+        let (size, at) = if step.is_multiple_of(20) {
+            (h.entry(m, m - 1).abs() + h.entry(m - 1, m - 2).abs(), m)
+        } else {
+            (
+                h.entry(lo + 1, lo).abs() + h.entry(lo + 2, lo + 1).abs(),
+                lo,
+            )
+        };
+        let middle = h.entry(at, at) + 0.75 * size;
+        return (2.0 * middle, middle * middle + 0.4375 * size * size);
+    }
+    let [first, second] = pair(h, m - 1);
+    if first.im != 0.0 {
+        return (first.re + second.re, first.norm_sqr());
+    }
+    let distance = |z: &Complex| (z.re - h.entry(m, m)).abs();
+    let nearer = if distance(&first) < distance(&second) {
+        first.re
+    } else {
+        second.re
+    };
+    (2.0 * nearer, nearer * nearer)
+}
+
 /// One implicit double-shift step on the block lo..end of at least three rows.
 fn francis_step(h: &mut RealMatrix, lo: usize, end: usize, step: usize) {
-    let m = end - 1;
-    let (mut s, mut t) = (
-        h.entry(m - 1, m - 1) + h.entry(m, m),
-        h.entry(m - 1, m - 1) * h.entry(m, m) - h.entry(m - 1, m) * h.entry(m, m - 1),
-    );
-    if step.is_multiple_of(10) {
-        // An exceptional shift breaks cycles, as in EISPACK.
-        let w = h.entry(m, m - 1).abs() + h.entry(m - 1, m - 2).abs();
-        (s, t) = (1.5 * w, w * w);
-    }
+    let (s, t) = shifts(h, lo, end, step);
     let (a, b) = (h.entry(lo, lo), h.entry(lo, lo + 1));
     let (c, d) = (h.entry(lo + 1, lo), h.entry(lo + 1, lo + 1));
     // The first column of (H - shift)(H - shift conjugate).
@@ -228,6 +251,120 @@ mod tests {
                 prop_assert!(sum.im.abs() < 1e-11 * size);
                 power = power.times(&a);
                 terms = terms.iter().zip(&values).map(|(z, w)| *z * *w).collect();
+            }
+        }
+    }
+
+    /// A control map of a power curve on which Francis' shifts alone go round in circles.
+    #[allow(clippy::excessive_precision)]
+    const STALLS: [[f64; 8]; 8] = [
+        [
+            -0.21618050556500495,
+            0.2530918144611393,
+            -0.5992638814267363,
+            -0.4411419276379397,
+            0.4103808481932714,
+            -1.3986191753379724,
+            0.302912082546867,
+            0.09587914100062803,
+        ],
+        [
+            -0.09941733990098796,
+            0.21741123845111002,
+            -0.07038506162738557,
+            1.4748475974754205,
+            -0.8599073660148886,
+            0.43429340413058987,
+            -0.6701694255293624,
+            -0.058500180881776415,
+        ],
+        [
+            1.1351762644852492,
+            -0.6119683949445748,
+            0.599043278219194,
+            0.5676049019586581,
+            0.2796552210771531,
+            -0.9111490160151005,
+            0.42786997002593985,
+            -0.5708724074996695,
+        ],
+        [
+            -0.20864284421921875,
+            0.5338356961402222,
+            -0.30216469632389514,
+            -0.014490459716368803,
+            -0.004454214418312385,
+            0.6669088288100922,
+            0.03820991427950057,
+            -0.08395292179693656,
+        ],
+        [
+            -1.3140739271218298,
+            -0.6216512731939676,
+            1.3586463335386627,
+            0.2989538912939991,
+            -0.4318364727231493,
+            0.5604151246152352,
+            0.03183618587066645,
+            0.3697334977844136,
+        ],
+        [
+            -0.15531616032860565,
+            0.1474319310554036,
+            0.11758757272412627,
+            0.6939794914401864,
+            1.2670053471923375,
+            -0.39482234784036113,
+            -0.4066908095877935,
+            -0.09427606095170692,
+        ],
+        [
+            -0.34272383723222716,
+            -0.12058350165523746,
+            0.44154449537849283,
+            0.45389735009859106,
+            0.6355101734905771,
+            -0.0543864322255974,
+            -0.15004070806688805,
+            -0.15126933260759898,
+        ],
+        [
+            -0.47639759817797733,
+            -0.26176217357946074,
+            -0.26020870677974645,
+            0.13708828418975155,
+            -0.1613220724149513,
+            0.45280873683394024,
+            -0.2857631466589648,
+            -0.3009436281084568,
+        ],
+    ];
+
+    #[test]
+    fn a_matrix_on_which_francis_shifts_stall_converges() {
+        let a = RealMatrix::from_entries(8, 8, |i, j| STALLS[i][j]);
+        let values = a.eigenvalues().unwrap();
+        let (mut power, mut terms) = (a.clone(), values.clone());
+        for _ in 0..8 {
+            let sum = terms.iter().fold(Complex::ZERO, |s, z| s + *z);
+            assert!((sum.re - power.trace()).abs() < 1e-10 && sum.im.abs() < 1e-10);
+            power = power.times(&a);
+            terms = terms.iter().zip(&values).map(|(z, w)| *z * *w).collect();
+        }
+    }
+
+    #[test]
+    fn thousands_of_random_matrices_converge() {
+        let mut rng = ChaCha8Rng::seed_from_u64(11);
+        for n in [3, 4, 8] {
+            for _ in 0..2_000 {
+                let a = RealMatrix::gaussian(n, n, &mut rng);
+                let sum = a
+                    .eigenvalues()
+                    .unwrap()
+                    .iter()
+                    .fold(Complex::ZERO, |s, z| s + *z);
+                assert!((sum.re - a.trace()).abs() < 1e-11 && sum.im.abs() < 1e-11);
             }
         }
     }

@@ -232,6 +232,14 @@ mod tests {
     }
 
     #[test]
+    fn opposite_generators_have_the_opposite_gadget() {
+        let [alpha, _] = su2_basis();
+        let v = dense(&alpha[..1]);
+        let minus = vec![v[0].scaled(-3.0)];
+        assert!((generator_gadget(&v, &minus).unwrap() + 1.0).abs() < 1e-12);
+    }
+
+    #[test]
     fn symmetric_maps_have_no_generators() {
         let one = RealMatrix::identity(3);
         assert!(closure_residual(&[one.clone(), one.clone()]).is_err());
