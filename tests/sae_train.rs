@@ -1,28 +1,17 @@
 //! Training of an autoencoder on a small model: it learns, repeats, stops and starts again.
 
-use holoscope::config::{CorpusSource, DataConfig, SaeConfig, TransformerConfig};
+use holoscope::config::SaeConfig;
 use holoscope::data::Dataset;
 use holoscope::model::{NamesFilter, Transformer};
 use holoscope::progress::{Reporter, Silent, Tick};
 use holoscope::sae::{ActivationBuffer, SparseAutoencoder, train_sae};
 
+#[path = "common/small_model.rs"]
+mod small_model;
+use small_model::small_model;
+
 fn setting() -> (Transformer, Dataset, SaeConfig) {
-    let data_cfg = DataConfig {
-        source: CorpusSource::Embedded,
-        embedded_bytes: 60_000,
-        ..DataConfig::default()
-    };
-    let data = Dataset::load(&data_cfg, &mut Silent).expect("the embedded corpus needs no file");
-    let model_cfg = TransformerConfig {
-        d_model: 16,
-        n_heads: 2,
-        d_mlp: 32,
-        n_ctx: 32,
-        d_vocab: data.tokenizer.n_vocab(),
-        init_std: 0.3,
-        ..TransformerConfig::default()
-    };
-    let model = Transformer::new(&model_cfg).expect("a valid configuration");
+    let (model, data) = small_model();
     let cfg = SaeConfig {
         d_in: 32,
         d_sae: 128,

@@ -1,7 +1,7 @@
 """Where the time of a cell goes, from the trace of a kernel.
 
-    HOLOSCOPE_TRACE=/tmp/trace jupyter execute notebook.ipynb --kernel_name holoscope
-    python benches/kernel/stages.py /tmp/trace
+    HOLOSCOPE_TRACE=$PWD/cells.trace jupyter execute notebook.ipynb --kernel_name holoscope
+    python benches/kernel/stages.py cells.trace
 
 or any other client: every process of the kernel writes to the file that the variable names, if its folder exists.
 Medians in milliseconds over the cells of the trace; the first column is the stage, the second its median, the third its

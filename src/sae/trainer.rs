@@ -5,7 +5,9 @@
 use super::buffer::ActivationBuffer;
 use super::constraint::Constraint;
 use super::history::SaeHistory;
+use super::schedule::{l1_weight, learning_rate, resamples_at};
 use super::standard::StandardSae;
+use super::statistics::{Statistics, first_rows, unscaled};
 use super::step::{StandardParams, StandardStep, StepFigures};
 use super::top_k::TopKSae;
 use crate::config::SaeConfig;
@@ -19,9 +21,6 @@ use std::time::Instant;
 
 /// Inputs whose losses decide where dead features go.
 const RESAMPLE_TOKENS: usize = 8_192;
-/// Rows that estimate the mean, the scale and the variance, and set the first thresholds.
-const STATISTICS_ROWS: usize = 32_768;
-
 /// Trains a standard autoencoder on `model`'s activations over `data.train`.
 ///
 /// The result works on the activations as they are, has unit-norm decoder rows, and depends on
@@ -240,84 +239,6 @@ impl<'c> Run<'c> {
         self.batch.iter_mut().for_each(|v| *v *= scale);
         Ok(())
     }
-}
-
-/// What initialisation and figures need to know about the activations.
-#[derive(Debug, Clone)]
-struct Statistics {
-    /// Factor that brings the mean norm to `sqrt(d_in)`, or 1.
-    scale: f32,
-    /// Mean of the scaled activations, `[d_in]`.
-    mean: Vec<f32>,
-    /// Mean over rows of `|x - mean|^2`, scaled.
-    variance: f64,
-}
-
-impl Statistics {
-    fn of(rows: &[f32], cfg: &SaeConfig) -> Statistics {
-        let d = cfg.d_in;
-        let rows = first_rows(rows, d);
-        let n = (rows.len() / d) as f64;
-        let mut mean = vec![0f64; d];
-        let (mut norms, mut squares) = (0f64, 0f64);
-        for row in rows.chunks_exact(d) {
-            let square: f64 = row.iter().map(|&v| f64::from(v).powi(2)).sum();
-            squares += square;
-            norms += square.sqrt();
-            for (m, &v) in mean.iter_mut().zip(row) {
-                *m += f64::from(v);
-            }
-        }
-        mean.iter_mut().for_each(|m| *m /= n);
-        let mean_norm = norms / n;
-        // Activations that are all zero have no norm to bring anywhere.
-        let scales = cfg.normalize_activations && mean_norm > 0.0;
-        let scale = if scales {
-            (d as f64).sqrt() / mean_norm
-        } else {
-            1.0
-        };
-        let of_mean: f64 = mean.iter().map(|m| m * m).sum();
-        Statistics {
-            scale: scale as f32,
-            mean: mean.into_iter().map(|m| (m * scale) as f32).collect(),
-            variance: (squares / n - of_mean) * scale * scale,
-        }
-    }
-}
-
-/// The same function of unscaled activations: `relu` lets the scale move into the acts.
-fn unscaled(mut params: StandardParams, scale: f32) -> StandardParams {
-    for b in params.b_enc.iter_mut().chain(&mut params.b_dec) {
-        *b /= scale;
-    }
-    params
-}
-
-fn first_rows(rows: &[f32], d_in: usize) -> &[f32] {
-    &rows[..rows.len().min(STATISTICS_ROWS * d_in)]
-}
-
-/// Linear warm-up, then constant, then linear to 0 over the last `decay_frac` of the steps.
-fn learning_rate(cfg: &SaeConfig, t: usize) -> f64 {
-    let warm = t as f64 / cfg.warmup_steps.max(1) as f64;
-    let decay_steps = (cfg.decay_frac * cfg.steps as f64).max(1.0);
-    let left = (cfg.steps - t + 1) as f64 / decay_steps;
-    cfg.lr * warm.min(left).min(1.0)
-}
-
-/// Linear warm-up; TopK is sparse without.
-fn l1_weight(cfg: &SaeConfig, t: usize) -> f64 {
-    if cfg.top_k.is_some() {
-        return 0.0;
-    }
-    cfg.l1_coeff * (t as f64 / cfg.l1_warmup_steps.max(1) as f64).min(1.0)
-}
-
-fn resamples_at(cfg: &SaeConfig, t: usize) -> bool {
-    cfg.resample_every > 0
-        && t.is_multiple_of(cfg.resample_every)
-        && t as f64 <= cfg.resample_until_frac * cfg.steps as f64
 }
 
 /// Appends this step's figures, in the model's units.

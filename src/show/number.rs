@@ -224,6 +224,50 @@ pub(super) fn wrap(text: &str, font_px: f64, width: f64) -> Vec<String> {
     lines
 }
 
+/// Decimals that give the largest number of a column four significant digits, fewer
+/// when its numbers need fewer.
+pub(super) fn decimals(numbers: &[Option<f64>]) -> usize {
+    let largest = numbers
+        .iter()
+        .flatten()
+        .filter(|v| v.is_finite())
+        .fold(0.0, |largest: f64, v| largest.max(v.abs()));
+    if largest == 0.0 {
+        return 0;
+    }
+    let most = (3 - largest.log10().floor() as i32).clamp(0, 4) as usize;
+    // Zeros at the end of every number say nothing.
+    let ends_in_zero = |d: usize| {
+        let mut finite = numbers.iter().flatten().filter(|v| v.is_finite());
+        finite.all(|v| format!("{v:.d$}").ends_with('0'))
+    };
+    (2..=most)
+        .rev()
+        .find(|d| !ends_in_zero(*d))
+        .unwrap_or(most.min(1))
+}
+
+/// A number with its column's decimals, or on its own when those would lose it.
+pub(super) fn float(value: f64, decimals: usize) -> String {
+    let fixed = format!("{value:.decimals$}");
+    let lost = value != 0.0 && trim_zeros(&fixed).trim_start_matches('-') == "0";
+    if !value.is_finite() || lost || value.abs() >= 1e7 {
+        return format_number(value);
+    }
+    if value.fract() == 0.0 && decimals == 0 {
+        return format!("{value:.0}");
+    }
+    fixed
+}
+
+/// A negative number with a real minus sign, which is as wide as a digit; an exponent keeps its own.
+pub(super) fn leading_minus(text: String) -> String {
+    match text.strip_prefix('-') {
+        Some(size) => format!("−{size}"),
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,5 +331,25 @@ mod tests {
     fn text_wraps_at_spaces() {
         assert_eq!(wrap("aaa bbb ccc", 10.0, 45.0), ["aaa bbb", "ccc"]);
         assert!(wrap("", 10.0, 40.0).is_empty());
+    }
+
+    #[test]
+    fn numbers_of_a_column_are_formatted_alike_and_small_ones_are_not_lost() {
+        let column = [Some(12.5), Some(0.25), Some(1e-7), None];
+        let decimals = decimals(&column);
+        let texts: Vec<String> = column
+            .iter()
+            .flatten()
+            .map(|v| float(*v, decimals))
+            .collect();
+        assert_eq!(texts, ["12.50", "0.25", "1e-7"]);
+    }
+
+    #[test]
+    fn a_column_has_no_more_decimals_than_its_numbers_need() {
+        assert_eq!(decimals(&[Some(1.5), Some(-2.0)]), 1);
+        assert_eq!(decimals(&[Some(3.0), None, Some(f64::NAN)]), 1);
+        assert_eq!(decimals(&[Some(1.0 / 3.0)]), 4);
+        assert_eq!(decimals(&[Some(12_345.6)]), 0);
     }
 }

@@ -1,12 +1,14 @@
 //! What the tests of dictionaries share: a small model of the embedded corpus and short trainings.
 
-use holoscope::config::{
-    CorpusSource, DataConfig, DictionaryConstraint, SaeConfig, TransformerConfig,
-};
+use holoscope::config::{DictionaryConstraint, SaeConfig};
 use holoscope::data::Dataset;
 use holoscope::model::Transformer;
 use holoscope::progress::Silent;
 use holoscope::sae::{SaeHistory, TopKSae, train_top_k_sae};
+
+#[path = "small_model.rs"]
+mod small_model;
+use small_model::small_model;
 
 /// Active features a token.
 pub const K: usize = 8;
@@ -24,22 +26,7 @@ pub const PENALTIES: [DictionaryConstraint; 3] = [
 pub const TIED: [DictionaryConstraint; 2] = [HOLORAUMY_TIED, DictionaryConstraint::RandomTied];
 
 pub fn setting() -> (Transformer, Dataset, SaeConfig) {
-    let data_cfg = DataConfig {
-        source: CorpusSource::Embedded,
-        embedded_bytes: 60_000,
-        ..DataConfig::default()
-    };
-    let data = Dataset::load(&data_cfg, &mut Silent).expect("the embedded corpus needs no file");
-    let model_cfg = TransformerConfig {
-        d_model: 16,
-        n_heads: 2,
-        d_mlp: 32,
-        n_ctx: 32,
-        d_vocab: data.tokenizer.n_vocab(),
-        init_std: 0.3,
-        ..TransformerConfig::default()
-    };
-    let model = Transformer::new(&model_cfg).expect("a valid configuration");
+    let (model, data) = small_model();
     let cfg = SaeConfig {
         d_in: 32,
         d_sae: 128,
