@@ -36,38 +36,72 @@ pub fn random_dictionary(
     l0: f64,
     seed: u64,
 ) -> Result<StandardSae> {
-    if !(l0 > 0.0 && l0 < d_sae as f64) {
-        return Err(Error::argument(
-            "l0",
-            l0,
-            format!("must lie between 0 and d_sae = {d_sae}"),
-        ));
-    }
+    check_l0(l0, d_sae)?;
+    let rows = centred_rows(model, hook_name, split, d_in, seed)?;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let normals: Vec<f32> = (0..d_sae * d_in)
+        .map(|_| rng.sample(StandardNormal))
+        .collect();
+    let directions = Tensor::from_vec(normals, (d_sae, d_in), model.device())?;
+    fixed_dictionary(&rows, &directions, l0)
+}
+
+/// Activations less their mean, and the mean.
+pub(crate) struct CentredRows {
+    /// `[tokens, d_in]`
+    pub(crate) x_cent: Tensor,
+    /// `[d_in]`
+    pub(crate) mean: Tensor,
+}
+
+/// Activations of 4,096 tokens of `split`, drawn by `seed`.
+pub(crate) fn centred_rows(
+    model: &Transformer,
+    hook_name: &str,
+    split: &TokenSplit,
+    d_in: usize,
+    seed: u64,
+) -> Result<CentredRows> {
     let n_ctx = model.cfg().n_ctx;
     let per_pass = (TOKENS_PER_PASS / n_ctx).max(1);
     let mut batches = Batches::new(split, n_ctx, per_pass, seed);
     let interrupts = Interrupts::listen();
-    let what = "the random dictionary";
     let mut rows = Vec::new();
     while rows.len() * per_pass * n_ctx < TOKENS {
-        interrupts.check(what)?;
+        interrupts.check("a control dictionary")?;
         let tokens = batches.next_batch(model.device())?;
         rows.push(hook_rows(model, hook_name, &tokens, d_in)?);
     }
     let x = Tensor::cat(&rows, 0)?; // [tokens, d_in]
     let mean = x.mean(0)?; // [d_in]
+    Ok(CentredRows {
+        x_cent: x.broadcast_sub(&mean)?,
+        mean,
+    })
+}
 
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let normals: Vec<f32> = (0..d_sae * d_in)
-        .map(|_| rng.sample(StandardNormal))
-        .collect();
-    let w_dec = Tensor::from_vec(normals, (d_sae, d_in), model.device())?;
-    let norms = w_dec.sqr()?.sum_keepdim(1)?.sqrt()?;
-    let w_dec = w_dec.broadcast_div(&norms)?; // [d_sae, d_in]
-    let x_cent = x.broadcast_sub(&mean)?; // [tokens, d_in]
-    let b_enc = biases(&x_cent.matmul(&w_dec.t()?)?, l0)?; // [d_sae]
+pub(crate) fn check_l0(l0: f64, d_sae: usize) -> Result<()> {
+    if l0 > 0.0 && l0 < d_sae as f64 {
+        return Ok(());
+    }
+    let reason = format!("must lie between 0 and d_sae = {d_sae}");
+    Err(Error::argument("l0", l0, reason))
+}
 
-    interrupts.check(what)?;
+/// The autoencoder of given `directions` `[d_sae, d_in]` (of any length but 0), `l0` features active on
+/// a token on average of `rows`; see [`random_dictionary`].
+pub(crate) fn fixed_dictionary(
+    rows: &CentredRows,
+    directions: &Tensor,
+    l0: f64,
+) -> Result<StandardSae> {
+    let (d_sae, d_in) = directions.dims2()?;
+    check_l0(l0, d_sae)?;
+    let interrupts = Interrupts::listen();
+    let norms = directions.sqr()?.sum_keepdim(1)?.sqrt()?;
+    let w_dec = directions.broadcast_div(&norms)?; // [d_sae, d_in]
+    let b_enc = biases(&rows.x_cent.matmul(&w_dec.t()?)?, l0)?; // [d_sae]
+    interrupts.check("a control dictionary")?;
 
     let w_dec = w_dec.flatten_all()?.to_vec1()?;
     let mut params = StandardParams {
@@ -79,9 +113,9 @@ pub fn random_dictionary(
         // The gain is fitted on centred inputs.
         b_dec: vec![0.0; d_in],
     };
-    scale_encoder(&mut params, &x_cent.flatten_all()?.to_vec1()?, None)?;
-    params.b_dec = mean.to_vec1()?;
-    StandardSae::from_params(params, model.device())
+    scale_encoder(&mut params, &rows.x_cent.flatten_all()?.to_vec1()?, None)?;
+    params.b_dec = rows.mean.to_vec1()?;
+    StandardSae::from_params(params, directions.device())
 }
 
 /// Biases that leave each feature active on a share `l0 / d_sae` of the tokens, `[d_sae]`, from

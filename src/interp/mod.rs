@@ -23,6 +23,7 @@ pub use bimodality::{Bimodality, NormalComponent, bimodality};
 pub use comparison::{DictionaryComparison, DictionaryFigures, compare_dictionaries};
 pub use contingency::Contingency;
 pub use control::random_dictionary;
+pub(crate) use control::{centred_rows, check_l0, fixed_dictionary};
 pub use dip::{dip, dip_p_value};
 pub use factor_recovery::{FactorRecovery, RecoveredFactor, factor_recovery};
 pub use feature_summary::{FeatureSummary, TokenExample};

@@ -3,7 +3,7 @@
 //! Source: ours.
 
 use super::statistics::{derived_seed, mean_and_sd};
-use super::{Family, Interval, Null, Statistic, Tail};
+use super::{Family, Interval, Null, NullSampler, Statistic, Tail};
 use super::{bootstrap_interval, effect_size, permutation_p, q_values};
 use crate::error::{Error, Result};
 use crate::show::{MimeBundle, Show, Table, display, format_number};
@@ -59,12 +59,16 @@ impl AnalogyTest {
             .par_iter()
             .map(|f| statistic.of(f))
             .collect::<Result<Vec<f64>>>()?;
+        let samplers = families
+            .par_iter()
+            .map(|f| null.sampler(f))
+            .collect::<Result<Vec<NullSampler>>>()?;
         let control_mean = |draw: usize| -> Result<f64> {
-            let of = |(i, family): (usize, &Family)| {
+            let of = |(i, sampler): (usize, &NullSampler)| {
                 let seed = derived_seed(derived_seed(seed, draw as u64), i as u64);
-                statistic.of(&null.draw(family, seed)?)
+                statistic.of(&sampler.draw(seed)?)
             };
-            let values = families
+            let values = samplers
                 .iter()
                 .enumerate()
                 .map(of)

@@ -3,6 +3,7 @@
 //! Spherical k-means: `max sum of cos(row, its centre)`. Source: Dhillon and Modha 2001.
 
 use super::family::unit_columns;
+use super::matrix::dot;
 use super::{RealMatrix, best_assignment};
 use crate::error::{Error, Result};
 use rand::seq::SliceRandom;
@@ -84,7 +85,7 @@ fn start(unit: &RealMatrix, n_clusters: usize, rng: &mut ChaCha8Rng) -> RealMatr
     while chosen.len() < n_clusters {
         let last = unit.row(chosen[chosen.len() - 1]);
         for (i, d) in distance.iter_mut().enumerate() {
-            let cosine: f64 = unit.row(i).iter().zip(last).map(|(x, y)| x * y).sum();
+            let cosine = dot(unit.row(i), last);
             *d = d.min((1.0 - cosine).max(0.0));
         }
         for &c in &chosen {

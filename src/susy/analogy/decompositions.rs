@@ -1,8 +1,9 @@
-//! Singular values, polar factors, random rotations.
-//! `A = X S Y^T`; polar factor `X Y^T`, the nearest isometry. One-sided Jacobi: pairs of columns are
-//! turned until all are orthogonal. Source: Golub and Van Loan, Matrix Computations, 8.6.3.
+//! Singular values, polar factors, bases of ranges, random rotations.
+//! `A = Q R`, `R^T = Y S W^T` by one-sided Jacobi (pairs of columns are turned until all are orthogonal),
+//! so `A = (Q W) S Y^T`; polar factor `Q W Y^T`. Source: Golub and Van Loan, Matrix Computations, 5.2 and 8.6.3.
 
 use super::RealMatrix;
+use super::matrix::dot;
 use crate::error::{Error, Result};
 use rand::Rng;
 use rand_distr::StandardNormal;
@@ -11,6 +12,8 @@ use rand_distr::StandardNormal;
 const SWEEPS: usize = 60;
 /// Columns count as orthogonal below this cosine.
 const ORTHOGONAL: f64 = 1e-14;
+/// A column counts as dependent on others when this share of it, or less, is left beside them.
+const DEPENDENT: f64 = 1e-14;
 /// Singular values below this, relative to the largest, count as zero.
 pub(super) const RANK_TOLERANCE: f64 = 1e-10;
 
@@ -26,8 +29,7 @@ pub struct SingularValues {
 }
 
 impl RealMatrix {
-    /// The singular value decomposition; vectors of singular values that are zero are zero on the
-    /// longer side.
+    /// The singular value decomposition; vectors of singular values that are zero are zero.
     pub fn singular_values(&self) -> SingularValues {
         if self.n_rows() < self.n_columns() {
             let SingularValues {
@@ -42,7 +44,9 @@ impl RealMatrix {
             };
         }
         let n = self.n_columns();
-        let (columns, right) = orthogonalised(columns_of(self), n);
+        // Jacobi on R^T: n x n instead of rows x n, and nearly diagonal already.
+        let (basis, r) = triangular(columns_of(self));
+        let (columns, turns) = orthogonalised(columns_of(&r.transpose()), n);
         let norms: Vec<f64> = columns.iter().map(|c| dot(c, c).sqrt()).collect();
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by(|&a, &b| norms[b].total_cmp(&norms[a]));
@@ -54,11 +58,24 @@ impl RealMatrix {
                 0.0
             }
         };
+        let turns = RealMatrix::from_entries(n, n, |i, j| turns[order[j]][i]);
         SingularValues {
-            left: RealMatrix::from_entries(self.n_rows(), n, unit),
+            left: from_columns(&basis, self.n_rows()).times(&turns),
             values: order.iter().map(|&j| norms[j]).collect(),
-            right: RealMatrix::from_entries(n, n, |i, j| right[order[j]][i]),
+            right: RealMatrix::from_entries(n, n, unit),
         }
+    }
+
+    /// An orthonormal basis of the range, as columns, of a matrix of full column rank.
+    ///
+    /// # Errors
+    /// Columns that are dependent (to 1e-10 of the largest), or more columns than rows.
+    pub(super) fn range_basis(&self) -> Result<RealMatrix> {
+        let (basis, r) = triangular(columns_of(self));
+        let mut sizes: Vec<f64> = (0..self.n_columns()).map(|i| r.entry(i, i)).collect();
+        sizes.sort_by(|a, b| b.total_cmp(a));
+        require_full_rank(&sizes)?;
+        Ok(from_columns(&basis, self.n_rows()))
     }
 
     /// The nearest isometry `X Y^T`: of orthonormal columns if there are at least as many rows
@@ -82,28 +99,14 @@ impl RealMatrix {
     }
 
     /// A random matrix of orthonormal columns (rows, if there are fewer rows), distributed by
-    /// Haar's measure: Gram and Schmidt's orthogonalisation of Gaussian columns (each cleaned
-    /// twice), which commutes with rotations, so that no rotation changes the law of the result.
+    /// Haar's measure: Gram and Schmidt's orthogonalisation of Gaussian columns, which commutes with rotations, so that no rotation changes the law of the result.
     pub fn haar(n_rows: usize, n_columns: usize, rng: &mut impl Rng) -> RealMatrix {
         if n_rows < n_columns {
             return RealMatrix::haar(n_columns, n_rows, rng).transpose();
         }
-        let mut columns = columns_of(&RealMatrix::gaussian(n_rows, n_columns, rng));
-        for j in 0..n_columns {
-            let (done, rest) = columns.split_at_mut(j);
-            for _ in 0..2 {
-                for unit in done.iter() {
-                    let along = dot(unit, &rest[0]);
-                    for (x, u) in rest[0].iter_mut().zip(unit) {
-                        *x -= along * u;
-                    }
-                }
-            }
-            // Gaussian columns are dependent with probability 0.
-            let norm = dot(&rest[0], &rest[0]).sqrt();
-            rest[0].iter_mut().for_each(|x| *x /= norm);
-        }
-        RealMatrix::from_entries(n_rows, n_columns, |i, j| columns[j][i])
+        // Gaussian columns are dependent with probability 0.
+        let gaussian = RealMatrix::gaussian(n_rows, n_columns, rng);
+        from_columns(&triangular(columns_of(&gaussian)).0, n_rows)
     }
 }
 
@@ -127,8 +130,35 @@ fn columns_of(a: &RealMatrix) -> Vec<Vec<f64>> {
         .collect()
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
+fn from_columns(columns: &[Vec<f64>], n_rows: usize) -> RealMatrix {
+    RealMatrix::from_entries(n_rows, columns.len(), |i, j| columns[j][i])
+}
+
+/// `A = Q R`: the columns of Q, and R, by Gram and Schmidt, each column cleaned twice. A column that
+/// depends on those before it (to rounding) gives a column of zeros in Q and a zero in R.
+fn triangular(mut columns: Vec<Vec<f64>>) -> (Vec<Vec<f64>>, RealMatrix) {
+    let n = columns.len();
+    let mut r = RealMatrix::zeros(n, n);
+    for j in 0..n {
+        let (done, rest) = columns.split_at_mut(j);
+        let column = &mut rest[0];
+        let size = dot(column, column).sqrt();
+        for _ in 0..2 {
+            for (i, unit) in done.iter().enumerate() {
+                let along = dot(unit, column);
+                r.set(i, j, r.entry(i, j) + along);
+                for (x, u) in column.iter_mut().zip(unit) {
+                    *x -= along * u;
+                }
+            }
+        }
+        let norm = dot(column, column).sqrt();
+        let left = if norm > DEPENDENT * size { norm } else { 0.0 };
+        let factor = if left > 0.0 { 1.0 / left } else { 0.0 };
+        column.iter_mut().for_each(|x| *x *= factor);
+        r.set(j, j, left);
+    }
+    (columns, r)
 }
 
 /// The columns turned until they are orthogonal, and the same turns of the identity, by columns.
@@ -136,12 +166,15 @@ fn orthogonalised(mut columns: Vec<Vec<f64>>, n: usize) -> (Vec<Vec<f64>>, Vec<V
     let mut right = columns_of(&RealMatrix::identity(n));
     for _ in 0..SWEEPS {
         let mut turned = false;
+        // Squared lengths follow the turns within a sweep, and are taken anew with each.
+        let mut size: Vec<f64> = columns.iter().map(|c| dot(c, c)).collect();
         for p in 0..n {
             for q in p + 1..n {
-                let alpha = dot(&columns[p], &columns[p]);
-                let beta = dot(&columns[q], &columns[q]);
+                let (alpha, beta) = (size[p], size[q]);
                 let gamma = dot(&columns[p], &columns[q]);
-                if gamma == 0.0 || gamma.abs() <= ORTHOGONAL * (alpha * beta).sqrt() {
+                // A length that rounding took below 0 is that of a zero column.
+                let bound = ORTHOGONAL * (alpha * beta).max(0.0).sqrt();
+                if gamma == 0.0 || gamma.abs() <= bound {
                     continue;
                 }
                 turned = true;
@@ -150,6 +183,7 @@ fn orthogonalised(mut columns: Vec<Vec<f64>>, n: usize) -> (Vec<Vec<f64>>, Vec<V
                 let c = 1.0 / t.hypot(1.0);
                 turn(&mut columns, p, q, c, c * t);
                 turn(&mut right, p, q, c, c * t);
+                (size[p], size[q]) = (alpha - t * gamma, beta + t * gamma);
             }
         }
         if !turned {

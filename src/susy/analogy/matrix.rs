@@ -246,8 +246,7 @@ impl RealMatrix {
     /// `sum over i, j of A_ij B_ij`, the Frobenius product of matrices of one shape.
     pub(super) fn dot(&self, other: &Self) -> f64 {
         assert_eq!(self.shape(), other.shape(), "shapes of a product");
-        let pairs = self.entries.iter().zip(&other.entries);
-        pairs.map(|(x, y)| x * y).sum()
+        dot(&self.entries, &other.entries)
     }
 
     /// The Frobenius norm, squared.
@@ -287,6 +286,20 @@ impl RealMatrix {
         let expected = [self.n_rows, self.n_rows];
         Err(Error::shape(name, expected, self.shape()))
     }
+}
+
+/// `sum of a_i b_i`, in eight sums side by side, which vector instructions can hold; one sum would have
+/// to wait for itself at every term.
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut sums = [0.0; 8];
+    for (x, y) in a.iter().zip(b) {
+        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *sum += x * y;
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest).map(|(x, y)| x * y);
+    sums.iter().sum::<f64>() + rest.sum::<f64>()
 }
 
 #[cfg(test)]

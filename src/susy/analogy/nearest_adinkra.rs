@@ -118,25 +118,17 @@ impl Family {
         let u = self.directions(side)?;
         let (axes, classes) = holoraumy_codes()?;
         let orders = permutations(4);
-        // For each pair of colours and each pair of orders: tr(axis^T P^T C P'), by axis.
-        let tables: Vec<Vec<f64>> = PAIRS
-            .iter()
-            .map(|&(i, j)| pair_table(&u[i].transpose().times(&u[j]), axes, &orders))
-            .collect();
+        let tables = PAIRS.map(|(i, j)| pair_tables(&u[i].transpose().times(&u[j]), axes, &orders));
         let mut best = (0, f64::NEG_INFINITY);
-        let n = orders.len();
-        for code in 0..n * n * n {
-            let p = [0, code / (n * n), code / n % n, code % n];
-            let mut along = [[0.0; 6]; 6];
-            for (pair, &(i, j)) in PAIRS.iter().enumerate() {
-                let at = (p[i] * n + p[j]) * axes.len();
-                along[pair].copy_from_slice(&tables[pair][at..at + axes.len()]);
-            }
-            for (index, signs) in classes {
-                let value: f64 = (0..6).map(|c| signs[c].1 * along[c][signs[c].0]).sum();
-                if value > best.1 {
-                    best = (*index, value);
-                }
+        for (index, signs) in classes {
+            // By order of the first and of the second colour of each pair.
+            let of: [&PairTable; 6] = [0, 1, 2, 3, 4, 5].map(|c| {
+                let (axis, sign) = signs[c];
+                &tables[c][2 * axis + usize::from(sign < 0.0)]
+            });
+            let value = best_orders(of);
+            if value > best.1 {
+                best = (*index, value);
             }
         }
         Ok(NearestAdinkra {
@@ -154,6 +146,9 @@ impl Family {
         Err(Error::shape("family (N, d, k)", expected, found))
     }
 }
+
+/// Orders of four features.
+const ORDERS: usize = 24;
 
 const PAIRS: [(usize, usize); 6] = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)];
 
@@ -189,16 +184,43 @@ fn holoraumy_codes() -> Result<&'static (Vec<SignedPermutation>, Vec<Class>)> {
     Ok(CODES.get_or_init(|| (axes, classes)))
 }
 
-/// `tr(axis^T P^T C P')`, by order P, order P' and axis.
-fn pair_table(c: &RealMatrix, axes: &[SignedPermutation], orders: &[Vec<usize>]) -> Vec<f64> {
-    let mut table = Vec::with_capacity(orders.len() * orders.len() * axes.len());
-    for p in orders {
-        for q in orders {
+/// `sign tr(axis^T P^T C P')` of one pair of colours, by the order P and the order P'.
+type PairTable = [[f64; ORDERS]; ORDERS];
+
+/// For each axis the table with the sign plus, then that with the sign minus.
+fn pair_tables(
+    c: &RealMatrix,
+    axes: &[SignedPermutation],
+    orders: &[Vec<usize>],
+) -> Vec<PairTable> {
+    let mut tables = vec![[[0.0; ORDERS]; ORDERS]; 2 * axes.len()];
+    for (a, p) in orders.iter().enumerate() {
+        for (b, q) in orders.iter().enumerate() {
             let turned = RealMatrix::from_entries(4, 4, |i, j| c.entry(p[i], q[j]));
-            table.extend(traces(axes, &turned));
+            for (axis, value) in traces(axes, &turned).into_iter().enumerate() {
+                tables[2 * axis][a][b] = value;
+                tables[2 * axis + 1][a][b] = -value;
+            }
         }
     }
-    table
+    tables
+}
+
+/// The largest sum of the six pairs' entries over the orders of three colours; the first colour keeps
+/// its own. The innermost loop runs over the last colour's orders, side by side in memory.
+fn best_orders([t01, t02, t03, t12, t13, t23]: [&PairTable; 6]) -> f64 {
+    let mut best = [f64::NEG_INFINITY; ORDERS];
+    for p in 0..ORDERS {
+        for q in 0..ORDERS {
+            let known = t01[0][p] + t02[0][q] + t12[p][q];
+            let rows = t03[0].iter().zip(&t13[p]).zip(&t23[q]);
+            for (best, ((a, b), c)) in best.iter_mut().zip(rows) {
+                let value = known + a + b + c;
+                *best = if value > *best { value } else { *best };
+            }
+        }
+    }
+    best.into_iter().fold(f64::NEG_INFINITY, f64::max)
 }
 
 #[cfg(test)]

@@ -26,109 +26,146 @@ pub enum Null {
 }
 
 impl Null {
-    /// A control for `family`, from `seed`.
+    /// A control for `family`, from `seed`. For many controls of one family see [`Null::sampler`].
+    ///
+    /// # Errors
+    /// Those of [`Null::sampler`].
+    pub fn draw(self, family: &Family, seed: u64) -> Result<Family> {
+        self.sampler(family)?.draw(seed)
+    }
+
+    /// What draws controls for `family`: all that every draw needs of it is decomposed once.
     ///
     /// # Errors
     /// Maps without full rank, for [`Null::Haar`] where M counts.
-    pub fn draw(self, family: &Family, seed: u64) -> Result<Family> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        // Families with R = L^T stay such.
-        let transposes = family
-            .r
-            .iter()
-            .zip(&family.l)
-            .all(|(r, l)| *r == l.transpose());
-        let (l, r): (Vec<RealMatrix>, Vec<RealMatrix>) = match self {
-            Null::Gaussian => {
-                let mut draw = |w: &RealMatrix| gaussian_like(w, &mut rng);
-                let pairs = family.l.iter().zip(&family.r);
-                pairs.map(|(l, r)| (draw(l), draw(r))).unzip()
+    pub fn sampler(self, family: &Family) -> Result<NullSampler> {
+        let pairs = || family.l.iter().zip(&family.r);
+        let colours: Vec<Colour> = match (self, family.gauge) {
+            (Null::Gaussian, _) => pairs().map(gaussian).collect(),
+            // Turning each side of an MLP on its own redraws both bases of M and keeps the hidden units.
+            (Null::Rotated, _) | (Null::Haar, Gauge::HiddenUnits { .. }) => {
+                pairs().map(|(l, r)| Colour::turned(l, r)).collect()
             }
-            Null::Haar => haar(family, &mut rng)?,
-            Null::Rotated => {
-                let pairs = family.l.iter().zip(&family.r);
-                pairs.map(|(l, r)| turned(l, r, &mut rng)).unzip()
+            (Null::Haar, Gauge::PerColour) => pairs()
+                .map(|(l, r)| Ok(Colour::Map(roots(&map_values(l, &r.transpose())?))))
+                .collect::<Result<_>>()?,
+            // One map for the pair, whose sides are the two factors.
+            (Null::Haar, Gauge::Contragredient) => {
+                vec![Colour::Map(roots(&map_values(&family.l[0], &family.l[1])?))]
             }
+            (Null::Haar, _) => pairs()
+                .map(|(l, r)| Colour::Spectra([l, r].map(|w| w.singular_values().values)))
+                .collect(),
         };
-        let r = if transposes {
-            l.iter().map(RealMatrix::transpose).collect()
-        } else {
-            r
-        };
-        Family::new(
-            &format!("{} ({self:?} control)", family.name),
-            l,
-            r,
-            family.gauge,
-        )
+        Ok(NullSampler {
+            name: format!("{} ({self:?} control)", family.name),
+            shape: [family.d(), family.k()],
+            gauge: family.gauge,
+            // Families with R = L^T stay such.
+            transposes: pairs().all(|(l, r)| *r == l.transpose()),
+            colours,
+        })
     }
 }
 
-fn gaussian_like(w: &RealMatrix, rng: &mut ChaCha8Rng) -> RealMatrix {
-    let [rows, columns] = w.shape();
-    let sd = (w.norm_sqr() / (rows * columns) as f64).sqrt();
-    RealMatrix::gaussian(rows, columns, rng).scaled(sd)
+/// Draws controls of one family; made by [`Null::sampler`].
+#[derive(Debug, Clone)]
+pub struct NullSampler {
+    name: String,
+    /// d, k.
+    shape: [usize; 2],
+    gauge: Gauge,
+    transposes: bool,
+    colours: Vec<Colour>,
 }
 
-/// `O L` and `R O^T` with one random O of O(d).
-///
-/// Only what O does to the span of L and R matters: for `[L, R^T] = X S Y^T`, with fewer columns than
-/// rows, O X is a random isometry by Haar's measure, much smaller than O.
-fn turned(l: &RealMatrix, r: &RealMatrix, rng: &mut ChaCha8Rng) -> (RealMatrix, RealMatrix) {
-    let [d, k] = l.shape();
-    if 2 * k >= d {
-        let o = RealMatrix::haar(d, d, rng);
-        return (o.times(l), r.times(&o.transpose()));
-    }
-    let both = RealMatrix::from_entries(d, 2 * k, |i, j| {
-        if j < k {
-            l.entry(i, j)
-        } else {
-            r.entry(j - k, i)
+/// What is kept of a colour.
+#[derive(Debug, Clone)]
+enum Colour {
+    /// Standard deviations of the entries of L and R.
+    Gaussian([f64; 2]),
+    /// Roots of the singular values of M.
+    Map(Vec<f64>),
+    /// Singular values of L and of R.
+    Spectra([Vec<f64>; 2]),
+    /// `S Y^T` of `[L, R^T] = X S Y^T`: with fewer columns than rows, O X is a random isometry by Haar's
+    /// measure, much smaller than O.
+    Core(RealMatrix),
+    /// L and R^T side by side, to be turned by O itself.
+    Sides(RealMatrix),
+}
+
+impl Colour {
+    fn turned(l: &RealMatrix, r: &RealMatrix) -> Colour {
+        let [d, k] = l.shape();
+        let both = RealMatrix::from_entries(d, 2 * k, |i, j| {
+            if j < k {
+                l.entry(i, j)
+            } else {
+                r.entry(j - k, i)
+            }
+        });
+        if 2 * k >= d {
+            return Colour::Sides(both);
         }
-    });
-    let SingularValues { values, right, .. } = both.singular_values();
-    let isometry = RealMatrix::haar(d, 2 * k, rng);
-    let both = isometry.scaled_columns(&values).times(&right.transpose());
+        let SingularValues { values, right, .. } = both.singular_values();
+        Colour::Core(right.scaled_columns(&values).transpose())
+    }
+
+    /// L and R of a control.
+    fn draw(&self, [d, k]: [usize; 2], rng: &mut ChaCha8Rng) -> (RealMatrix, RealMatrix) {
+        match self {
+            Colour::Gaussian([l, r]) => {
+                let l = RealMatrix::gaussian(d, k, rng).scaled(*l);
+                (l, RealMatrix::gaussian(k, d, rng).scaled(*r))
+            }
+            Colour::Map(roots) => {
+                let [x, y] = [0, 1].map(|_| RealMatrix::haar(d, k, rng).scaled_columns(roots));
+                (x, y.transpose())
+            }
+            Colour::Spectra([l, r]) => {
+                let mut redraw = |rows, columns, values: &[f64]| {
+                    let [x, y] = [rows, columns].map(|n| RealMatrix::haar(n, values.len(), rng));
+                    x.scaled_columns(values).times(&y.transpose())
+                };
+                (redraw(d, k, l), redraw(k, d, r))
+            }
+            Colour::Core(core) => sides(&RealMatrix::haar(d, 2 * k, rng).times(core)),
+            Colour::Sides(both) => sides(&RealMatrix::haar(d, d, rng).times(both)),
+        }
+    }
+}
+
+impl NullSampler {
+    /// The control from `seed`: the same as [`Null::draw`]'s.
+    ///
+    /// # Errors
+    /// None for a family that [`Family::new`] accepts.
+    pub fn draw(&self, seed: u64) -> Result<Family> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let drawn = self.colours.iter().map(|c| c.draw(self.shape, &mut rng));
+        let (mut l, mut r): (Vec<RealMatrix>, Vec<RealMatrix>) = drawn.unzip();
+        if let (Gauge::Contragredient, [Colour::Map(_)]) = (self.gauge, self.colours.as_slice()) {
+            l.extend(r.iter().map(RealMatrix::transpose));
+        }
+        if self.transposes {
+            r = l.iter().map(RealMatrix::transpose).collect();
+        }
+        Family::new(&self.name, l, r, self.gauge)
+    }
+}
+
+fn gaussian((l, r): (&RealMatrix, &RealMatrix)) -> Colour {
+    let sd = |w: &RealMatrix| (w.norm_sqr() / w.entries().len() as f64).sqrt();
+    Colour::Gaussian([sd(l), sd(r)])
+}
+
+/// L and R of `[L, R^T]`.
+fn sides(both: &RealMatrix) -> (RealMatrix, RealMatrix) {
+    let k = both.n_columns() / 2;
     let order: Vec<usize> = (0..2 * k).collect();
     let [l, r] = [&order[..k], &order[k..]].map(|columns| both.permuted_columns(columns));
     (l, r.transpose())
-}
-
-type Maps = (Vec<RealMatrix>, Vec<RealMatrix>);
-
-fn haar(family: &Family, rng: &mut ChaCha8Rng) -> Result<Maps> {
-    let (d, k) = (family.d(), family.k());
-    match family.gauge {
-        Gauge::PerColour => {
-            let mut pairs = Vec::new();
-            for (l, r) in family.l.iter().zip(&family.r) {
-                let root = roots(&map_values(l, &r.transpose())?);
-                let [x, y] = [0, 1].map(|_| RealMatrix::haar(d, k, rng).scaled_columns(&root));
-                pairs.push((x, y.transpose()));
-            }
-            Ok(pairs.into_iter().unzip())
-        }
-        // Turning each side on its own redraws both bases of M and keeps the hidden units.
-        Gauge::HiddenUnits { .. } => {
-            let pairs = family.l.iter().zip(&family.r);
-            Ok(pairs.map(|(l, r)| turned(l, r, rng)).unzip())
-        }
-        Gauge::Contragredient => {
-            let root = roots(&map_values(&family.l[0], &family.l[1])?);
-            let l = [0, 1].map(|_| RealMatrix::haar(d, k, rng).scaled_columns(&root));
-            Ok((l.to_vec(), l.iter().map(RealMatrix::transpose).collect()))
-        }
-        _ => {
-            let mut redraw = |w: &RealMatrix| {
-                let values = w.singular_values().values;
-                let [x, y] = w.shape().map(|n| RealMatrix::haar(n, values.len(), rng));
-                x.scaled_columns(&values).times(&y.transpose())
-            };
-            let pairs = family.l.iter().zip(&family.r);
-            Ok(pairs.map(|(l, r)| (redraw(l), redraw(r))).unzip())
-        }
-    }
 }
 
 /// The k largest singular values of `a b^T`, from the small matrix between the bases of a and b.

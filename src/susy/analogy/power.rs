@@ -203,12 +203,9 @@ fn trial(
         None => statistic.of(f),
     };
     let observed = of(family)?;
+    let sampler = statistic.control().sampler(family)?;
     let controls = (0..design.n_null as u64)
-        .map(|i| {
-            of(&statistic
-                .control()
-                .draw(family, derived_seed(seed, 1000 + i))?)
-        })
+        .map(|i| of(&sampler.draw(derived_seed(seed, 1000 + i))?))
         .collect::<Result<Vec<f64>>>()?;
     let p = permutation_p(observed, &controls, statistic.predicted())?;
     Ok(Trial {

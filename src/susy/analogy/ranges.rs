@@ -85,7 +85,15 @@ impl Family {
             ));
         }
         self.require_pairs()?;
-        let u = self.directions(side)?;
+        // The distance sees ranges only, so that any basis does as well as the polar factor.
+        let u: Result<Vec<RealMatrix>> = match side {
+            Side::Read => self.l().iter().map(RealMatrix::range_basis).collect(),
+            Side::Write => {
+                let columns = self.r().iter().map(RealMatrix::transpose);
+                columns.map(|r| r.range_basis()).collect()
+            }
+        };
+        let u = u?;
         let (mut sum, mut pairs) = (0.0, 0.0);
         for (i, a) in u.iter().enumerate() {
             for b in &u[i + 1..] {
