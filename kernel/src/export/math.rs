@@ -96,9 +96,19 @@ fn write_mathml(latex: &str, display: bool) -> Result<String, String> {
             .replace("><<", ">&lt;<")
             .replace("><\u{338}", ">&lt;\u{338}");
         // It writes \mu as the micro sign, which browsers leave upright.
-        Ok(html.replace('\u{b5}', "\u{3bc}"))
+        Ok(space_before_scripts(&html).replace('\u{b5}', "\u{3bc}"))
     })
     .unwrap_or_else(|_| Err("the formula could not be read".to_owned()))
+}
+
+/// The space before a function name moved out of its script: pulldown-latex writes that of `a\sin^2`
+/// as the first child of `msup`, which then has three and is drawn as an error.
+fn space_before_scripts(html: &str) -> String {
+    const SPACE: &str = "<mspace width=\"0.1667em\" />";
+    let tags = ["msup", "msub", "msubsup", "mover", "munder", "munderover"];
+    tags.iter().fold(html.to_owned(), |html, tag| {
+        html.replace(&format!("<{tag}>{SPACE}"), &format!("{SPACE}<{tag}>"))
+    })
 }
 
 /// The part of an error that says what is wrong; the rest repeats the source.

@@ -106,6 +106,20 @@ fn the_fields_notation_is_understood() {
 }
 
 #[test]
+fn a_function_name_with_an_exponent_has_no_space_inside_its_script() {
+    for latex in [
+        r"a \sin^2 x",
+        r"2\log_2 x",
+        r"(1)\lim_{n}^{m} a_n",
+        r"a \cos^2_i",
+    ] {
+        let html = markdown(&format!("${latex}$"));
+        let (before, _) = html.split_once("<mspace").unwrap();
+        assert!(!before.contains("<ms") && !before.contains("<mu"), "{html}");
+    }
+}
+
+#[test]
 fn a_display_breaks_at_bare_double_backslashes() {
     let broken = markdown("$$a \\\\ \\{ b \\}$$");
     assert!(broken.contains("<mtr>"), "{broken}");
