@@ -15,7 +15,7 @@ import statistics
 
 STAGES = [
     ("evcxr before cargo: parsing, types by rust-analyzer", "cell", "cargo"),
-    ("cargo, before it calls rustc", "cargo", "wrapper"),
+    ("cargo, or our program in its place, before rustc's turn", "cargo", "wrapper"),
     ("rustc, its linker and our wrapper around it", "wrapper", "compiled"),
     ("cargo's end, evcxr's renaming of the object, the fork before a cell", "compiled", "load"),
     ("loading the object", "load", "call"),
@@ -55,7 +55,7 @@ def cells(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("trace", help="the file that HOLOSCOPE_TRACE named")
-    parser.add_argument("--skip", type=int, default=1, help="cells at the beginning (the kernel's own greeting)")
+    parser.add_argument("--skip", type=int, default=0, help="cells at the beginning")
     args = parser.parse_args()
     found = list(cells(args.trace))[args.skip :]
     once = [c for c in found if c["compiled_n"] == 1]

@@ -52,12 +52,22 @@ fn since_boot() -> Duration {
     Duration::new(seconds, nanos)
 }
 
-/// When this process' parent was started, for the time that cargo took before
-/// it called rustc. To a hundredth of a second.
-pub fn parents_start() -> Option<f64> {
+/// When cargo was started, which called this process in rustc's place, or this one, if
+/// it was called in cargo's. To a hundredth of a second.
+pub fn cargos_start() -> Option<f64> {
     // SAFETY: no arguments, no failure.
     let parent = unsafe { libc::getppid() };
-    let stat = std::fs::read_to_string(format!("/proc/{parent}/stat")).ok()?;
+    match std::env::args_os().next().is_some_and(|name| {
+        name.to_string_lossy()
+            .ends_with(crate::image::direct::CARGO)
+    }) {
+        true => started(std::process::id()),
+        false => started(parent.unsigned_abs()),
+    }
+}
+
+fn started(process: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(") ")?;
     // Field 22 of proc_pid_stat(5); `rest` begins with field 3.
     let ticks: f64 = rest.split(' ').nth(19)?.parse().ok()?;
@@ -72,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_parent_was_started_before_now() {
-        let started = parents_start().unwrap();
+        let started = cargos_start().unwrap();
         assert!(started > 0.0 && started < since_boot().as_secs_f64());
     }
 }

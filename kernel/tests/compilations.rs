@@ -111,6 +111,60 @@ fn a_wrong_guess_at_a_move_loses_nothing() {
 }
 
 #[test]
+fn a_wrong_guess_beside_another_move_loses_nothing() {
+    // evcxr would mend the second move and never know of the first.
+    let cells = [
+        (
+            "struct Kind(String);\nlet k = Kind(\"k\".to_string());\nlet v = vec![1];",
+            "",
+        ),
+        (
+            "#[derive(Clone, Copy)] struct Kind(i64);\nlet j = Kind(5);\nlet l = (j, 1);\n\
+             let w = v.into_iter();\nj.0 + l.0.0",
+            "10",
+        ),
+        ("j.0 + l.0.0 + w.count() as i64", "11"),
+    ];
+    let codes: Vec<&str> = cells.iter().map(|c| c.0).collect();
+    for ((_, result), (code, wanted)) in run(&codes).0.into_iter().zip(cells) {
+        assert_eq!(result, wanted, "{code}");
+    }
+}
+
+#[test]
+fn variables_that_a_cell_does_not_mention_keep_their_values() {
+    // `#[cfg]` takes a statement away that would have moved one.
+    let cells = [
+        (
+            "let mut count = 1_usize; let text = \"kept\".to_string();",
+            "",
+        ),
+        ("count += 1;", ""),
+        ("let count_text = text.len();", ""),
+        ("#[cfg(any())] drop(text);", ""),
+        ("format!(\"{text} {count}\")", "kept 2"),
+        ("count + count_text", "6"),
+    ];
+    let codes: Vec<&str> = cells.iter().map(|c| c.0).collect();
+    for ((_, result), (code, wanted)) in run(&codes).0.into_iter().zip(cells) {
+        assert_eq!(result.trim_matches('"'), wanted, "{code}");
+    }
+}
+
+#[test]
+fn the_library_is_there_after_evcxrs_own_commands() {
+    let cells = [
+        "let x = 1;",
+        ":clear",
+        "let t = holoscope::prelude::Tensor::arange(0f32, 4f32, &holoscope::prelude::Device::Cpu)?;\nt.sum_all()?.to_scalar::<f32>()?",
+        ":restart",
+        "holoscope::susy::chiral().l.len()",
+    ];
+    let (results, _) = run(&cells);
+    assert_eq!((results[2].1.as_str(), results[4].1.as_str()), ("6.0", "4"));
+}
+
+#[test]
 fn the_level_of_optimisation_can_be_chosen_and_the_library_stays_loaded() {
     let work = "let t = holoscope::prelude::Tensor::arange(0f32, 6f32, &holoscope::prelude::Device::Cpu)?;\nt.sum_all()?.to_scalar::<f32>()?";
     let mut cells = vec!["let kept = vec![1, 2, 3];".to_owned()];

@@ -16,6 +16,18 @@ pub const VARIABLE_CHANGED_TYPE: &str = "EVCXR_VARIABLE_CHANGED_TYPE:";
 /// The line that tells evcxr that a `?` has met an error.
 pub const USER_ERROR_OCCURRED: &str = "EVCXR_ERROR_OCCURRED";
 
+/// What `?` in a cell makes of an error: it is printed, and evcxr is told.
+#[doc(hidden)]
+pub struct EvcxrUserCodeError {}
+
+impl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {
+    fn from(error: T) -> Self {
+        eprintln!("{error}");
+        println!("{USER_ERROR_OCCURRED}");
+        Self {}
+    }
+}
+
 /// The variables by name.
 #[derive(Default)]
 pub struct VariableStore {

@@ -4,7 +4,7 @@ use super::compile::{self, Artifacts, Place};
 use super::inputs::{Inputs, hex};
 use super::manifest::Linked;
 use super::reason::Reason;
-use super::stamp::Stamp;
+use super::stamp::{METADATA, Stamp};
 use super::store::{Image, Store};
 use super::units::{self, Progress, Record, Units};
 use super::wrapper::{EXTERNS_FILE, IMAGE_FILE};
@@ -194,6 +194,7 @@ fn describe(folder: &Path, inputs: Inputs, artifacts: Artifacts) -> Result<Stamp
     let staged = folder.join(format!("{name}.{}", std::process::id()));
     std::fs::copy(&library, &staged).map_err(Error::io("copy", &library))?;
     std::fs::rename(&staged, folder.join(name)).map_err(Error::io("rename", &staged))?;
+    gather(&deps, &artifacts.metadata, &folder.join(METADATA))?;
     Stamp::of(
         folder,
         inputs,
@@ -201,6 +202,30 @@ fn describe(folder: &Path, inputs: Inputs, artifacts: Artifacts) -> Result<Stamp
         &deps,
         &artifacts.metadata,
     )
+}
+
+/// The metadata among these files of `deps`, and the macros, in a folder of their own.
+///
+/// As further names of the same files: rustc follows a symbolic link, and would take
+/// the crate for another one. What cargo builds anew it writes into a new file.
+fn gather(deps: &Path, files: &[String], to: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(to) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io("empty", to)(error));
+        }
+        _ => {}
+    }
+    std::fs::create_dir_all(to).map_err(Error::io("create", to))?;
+    for name in files {
+        let extension = Path::new(name).extension();
+        if extension.is_some_and(|e| e != "rlib") {
+            let (from, to) = (deps.join(name), to.join(name));
+            std::fs::hard_link(&from, &to)
+                .or_else(|_| std::fs::copy(&from, &to).map(|_| ()))
+                .map_err(Error::io("link", &from))?;
+        }
+    }
+    Ok(())
 }
 
 /// A stable path for the wrapper: cargo takes its path into the fingerprint,
@@ -264,6 +289,24 @@ mod tests {
         );
         write_if_changed(&path, "two").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
+    }
+
+    #[test]
+    fn only_metadata_and_macros_are_gathered() {
+        let dir = tempfile::tempdir().unwrap();
+        let (deps, to) = (dir.path().join("deps"), dir.path().join("metadata"));
+        std::fs::create_dir(&deps).unwrap();
+        let names = ["liba-1.rmeta", "liba-1.rlib", "libm-2.so"];
+        for name in names.iter().chain(&["libother-3.rmeta"]) {
+            std::fs::write(deps.join(name), name).unwrap();
+        }
+        for _ in 0..2 {
+            gather(&deps, &names.map(str::to_owned), &to).unwrap();
+            let entries = std::fs::read_dir(&to).unwrap();
+            let mut found: Vec<_> = entries.map(|e| e.unwrap().file_name()).collect();
+            found.sort();
+            assert_eq!(found, ["liba-1.rmeta", "libm-2.so"]);
+        }
     }
 
     #[test]

@@ -2,26 +2,37 @@
 //! refusal in the compiler's place, then, when evcxr comes back with a cell that
 //! no longer stores these variables, the compiler itself, and the proof.
 
+use super::kept::{self, Compiler};
 use super::moves::{self, Move};
 use crate::trace;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 
 /// Where cargo finds the cell's source, from the folder of its manifest.
 pub const SOURCE: &str = "src/lib.rs";
 
+/// "cannot find value in this scope".
+const MISSING_NAME: &str = "E0425";
+
 /// Whether types move (`true`) or are `Copy`.
 type Types = BTreeMap<String, bool>;
 
-/// Runs rustc on the cell in `folder`, or refuses the cell as rustc would.
-pub fn compile(rustc: &mut Command, folder: &Path) -> std::io::Result<ExitStatus> {
+/// Runs rustc on the cell in `folder`, or refuses the cell as rustc would. Where
+/// the source does not take all variables out of the store, `whole` is the one that does.
+pub fn compile(
+    rustc: &mut Compiler,
+    folder: &Path,
+    whole: Option<String>,
+) -> std::io::Result<ExitStatus> {
+    let path = folder.join(SOURCE);
     if folder.join(moves::OFF_FILE).exists() {
-        return rustc.status();
+        return plainly(rustc, &path, whole.as_deref());
     }
-    let source = std::fs::read_to_string(folder.join(SOURCE))?;
+    let source = std::fs::read_to_string(&path)?;
     let known: Types = read(&folder.join(moves::TYPES_FILE)).unwrap_or_default();
     let text = moves::read(&source);
     let known_to_move = |name: &str| {
@@ -41,9 +52,37 @@ pub fn compile(rustc: &mut Command, folder: &Path) -> std::io::Result<ExitStatus
     let new = |name: &String| !known.contains_key(name) && !moves::surely_moves(name);
     let asked: Vec<String> = text.types.into_iter().filter(new).collect();
     match earlier.is_empty() && asked.is_empty() {
-        true => rustc.status(),
-        false => ask_and_prove(rustc, folder, &source, known, &asked, &earlier),
+        true => plainly(rustc, &path, whole.as_deref()),
+        false => {
+            let sources = (source.as_str(), whole.as_deref());
+            ask_and_prove(rustc, folder, sources, known, &asked, &earlier)
+        }
     }
+}
+
+/// Runs rustc on the cell; where it misses a name, once more on the `whole` one: a
+/// macro may have made the name of a variable, and a misspelt one has a neighbour
+/// that rustc can name.
+fn plainly(rustc: &mut Compiler, path: &Path, whole: Option<&str>) -> std::io::Result<ExitStatus> {
+    let mut said = rustc.run(path)?;
+    if let Some(whole) = whole
+        && !said.status.success()
+        && messages(&said.stderr).any(|m| misses_a_name(&m))
+    {
+        std::fs::write(path, whole)?;
+        said = rustc.run(path)?;
+    }
+    std::io::stderr().write_all(&said.stderr)?;
+    Ok(said.status)
+}
+
+fn messages(stderr: &[u8]) -> impl Iterator<Item = Value> {
+    let lines = stderr.split(|byte| *byte == b'\n');
+    lines.filter_map(|line| serde_json::from_slice(line).ok())
+}
+
+fn misses_a_name(message: &Value) -> bool {
+    message["code"]["code"] == MISSING_NAME
 }
 
 /// Says what rustc would say of these variables.
@@ -61,25 +100,34 @@ fn refuse(moved: &[&Move], source: &str, refused: &Path) -> std::io::Result<Exit
 /// Runs rustc on a cell with the question about new types and the proof of what
 /// was `refused` below it.
 fn ask_and_prove(
-    rustc: &mut Command,
+    rustc: &mut Compiler,
     folder: &Path,
-    source: &str,
+    (source, whole): (&str, Option<&str>),
     mut known: Types,
     asked: &[String],
     refused: &[String],
 ) -> std::io::Result<ExitStatus> {
     let path = folder.join(SOURCE);
     let items = moves::question(asked) + &moves::proof(refused);
-    let said = with_items(rustc, &path, source, &items)?;
+    let mut said = with_items(rustc, &path, source, &items)?;
+    if let Some(whole) = whole
+        && !said.status.success()
+        && said.of_cell.iter().any(misses_a_name)
+    {
+        said = with_items(rustc, &path, whole, &items)?;
+    }
     let is_error = |message: &&Value| message["level"] == "error" && line_of(message) > 0;
     let items_fail = said.of_items.iter().any(|m| is_error(&m));
     if refused.is_empty() && items_fail && !said.of_cell.iter().any(|m| is_error(&m)) {
         // The question was at fault, not the cell.
         std::fs::write(&path, source)?;
-        return rustc.stderr(Stdio::inherit()).status();
+        return plainly(rustc, &path, whole);
     }
     // An error must be told, wherever it is: else evcxr has a failure without one.
-    let told = said.of_cell.iter();
+    // Where the proof fails, nothing else is: evcxr would mend what it can, and run
+    // the cell without a variable that was wrongly refused.
+    let proof_fails = items_fail && !refused.is_empty();
+    let told = said.of_cell.iter().filter(|_| !proof_fails);
     for message in told.chain(said.of_items.iter().filter(is_error)) {
         eprintln!("{message}");
     }
@@ -92,7 +140,7 @@ fn ask_and_prove(
     if said.status.success() {
         let answers = asked.iter().enumerate();
         known.extend(answers.map(|(n, name)| (name.clone(), !copied(n))));
-    } else if items_fail && !refused.is_empty() {
+    } else if proof_fails {
         known.extend(refused.iter().map(|name| (name.clone(), false)));
         let off = folder.join(moves::OFF_FILE);
         std::fs::write(off, "what seemed to move is `Copy`\n")?;
@@ -115,13 +163,13 @@ struct Said {
 
 /// Runs rustc on the cell with more items below it.
 fn with_items(
-    rustc: &mut Command,
+    rustc: &mut Compiler,
     path: &Path,
     source: &str,
     items: &str,
 ) -> std::io::Result<Said> {
     std::fs::write(path, format!("{}\n{items}", source.trim_end()))?;
-    let output = rustc.stderr(Stdio::piped()).spawn()?.wait_with_output()?;
+    let output = rustc.run(path)?;
     let lines = source.trim_end().lines().count() as u64;
     let mut said = Said {
         status: output.status,
@@ -148,10 +196,14 @@ fn line_of(message: &Value) -> u64 {
         .unwrap_or_default()
 }
 
-/// A new session's types are its own.
+/// A new session's types are its own, and what a killed one was about to prove is no
+/// one's any more: the new session could not compile its first cell with it.
 pub fn forget(cells: &Path) {
-    // Mostly there are none; what is left of an earlier session is proved before it counts.
-    let _ = std::fs::remove_file(cells.join(moves::TYPES_FILE));
+    for name in [moves::TYPES_FILE, moves::REFUSED_FILE, moves::OFF_FILE] {
+        // Mostly there is none.
+        let _ = std::fs::remove_file(cells.join(name));
+    }
+    kept::sweep(cells);
 }
 
 /// The session's side: one cell.
@@ -194,6 +246,7 @@ impl Guesses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Command;
 
     #[test]
     fn a_wrong_guess_is_corrected_once_and_commands_are_not_repeated() {
@@ -216,14 +269,14 @@ mod tests {
     }
 
     /// A compiler that says what it is told to, and notes the source that it saw.
-    fn compiler(dir: &Path, says: &[Value], status: i32) -> Command {
+    fn compiler(dir: &Path, says: &[Value], status: i32) -> Compiler {
         let said: String = says.iter().map(|m| format!("{m}\n")).collect();
         std::fs::write(dir.join("said"), said).unwrap();
         let mut command = Command::new("sh");
         command.arg("-c").current_dir(dir).arg(format!(
             "cat src/lib.rs > seen; cat said >&2; exit {status}"
         ));
-        command
+        Compiler::new(command)
     }
 
     const CELL: &str = "pub extern \"C\" fn run_user_code_1() {\n\
@@ -240,20 +293,20 @@ mod tests {
         let seen = || std::fs::read_to_string(dir.join("seen")).unwrap();
         // Not known yet: compiled, and the compiler is asked.
         write(CELL);
-        let status = compile(&mut compiler(dir, &[], 0), dir).unwrap();
+        let status = compile(&mut compiler(dir, &[], 0), dir, None).unwrap();
         assert!(status.success() && seen().contains("evcxr_kind_0(value: Point)"));
         // A question that does not compile costs nothing but the time.
         std::fs::remove_file(dir.join(moves::TYPES_FILE)).unwrap();
         let wrong = serde_json::json!({"level": "error", "spans": [{"line_start": 8}]});
         write(CELL);
-        compile(&mut compiler(dir, &[wrong], 1), dir).unwrap();
+        compile(&mut compiler(dir, &[wrong], 1), dir, None).unwrap();
         assert_eq!(seen(), CELL);
         write(CELL);
-        compile(&mut compiler(dir, &[], 0), dir).unwrap();
+        compile(&mut compiler(dir, &[], 0), dir, None).unwrap();
         // It moves: refused.
         write(CELL);
         std::fs::remove_file(dir.join("seen")).unwrap();
-        let status = compile(&mut compiler(dir, &[], 0), dir).unwrap();
+        let status = compile(&mut compiler(dir, &[], 0), dir, None).unwrap();
         assert!(!status.success() && !dir.join("seen").exists());
         // evcxr no longer stores it: compiled with the proof, which fails.
         write(&CELL.replace(
@@ -261,13 +314,13 @@ mod tests {
             "",
         ));
         let ambiguous = serde_json::json!({"level": "error", "spans": [{"line_start": 99}]});
-        let status = compile(&mut compiler(dir, &[ambiguous], 1), dir).unwrap();
+        let status = compile(&mut compiler(dir, &[ambiguous], 1), dir, None).unwrap();
         assert!(!status.success() && seen().contains("<Point as evcxr_moved::Moved<_>>"));
         assert!(dir.join(moves::OFF_FILE).exists());
         // The session sees that, and the name is not trusted again.
         Guesses::begin(dir, "let q = p;");
         write(CELL);
-        let status = compile(&mut compiler(dir, &[], 0), dir).unwrap();
+        let status = compile(&mut compiler(dir, &[], 0), dir, None).unwrap();
         assert!(status.success() && seen() == CELL);
     }
 }

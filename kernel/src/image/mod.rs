@@ -8,10 +8,13 @@
 //! What was built from what is kept in a folder of its own (see `store`).
 
 mod build;
+mod call;
 mod compile;
+pub mod direct;
 mod facade;
 mod guess;
 mod inputs;
+mod kept;
 mod manifest;
 mod moves;
 mod ready;
@@ -23,6 +26,7 @@ mod stamp;
 mod store;
 mod toolchain;
 mod units;
+mod unmentioned;
 pub mod wrapper;
 
 pub use build::{News, build, workspace_root, write_if_changed};

@@ -164,6 +164,10 @@ impl Cell {
         let mut moved = false;
         let mut bound = 0;
         for node in self.block.syntax().descendants() {
+            // `#[cfg(..)]` may take a statement away.
+            if ast::Attr::can_cast(node.kind()) {
+                return false;
+            }
             if let Some(pattern) = ast::IdentPat::cast(node.clone())
                 && pattern.name().is_some_and(|n| n.text() == name)
             {
@@ -354,6 +358,9 @@ pub fn refusal(refused: &Move, source: &str) -> String {
 /// exclusive references (which are lent where they seem to be moved): where a
 /// type is one of them, two implementations fit and the call is ambiguous.
 pub fn proof(types: &[String]) -> String {
+    if types.is_empty() {
+        return String::new();
+    }
     let mut text = String::from(
         "#[allow(dead_code)] mod evcxr_moved { pub struct Copied; pub struct Lent; \
          pub trait Moved<A> { fn moved() {} } impl<T: ?Sized> Moved<()> for T {} \

@@ -13,6 +13,9 @@ use std::time::SystemTime;
 
 /// What the image's folder holds.
 pub const FACADE: &str = "facade";
+/// In the image's folder: the metadata of all that the library was built from, and nothing
+/// else. Cargo's folder has thousands of files more, and each crate twice.
+pub const METADATA: &str = "metadata";
 const STAMP: &str = "stamp.json";
 
 /// An image's record.
@@ -29,6 +32,8 @@ pub struct Stamp {
     metadata: BTreeMap<String, u64>,
     /// Of the names and sizes of the facades' files.
     facade: String,
+    /// Likewise of [`METADATA`].
+    gathered: String,
 }
 
 /// A file as it was when it was new: a cut or replaced one is noticed.
@@ -64,6 +69,7 @@ impl Stamp {
             own: BTreeMap::new(),
             metadata: BTreeMap::new(),
             facade: listing(&folder.join(FACADE))?,
+            gathered: listing(&folder.join(METADATA))?,
         };
         for name in own {
             let path = folder.join(name);
@@ -111,10 +117,14 @@ impl Stamp {
             let intact = std::fs::metadata(&path).is_ok_and(|now| now.len() == *size);
             (path, intact)
         });
-        let facade = folder.join(FACADE);
-        let intact = listing(&facade).is_ok_and(|now| now == self.facade);
+        let listed = [(FACADE, &self.facade), (METADATA, &self.gathered)];
+        let listed = listed.map(|(name, before)| {
+            let path = folder.join(name);
+            let intact = listing(&path).is_ok_and(|now| now == *before);
+            (path, intact)
+        });
         own.chain(metadata)
-            .chain([(facade, intact)])
+            .chain(listed)
             .filter_map(|(path, intact)| (!intact).then_some(path))
             .collect()
     }
@@ -169,6 +179,8 @@ pub mod tests {
         std::fs::write(source.join("lib.rs"), "//! Documented.").unwrap();
         std::fs::write(folder.join("i.so"), "image").unwrap();
         std::fs::write(deps.join("liba-1.rmeta"), "meta").unwrap();
+        std::fs::create_dir_all(folder.join(METADATA)).unwrap();
+        std::fs::write(folder.join(METADATA).join("liba-1.rmeta"), "meta").unwrap();
         Stamp::of(
             folder,
             inputs,
@@ -187,6 +199,7 @@ pub mod tests {
             ("image", "image/i.so"),
             ("deps", "deps/liba-1.rmeta"),
             ("facade", "image/facade/holoscope/src/lib.rs"),
+            ("metadata", "image/metadata/liba-1.rmeta"),
         ];
         for (part, file) in parts {
             for cut in [true, false] {
@@ -203,6 +216,7 @@ pub mod tests {
                 let found = stamp.damage(&folder);
                 let expected = match part {
                     "facade" => folder.join(FACADE),
+                    "metadata" => folder.join(METADATA),
                     _ => path,
                 };
                 assert_eq!(found, [expected], "{file} cut: {cut}");

@@ -4,10 +4,11 @@
 //!
 //! Cargo calls `wrapper rustc ARGS..`. Everything else passes unchanged.
 
+use super::call::{cell_args, facade_args, facade_of, level, needs_only_the_image, stand_in};
+use super::direct;
 use super::guess;
-use super::manifest::Crate;
+use super::kept::Compiler;
 use super::ready;
-use super::stamp::FACADE;
 use crate::trace;
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
@@ -16,7 +17,7 @@ use std::process::Command;
 
 /// Raise this when what is done for our crates changes: cargo knows the wrapper
 /// by its name only, and would keep what the old one built.
-pub const RECIPE: u32 = 3;
+pub const RECIPE: u32 = 4;
 /// What rustc calls the image.
 pub const IMAGE_FILE: &str = "libholoscope_image.so";
 
@@ -28,10 +29,8 @@ pub const IMAGE_ENV: &str = "HOLOSCOPE_IMAGE";
 pub const IMAGE_DEPS_ENV: &str = "HOLOSCOPE_IMAGE_DEPS";
 /// In the image's folder: the crates that `holoscope_image` is linked with.
 pub const EXTERNS_FILE: &str = "holoscope_image.externs";
-/// Beside what cargo has from a facade: a file with the path of the crate itself.
-const STAND_IN: &str = "image";
 /// evcxr's name for a cell.
-const CELL: &str = "ctx";
+pub const CELL: &str = "ctx";
 /// The file in which evcxr looks for the path of the compiled cell.
 const CELL_PATH_ENV: &str = "EVCXR_EXECUTION_SO_PATH";
 /// evcxr sets this when it makes our binary cargo's RUSTC_WRAPPER.
@@ -50,9 +49,19 @@ pub fn run_if_called_as_rustc() {
         std::process::exit(101);
     }
     let rustc = args.remove(0);
+    if building.is_none() && emits_a_cell(&args) && needs_only_the_image(&args) {
+        direct::note(&rustc, &args);
+    }
+    std::process::exit(compile(&rustc, args))
+}
+
+/// Compiles as cargo has asked, or would have, and gives rustc's exit status.
+pub fn compile(rustc: &OsStr, mut args: Vec<OsString>) -> i32 {
+    let building = std::env::var_os(BUILD_IMAGE_ENV);
+    let cell = std::env::var_os(EVCXR_WRAPPER_ENV).is_some();
     let mut facade = None;
     if building.is_some() {
-        args = image_args(args, &target_libdir(&rustc));
+        args = image_args(args, &target_libdir(rustc));
     } else if let (Some(image), Some(deps)) = (
         std::env::var_os(IMAGE_ENV),
         std::env::var_os(IMAGE_DEPS_ENV),
@@ -63,18 +72,20 @@ pub fn run_if_called_as_rustc() {
             None => cell_args(args, &image, &deps),
         };
     }
-    let status = run(&rustc, &args, cell);
+    let status = run(rustc, &args, cell);
     let kept = match (building, facade) {
         _ if status != 0 => Ok(()),
         (Some(folder), _) => keep_image(&args, Path::new(&folder)),
         (None, Some(facade)) => stand_in(&args, &facade),
         (None, None) => report_cell(&args),
     };
-    if let Err(error) = kept {
-        eprintln!("holoscope: cannot pass on what rustc wrote: {error}");
-        std::process::exit(101);
+    match kept {
+        Ok(()) => status,
+        Err(error) => {
+            eprintln!("holoscope: cannot pass on what rustc wrote: {error}");
+            101
+        }
     }
-    std::process::exit(status)
 }
 
 /// Runs rustc; for a cell with what we can spare it.
@@ -83,7 +94,7 @@ fn run(rustc: &OsStr, args: &[OsString], cell: bool) -> i32 {
     trace::mark_with("wrapper", || {
         json!({
             "crate": name,
-            "cargo": trace::parents_start(),
+            "cargo": trace::cargos_start(),
             "level": level(args).unwrap_or("0"),
         })
     });
@@ -91,7 +102,7 @@ fn run(rustc: &OsStr, args: &[OsString], cell: bool) -> i32 {
     command.args(args);
     let ran = match cell && name == CELL && emits_a_cell(args) {
         true => ready::lighten(args, Path::new(guess::SOURCE))
-            .and_then(|()| guess::compile(&mut command, Path::new("."))),
+            .and_then(|whole| guess::compile(&mut compiler(command, args), Path::new("."), whole)),
         false => command.status(),
     };
     let status = match ran {
@@ -105,6 +116,20 @@ fn run(rustc: &OsStr, args: &[OsString], cell: bool) -> i32 {
     status
 }
 
+/// rustc for a cell; it remembers what it compiled, if all that it reads is known.
+fn compiler(command: Command, args: &[OsString]) -> Compiler {
+    let out = value(args, "--out-dir").map(Path::new);
+    match out.filter(|_| needs_only_the_image(args)) {
+        Some(out) => Compiler::with_memory(command, Path::new("."), object(out), out.join("ctx.d")),
+        None => Compiler::new(command),
+    }
+}
+
+/// Where rustc writes a cell.
+fn object(out: &Path) -> PathBuf {
+    out.join(format!("libctx{}", std::env::consts::DLL_SUFFIX))
+}
+
 /// Whether rustc is to make a shared object, and not only to check.
 fn emits_a_cell(args: &[OsString]) -> bool {
     let emitted = |arg: &OsString| {
@@ -115,7 +140,7 @@ fn emits_a_cell(args: &[OsString]) -> bool {
 }
 
 /// The value that follows a flag.
-fn value<'a>(args: &'a [OsString], flag: &str) -> Option<&'a OsStr> {
+pub fn value<'a>(args: &'a [OsString], flag: &str) -> Option<&'a OsStr> {
     let at = args.iter().position(|a| a == flag)?;
     args.get(at + 1).map(OsString::as_os_str)
 }
@@ -130,7 +155,7 @@ fn report_cell(args: &[OsString]) -> std::io::Result<()> {
     if crate_name(args) != Some(OsStr::new(CELL)) {
         return Ok(());
     }
-    let so = Path::new(out).join(format!("libctx{}", std::env::consts::DLL_SUFFIX));
+    let so = object(Path::new(out));
     std::fs::write(file, so.as_os_str().as_encoded_bytes())
 }
 
@@ -165,7 +190,7 @@ fn externs(args: &[OsString]) -> String {
 }
 
 /// A file beside what rustc writes for a crate, and named like it.
-fn artifact(args: &[OsString], out: &Path, extension: &str) -> PathBuf {
+pub fn artifact(args: &[OsString], out: &Path, extension: &str) -> PathBuf {
     let name = crate_name(args).unwrap_or_default().to_string_lossy();
     let suffix = args.iter().find_map(|arg| {
         let arg = arg.to_str()?;
@@ -176,13 +201,13 @@ fn artifact(args: &[OsString], out: &Path, extension: &str) -> PathBuf {
     out.join(format!("lib{name}{suffix}.{extension}"))
 }
 
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+pub fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let staged = path.with_extension(std::process::id().to_string());
     std::fs::write(&staged, text)?;
     std::fs::rename(&staged, path)
 }
 
-fn crate_name(args: &[OsString]) -> Option<&OsStr> {
+pub fn crate_name(args: &[OsString]) -> Option<&OsStr> {
     value(args, "--crate-name")
 }
 
@@ -211,150 +236,12 @@ fn image_args(mut args: Vec<OsString>, libdir: &OsStr) -> Vec<OsString> {
     args
 }
 
-/// The folder of the facade that cargo has compiled now, if it is one of the image's.
-fn facade_of(image: &Path) -> Option<PathBuf> {
-    let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
-    package.starts_with(image.join(FACADE)).then_some(package)
-}
-
-/// The arguments for a facade, whose source is only there to be read: rustc gets
-/// an empty file.
-fn facade_args(args: Vec<OsString>, image: &Path) -> Vec<OsString> {
-    let source = |arg: &OsString| Path::new(arg).extension() == Some(OsStr::new("rs"));
-    let empty = image.join(FACADE).join(super::facade::EMPTY_FILE);
-    args.into_iter()
-        .map(|arg| match source(&arg) {
-            true => empty.clone().into_os_string(),
-            false => arg,
-        })
-        .collect()
-}
-
-/// Notes beside what rustc made of a facade which crate it stands for.
-fn stand_in(args: &[OsString], facade: &Path) -> std::io::Result<()> {
-    let linked = Crate::read(facade).and_then(|krate| krate.linked);
-    let (Some(linked), Some(out)) = (linked, value(args, "--out-dir")) else {
-        return Ok(());
-    };
-    let path = artifact(args, Path::new(out), STAND_IN);
-    replace(&path, &linked.file.to_string_lossy())
-}
-
-/// The arguments for a cell, and for the crates that it asks for: in the place
-/// of facades they get the crates themselves.
-fn cell_args(args: Vec<OsString>, image: &OsStr, deps: &OsStr) -> Vec<OsString> {
-    let mut after_extern = false;
-    let mut out: Vec<OsString> = args
-        .into_iter()
-        .map(|arg| {
-            let is_value = std::mem::replace(&mut after_extern, arg == "--extern");
-            is_value.then(|| linked(&arg)).flatten().unwrap_or(arg)
-        })
-        .collect();
-    if crate_name(&out) == Some(OsStr::new(CELL)) {
-        // A panic's backtrace names inlined functions, too.
-        out.extend(["-Cdebuginfo=line-tables-only".into(), "-Cstrip=none".into()]);
-        // Cargo's default of `lto = false` lets LLVM optimise across the parts of a
-        // cell: more than half of the time of a small one, worth it only where speed
-        // was asked for by `:opt 2`.
-        if compiles_fast(&out) {
-            out.push("-Clto=off".into());
-        }
-    }
-    // The image's first: cargo's folder may have the metadata of a newer library.
-    for folder in [image, deps] {
-        let mut search = OsString::from("-Ldependency=");
-        search.push(folder);
-        out.push(search);
-    }
-    out
-}
-
-/// Whether a cell is compiled at a level for quick answers.
-fn compiles_fast(args: &[OsString]) -> bool {
-    matches!(level(args), None | Some("0" | "1"))
-}
-
-/// The level of optimisation. (Cargo names none for 0.)
-fn level(args: &[OsString]) -> Option<&str> {
-    args.iter()
-        .find_map(|arg| arg.to_str()?.strip_prefix("opt-level="))
-}
-
-/// `name=file` with the crate itself, if the file was made from a facade.
-fn linked(argument: &OsStr) -> Option<OsString> {
-    let (name, file) = argument.to_str()?.split_once('=')?;
-    let path = std::fs::read_to_string(Path::new(file).with_extension(STAND_IN)).ok()?;
-    Some(format!("{name}={path}").into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn strings(args: &[&str]) -> Vec<OsString> {
         args.iter().map(OsString::from).collect()
-    }
-
-    #[test]
-    fn what_was_made_from_a_facade_is_linked_to_the_crate_itself() {
-        let dir = tempfile::tempdir().unwrap();
-        let facade = dir.path().join("serde");
-        std::fs::create_dir(&facade).unwrap();
-        std::fs::write(
-            facade.join("Cargo.toml"),
-            "[package]\nname = \"serde\"\nversion = \"1.0.0\"\n[package.metadata.image]\nfile = \"/deps/libserde-1.rlib\"\nfeatures = []\n",
-        )
-        .unwrap();
-        let mut made = strings(&["--crate-name", "serde", "-C", "extra-filename=-ab"]);
-        made.extend(["--out-dir".into(), dir.path().as_os_str().to_owned()]);
-        stand_in(&made, &facade).unwrap();
-        let file = |name: &str| format!("{}/{name}", dir.path().display());
-        let (ours, theirs) = (file("libserde-ab.rmeta"), file("libserde-cd.rmeta"));
-        let cell = strings(&[
-            "--crate-name",
-            "ctx",
-            "--extern",
-            &format!("serde={ours}"),
-            "--extern",
-            &format!("old={theirs}"),
-            "--extern",
-            "proc_macro",
-        ]);
-        let theirs = format!("old={theirs}");
-        assert_eq!(
-            cell_args(cell, "i".as_ref(), "d".as_ref()),
-            strings(&[
-                "--crate-name",
-                "ctx",
-                "--extern",
-                "serde=/deps/libserde-1.rlib",
-                "--extern",
-                &theirs,
-                "--extern",
-                "proc_macro",
-                "-Cdebuginfo=line-tables-only",
-                "-Cstrip=none",
-                "-Clto=off",
-                "-Ldependency=i",
-                "-Ldependency=d"
-            ])
-        );
-    }
-
-    #[test]
-    fn only_quick_levels_do_without_optimisation_across_a_cells_parts() {
-        for (level, fast) in [
-            ("0", true),
-            ("1", true),
-            ("2", false),
-            ("3", false),
-            ("s", false),
-        ] {
-            let cell = strings(&["--crate-name", "ctx", "-C", &format!("opt-level={level}")]);
-            let args = cell_args(cell, "i".as_ref(), "d".as_ref());
-            assert_eq!(args.iter().any(|a| a == "-Clto=off"), fast, "{level}");
-        }
     }
 
     #[test]

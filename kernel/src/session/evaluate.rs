@@ -38,6 +38,9 @@ Ok::<(), std::fmt::Error>(())?;
 holoscope::host::start();
 "#;
 
+/// What a new process must be told.
+const START: &str = "holoscope::host::start();";
+
 /// A running session.
 pub struct Session {
     context: CommandContext,
@@ -45,6 +48,8 @@ pub struct Session {
     limiter: Arc<Mutex<Limiter>>,
     workspace: Workspace,
     dependencies: Dependencies,
+    /// `{ path = ".." }` of the library's facade.
+    library: String,
 }
 
 impl Session {
@@ -69,22 +74,20 @@ impl Session {
         ] {
             state.set_build_env(name, &path.to_string_lossy());
         }
-        state
-            .add_dep(
-                "holoscope",
-                &format!("{{ path = {:?} }}", image.facade.to_string_lossy()),
-            )
-            .map_err(Error::evcxr)?;
-        context.eval_with_state("", state).map_err(Error::evcxr)?;
-        let mut session = Self {
+        let library = format!("{{ path = {:?} }}", image.facade.to_string_lossy());
+        state.add_dep("holoscope", &library).map_err(Error::evcxr)?;
+        // The dependency and the greeting at once: one compilation less.
+        frames
+            .during(&mut |_| {}, || context.eval_with_state(GREETING, state))
+            .map_err(|error| not_greeted(&error))?;
+        Ok(Self {
             context: CommandContext::with_eval_context(context),
             frames,
             limiter,
             workspace,
             dependencies: Dependencies::new(image),
-        };
-        session.greet()?;
-        Ok(session)
+            library,
+        })
     }
 
     /// Has rust-analyzer do what it would do at the first `let`, which takes
@@ -93,27 +96,6 @@ impl Session {
         let code = "let warm = \"\".len();\nwarm.";
         // What could stand there is not wanted.
         let _ = self.context.completions(code, code.len());
-    }
-
-    fn greet(&mut self) -> Result<()> {
-        let mut said = String::new();
-        let outcome = self.execute(
-            GREETING,
-            &mut |event| {
-                if let Event::Stream { text, .. } = event {
-                    said.push_str(&text);
-                }
-            },
-            &nobody,
-        );
-        match outcome {
-            Outcome::Ok => Ok(()),
-            Outcome::Failed(error) => Err(Error::Session(format!(
-                "the first cell failed: {}\n{}\n{said}",
-                error.evalue,
-                error.traceback.join("\n")
-            ))),
-        }
     }
 
     /// Runs a cell; events arrive while it runs, in order.
@@ -145,13 +127,14 @@ impl Session {
         });
         shown.finish(on_event);
         trace::mark("done");
+        self.bring_back(&code);
         if let Ok(outputs) = &result {
             command_output(outputs).into_iter().for_each(on_event);
         }
         match (shown.death.take(), result) {
             (Some(death), _) => {
                 if !death.restored {
-                    self.greet_again();
+                    self.tell(START);
                 }
                 Outcome::Failed(CellError::died(&death, &before))
             }
@@ -177,13 +160,21 @@ impl Session {
         gone.cloned().collect()
     }
 
-    /// A new process knows nothing of the kernel yet. Without this greeting its
-    /// panics are told less well, and nothing else; so a failure is not an error.
-    fn greet_again(&mut self) {
+    /// evcxr's `:clear` forgets the library, too, and `:restart` is a new process.
+    fn bring_back(&mut self, code: &str) {
+        let has = |command: &str| code.lines().any(|line| line.trim() == command);
+        if has(":clear") {
+            self.tell(&format!(":dep holoscope = {}\n{GREETING}", self.library));
+        } else if has(":restart") {
+            self.tell(START);
+        }
+    }
+
+    /// Runs what is not the user's. Without it a process tells its panics less well,
+    /// and nothing else; so a failure is not an error.
+    fn tell(&mut self, code: &str) {
         let (context, frames) = (&mut self.context, &self.frames);
-        let _ = frames.during(&mut |_| {}, || {
-            evaluate(context, "holoscope::host::start();", &nobody)
-        });
+        let _ = frames.during(&mut |_| {}, || evaluate(context, code, &nobody));
     }
 
     /// The names of the variables, sorted.
@@ -239,6 +230,15 @@ impl Session {
     }
 }
 
+fn not_greeted(error: &evcxr::Error) -> Error {
+    let error = CellError::from_evcxr(error, GREETING);
+    Error::Session(format!(
+        "the first cell failed: {}\n{}",
+        error.evalue,
+        error.traceback.join("\n")
+    ))
+}
+
 /// Answers a question when no user is there: with an empty line.
 pub fn nobody(_prompt: &str, _password: bool) -> String {
     String::new()
@@ -252,7 +252,7 @@ fn relay(frames: &Frames, workspace: &Workspace) -> Result<Command> {
     command
         .env("HOLOSCOPE_KERNEL", env!("CARGO_PKG_VERSION"))
         .env(runtime::FRAMES_ENV, writer.to_string());
-    workspace.give_back_tmpdir(&mut command);
+    workspace.give_back_environment(&mut command);
     // SAFETY: one async-signal-safe call between fork and exec.
     unsafe { command.pre_exec(move || hand_down(writer)) };
     Ok(command)

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Where programs keep temporary files.
 const TMPDIR: &str = "TMPDIR";
+/// Where programs look for others.
+const PATH: &str = "PATH";
 /// More sessions than this at once is a leak, not a use.
 const MOST: usize = 64;
 
@@ -22,6 +24,8 @@ pub struct Workspace {
     dir: PathBuf,
     /// The user's `TMPDIR`, before [`Workspace::export`] set one for the kernel.
     users_tmpdir: Option<OsString>,
+    /// Likewise `PATH`.
+    users_path: Option<OsString>,
     temporary: Arc<Temporary>,
 }
 
@@ -65,6 +69,7 @@ impl Workspace {
         remove(&temporary).map_err(Error::io("empty", &temporary))?;
         Ok(Self {
             users_tmpdir: std::env::var_os(TMPDIR),
+            users_path: std::env::var_os(PATH),
             temporary: Arc::new(Temporary {
                 dir: temporary,
                 lock,
@@ -87,6 +92,14 @@ impl Workspace {
             &config.join("evcxr.toml"),
             "[evcxr]\nallow_static_linking = false\noffline_mode = false\nopt_level = \"1\"\n",
         )?;
+        let tools = self.dir.join("tools");
+        crate::image::direct::install(&tools)?;
+        let users = self.users_path.clone().unwrap_or_default();
+        let path = std::env::join_paths(
+            [tools.clone()]
+                .into_iter()
+                .chain(std::env::split_paths(&users)),
+        );
         let toolchain = std::env::var_os("RUSTUP_TOOLCHAIN")
             .or_else(|| crate::image::toolchain().map(Into::into));
         // SAFETY: promised by the caller.
@@ -102,16 +115,24 @@ impl Workspace {
             // rust-analyzer keeps files in folders of its own, and does not remove
             // them where the kernel ends first: there nobody else finds them.
             std::env::set_var(TMPDIR, temporary);
+            // A folder whose name cannot stand in a `PATH`: cells are compiled by cargo.
+            if let Ok(path) = path {
+                std::env::set_var(PATH, path);
+                std::env::set_var(crate::image::direct::TOOLS_ENV, &tools);
+            }
         }
         Ok(())
     }
 
-    /// Gives a program that is to run user code the temporary folder that its user knows.
-    pub fn give_back_tmpdir(&self, command: &mut Command) {
-        match &self.users_tmpdir {
-            Some(dir) => command.env(TMPDIR, dir),
-            None => command.env_remove(TMPDIR),
-        };
+    /// Gives a program that is to run user code the environment that its user knows.
+    pub fn give_back_environment(&self, command: &mut Command) {
+        for (name, users) in [(TMPDIR, &self.users_tmpdir), (PATH, &self.users_path)] {
+            match users {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.env_remove(crate::image::direct::TOOLS_ENV);
     }
 
     /// Lets rust-analyzer read the standard library in `folder`.
@@ -266,15 +287,22 @@ mod tests {
     }
 
     #[test]
-    fn user_code_keeps_the_temporary_folder_of_its_user() {
+    fn user_code_keeps_the_environment_of_its_user() {
         let root = tempfile::tempdir().unwrap();
         let mut workspace = Workspace::acquire_in(root.path()).unwrap();
         for users in [None, Some(OsString::from("/users/own"))] {
             workspace.users_tmpdir = users.clone();
+            workspace.users_path = users.clone();
             let mut command = Command::new("true");
-            workspace.give_back_tmpdir(&mut command);
+            workspace.give_back_environment(&mut command);
             let given: Vec<_> = command.get_envs().collect();
-            assert_eq!(given, [("TMPDIR".as_ref(), users.as_deref())]);
+            let users = users.as_deref();
+            let expected = [
+                ("HOLOSCOPE_TOOLS", None),
+                ("PATH", users),
+                ("TMPDIR", users),
+            ];
+            assert_eq!(given, expected.map(|(name, value)| (name.as_ref(), value)));
         }
     }
 

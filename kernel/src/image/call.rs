@@ -1,0 +1,205 @@
+//! What rustc is told for facades, for cells and for the crates that cells ask for:
+//! the crates of the image in the place of facades, and how to be quick.
+
+use super::manifest::Crate;
+use super::stamp::{FACADE, METADATA};
+use super::wrapper::{CELL, artifact, crate_name, replace, value};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// Beside what cargo has from a facade: a file with the path of the crate itself.
+const STAND_IN: &str = "image";
+
+/// The folder of the facade that cargo has compiled now, if it is one of the image's.
+pub fn facade_of(image: &Path) -> Option<PathBuf> {
+    let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
+    package.starts_with(image.join(FACADE)).then_some(package)
+}
+
+/// The arguments for a facade, whose source is only there to be read: rustc gets
+/// an empty file.
+pub fn facade_args(args: Vec<OsString>, image: &Path) -> Vec<OsString> {
+    let source = |arg: &OsString| Path::new(arg).extension() == Some(OsStr::new("rs"));
+    let empty = image.join(FACADE).join(super::facade::EMPTY_FILE);
+    without_incremental(args)
+        .into_iter()
+        .map(|arg| match source(&arg) {
+            true => empty.clone().into_os_string(),
+            false => arg,
+        })
+        .collect()
+}
+
+/// Notes beside what rustc made of a facade which crate it stands for.
+pub fn stand_in(args: &[OsString], facade: &Path) -> std::io::Result<()> {
+    let linked = Crate::read(facade).and_then(|krate| krate.linked);
+    let (Some(linked), Some(out)) = (linked, value(args, "--out-dir")) else {
+        return Ok(());
+    };
+    let path = artifact(args, Path::new(out), STAND_IN);
+    replace(&path, &linked.file.to_string_lossy())
+}
+
+/// The arguments for a cell, and for the crates that it asks for: in the place
+/// of facades they get the crates themselves.
+pub fn cell_args(args: Vec<OsString>, image: &OsStr, deps: &OsStr) -> Vec<OsString> {
+    let mut after_extern = false;
+    let mut out: Vec<OsString> = without_incremental(args)
+        .into_iter()
+        .map(|arg| {
+            let is_value = std::mem::replace(&mut after_extern, arg == "--extern");
+            is_value.then(|| linked(&arg)).flatten().unwrap_or(arg)
+        })
+        .collect();
+    if crate_name(&out) == Some(OsStr::new(CELL)) {
+        // A panic's backtrace names inlined functions, too.
+        out.extend(["-Cdebuginfo=line-tables-only".into(), "-Cstrip=none".into()]);
+        // Cargo's default of `lto = false` lets LLVM optimise across the parts of a
+        // cell: more than half of the time of a small one, worth it only where speed
+        // was asked for by `:opt 2`.
+        if compiles_fast(&out) {
+            out.push("-Clto=off".into());
+        }
+    }
+    // The image's first: cargo's folder may have the metadata of a newer library.
+    let mut folders = vec![
+        Path::new(image).to_path_buf(),
+        Path::new(image).join(METADATA),
+    ];
+    if !needs_only_the_image(&out) {
+        folders.push(deps.into());
+    }
+    for folder in folders {
+        let mut search = OsString::from("-Ldependency=");
+        search.push(folder);
+        out.push(search);
+    }
+    out
+}
+
+/// Whether this is a cell with no crate but the library, whose code is all in the image.
+pub fn needs_only_the_image(args: &[OsString]) -> bool {
+    let mut externs = args.windows(2).filter(|pair| pair[0] == "--extern");
+    crate_name(args) == Some(OsStr::new(CELL))
+        && externs.all(|pair| pair[1].to_string_lossy().starts_with("holoscope="))
+}
+
+/// The arguments without `-C incremental=..`: every cell is new to rustc, which would
+/// write down what it cannot use again.
+fn without_incremental(args: Vec<OsString>) -> Vec<OsString> {
+    let mut out: Vec<OsString> = Vec::with_capacity(args.len());
+    for arg in args {
+        if arg.to_string_lossy().starts_with("incremental=")
+            && out.last().is_some_and(|last| last == "-C")
+        {
+            out.pop();
+        } else {
+            out.push(arg);
+        }
+    }
+    out
+}
+
+/// Whether a cell is compiled at a level for quick answers.
+fn compiles_fast(args: &[OsString]) -> bool {
+    matches!(level(args), None | Some("0" | "1"))
+}
+
+/// The level of optimisation. (Cargo names none for 0.)
+pub fn level(args: &[OsString]) -> Option<&str> {
+    args.iter()
+        .find_map(|arg| arg.to_str()?.strip_prefix("opt-level="))
+}
+
+/// `name=file` with the crate itself, if the file was made from a facade.
+fn linked(argument: &OsStr) -> Option<OsString> {
+    let (name, file) = argument.to_str()?.split_once('=')?;
+    let path = std::fs::read_to_string(Path::new(file).with_extension(STAND_IN)).ok()?;
+    Some(format!("{name}={path}").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(args: &[&str]) -> Vec<OsString> {
+        args.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn what_was_made_from_a_facade_is_linked_to_the_crate_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let facade = dir.path().join("serde");
+        std::fs::create_dir(&facade).unwrap();
+        std::fs::write(
+            facade.join("Cargo.toml"),
+            "[package]\nname = \"serde\"\nversion = \"1.0.0\"\n[package.metadata.image]\nfile = \"/deps/libserde-1.rlib\"\nfeatures = []\n",
+        )
+        .unwrap();
+        let mut made = strings(&["--crate-name", "serde", "-C", "extra-filename=-ab"]);
+        made.extend(["--out-dir".into(), dir.path().as_os_str().to_owned()]);
+        stand_in(&made, &facade).unwrap();
+        let file = |name: &str| format!("{}/{name}", dir.path().display());
+        let (ours, theirs) = (file("libserde-ab.rmeta"), file("libserde-cd.rmeta"));
+        let cell = strings(&[
+            "--crate-name",
+            "ctx",
+            "--extern",
+            &format!("serde={ours}"),
+            "--extern",
+            &format!("old={theirs}"),
+            "--extern",
+            "proc_macro",
+        ]);
+        let theirs = format!("old={theirs}");
+        assert_eq!(
+            cell_args(cell, "i".as_ref(), "d".as_ref()),
+            strings(&[
+                "--crate-name",
+                "ctx",
+                "--extern",
+                "serde=/deps/libserde-1.rlib",
+                "--extern",
+                &theirs,
+                "--extern",
+                "proc_macro",
+                "-Cdebuginfo=line-tables-only",
+                "-Cstrip=none",
+                "-Clto=off",
+                "-Ldependency=i",
+                "-Ldependency=i/metadata",
+                "-Ldependency=d"
+            ])
+        );
+        let alone = strings(&[
+            "--crate-name",
+            "ctx",
+            "--extern",
+            "holoscope=x",
+            "-C",
+            "incremental=y",
+        ]);
+        let alone = cell_args(alone, "i".as_ref(), "d".as_ref());
+        assert!(
+            !alone
+                .iter()
+                .any(|a| a == "-Ldependency=d" || a == "-C" || a == "incremental=y")
+        );
+        assert_eq!(alone.last().unwrap(), "-Ldependency=i/metadata");
+    }
+
+    #[test]
+    fn only_quick_levels_do_without_optimisation_across_a_cells_parts() {
+        for (level, fast) in [
+            ("0", true),
+            ("1", true),
+            ("2", false),
+            ("3", false),
+            ("s", false),
+        ] {
+            let cell = strings(&["--crate-name", "ctx", "-C", &format!("opt-level={level}")]);
+            let args = cell_args(cell, "i".as_ref(), "d".as_ref());
+            assert_eq!(args.iter().any(|a| a == "-Clto=off"), fast, "{level}");
+        }
+    }
+}
