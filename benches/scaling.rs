@@ -266,7 +266,7 @@ fn tokens(batch: usize, n_ctx: usize) -> Result<Tensor> {
 
 fn training(folder: Option<&Path>) -> Result<()> {
     println!("| training step, vocabulary 11,707 | ms | tokens/s |\n|---|---|---|");
-    let mut row = |batch: usize, n_ctx: usize| -> Result<f64> {
+    let row = |batch: usize, n_ctx: usize| -> Result<f64> {
         let time = train_step(n_ctx, batch)?;
         let n = (batch * n_ctx) as f64;
         println!(

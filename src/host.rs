@@ -46,16 +46,24 @@ pub trait DebugDisplay {
 #[cfg(feature = "kernel")]
 impl<T: std::fmt::Debug + ?Sized> DebugDisplay for T {
     fn evcxr_display(&self) {
-        // A content line that reads like evcxr's own end mark would end the block.
-        let text = format!("{self:?}").replace("EVCXR_END_CONTENT", "EVCXR\u{200b}_END_CONTENT");
-        let mut out = std::io::stdout().lock();
-        // A closed stdout is the reader's business.
-        let _ = write!(
-            out,
-            "EVCXR_BEGIN_CONTENT text/plain\n{text}\nEVCXR_END_CONTENT\n"
-        )
-        .and_then(|()| out.flush());
+        show_debug(&self);
     }
+}
+
+/// Depends on no type, so that a cell does not compile it again: half of the time of rustc
+/// for a small cell.
+#[cfg(feature = "kernel")]
+#[inline(never)]
+fn show_debug(value: &dyn std::fmt::Debug) {
+    // A content line that reads like evcxr's own end mark would end the block.
+    let text = format!("{value:?}").replace("EVCXR_END_CONTENT", "EVCXR\u{200b}_END_CONTENT");
+    let mut out = std::io::stdout().lock();
+    // A closed stdout is the reader's business.
+    let _ = write!(
+        out,
+        "EVCXR_BEGIN_CONTENT text/plain\n{text}\nEVCXR_END_CONTENT\n"
+    )
+    .and_then(|()| out.flush());
 }
 
 /// A panic as one notice: the kernel makes an error of it that a person can read.

@@ -7,7 +7,7 @@
 //! `evcxr_internal_runtime.rs`, to which the code that evcxr generates around a
 //! cell refers.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,10 +22,15 @@ pub struct EvcxrUserCodeError {}
 
 impl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {
     fn from(error: T) -> Self {
-        eprintln!("{error}");
-        println!("{USER_ERROR_OCCURRED}");
+        tell_error(&error);
         Self {}
     }
+}
+
+#[inline(never)]
+fn tell_error(error: &dyn std::fmt::Display) {
+    eprintln!("{error}");
+    println!("{USER_ERROR_OCCURRED}");
 }
 
 /// The variables by name.
@@ -48,11 +53,7 @@ impl VariableStore {
     /// Whether a variable, if it is there, has the type `T`. Where it has not, evcxr
     /// is told to forget it.
     pub fn check_variable<T: 'static>(&mut self, name: &str) -> bool {
-        let fits = self.get(name).is_none_or(|value| value.is::<T>());
-        if !fits {
-            tell_changed(name);
-        }
-        fits
+        self.check(name, TypeId::of::<T>())
     }
 
     /// Takes a variable out.
@@ -60,10 +61,9 @@ impl VariableStore {
     /// # Panics
     /// Where it is not there or of another type, which `check_variable` excludes.
     pub fn take_variable<T: 'static>(&mut self, name: &str) -> T {
-        match self.take(name).downcast() {
-            Ok(value) => *value,
-            Err(_) => changed_type(),
-        }
+        let value: *mut dyn Any = Box::into_raw(self.take(name, TypeId::of::<T>()));
+        // SAFETY: `take` gives a value of this type only, and the box is ours.
+        *unsafe { Box::from_raw(value.cast::<T>()) }
     }
 
     /// A shared value that is made where it is first asked for.
@@ -98,9 +98,20 @@ impl VariableStore {
     }
 
     #[inline(never)]
-    fn take(&mut self, name: &str) -> Box<dyn Any> {
+    fn check(&self, name: &str, wanted: TypeId) -> bool {
+        let fits = self.get(name).is_none_or(|value| value.type_id() == wanted);
+        if !fits {
+            tell_changed(name);
+        }
+        fits
+    }
+
+    /// A value of the type that is wanted.
+    #[inline(never)]
+    fn take(&mut self, name: &str, wanted: TypeId) -> Box<dyn Any> {
         match self.variables.remove(name) {
-            Some(value) => value,
+            Some(value) if (*value).type_id() == wanted => value,
+            Some(_) => changed_type(),
             None => panic!("Variable '{name}' has gone missing"),
         }
     }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// Beside what cargo has from a facade: a file with the path of the crate itself.
 const STAND_IN: &str = "image";
+/// How cargo asks for messages that it then strips of colours.
+const COLOURS: &str = "diagnostic-rendered-ansi";
 
 /// The folder of the facade that cargo has compiled now, if it is one of the image's.
 pub fn facade_of(image: &Path) -> Option<PathBuf> {
@@ -46,6 +48,7 @@ pub fn cell_args(args: Vec<OsString>, image: &OsStr, deps: &OsStr) -> Vec<OsStri
     let mut after_extern = false;
     let mut out: Vec<OsString> = without_incremental(args)
         .into_iter()
+        .filter_map(without_colours)
         .map(|arg| {
             let is_value = std::mem::replace(&mut after_extern, arg == "--extern");
             is_value.then(|| linked(&arg)).flatten().unwrap_or(arg)
@@ -98,6 +101,16 @@ fn without_incremental(args: Vec<OsString>) -> Vec<OsString> {
         }
     }
     out
+}
+
+/// The argument, if anything is left of it, without the colours of messages: cargo
+/// would strip them, and cells are compiled without cargo, too.
+fn without_colours(arg: OsString) -> Option<OsString> {
+    let Some(kinds) = arg.to_str().and_then(|arg| arg.strip_prefix("--json=")) else {
+        return Some(arg);
+    };
+    let kinds: Vec<&str> = kinds.split(',').filter(|kind| *kind != COLOURS).collect();
+    (!kinds.is_empty()).then(|| format!("--json={}", kinds.join(",")).into())
 }
 
 /// Whether a cell is compiled at a level for quick answers.
@@ -201,5 +214,14 @@ mod tests {
             let args = cell_args(cell, "i".as_ref(), "d".as_ref());
             assert_eq!(args.iter().any(|a| a == "-Clto=off"), fast, "{level}");
         }
+    }
+
+    #[test]
+    fn messages_are_asked_for_without_colours() {
+        let of = |arg: &str| without_colours(arg.into()).map(|a| a.into_string().unwrap());
+        let cargos = "--json=diagnostic-rendered-ansi,artifacts,future-incompat";
+        assert_eq!(of(cargos).unwrap(), "--json=artifacts,future-incompat");
+        assert_eq!(of("--json=diagnostic-rendered-ansi"), None);
+        assert_eq!(of("--crate-name").unwrap(), "--crate-name");
     }
 }

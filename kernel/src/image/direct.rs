@@ -26,8 +26,10 @@ const RUSTUP: &str = "rustup";
 pub const CARGO: &str = "cargo-or-rustc";
 /// In the folder of our `rustup`: where the real cargo is.
 const REAL_CARGO: &str = "cargo.path";
-/// In the folder of the cells: the last call.
-const CALL: &str = "call.json";
+/// In the folder of the cells: the calls, by their keys.
+const CALLS: &str = "calls";
+/// A session needs three: before and after it has the library, and at another level.
+const MOST_CALLS: usize = 32;
 /// What cargo reads beside its arguments and environment, from the folder of the cells.
 const READ: [&str; 4] = [
     "Cargo.toml",
@@ -35,11 +37,8 @@ const READ: [&str; 4] = [
     ".cargo/config.toml",
     "../.cargo/config.toml",
 ];
-/// How cargo asks for messages that it then strips of colours.
-const COLOURS: &str = "diagnostic-rendered-ansi";
-
 /// A call of rustc for a cell.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Call {
     key: String,
     rustc: PathBuf,
@@ -119,7 +118,7 @@ fn rustup(tools: &Path, args: &[OsString]) -> String {
 fn cargo(tools: &Path, args: &[OsString]) -> String {
     let key = key(args, Path::new("."), std::env::vars_os());
     if args.first().is_some_and(|first| first == "build")
-        && let Some(call) = Call::read(Path::new(CALL), &key)
+        && let Some(call) = Call::read(Path::new(CALLS), &key)
     {
         call.make();
     }
@@ -178,7 +177,10 @@ pub fn note(rustc: &OsStr, args: &[OsString]) {
     let Some(args) = args.iter().map(|arg| text(arg)).collect() else {
         return;
     };
-    let set = |name: &str| name.starts_with("CARGO") || name == "LD_LIBRARY_PATH";
+    // The jobs that a cargo hands out end with it.
+    let set = |name: &str| {
+        (name.starts_with("CARGO") && name != "CARGO_MAKEFLAGS") || name == "LD_LIBRARY_PATH"
+    };
     let env = std::env::vars_os()
         .filter_map(|(name, value)| Some((text(&name)?, text(&value)?)))
         .filter(|(name, _)| set(name));
@@ -189,15 +191,29 @@ pub fn note(rustc: &OsStr, args: &[OsString]) {
         env: env.collect(),
     };
     // Without the note cargo is asked again.
-    if let Ok(text) = serde_json::to_string(&call) {
-        let _ = super::write_if_changed(Path::new(CALL), &text);
-    }
+    let _ = call.write(Path::new(CALLS));
 }
 
 impl Call {
+    fn write(&self, calls: &Path) -> Result<()> {
+        std::fs::create_dir_all(calls).map_err(Error::io("create", calls))?;
+        let entries = std::fs::read_dir(calls).map_err(Error::io("read", calls))?;
+        let noted: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        if noted.len() >= MOST_CALLS {
+            for old in noted {
+                // One more does no harm.
+                let _ = std::fs::remove_file(old);
+            }
+        }
+        let text =
+            serde_json::to_string(self).map_err(|error| Error::Session(error.to_string()))?;
+        super::write_if_changed(&calls.join(&self.key), &text)
+    }
+
     /// The call that was noted under this key, if what it reads is there.
-    fn read(note: &Path, key: &str) -> Option<Self> {
-        let call: Self = serde_json::from_str(&std::fs::read_to_string(note).ok()?).ok()?;
+    fn read(calls: &Path, key: &str) -> Option<Self> {
+        let text = std::fs::read_to_string(calls.join(key)).ok()?;
+        let call: Self = serde_json::from_str(&text).ok()?;
         let externs = call.args.windows(2).filter(|pair| pair[0] == "--extern");
         let mut files = externs.filter_map(|pair| pair[1].split_once('='));
         let there = files.all(|(_, file)| Path::new(file).is_file());
@@ -210,20 +226,11 @@ impl Call {
             // SAFETY: no other thread has been started yet.
             unsafe { std::env::set_var(name, value) };
         }
-        let args = self.args.iter().filter_map(|arg| without_colours(arg));
+        let args = self.args.into_iter().map(OsString::from);
         let status = wrapper::compile(self.rustc.as_os_str(), args.collect());
         // What cargo exits with when rustc fails.
         std::process::exit(if status == 0 { 0 } else { 101 })
     }
-}
-
-/// An argument as it is where nobody strips colours.
-fn without_colours(arg: &str) -> Option<OsString> {
-    let Some(kinds) = arg.strip_prefix("--json=") else {
-        return Some(arg.into());
-    };
-    let kinds: Vec<&str> = kinds.split(',').filter(|kind| *kind != COLOURS).collect();
-    (!kinds.is_empty()).then(|| format!("--json={}", kinds.join(",")).into())
 }
 
 #[cfg(test)]
@@ -272,7 +279,8 @@ mod tests {
             std::fs::write(&path, "").unwrap();
             path
         };
-        let (rustc, library, note) = (file("rustc"), file("library.rmeta"), file("call.json"));
+        let (rustc, library) = (file("rustc"), file("library.rmeta"));
+        let calls = dir.path().join("calls");
         let call = Call {
             key: "k".to_owned(),
             rustc: rustc.clone(),
@@ -284,23 +292,28 @@ mod tests {
             ],
             env: BTreeMap::new(),
         };
-        assert_eq!(Call::read(&note, "k"), None);
-        std::fs::write(&note, serde_json::to_string(&call).unwrap()).unwrap();
-        assert_eq!(Call::read(&note, "k"), Some(call));
-        assert_eq!(Call::read(&note, "other"), None);
+        assert_eq!(Call::read(&calls, "k"), None);
+        call.write(&calls).unwrap();
+        assert_eq!(Call::read(&calls, "other"), None);
+        // Under another key it is another call.
+        std::fs::copy(calls.join("k"), calls.join("other")).unwrap();
+        assert_eq!(Call::read(&calls, "other"), None);
         for gone in [library, rustc] {
             std::fs::remove_file(&gone).unwrap();
-            assert_eq!(Call::read(&note, "k"), None);
+            assert_eq!(Call::read(&calls, "k"), None);
             std::fs::write(&gone, "").unwrap();
         }
-    }
-
-    #[test]
-    fn messages_are_asked_for_without_colours() {
-        let of = |arg: &str| without_colours(arg).map(|a| a.into_string().unwrap());
-        let cargos = "--json=diagnostic-rendered-ansi,artifacts,future-incompat";
-        assert_eq!(of(cargos).unwrap(), "--json=artifacts,future-incompat");
-        assert_eq!(of("--json=diagnostic-rendered-ansi"), None);
-        assert_eq!(of("--crate-name").unwrap(), "--crate-name");
+        for n in 0..2 * MOST_CALLS {
+            let key = format!("k{n}");
+            Call {
+                key,
+                ..call.clone()
+            }
+            .write(&calls)
+            .unwrap();
+        }
+        assert!(std::fs::read_dir(&calls).unwrap().count() <= MOST_CALLS);
+        call.write(&calls).unwrap();
+        assert_eq!(Call::read(&calls, "k"), Some(call));
     }
 }

@@ -203,7 +203,9 @@ pub fn forget(cells: &Path) {
         // Mostly there is none.
         let _ = std::fs::remove_file(cells.join(name));
     }
-    kept::sweep(cells);
+    if let Some(folder) = kept::folder(cells) {
+        kept::sweep(&folder);
+    }
 }
 
 /// The session's side: one cell.

@@ -3,6 +3,7 @@
 //! are a notebook's after a restart.
 
 use super::inputs::hex;
+use super::unmentioned;
 use crate::trace;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::SystemTime;
 
-/// Below the folder of the cells.
+/// Beside the folders of the sessions, which share it.
 const FOLDER: &str = "kept";
 /// More than a notebook of a thousand cells needs.
 const MOST_BYTES: u64 = 128 << 20;
@@ -43,6 +44,13 @@ struct Memory {
     dep_info: PathBuf,
 }
 
+/// evcxr writes down the variables in another order in every session. The object is the
+/// same, but messages name lines.
+struct Keys {
+    of_object: String,
+    of_failure: String,
+}
+
 /// What is kept of one run, beside the object.
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -57,16 +65,25 @@ impl Compiler {
         Self { command, memory }
     }
 
-    /// A compiler that remembers, in the folder of the cells. The arguments must say
-    /// all that the result depends on: crates of the session's own are not among it.
-    pub fn with_memory(command: Command, cells: &Path, object: PathBuf, dep_info: PathBuf) -> Self {
+    /// A compiler that remembers, in a folder. The arguments must say all that the result
+    /// depends on: crates of the session's own are not among it. Where in `cells` the
+    /// result lies is no part of it.
+    pub fn with_memory(
+        command: Command,
+        folder: PathBuf,
+        cells: &Path,
+        object: PathBuf,
+        dep_info: PathBuf,
+    ) -> Self {
+        let cells = cells.to_string_lossy();
         let mut call = Sha256::new();
         let program = Path::new(command.get_program());
         let mut parts: Vec<OsString> = vec![program.into()];
         if let Ok(found) = std::fs::metadata(program) {
             parts.push(format!("{} {:?}", found.len(), found.modified().ok()).into());
         }
-        parts.extend(command.get_args().map(OsString::from));
+        let args = command.get_args().map(|arg| arg.to_string_lossy());
+        parts.extend(args.map(|arg| OsString::from(arg.replace(&*cells, "."))));
         let rustcs = std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("RUSTC_"));
         parts.extend(rustcs.flat_map(|(name, value)| [name, value]));
         for part in parts {
@@ -74,7 +91,7 @@ impl Compiler {
             call.update([0]);
         }
         let memory = Memory {
-            folder: cells.join(FOLDER),
+            folder,
             call,
             object,
             dep_info,
@@ -87,14 +104,14 @@ impl Compiler {
 
     /// Compiles the source in this file.
     pub fn run(&mut self, source: &Path) -> std::io::Result<Said> {
-        let key = match &self.memory {
-            Some(memory) => memory.key(&std::fs::read(source)?),
+        let keys = match &self.memory {
+            Some(memory) => memory.keys(&std::fs::read_to_string(source)?),
             None => None,
         };
-        let Some((memory, key)) = self.memory.as_ref().zip(key) else {
+        let Some((memory, keys)) = self.memory.as_ref().zip(keys) else {
             return self.compile();
         };
-        if let Some(said) = memory.recall(&key) {
+        if let Some(said) = memory.recall(&keys) {
             trace::mark("kept");
             return Ok(said);
         }
@@ -102,7 +119,7 @@ impl Compiler {
         let _ = std::fs::remove_file(&memory.object);
         let said = compile(&mut self.command)?;
         // A cell that cannot be kept is a cell all the same.
-        let _ = memory.keep(&key, &said);
+        let _ = memory.keep(&keys, &said);
         Ok(said)
     }
 
@@ -120,22 +137,32 @@ fn compile(command: &mut Command) -> std::io::Result<Said> {
 }
 
 impl Memory {
-    /// The name of what is kept for a source; none for one that reads more than itself.
-    fn key(&self, source: &[u8]) -> Option<String> {
-        let text = String::from_utf8_lossy(source);
-        if READ_MORE.iter().any(|word| text.contains(word)) {
+    /// The names of what is kept for a source; none for one that reads more than itself.
+    fn keys(&self, source: &str) -> Option<Keys> {
+        if READ_MORE.iter().any(|word| source.contains(word)) {
             return None;
         }
-        let mut digest = self.call.clone();
-        digest.update(source);
-        Some(hex(digest))
+        let key = |text: &str| {
+            let mut digest = self.call.clone();
+            digest.update(text);
+            hex(digest)
+        };
+        Some(Keys {
+            of_object: key(&unmentioned::with_variables_sorted(source)),
+            of_failure: key(source),
+        })
     }
 
     fn paths(&self, key: &str) -> [PathBuf; 2] {
         ["json", "so"].map(|extension| self.folder.join(key).with_extension(extension))
     }
 
-    fn recall(&self, key: &str) -> Option<Said> {
+    fn recall(&self, keys: &Keys) -> Option<Said> {
+        let found = self.recall_one(&keys.of_object);
+        found.or_else(|| self.recall_one(&keys.of_failure))
+    }
+
+    fn recall_one(&self, key: &str) -> Option<Said> {
         let [record, object] = self.paths(key);
         let kept: Record = serde_json::from_str(&std::fs::read_to_string(&record).ok()?).ok()?;
         if kept.code == 0 {
@@ -159,13 +186,16 @@ impl Memory {
         })
     }
 
-    fn keep(&self, key: &str, said: &Said) -> std::io::Result<()> {
+    fn keep(&self, keys: &Keys, said: &Said) -> std::io::Result<()> {
         let (Some(code), Ok(stderr)) = (said.status.code(), String::from_utf8(said.stderr.clone()))
         else {
             return Ok(());
         };
         std::fs::create_dir_all(&self.folder)?;
-        let [record, object] = self.paths(key);
+        let [record, object] = self.paths(match code {
+            0 => &keys.of_object,
+            _ => &keys.of_failure,
+        });
         if code == 0 {
             let mut staged = tempfile::NamedTempFile::new_in(&self.folder)?;
             std::io::copy(&mut std::fs::File::open(&self.object)?, &mut staged)?;
@@ -179,9 +209,14 @@ impl Memory {
     }
 }
 
+/// The folder for a session whose cells are in `cells`.
+pub fn folder(cells: &Path) -> Option<PathBuf> {
+    Some(cells.parent()?.parent()?.join(FOLDER))
+}
+
 /// Removes what was not used for longest, if there is too much, when a session begins.
-pub fn sweep(cells: &Path) {
-    let Ok(entries) = std::fs::read_dir(cells.join(FOLDER)) else {
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
         return;
     };
     let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
@@ -216,7 +251,8 @@ mod tests {
             "echo call >> calls; echo said $0 >&2; touch ctx.d; grep -q bad lib.rs && exit 1; cp lib.rs libctx.so",
             flag,
         ]);
-        Compiler::with_memory(command, dir, dir.join("libctx.so"), dir.join("ctx.d"))
+        let (object, dep_info) = (dir.join("libctx.so"), dir.join("ctx.d"));
+        Compiler::with_memory(command, dir.join(FOLDER), dir, object, dep_info)
     }
 
     #[test]
@@ -275,9 +311,9 @@ mod tests {
             let then = SystemTime::now() - std::time::Duration::from_secs(age);
             file.set_modified(then).unwrap();
         }
-        sweep(dir.path());
+        sweep(&folder);
         assert!(!folder.join("old.so").exists() && folder.join("new.so").exists());
-        sweep(dir.path());
+        sweep(&folder);
         assert!(folder.join("new.so").exists());
         sweep(&dir.path().join("nowhere"));
     }

@@ -48,6 +48,28 @@ pub fn without(source: &str) -> Option<String> {
     Some(light)
 }
 
+/// The source with evcxr's lines about variables in the order of the names, where they
+/// stand one after the other.
+pub fn with_variables_sorted(source: &str) -> String {
+    let mut lines: Vec<(u8, &str)> = source.lines().map(|text| (kind(text), text)).collect();
+    for block in lines.chunk_by_mut(|a, b| a.0 == b.0) {
+        if block[0].0 > 0 {
+            block.sort_unstable();
+        }
+    }
+    lines.iter().flat_map(|(_, text)| [*text, "\n"]).collect()
+}
+
+/// Tells evcxr's kinds of lines apart; 0 for any other.
+fn kind(text: &str) -> u8 {
+    match Line::of(text) {
+        Line::Other(_) => 0,
+        Line::Check => 1,
+        Line::Take(_) => 2,
+        Line::Put(_) => 3,
+    }
+}
+
 /// What a line of the source is.
 enum Line<'t> {
     /// `let mut v = evcxr_variable_store.take_variable::<T>(stringify!(v));`
@@ -123,6 +145,20 @@ mod tests {
         }
         let at = |text: &str| text.lines().position(|l| l.starts_with("println"));
         assert_eq!(at(&light), at(&source));
+    }
+
+    #[test]
+    fn the_order_of_variables_is_no_difference_and_any_other_line_is() {
+        let of =
+            |user: &str, variables: &[(&str, &str)]| with_variables_sorted(&cell(user, variables));
+        let (a, b, c) = (("a", "A"), ("b", "B"), ("c", "C"));
+        assert_eq!(of("a + b", &[a, b, c]), of("a + b", &[c, a, b]));
+        assert_ne!(of("a + b", &[a, b, c]), of("b + a", &[a, b, c]));
+        assert_ne!(of("a + b", &[a, b, c]), of("a + b", &[a, b]));
+        assert_ne!(
+            with_variables_sorted("x\ny\n"),
+            with_variables_sorted("y\nx\n")
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use super::call::{cell_args, facade_args, facade_of, level, needs_only_the_image, stand_in};
 use super::direct;
 use super::guess;
-use super::kept::Compiler;
+use super::kept::{self, Compiler};
 use super::ready;
 use crate::trace;
 use serde_json::json;
@@ -119,8 +119,13 @@ fn run(rustc: &OsStr, args: &[OsString], cell: bool) -> i32 {
 /// rustc for a cell; it remembers what it compiled, if all that it reads is known.
 fn compiler(command: Command, args: &[OsString]) -> Compiler {
     let out = value(args, "--out-dir").map(Path::new);
-    match out.filter(|_| needs_only_the_image(args)) {
-        Some(out) => Compiler::with_memory(command, Path::new("."), object(out), out.join("ctx.d")),
+    // Cargo calls rustc in the folder of the cells.
+    let cells = std::env::current_dir().ok();
+    let place = cells.and_then(|cells| Some((kept::folder(&cells)?, cells)));
+    match out.zip(place).filter(|_| needs_only_the_image(args)) {
+        Some((out, (folder, cells))) => {
+            Compiler::with_memory(command, folder, &cells, object(out), out.join("ctx.d"))
+        }
         None => Compiler::new(command),
     }
 }
