@@ -15,13 +15,14 @@ use candle_core::{D, DType, IndexOp, Tensor};
 
 /// `x W + b` over the last axis: `[batch, pos, d_in]` to `[batch, pos, d_out]`.
 pub(super) fn linear(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if ops::usable(&[x, w, b]) {
+        return Ok(ops::linear(x, w, b)?);
+    }
     let (batch, pos, d_in) = x.dims3()?;
-    let x = x.reshape((batch * pos, d_in))?;
-    let y = if ops::usable(&[&x, w, b]) {
-        ops::linear(&x, w, b)?
-    } else {
-        x.matmul(w)?.broadcast_add(b)?
-    };
+    let y = x
+        .reshape((batch * pos, d_in))?
+        .matmul(w)?
+        .broadcast_add(b)?;
     Ok(y.reshape((batch, pos, w.dim(1)?))?)
 }
 

@@ -27,4 +27,5 @@ pub use cache::ActivationCache;
 pub use generate::GenerateConfig;
 pub use hook_name::{BlockPoint, HookName};
 pub use hooks::{Hook, NamesFilter, mean_ablate, zero_ablate};
+pub(crate) use ops::{Kernel, widest};
 pub use transformer::Transformer;

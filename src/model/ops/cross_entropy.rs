@@ -26,7 +26,7 @@ struct CrossEntropy {
 }
 
 /// Mean cross-entropy in nats of `x` `[n, d]`, `w` `[d, v]`, `b` `[v]` against `targets` (`n` ids
-/// below `v`): a scalar.
+/// below `v`): a scalar. No rows have no mean: an error.
 pub(in crate::model) fn mean_cross_entropy(
     x: &Tensor,
     w: &Tensor,
@@ -53,7 +53,18 @@ fn apply(
     targets: Vec<u32>,
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let v = w.dim(1)?;
+    let (d, v) = w.dims2()?;
+    if x.dims2()?.1 != d || b.dims() != [v] {
+        bail!(
+            "an unembedding of {:?} does not fit rows {:?} and a bias {:?}",
+            w.dims(),
+            x.dims(),
+            b.dims()
+        )
+    }
+    if targets.is_empty() && reduction == Reduction::Mean {
+        bail!("the mean cross-entropy of no rows is no number")
+    }
     if targets.len() != x.dim(0)? || targets.iter().any(|&t| t as usize >= v) {
         bail!(
             "cross-entropy needs one target below {v} for each of {} rows",
@@ -66,7 +77,7 @@ fn apply(
         wants_gradients: x.track_op() || w.track_op() || b.track_op(),
         kept: Mutex::new(None),
     };
-    x.contiguous()?.apply_op3(w, b, op)
+    x.contiguous()?.apply_op3(w, &b.contiguous()?, op)
 }
 
 impl CustomOp3 for CrossEntropy {
@@ -135,10 +146,15 @@ impl CustomOp3 for CrossEntropy {
             Ok(Some(if factor == 1.0 { t } else { (t * factor)? }))
         };
         let v = b.elem_count();
+        // What is frozen needs none, and its gradient may be the largest of the three.
+        let wanted = |of: &Tensor, values: Vec<f32>, shape: &[usize]| match of.track_op() {
+            true => scaled(values, shape),
+            false => Ok(None),
+        };
         Ok((
-            scaled(grads.dx, &[n, d])?,
-            scaled(grads.dw, &[d, v])?,
-            scaled(grads.db, &[v])?,
+            wanted(x, grads.dx, &[n, d])?,
+            wanted(w, grads.dw, &[d, v])?,
+            wanted(b, grads.db, &[v])?,
         ))
     }
 }
@@ -166,9 +182,11 @@ impl CrossEntropy {
 
 #[cfg(test)]
 mod tests {
-    use super::super::checks::{agree, matches_finite_differences, random};
+    use super::super::checks::{
+        agree, flat, largest_difference, matches_finite_differences, random,
+    };
     use super::*;
-    use candle_core::{D, Device};
+    use candle_core::{D, Device, Var};
     use proptest::prelude::*;
 
     fn targets(n: usize, v: usize) -> Vec<u32> {
@@ -255,8 +273,66 @@ mod tests {
     }
 
     #[test]
-    fn a_target_beyond_the_vocabulary_is_an_error() {
+    fn what_does_not_fit_is_an_error() {
         let (x, w, b) = (random(&[1, 3], 1), random(&[3, 4], 2), random(&[4], 3));
         assert!(mean_cross_entropy(&x, &w, &b, vec![4]).is_err());
+        assert!(mean_cross_entropy(&x, &w, &random(&[3], 3), vec![0]).is_err());
+        assert!(mean_cross_entropy(&random(&[1, 2], 1), &w, &b, vec![0]).is_err());
+        assert!(mean_cross_entropy(&random(&[0, 3], 1), &w, &b, vec![]).is_err());
+    }
+
+    /// A whole block of the vocabulary masked (blocks hold at least 64 columns).
+    #[test]
+    fn masked_logits_count_as_nothing() {
+        let (n, d, v, open) = (5, 3, 200, 10);
+        let (x, w) = (random(&[n, d], 1), random(&[d, v], 2));
+        let mask = (0..v).map(|i| if i < open { 0.1 } else { f32::NEG_INFINITY });
+        let mask = Tensor::from_iter(mask, &Device::Cpu).unwrap();
+        let few = w.narrow(1, 0, open).unwrap().contiguous().unwrap();
+        let few = Var::from_tensor(&few).unwrap();
+        let masked = mean_cross_entropy(&x, &w, &mask, targets(n, open)).unwrap();
+        let cut = mask.narrow(0, 0, open).unwrap();
+        let without = mean_cross_entropy(&x, &few, &cut, targets(n, open)).unwrap();
+        assert!(largest_difference(&masked, &without) < 1e-6);
+        let (ours, theirs) = (masked.backward().unwrap(), without.backward().unwrap());
+        let (dx, dw) = (ours.get(&x).unwrap(), ours.get(&w).unwrap());
+        assert!(largest_difference(dx, theirs.get(&x).unwrap()) < 1e-6);
+        let (kept, rest) = (dw.narrow(1, 0, open), dw.narrow(1, open, v - open));
+        assert!(largest_difference(&kept.unwrap(), theirs.get(&few).unwrap()) < 1e-6);
+        assert!(flat(&rest.unwrap()).iter().all(|g| g.abs() < 1e-30));
+    }
+
+    #[test]
+    fn empty_rows_and_widths_have_gradients_of_their_shapes() {
+        for (n, d, v) in [(0, 3, 4), (2, 0, 4), (1, 1, 1)] {
+            let (x, w, b) = (random(&[n, d], 1), random(&[d, v], 2), random(&[v], 3));
+            let losses = cross_entropy(&x, &w, &b, targets(n, v)).unwrap();
+            assert_eq!(losses.dims(), [n]);
+            let grads = losses.sum_all().unwrap().backward().unwrap();
+            assert_eq!(grads.get(&x).unwrap().dims(), [n, d]);
+            assert_eq!(grads.get(&w).unwrap().dims(), [d, v]);
+            assert_eq!(grads.get(&b).unwrap().dims(), [v]);
+        }
+    }
+
+    #[test]
+    fn what_is_frozen_gets_no_gradient() {
+        let (x, w, b) = (random(&[2, 3], 1), random(&[3, 4], 2), random(&[4], 3));
+        let loss = mean_cross_entropy(&x, &w.detach(), &b.detach(), vec![0, 1]).unwrap();
+        let grads = loss.backward().unwrap();
+        assert!(grads.get(&x).is_some() && grads.get(&w).is_none() && grads.get(&b).is_none());
+    }
+
+    #[test]
+    fn a_bias_may_lie_apart() {
+        let (x, w, both) = (random(&[2, 3], 1), random(&[3, 4], 2), random(&[4, 2], 3));
+        let apart = both.narrow(1, 1, 1).unwrap().squeeze(1).unwrap();
+        assert!(!apart.is_contiguous());
+        agree(
+            &[&x, &w, &both],
+            1e-5,
+            || cross_entropy(&x, &w, &apart, vec![0, 1]).unwrap(),
+            || composed(&x, &w, &apart, vec![0, 1]).unwrap(),
+        );
     }
 }
