@@ -115,7 +115,8 @@ impl Transformer {
             .contiguous()?)
     }
 
-    /// Embedding and the blocks before `stop`: `[batch, pos, d_model]`.
+    /// Embedding and the blocks before `stop`: `[batch, pos, d_model]`; of a run that is finished
+    /// before that ([`Run::finished`]), the stream as it was last.
     pub(super) fn residual(
         &self,
         tokens: &Tensor,
@@ -144,6 +145,9 @@ impl Transformer {
         let positions = run.visit(HookName::PosEmbed, positions)?;
         let mut x = (embed + positions)?;
         for layer in 0..n_blocks {
+            if run.finished() {
+                break;
+            }
             x = self.block(layer, x, run)?;
         }
         Ok(x)
@@ -154,12 +158,16 @@ impl Transformer {
         let at = |point| HookName::Block { layer, point };
         let x = run.visit(at(BlockPoint::ResidPre), x)?;
         let normed = self.ln1(layer)?.forward(&x, run)?;
-        let out = self.attention(layer)?.forward(&normed, run)?;
+        let Some(out) = self.attention(layer)?.forward(&normed, run)? else {
+            return Ok(x);
+        };
         let mut x = (x + run.visit(at(BlockPoint::AttnOut), out)?)?;
         if !self.cfg.attn_only {
             x = run.visit(at(BlockPoint::ResidMid), x)?;
             let normed = self.ln2(layer)?.forward(&x, run)?;
-            let out = self.mlp(layer)?.forward(&normed, run)?;
+            let Some(out) = self.mlp(layer)?.forward(&normed, run)? else {
+                return Ok(x);
+            };
             x = (x + run.visit(at(BlockPoint::MlpOut), out)?)?;
         }
         run.visit(at(BlockPoint::ResidPost), x)

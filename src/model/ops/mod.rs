@@ -6,6 +6,7 @@
 mod activation;
 mod attention;
 mod cross_entropy;
+mod heads;
 mod layer_norm;
 mod linear;
 mod row;
@@ -15,6 +16,7 @@ mod vector;
 pub(super) use activation::activation;
 pub(super) use attention::causal_attention;
 pub(super) use cross_entropy::{cross_entropy, mean_cross_entropy};
+pub(super) use heads::project_heads;
 pub(super) use layer_norm::layer_norm;
 pub(super) use linear::linear;
 pub(crate) use vector::{Kernel, widest};
