@@ -311,9 +311,10 @@ fn freqs(args: &Args) -> Result<()> {
     let filter = NamesFilter::only(HOOK)?;
     measure(args, 50 * 16 * 128, "", || {
         let mut active = vec![0u64; sae.d_sae()];
+        let mut activity_of = sae.activity_counter()?;
         for tokens in &pool {
             let (_, cache) = model.run_with_cache(tokens, &filter, Some(1))?;
-            let activity = sae.activity(&cache.get(HOOK)?.flatten(0, 1)?)?;
+            let activity = activity_of(&cache.get(HOOK)?.flatten(0, 1)?)?;
             for (total, n) in active.iter_mut().zip(activity.active) {
                 *total += n;
             }
