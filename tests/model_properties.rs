@@ -169,7 +169,7 @@ fn one_activation_alone_is_the_one_among_all() {
         for name in all.names() {
             // A pass for one activation ends there; one for two, at the later.
             let one = whole(&NamesFilter::only(&name).unwrap());
-            assert_eq!(one.names(), [name.clone()]);
+            assert_eq!(one.names(), std::slice::from_ref(&name));
             let wanted = bits(&all.get(&name).unwrap());
             assert_eq!(bits(&one.get(&name).unwrap()), wanted, "{name}");
             let two = whole(&NamesFilter::names(&[&name, "hook_embed"]).unwrap());
