@@ -82,6 +82,45 @@ fn every_parameter_has_the_gradient_of_the_loss() {
 }
 
 #[test]
+fn loss_and_gradients_are_those_of_the_backward_pass() {
+    let variants = [
+        small(),
+        TransformerConfig {
+            n_layers: 0,
+            ..small()
+        },
+        TransformerConfig {
+            tied_unembed: true,
+            ..small()
+        },
+        TransformerConfig {
+            dtype: Precision::Bf16,
+            ..small()
+        },
+    ];
+    for cfg in variants {
+        let model = Transformer::new(&cfg).unwrap();
+        for (batch, pos) in [(1, 2), (3, 6)] {
+            let tokens = some_tokens(batch, pos);
+            let wanted_loss = model.loss(&tokens).unwrap();
+            let wanted = wanted_loss.backward().unwrap();
+            let (loss, found) = model.loss_and_gradients(&tokens).unwrap();
+            assert_eq!(bits(&loss), bits(&wanted_loss));
+            let values = |t: &Tensor| {
+                let t = t.to_dtype(DType::F32).unwrap().flatten_all().unwrap();
+                t.to_vec1::<f32>().unwrap()
+            };
+            for (name, var) in model.named_parameters() {
+                let (found, wanted) = (found.get(&var).unwrap(), wanted.get(&var).unwrap());
+                assert_eq!(found.dims(), wanted.dims(), "{name}");
+                assert_eq!(values(found), values(wanted), "{name}");
+            }
+        }
+        assert!(model.loss_and_gradients(&some_tokens(2, 1)).is_err());
+    }
+}
+
+#[test]
 fn gradients_flow_through_hooks() {
     let model = Transformer::new(&small()).unwrap();
     let tokens = some_tokens(2, 6);

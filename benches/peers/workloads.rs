@@ -186,8 +186,8 @@ fn lm_train(args: &Args, config: &str) -> Result<()> {
     let mut adamw = AdamW::new(model.named_parameters(), constants)?;
     let mut rng = ChaCha8Rng::seed_from_u64(1234);
     measure(args, 8 * 128, "", || {
-        let loss = model.loss(&windows(&ids, 8, 129, &mut rng)?)?;
-        adamw.step(&loss.backward()?, 1e-3, 1.0)?;
+        let (_, grads) = model.loss_and_gradients(&windows(&ids, 8, 129, &mut rng)?)?;
+        adamw.step(&grads, 1e-3, 1.0)?;
         Ok(())
     })
 }

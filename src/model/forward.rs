@@ -131,11 +131,22 @@ impl Transformer {
                 format!("must be at most n_layers = {}", self.cfg.n_layers),
             ));
         }
-        let (batch, pos) = tokens.dims2()?;
         let embed = self
             .param("embed.W_E")?
-            .index_select(&tokens.flatten_all()?, 0)?
-            .reshape((batch, pos, self.cfg.d_model))?;
+            .index_select(&tokens.flatten_all()?, 0)?;
+        self.residual_of(&embed, tokens.dims2()?, n_blocks, run)
+    }
+
+    /// The first `n_blocks` blocks after embeddings `[batch * pos, d_model]`: as
+    /// [`Transformer::residual`].
+    pub(super) fn residual_of(
+        &self,
+        embed: &Tensor,
+        (batch, pos): (usize, usize),
+        n_blocks: usize,
+        run: &mut Run,
+    ) -> Result<Tensor> {
+        let embed = embed.reshape((batch, pos, self.cfg.d_model))?;
         let embed = run.visit(HookName::Embed, embed)?;
         let positions = self
             .param("pos_embed.W_pos")?
@@ -191,7 +202,7 @@ impl Transformer {
         run.visit(HookName::UnembedOut, logits)
     }
 
-    fn w_u(&self) -> Result<Tensor> {
+    pub(super) fn w_u(&self) -> Result<Tensor> {
         if self.cfg.tied_unembed {
             Ok(self.param("embed.W_E")?.t()?)
         } else {

@@ -11,6 +11,7 @@ mod device;
 mod experiment;
 mod forward;
 mod generate;
+mod gradients;
 mod hook_name;
 mod hooks;
 mod init;

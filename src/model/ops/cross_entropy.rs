@@ -46,6 +46,33 @@ pub(in crate::model) fn cross_entropy(
     apply(x, w, b, targets, Reduction::None)
 }
 
+/// [`mean_cross_entropy`] without a graph, and its gradients by `x`, `w` and `b`.
+pub(in crate::model) fn mean_cross_entropy_and_gradients(
+    x: &Tensor,
+    w: &Tensor,
+    b: &Tensor,
+    targets: &[u32],
+) -> Result<(Tensor, [Tensor; 3])> {
+    check(x, w, b, targets, Reduction::Mean)?;
+    let (n, d) = x.dims2()?;
+    let weight = vec![1.0 / n as f32; n];
+    let (losses, grads) = over_tensors(&x.contiguous()?, w, &b.contiguous()?, targets, &weight)?;
+    let device = x.device();
+    Ok((
+        Tensor::new(mean(&losses), device)?,
+        [
+            Tensor::from_vec(grads.dx, (n, d), device)?,
+            Tensor::from_vec(grads.dw, w.shape(), device)?,
+            Tensor::from_vec(grads.db, b.shape(), device)?,
+        ],
+    ))
+}
+
+fn mean(losses: &[f32]) -> f32 {
+    let sum: f64 = losses.iter().map(|&x| f64::from(x)).sum();
+    (sum / losses.len() as f64) as f32
+}
+
 fn apply(
     x: &Tensor,
     w: &Tensor,
@@ -53,6 +80,17 @@ fn apply(
     targets: Vec<u32>,
     reduction: Reduction,
 ) -> Result<Tensor> {
+    check(x, w, b, &targets, reduction)?;
+    let op = CrossEntropy {
+        targets,
+        reduction,
+        wants_gradients: x.track_op() || w.track_op() || b.track_op(),
+        kept: Mutex::new(None),
+    };
+    x.contiguous()?.apply_op3(w, &b.contiguous()?, op)
+}
+
+fn check(x: &Tensor, w: &Tensor, b: &Tensor, targets: &[u32], reduction: Reduction) -> Result<()> {
     let (d, v) = w.dims2()?;
     if x.dims2()?.1 != d || b.dims() != [v] {
         bail!(
@@ -71,13 +109,7 @@ fn apply(
             x.dim(0)?
         )
     }
-    let op = CrossEntropy {
-        targets,
-        reduction,
-        wants_gradients: x.track_op() || w.track_op() || b.track_op(),
-        kept: Mutex::new(None),
-    };
-    x.contiguous()?.apply_op3(w, &b.contiguous()?, op)
+    Ok(())
 }
 
 impl CustomOp3 for CrossEntropy {
@@ -114,8 +146,7 @@ impl CustomOp3 for CrossEntropy {
         if let Ok(mut kept) = self.kept.lock() {
             *kept = grads;
         }
-        let mean = losses.iter().map(|&x| f64::from(x)).sum::<f64>() / n as f64;
-        Ok((CpuStorage::F32(vec![mean as f32]), Shape::from(())))
+        Ok((CpuStorage::F32(vec![mean(&losses)]), Shape::from(())))
     }
 
     fn bwd(
@@ -133,11 +164,14 @@ impl CustomOp3 for CrossEntropy {
             // A second backward pass through the same node.
             (None, Reduction::Mean) => {
                 let weight = grad.to_scalar::<f32>()? / n as f32;
-                (self.gradients(x, w, b, &vec![weight; n])?, 1.0)
+                (
+                    over_tensors(x, w, b, &self.targets, &vec![weight; n])?.1,
+                    1.0,
+                )
             }
             (None, Reduction::None) => {
                 let weight = grad.contiguous()?.to_vec1::<f32>()?;
-                (self.gradients(x, w, b, &weight)?, 1.0)
+                (over_tensors(x, w, b, &self.targets, &weight)?.1, 1.0)
             }
         };
         let device = x.device();
@@ -159,180 +193,31 @@ impl CustomOp3 for CrossEntropy {
     }
 }
 
-impl CrossEntropy {
-    fn gradients(&self, x: &Tensor, w: &Tensor, b: &Tensor, weight: &[f32]) -> Result<Gradients> {
-        let (n, d) = x.dims2()?;
-        let (x_storage, x_layout) = x.storage_and_layout();
-        let (w_storage, w_layout) = w.storage_and_layout();
-        let (b_storage, b_layout) = b.storage_and_layout();
-        let x = Matrix::new(elements(&x_storage, x_layout)?, n, d);
-        let Storage::Cpu(w_storage) = &*w_storage else {
-            bail!("a fused kernel needs a tensor on the CPU")
-        };
-        let unembedding = Unembedding {
-            w: Matrix::of(w_storage, w_layout)?,
-            b: elements(&b_storage, b_layout)?,
-        };
-        match pass(x, unembedding, &self.targets, Some(weight)) {
-            (_, Some(grads)) => Ok(grads),
-            _ => bail!("no gradients of the cross-entropy"),
-        }
+/// [`pass`] with gradients over tensors, `x` and `b` contiguous.
+fn over_tensors(
+    x: &Tensor,
+    w: &Tensor,
+    b: &Tensor,
+    targets: &[u32],
+    weight: &[f32],
+) -> Result<(Vec<f32>, Gradients)> {
+    let (n, d) = x.dims2()?;
+    let (x_storage, x_layout) = x.storage_and_layout();
+    let (w_storage, w_layout) = w.storage_and_layout();
+    let (b_storage, b_layout) = b.storage_and_layout();
+    let x = Matrix::new(elements(&x_storage, x_layout)?, n, d);
+    let Storage::Cpu(w_storage) = &*w_storage else {
+        bail!("a fused kernel needs a tensor on the CPU")
+    };
+    let unembedding = Unembedding {
+        w: Matrix::of(w_storage, w_layout)?,
+        b: elements(&b_storage, b_layout)?,
+    };
+    match pass(x, unembedding, targets, Some(weight)) {
+        (losses, Some(grads)) => Ok((losses, grads)),
+        _ => bail!("no gradients of the cross-entropy"),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::checks::{
-        agree, flat, largest_difference, matches_finite_differences, random,
-    };
-    use super::*;
-    use candle_core::{D, Device, Var};
-    use proptest::prelude::*;
-
-    fn targets(n: usize, v: usize) -> Vec<u32> {
-        (0..n).map(|i| ((i * 7 + 3) % v) as u32).collect()
-    }
-
-    fn composed(x: &Tensor, w: &Tensor, b: &Tensor, targets: Vec<u32>) -> Result<Tensor> {
-        let logits = x.matmul(w)?.broadcast_add(b)?;
-        let n = targets.len();
-        let targets = Tensor::from_vec(targets, (n, 1), &Device::Cpu)?;
-        let log_z = logits.exp()?.sum_keepdim(D::Minus1)?.log()?;
-        (log_z - logits.gather(&targets, 1)?)?.squeeze(1)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
-        /// Values and gradients are those of the composed operations, over the edges of chunks and blocks and with
-        /// tied (transposed) weights.
-        #[test]
-        fn it_is_the_composed_loss(n in 1usize..300, d in 1usize..12, v in 1usize..300, t: bool) {
-            let x = random(&[n, d], 1);
-            let w = if t { random(&[v, d], 2) } else { random(&[d, v], 2) };
-            let b = random(&[v], 3);
-            let w_of = || if t { w.t().unwrap() } else { w.as_tensor().clone() };
-            agree(
-                &[&x, &w, &b],
-                1e-4,
-                || cross_entropy(&x, &w_of(), &b, targets(n, v)).unwrap(),
-                || composed(&x, &w_of(), &b, targets(n, v)).unwrap(),
-            );
-            agree(
-                &[&x, &w, &b],
-                1e-5,
-                || mean_cross_entropy(&x, &w_of(), &b, targets(n, v)).unwrap(),
-                || composed(&x, &w_of(), &b, targets(n, v)).unwrap().mean_all().unwrap(),
-            );
-        }
-    }
-
-    #[test]
-    fn gradients_are_finite_differences() {
-        let (x, w, b) = (random(&[5, 3], 1), random(&[3, 4], 2), random(&[4], 3));
-        matches_finite_differences(&[&x, &w, &b], 1e-3, || {
-            mean_cross_entropy(&x, &w, &b, targets(5, 4)).unwrap()
-        });
-        matches_finite_differences(&[&x, &w, &b], 1e-3, || {
-            cross_entropy(&x, &w, &b, targets(5, 4)).unwrap()
-        });
-    }
-
-    #[test]
-    fn a_second_backward_pass_gives_the_same_gradients() {
-        let (x, w, b) = (random(&[5, 3], 1), random(&[3, 4], 2), random(&[4], 3));
-        let loss = mean_cross_entropy(&x, &w, &b, targets(5, 4)).unwrap();
-        let grad = |_| {
-            loss.backward()
-                .unwrap()
-                .get(&w)
-                .unwrap()
-                .to_vec2::<f32>()
-                .unwrap()
-        };
-        assert_eq!(grad(0), grad(1));
-    }
-
-    #[test]
-    fn one_class_costs_nothing_and_a_far_logit_does_not_overflow() {
-        let (x, w, b) = (random(&[2, 3], 1), random(&[3, 1], 2), random(&[1], 3));
-        let loss = mean_cross_entropy(&x, &w, &b, vec![0, 0]).unwrap();
-        assert_eq!(loss.to_scalar::<f32>().unwrap(), 0.0);
-        let x = Tensor::new(&[[1f32]], &Device::Cpu).unwrap();
-        let w = Tensor::new(&[[1000f32, 0.0]], &Device::Cpu).unwrap();
-        let b = Tensor::zeros(2, candle_core::DType::F32, &Device::Cpu).unwrap();
-        let loss = mean_cross_entropy(&x, &w, &b, vec![1]).unwrap();
-        assert_eq!(loss.to_scalar::<f32>().unwrap(), 1000.0);
-    }
-
-    #[test]
-    fn a_nan_activation_gives_a_nan_loss() {
-        let x = Tensor::new(&[[f32::NAN]], &Device::Cpu).unwrap();
-        let (w, b) = (random(&[1, 40], 2), random(&[40], 3));
-        let loss = mean_cross_entropy(&x, &w, &b, vec![1]).unwrap();
-        assert!(loss.to_scalar::<f32>().unwrap().is_nan());
-    }
-
-    #[test]
-    fn what_does_not_fit_is_an_error() {
-        let (x, w, b) = (random(&[1, 3], 1), random(&[3, 4], 2), random(&[4], 3));
-        assert!(mean_cross_entropy(&x, &w, &b, vec![4]).is_err());
-        assert!(mean_cross_entropy(&x, &w, &random(&[3], 3), vec![0]).is_err());
-        assert!(mean_cross_entropy(&random(&[1, 2], 1), &w, &b, vec![0]).is_err());
-        assert!(mean_cross_entropy(&random(&[0, 3], 1), &w, &b, vec![]).is_err());
-    }
-
-    /// A whole block of the vocabulary masked (blocks hold at least 64 columns).
-    #[test]
-    fn masked_logits_count_as_nothing() {
-        let (n, d, v, open) = (5, 3, 200, 10);
-        let (x, w) = (random(&[n, d], 1), random(&[d, v], 2));
-        let mask = (0..v).map(|i| if i < open { 0.1 } else { f32::NEG_INFINITY });
-        let mask = Tensor::from_iter(mask, &Device::Cpu).unwrap();
-        let few = w.narrow(1, 0, open).unwrap().contiguous().unwrap();
-        let few = Var::from_tensor(&few).unwrap();
-        let masked = mean_cross_entropy(&x, &w, &mask, targets(n, open)).unwrap();
-        let cut = mask.narrow(0, 0, open).unwrap();
-        let without = mean_cross_entropy(&x, &few, &cut, targets(n, open)).unwrap();
-        assert!(largest_difference(&masked, &without) < 1e-6);
-        let (ours, theirs) = (masked.backward().unwrap(), without.backward().unwrap());
-        let (dx, dw) = (ours.get(&x).unwrap(), ours.get(&w).unwrap());
-        assert!(largest_difference(dx, theirs.get(&x).unwrap()) < 1e-6);
-        let (kept, rest) = (dw.narrow(1, 0, open), dw.narrow(1, open, v - open));
-        assert!(largest_difference(&kept.unwrap(), theirs.get(&few).unwrap()) < 1e-6);
-        assert!(flat(&rest.unwrap()).iter().all(|g| g.abs() < 1e-30));
-    }
-
-    #[test]
-    fn empty_rows_and_widths_have_gradients_of_their_shapes() {
-        for (n, d, v) in [(0, 3, 4), (2, 0, 4), (1, 1, 1)] {
-            let (x, w, b) = (random(&[n, d], 1), random(&[d, v], 2), random(&[v], 3));
-            let losses = cross_entropy(&x, &w, &b, targets(n, v)).unwrap();
-            assert_eq!(losses.dims(), [n]);
-            let grads = losses.sum_all().unwrap().backward().unwrap();
-            assert_eq!(grads.get(&x).unwrap().dims(), [n, d]);
-            assert_eq!(grads.get(&w).unwrap().dims(), [d, v]);
-            assert_eq!(grads.get(&b).unwrap().dims(), [v]);
-        }
-    }
-
-    #[test]
-    fn what_is_frozen_gets_no_gradient() {
-        let (x, w, b) = (random(&[2, 3], 1), random(&[3, 4], 2), random(&[4], 3));
-        let loss = mean_cross_entropy(&x, &w.detach(), &b.detach(), vec![0, 1]).unwrap();
-        let grads = loss.backward().unwrap();
-        assert!(grads.get(&x).is_some() && grads.get(&w).is_none() && grads.get(&b).is_none());
-    }
-
-    #[test]
-    fn a_bias_may_lie_apart() {
-        let (x, w, both) = (random(&[2, 3], 1), random(&[3, 4], 2), random(&[4, 2], 3));
-        let apart = both.narrow(1, 1, 1).unwrap().squeeze(1).unwrap();
-        assert!(!apart.is_contiguous());
-        agree(
-            &[&x, &w, &both],
-            1e-5,
-            || cross_entropy(&x, &w, &apart, vec![0, 1]).unwrap(),
-            || composed(&x, &w, &apart, vec![0, 1]).unwrap(),
-        );
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@
 mod activation;
 mod attention;
 mod cross_entropy;
+mod embedding;
 mod heads;
 mod layer_norm;
 mod linear;
@@ -15,7 +16,10 @@ mod vector;
 
 pub(super) use activation::activation;
 pub(super) use attention::causal_attention;
-pub(super) use cross_entropy::{cross_entropy, mean_cross_entropy};
+pub(super) use cross_entropy::{
+    cross_entropy, mean_cross_entropy, mean_cross_entropy_and_gradients,
+};
+pub(super) use embedding::embedding_gradient;
 pub(super) use heads::project_heads;
 pub(super) use layer_norm::layer_norm;
 pub(super) use linear::linear;
