@@ -156,6 +156,35 @@ fn stopping_returns_no_logits_and_only_earlier_activations() {
 }
 
 #[test]
+fn one_activation_alone_is_the_one_among_all() {
+    for attn_only in [false, true] {
+        let cfg = TransformerConfig {
+            attn_only,
+            ..small()
+        };
+        let model = Transformer::new(&cfg).unwrap();
+        let tokens = some_tokens(2, 6);
+        let whole = |names: &NamesFilter| model.run_with_cache(&tokens, names, Some(2)).unwrap().1;
+        let all = whole(&NamesFilter::All);
+        for name in all.names() {
+            // A pass for one activation ends there; one for two, at the later.
+            let one = whole(&NamesFilter::only(&name).unwrap());
+            assert_eq!(one.names(), std::slice::from_ref(&name));
+            let wanted = bits(&all.get(&name).unwrap());
+            assert_eq!(bits(&one.get(&name).unwrap()), wanted, "{name}");
+            let two = whole(&NamesFilter::names(&[&name, "hook_embed"]).unwrap());
+            assert_eq!(bits(&two.get(&name).unwrap()), wanted, "{name}");
+            // Without a layer to stop at, the logits are wanted, too.
+            let filter = NamesFilter::only(&name).unwrap();
+            let (logits, _) = model.run_with_cache(&tokens, &filter, None).unwrap();
+            let plain = model.forward(&tokens).unwrap();
+            assert_eq!(bits(&logits.unwrap()), bits(&plain));
+        }
+        assert!(whole(&NamesFilter::Names(Vec::new())).is_empty());
+    }
+}
+
+#[test]
 fn residual_parts_sum_to_the_last_residual() {
     let model = Transformer::new(&small()).unwrap();
     let (_, cache) = model

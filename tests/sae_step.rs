@@ -1,73 +1,12 @@
 //! The hand-written training step: right gradients, right update, sparse path equal to dense path.
 
+#[path = "common/sae_definition.rs"]
+mod definition;
+
 use candle_core::{DType, Device, Tensor, Var};
+use definition::{FIELDS, inputs, params};
 use holoscope::Error;
 use holoscope::sae::{StandardParams, StandardStep};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
-/// Small random parameters with unit decoder rows; about a quarter of the features is active.
-fn params(d_in: usize, d_sae: usize, seed: u64) -> StandardParams {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut draw = |n: usize| -> Vec<f32> { (0..n).map(|_| rng.random_range(-1.0..1.0)).collect() };
-    let mut w_dec = draw(d_in * d_sae);
-    for row in w_dec.chunks_exact_mut(d_in) {
-        let norm = row.iter().map(|w| w * w).sum::<f32>().sqrt();
-        row.iter_mut().for_each(|w| *w /= norm);
-    }
-    StandardParams {
-        d_in,
-        d_sae,
-        w_enc_t: draw(d_in * d_sae).iter().map(|w| 0.6 * w).collect(),
-        w_dec,
-        b_enc: draw(d_sae).iter().map(|b| 0.3 * b - 0.6).collect(),
-        b_dec: draw(d_in).iter().map(|b| 0.2 * b).collect(),
-    }
-}
-
-fn inputs(n: usize, d_in: usize, seed: u64) -> Vec<f32> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    (0..n * d_in).map(|_| rng.random_range(-1.5..1.5)).collect()
-}
-
-/// The loss in f64, written as the definition reads.
-fn loss(p: &StandardParams, x: &[f32], l1_coeff: f64) -> f64 {
-    top_k_loss(p, x, l1_coeff, p.d_sae)
-}
-
-/// [`loss`] with the `k` largest activations of each token alone.
-fn top_k_loss(p: &StandardParams, x: &[f32], l1_coeff: f64, k: usize) -> f64 {
-    let d = p.d_in;
-    let mut total = 0.0;
-    for x in x.chunks_exact(d) {
-        let mut x_hat: Vec<f64> = p.b_dec.iter().map(|&b| f64::from(b)).collect();
-        let mut l1 = 0.0;
-        let mut acts = Vec::new();
-        for (w_enc, &b_enc) in p.w_enc_t.chunks_exact(d).zip(&p.b_enc) {
-            let mut pre = f64::from(b_enc);
-            for ((&x, &b), &w) in x.iter().zip(&p.b_dec).zip(w_enc) {
-                pre += (f64::from(x) - f64::from(b)) * f64::from(w);
-            }
-            acts.push(pre.max(0.0));
-        }
-        let mut order: Vec<usize> = (0..acts.len()).collect();
-        order.sort_by(|&i, &j| acts[j].total_cmp(&acts[i]));
-        for &j in order.iter().take(k) {
-            let (act, w_dec) = (acts[j], &p.w_dec[j * d..][..d]);
-            l1 += act;
-            for (x_hat, &w) in x_hat.iter_mut().zip(w_dec) {
-                *x_hat += act * f64::from(w);
-            }
-        }
-        let l2: f64 = x_hat
-            .iter()
-            .zip(x)
-            .map(|(h, &x)| (h - f64::from(x)).powi(2))
-            .sum();
-        total += l2 + l1_coeff * l1;
-    }
-    total / (x.len() / d) as f64
-}
 
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
@@ -75,73 +14,6 @@ fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
         .zip(b)
         .map(|(a, b)| (a - b).abs())
         .fold(0.0, f32::max)
-}
-
-type Field = fn(&mut StandardParams) -> &mut Vec<f32>;
-
-const FIELDS: [(&str, Field); 4] = [
-    ("W_enc", |p| &mut p.w_enc_t),
-    ("W_dec", |p| &mut p.w_dec),
-    ("b_enc", |p| &mut p.b_enc),
-    ("b_dec", |p| &mut p.b_dec),
-];
-
-#[test]
-fn gradients_of_every_parameter_match_finite_differences() {
-    let step = |p| {
-        StandardStep::new(p, 0.9, 0.99)
-            .unwrap()
-            .with_dense_above(1.0)
-    };
-    check_gradients(step, |p, x| loss(p, x, 0.3), 0.3);
-}
-
-#[test]
-fn gradients_of_the_largest_activations_match_finite_differences() {
-    for dense_above in [0.0, 1.0] {
-        check_gradients(
-            |p| {
-                StandardStep::new(p, 0.9, 0.99)
-                    .unwrap()
-                    .with_dense_above(dense_above)
-                    .with_top_k(2)
-            },
-            |p, x| top_k_loss(p, x, 0.0, 2),
-            0.0,
-        );
-    }
-    let mut step = StandardStep::new(params(7, 19, 1), 0.9, 0.99)
-        .unwrap()
-        .with_top_k(2);
-    assert!(step.gradients(&inputs(11, 7, 2), 0.0).unwrap().0.l0 <= 2.0);
-}
-
-fn check_gradients(
-    step: impl Fn(StandardParams) -> StandardStep,
-    loss: impl Fn(&StandardParams, &[f32]) -> f64,
-    l1: f64,
-) {
-    let (d_in, d_sae, n) = (7, 19, 11);
-    let p = params(d_in, d_sae, 1);
-    let x = inputs(n, d_in, 2);
-    let (figures, grads) = step(p.clone()).gradients(&x, l1).unwrap();
-    assert!((figures.l2 + l1 * figures.l1 - loss(&p, &x)).abs() < 1e-5);
-    let analytic = [&grads.w_enc_t, &grads.w_dec, &grads.b_enc, &grads.b_dec];
-    for ((name, field), analytic) in FIELDS.into_iter().zip(analytic) {
-        for (i, &g) in analytic.iter().enumerate() {
-            // The loss is piecewise smooth; a step this small seldom crosses a kink, and f64 carries it.
-            let eps = 1e-4f32;
-            let (mut up, mut down) = (p.clone(), p.clone());
-            field(&mut up)[i] += eps;
-            field(&mut down)[i] -= eps;
-            let width = f64::from(field(&mut up)[i]) - f64::from(field(&mut down)[i]);
-            let numeric = (loss(&up, &x) - loss(&down, &x)) / width;
-            assert!(
-                (f64::from(g) - numeric).abs() < 2e-4 * (1.0 + numeric.abs()),
-                "{name}[{i}]: {g} against {numeric}"
-            );
-        }
-    }
 }
 
 #[test]

@@ -186,8 +186,8 @@ fn lm_train(args: &Args, config: &str) -> Result<()> {
     let mut adamw = AdamW::new(model.named_parameters(), constants)?;
     let mut rng = ChaCha8Rng::seed_from_u64(1234);
     measure(args, 8 * 128, "", || {
-        let loss = model.loss(&windows(&ids, 8, 129, &mut rng)?)?;
-        adamw.step(&loss.backward()?, 1e-3, 1.0)?;
+        let (_, grads) = model.loss_and_gradients(&windows(&ids, 8, 129, &mut rng)?)?;
+        adamw.step(&grads, 1e-3, 1.0)?;
         Ok(())
     })
 }
@@ -311,9 +311,10 @@ fn freqs(args: &Args) -> Result<()> {
     let filter = NamesFilter::only(HOOK)?;
     measure(args, 50 * 16 * 128, "", || {
         let mut active = vec![0u64; sae.d_sae()];
+        let mut activity_of = sae.activity_counter()?;
         for tokens in &pool {
             let (_, cache) = model.run_with_cache(tokens, &filter, Some(1))?;
-            let activity = sae.activity(&cache.get(HOOK)?.flatten(0, 1)?)?;
+            let activity = activity_of(&cache.get(HOOK)?.flatten(0, 1)?)?;
             for (total, n) in active.iter_mut().zip(activity.active) {
                 *total += n;
             }

@@ -56,13 +56,14 @@ pub fn feature_frequencies(
         n => n,
     };
     let d_sae = sae.d_sae();
+    let mut activity_of = sae.activity_counter()?;
     let (mut active, mut sum) = (vec![0.0; d_sae], vec![0.0; d_sae]);
     let mut n_tokens = 0;
     let mut progress = Progress::new(reporter, "feature frequencies", "batch", n_batches as u64);
     for done in 1..=n_batches {
         let tokens = batches.next_batch(model.device())?;
         let x = hook_rows(model, hook_name, &tokens, sae.d_in())?;
-        let activity = sae.activity(&x)?;
+        let activity = activity_of(&x)?;
         for (total, n) in active.iter_mut().zip(activity.active) {
             *total += n as f64;
         }

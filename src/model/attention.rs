@@ -34,8 +34,12 @@ impl Attention {
         }
     }
 
-    /// `x` `[batch, pos, d_model]`, already normalised, to `[batch, pos, d_model]`.
-    pub(super) fn forward(&self, x: &Tensor, run: &mut Run) -> Result<Tensor> {
+    /// `x` `[batch, pos, d_model]`, already normalised, to `[batch, pos, d_model]`; `None` where
+    /// the run is finished before that.
+    pub(super) fn forward(&self, x: &Tensor, run: &mut Run) -> Result<Option<Tensor>> {
+        if run.finished() {
+            return Ok(None);
+        }
         let q = run.visit(
             self.at(BlockPoint::Q),
             self.project(x, &self.w_q, &self.b_q)?,
@@ -48,9 +52,15 @@ impl Attention {
             self.at(BlockPoint::V),
             self.project(x, &self.w_v, &self.b_v)?,
         )?;
+        if run.finished() {
+            return Ok(None);
+        }
         let z = self.mix(&q, &k, &v, run)?;
         let z = run.visit(self.at(BlockPoint::Z), z)?;
-        self.output(&z)
+        if run.finished() {
+            return Ok(None);
+        }
+        self.output(&z).map(Some)
     }
 
     /// The heads' `z` `[batch, pos, n_heads, d_head]`, put together: `[batch, pos, d_model]`.

@@ -14,6 +14,10 @@ pub struct ActivationCache {
 }
 
 impl ActivationCache {
+    pub(super) fn holds(&self, name: HookName) -> bool {
+        self.entries.iter().any(|(at, _)| *at == name)
+    }
+
     pub(super) fn insert(&mut self, name: HookName, value: Tensor) {
         self.entries.push((name, value));
     }

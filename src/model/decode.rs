@@ -8,6 +8,7 @@ use super::forward::linear;
 use super::hooks::Run;
 use super::layer_norm::LayerNorm;
 use super::mlp::Mlp;
+use super::ops;
 use super::transformer::Transformer;
 use crate::error::Result;
 use candle_core::{D, DType, IndexOp, Tensor};
@@ -23,21 +24,27 @@ pub(super) struct Decoder {
 struct Layer {
     ln1: LayerNorm,
     attention: Attention,
-    /// `W_Q`, `W_K`, `W_V` side by side, `[d_model, 3 n_heads d_head]`, and their biases.
-    w_qkv: Tensor,
-    b_qkv: Tensor,
-    /// `[1, n_heads, n_ctx, d_head]`; filled up to the positions read.
+    /// Where no kernel reads the heads' weights as they lie.
+    wide: Option<WideProjection>,
+    /// `[1, n_heads, positions, d_head]`; filled up to the positions read.
     keys: Tensor,
     values: Tensor,
     mlp: Option<(LayerNorm, Mlp)>,
 }
 
+/// `W_Q`, `W_K`, `W_V` side by side, `[d_model, 3 n_heads d_head]`, and their biases.
+struct WideProjection {
+    w: Tensor,
+    b: Tensor,
+}
+
 impl Decoder {
-    /// A decoder that has read nothing.
-    pub(super) fn new(model: &Transformer) -> Result<Self> {
+    /// A decoder that has read nothing, and will read texts of up to `n_tokens`.
+    pub(super) fn new(model: &Transformer, n_tokens: usize) -> Result<Self> {
         let model = model.without_gradients();
+        let positions = model.cfg.n_ctx.min(n_tokens);
         let layers = (0..model.cfg.n_layers)
-            .map(|layer| Layer::new(&model, layer))
+            .map(|layer| Layer::new(&model, layer, positions))
             .collect::<Result<_>>()?;
         Ok(Self {
             model,
@@ -85,27 +92,21 @@ impl Decoder {
 }
 
 impl Layer {
-    fn new(model: &Transformer, layer: usize) -> Result<Self> {
+    fn new(model: &Transformer, layer: usize, positions: usize) -> Result<Self> {
         let cfg = &model.cfg;
         let attention = model.attention(layer)?;
-        let flat = |w: &Tensor| -> Result<Tensor> {
-            Ok(w.permute((1, 0, 2))?.reshape((cfg.d_model, cfg.d_model))?)
-        };
-        let w_qkv = [&attention.w_q, &attention.w_k, &attention.w_v]
-            .into_iter()
-            .map(flat)
-            .collect::<Result<Vec<_>>>()?;
-        let b_qkv = Tensor::cat(&[&attention.b_q, &attention.b_k, &attention.b_v], 0)?;
         let kept = || {
-            let shape = (1, cfg.n_heads, cfg.n_ctx, cfg.d_head());
-            Tensor::zeros(shape, w_qkv[0].dtype(), &model.device)
+            let shape = (1, cfg.n_heads, positions, cfg.d_head());
+            Tensor::zeros(shape, attention.w_q.dtype(), &model.device)
         };
         Ok(Self {
             ln1: model.ln1(layer)?,
             keys: kept()?,
             values: kept()?,
-            w_qkv: Tensor::cat(&w_qkv, 1)?.contiguous()?,
-            b_qkv: b_qkv.flatten_all()?,
+            wide: match ops::usable(&[&attention.w_q]) {
+                true => None,
+                false => Some(WideProjection::new(&attention)?),
+            },
             attention,
             mlp: match cfg.attn_only {
                 true => None,
@@ -117,12 +118,7 @@ impl Layer {
     /// `x` `[1, pos, d_model]`, at the positions from `start` on, to the same shape.
     fn forward(&self, x: Tensor, start: usize) -> Result<Tensor> {
         let mut run = Run::unwatched();
-        let (n_heads, d_head) = (self.attention.n_heads, self.attention.d_head);
-        let pos = x.dim(1)?;
-        let qkv = linear(&self.ln1.forward(&x, &mut run)?, &self.w_qkv, &self.b_qkv)?;
-        let qkv = qkv.reshape((1, pos, 3, n_heads, d_head))?;
-        let part = |i: usize| qkv.i((.., .., i))?.contiguous(); // [1, pos, n_heads, d_head]
-        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+        let [q, k, v] = self.project(&self.ln1.forward(&x, &mut run)?)?;
         let heads_first = |t: &Tensor| t.transpose(1, 2)?.contiguous();
         self.keys.slice_set(&heads_first(&k)?, 2, start)?;
         self.values.slice_set(&heads_first(&v)?, 2, start)?;
@@ -131,13 +127,26 @@ impl Layer {
             _ => self.attend(&heads_first(&q)?, start + 1)?,
         };
         let x = (x + self.attention.output(&z)?)?;
-        match &self.mlp {
+        let Some((ln2, mlp)) = &self.mlp else {
+            return Ok(x);
+        };
+        match mlp.forward(&ln2.forward(&x, &mut run)?, &mut run)? {
+            Some(out) => Ok((x + out)?),
             None => Ok(x),
-            Some((ln2, mlp)) => {
-                let out = mlp.forward(&ln2.forward(&x, &mut run)?, &mut run)?;
-                Ok((x + out)?)
-            }
         }
+    }
+
+    /// Queries, keys and values of `x` `[1, pos, d_model]`, each `[1, pos, n_heads, d_head]`.
+    fn project(&self, x: &Tensor) -> Result<[Tensor; 3]> {
+        let attention = &self.attention;
+        if let Some(wide) = &self.wide {
+            return wide.project(x, attention.n_heads, attention.d_head);
+        }
+        Ok([
+            ops::project_heads(x, &attention.w_q, &attention.b_q)?,
+            ops::project_heads(x, &attention.w_k, &attention.b_k)?,
+            ops::project_heads(x, &attention.w_v, &attention.b_v)?,
+        ])
     }
 
     /// One position's `q` `[1, n_heads, 1, d_head]` against the first `n` kept ones:
@@ -149,5 +158,60 @@ impl Layer {
         let pattern = softmax(&scores.to_dtype(DType::F32)?)?.to_dtype(q.dtype())?;
         let z = pattern.matmul(&self.values.narrow(2, 0, n)?)?;
         Ok(z.transpose(1, 2)?)
+    }
+}
+
+impl WideProjection {
+    fn new(attention: &Attention) -> Result<Self> {
+        let flat = |w: &Tensor| -> Result<Tensor> {
+            let (n_heads, d_model, d_head) = w.dims3()?;
+            Ok(w.permute((1, 0, 2))?.reshape((d_model, n_heads * d_head))?)
+        };
+        let w = [&attention.w_q, &attention.w_k, &attention.w_v]
+            .into_iter()
+            .map(flat)
+            .collect::<Result<Vec<_>>>()?;
+        let b = Tensor::cat(&[&attention.b_q, &attention.b_k, &attention.b_v], 0)?;
+        Ok(Self {
+            w: Tensor::cat(&w, 1)?.contiguous()?,
+            b: b.flatten_all()?,
+        })
+    }
+
+    fn project(&self, x: &Tensor, n_heads: usize, d_head: usize) -> Result<[Tensor; 3]> {
+        let pos = x.dim(1)?;
+        let qkv = linear(x, &self.w, &self.b)?.reshape((1, pos, 3, n_heads, d_head))?;
+        let part = |i: usize| qkv.i((.., .., i))?.contiguous();
+        Ok([part(0)?, part(1)?, part(2)?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TransformerConfig;
+    use candle_core::Device;
+
+    #[test]
+    fn wide_weights_give_the_heads_projections() {
+        let cfg = TransformerConfig {
+            d_vocab: 11,
+            d_model: 8,
+            n_heads: 2,
+            d_mlp: 16,
+            init_std: 0.5,
+            ..TransformerConfig::default()
+        };
+        let model = Transformer::new(&cfg).unwrap().without_gradients();
+        let layer = Layer::new(&model, 0, 4).unwrap();
+        assert!(layer.wide.is_none());
+        let x = Tensor::randn(0f32, 1.0, (1, 3, 8), &Device::Cpu).unwrap();
+        let wide = WideProjection::new(&layer.attention).unwrap();
+        let wide = wide.project(&x, 2, 4).unwrap();
+        for (heads, wide) in layer.project(&x).unwrap().iter().zip(&wide) {
+            assert_eq!(heads.dims(), [1, 3, 2, 4]);
+            let difference = (heads - wide).unwrap().abs().unwrap().max_all().unwrap();
+            assert!(difference.to_scalar::<f32>().unwrap() < 1e-5);
+        }
     }
 }

@@ -15,13 +15,14 @@ use candle_core::{D, DType, IndexOp, Tensor};
 
 /// `x W + b` over the last axis: `[batch, pos, d_in]` to `[batch, pos, d_out]`.
 pub(super) fn linear(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if ops::usable(&[x, w, b]) {
+        return Ok(ops::linear(x, w, b)?);
+    }
     let (batch, pos, d_in) = x.dims3()?;
-    let x = x.reshape((batch * pos, d_in))?;
-    let y = if ops::usable(&[&x, w, b]) {
-        ops::linear(&x, w, b)?
-    } else {
-        x.matmul(w)?.broadcast_add(b)?
-    };
+    let y = x
+        .reshape((batch * pos, d_in))?
+        .matmul(w)?
+        .broadcast_add(b)?;
     Ok(y.reshape((batch, pos, w.dim(1)?))?)
 }
 
@@ -114,7 +115,8 @@ impl Transformer {
             .contiguous()?)
     }
 
-    /// Embedding and the blocks before `stop`: `[batch, pos, d_model]`.
+    /// Embedding and the blocks before `stop`: `[batch, pos, d_model]`; of a run that is finished
+    /// before that ([`Run::finished`]), the stream as it was last.
     pub(super) fn residual(
         &self,
         tokens: &Tensor,
@@ -129,11 +131,22 @@ impl Transformer {
                 format!("must be at most n_layers = {}", self.cfg.n_layers),
             ));
         }
-        let (batch, pos) = tokens.dims2()?;
         let embed = self
             .param("embed.W_E")?
-            .index_select(&tokens.flatten_all()?, 0)?
-            .reshape((batch, pos, self.cfg.d_model))?;
+            .index_select(&tokens.flatten_all()?, 0)?;
+        self.residual_of(&embed, tokens.dims2()?, n_blocks, run)
+    }
+
+    /// The first `n_blocks` blocks after embeddings `[batch * pos, d_model]`: as
+    /// [`Transformer::residual`].
+    pub(super) fn residual_of(
+        &self,
+        embed: &Tensor,
+        (batch, pos): (usize, usize),
+        n_blocks: usize,
+        run: &mut Run,
+    ) -> Result<Tensor> {
+        let embed = embed.reshape((batch, pos, self.cfg.d_model))?;
         let embed = run.visit(HookName::Embed, embed)?;
         let positions = self
             .param("pos_embed.W_pos")?
@@ -143,6 +156,9 @@ impl Transformer {
         let positions = run.visit(HookName::PosEmbed, positions)?;
         let mut x = (embed + positions)?;
         for layer in 0..n_blocks {
+            if run.finished() {
+                break;
+            }
             x = self.block(layer, x, run)?;
         }
         Ok(x)
@@ -153,12 +169,16 @@ impl Transformer {
         let at = |point| HookName::Block { layer, point };
         let x = run.visit(at(BlockPoint::ResidPre), x)?;
         let normed = self.ln1(layer)?.forward(&x, run)?;
-        let out = self.attention(layer)?.forward(&normed, run)?;
+        let Some(out) = self.attention(layer)?.forward(&normed, run)? else {
+            return Ok(x);
+        };
         let mut x = (x + run.visit(at(BlockPoint::AttnOut), out)?)?;
         if !self.cfg.attn_only {
             x = run.visit(at(BlockPoint::ResidMid), x)?;
             let normed = self.ln2(layer)?.forward(&x, run)?;
-            let out = self.mlp(layer)?.forward(&normed, run)?;
+            let Some(out) = self.mlp(layer)?.forward(&normed, run)? else {
+                return Ok(x);
+            };
             x = (x + run.visit(at(BlockPoint::MlpOut), out)?)?;
         }
         run.visit(at(BlockPoint::ResidPost), x)
@@ -182,7 +202,7 @@ impl Transformer {
         run.visit(HookName::UnembedOut, logits)
     }
 
-    fn w_u(&self) -> Result<Tensor> {
+    pub(super) fn w_u(&self) -> Result<Tensor> {
         if self.cfg.tied_unembed {
             Ok(self.param("embed.W_E")?.t()?)
         } else {

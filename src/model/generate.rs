@@ -4,6 +4,7 @@
 //! that holds `top_p`. Source: Fan et al. 2018 (top-k); Holtzman et al. 2020 (nucleus).
 
 use super::decode::Decoder;
+use super::ops::{Kernel, widest};
 use super::transformer::Transformer;
 use crate::error::{Error, Result};
 use crate::show::Interrupts;
@@ -83,7 +84,7 @@ impl Transformer {
                 "must hold at least one token, for example the tokenizer's bos()",
             ));
         }
-        let mut decoder = Decoder::new(self)?;
+        let mut decoder = Decoder::new(self, prompt.len().saturating_add(cfg.max_new_tokens))?;
         let mut rng = ChaCha8Rng::seed_from_u64(cfg.seed);
         let mut tokens = prompt.to_vec();
         let interrupts = Interrupts::listen();
@@ -91,7 +92,9 @@ impl Transformer {
             if interrupts.heard() {
                 break;
             }
-            let logits = decoder.logits_after(&tokens)?;
+            // On one of the threads that share the work: each product then starts at once,
+            // without waking one up first.
+            let logits = rayon::scope(|_| decoder.logits_after(&tokens))?;
             tokens.push(sample(&logits, cfg, &mut rng)?);
         }
         Ok(tokens)
@@ -100,17 +103,18 @@ impl Transformer {
 
 /// One token id drawn from `logits` `[d_vocab]`.
 fn sample(logits: &[f32], cfg: &GenerateConfig, rng: &mut ChaCha8Rng) -> Result<u32> {
-    if let Some(bad) = logits.iter().find(|x| x.is_nan()) {
+    let Some(largest) = widest(Largest(logits)) else {
         return Err(Error::argument(
             "logit",
-            bad,
+            f32::NAN,
             "the model's logits are not numbers",
         ));
-    }
+    };
     if cfg.temperature == 0.0 {
-        return Ok(likeliest_first(logits, 1)[0]);
+        let first = logits.iter().position(|x| *x == largest);
+        return Ok(first.unwrap_or_default() as u32);
     }
-    let best = f64::from(logits.iter().fold(f32::NEG_INFINITY, |a, &x| a.max(x)));
+    let best = f64::from(largest);
     let weight = |id: u32| ((f64::from(logits[id as usize]) - best) / cfg.temperature).exp();
     let everything = 0..logits.len() as u32;
     let kept: Vec<u32> = match (cfg.top_k, cfg.top_p) {
@@ -134,6 +138,37 @@ fn sample(logits: &[f32], cfg: &GenerateConfig, rng: &mut ChaCha8Rng) -> Result<
         }
     }
     Ok(kept[kept.len() - 1])
+}
+
+/// The largest of some logits; `None` if one of them is NaN.
+struct Largest<'a>(&'a [f32]);
+
+impl Kernel for Largest<'_> {
+    type Output = Option<f32>;
+
+    #[inline(always)]
+    fn run(self) -> Option<f32> {
+        // As many running maxima as the widest vectors hold.
+        let mut lanes = [f32::NEG_INFINITY; 16];
+        let mut nan = [0u32; 16];
+        let (chunks, tail) = self.0.as_chunks::<16>();
+        for chunk in chunks {
+            for i in 0..16 {
+                nan[i] |= u32::from(chunk[i].is_nan());
+                lanes[i] = if chunk[i] > lanes[i] {
+                    chunk[i]
+                } else {
+                    lanes[i]
+                };
+            }
+        }
+        let any = nan.iter().any(|n| *n != 0) || tail.iter().any(|x| x.is_nan());
+        let largest = lanes
+            .iter()
+            .chain(tail)
+            .fold(f32::NEG_INFINITY, |a, &x| a.max(x));
+        (!any).then_some(largest)
+    }
 }
 
 /// The `k` likeliest tokens, likeliest first; equal logits by id, so that the order is one and
@@ -193,6 +228,24 @@ mod tests {
             ..GenerateConfig::default()
         };
         assert_eq!(draws(&[0.0, 2.0, 2.0, -1.0], &cfg, 3), [1, 1, 1]);
+        // Whole vectors and a rest, the likeliest in each.
+        for at in [0, 17, 31, 32, 36] {
+            let mut logits = [-3.0; 37];
+            logits[at] = -2.0;
+            assert_eq!(draws(&logits, &cfg, 1), [at as u32]);
+            assert_eq!(likeliest_first(&logits, 1), [at as u32]);
+        }
+    }
+
+    #[test]
+    fn a_logit_that_is_no_number_is_an_error() {
+        let cfg = GenerateConfig::default();
+        for at in [0, 17, 36] {
+            let mut logits = [1.0; 37];
+            logits[at] = f32::NAN;
+            let mut rng = ChaCha8Rng::seed_from_u64(cfg.seed);
+            assert!(sample(&logits, &cfg, &mut rng).is_err());
+        }
     }
 
     #[test]

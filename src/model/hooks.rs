@@ -113,6 +113,8 @@ pub(super) struct Run {
     hooks: Vec<(HookName, Hook)>,
     keep: NamesFilter,
     pub(super) cache: ActivationCache,
+    /// Whether only what it keeps is wanted, no logits and no loss.
+    only_keeps: bool,
 }
 
 impl Run {
@@ -122,11 +124,16 @@ impl Run {
             hooks: Vec::new(),
             keep: NamesFilter::Names(Vec::new()),
             cache: ActivationCache::default(),
+            only_keeps: false,
         }
     }
 
-    /// A run that keeps what `keep` says.
-    pub(super) fn caching(keep: &NamesFilter, cfg: &TransformerConfig) -> Result<Run> {
+    /// A run that keeps what `keep` says; with `only_keeps` it is for nothing else.
+    pub(super) fn caching(
+        keep: &NamesFilter,
+        cfg: &TransformerConfig,
+        only_keeps: bool,
+    ) -> Result<Run> {
         if let NamesFilter::Names(names) = keep {
             for name in names {
                 HookName::of_model(&name.to_string(), cfg)?;
@@ -134,8 +141,20 @@ impl Run {
         }
         Ok(Run {
             keep: keep.clone(),
+            only_keeps,
             ..Run::unwatched()
         })
+    }
+
+    /// Whether nothing that is still to be computed is wanted: the rest of the pass can be left
+    /// out.
+    pub(super) fn finished(&self) -> bool {
+        match &self.keep {
+            NamesFilter::Names(names) if self.only_keeps => {
+                names.iter().all(|&name| self.cache.holds(name))
+            }
+            _ => false,
+        }
     }
 
     /// A run that calls `hooks`, several on one point in the order given.

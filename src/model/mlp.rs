@@ -30,13 +30,23 @@ impl Mlp {
         }
     }
 
-    /// `x` `[batch, pos, d_model]`, already normalised, to `[batch, pos, d_model]`.
-    pub(super) fn forward(&self, x: &Tensor, run: &mut Run) -> Result<Tensor> {
+    /// `x` `[batch, pos, d_model]`, already normalised, to `[batch, pos, d_model]`; `None` where
+    /// the run is finished before that.
+    pub(super) fn forward(&self, x: &Tensor, run: &mut Run) -> Result<Option<Tensor>> {
+        if run.finished() {
+            return Ok(None);
+        }
         let pre = linear(x, &self.w_in, &self.b_in)?;
         let pre = run.visit(self.at(BlockPoint::MlpPre), pre)?;
+        if run.finished() {
+            return Ok(None);
+        }
         let post = activate(&pre, self.act_fn)?;
         let post = run.visit(self.at(BlockPoint::MlpPost), post)?;
-        linear(&post, &self.w_out, &self.b_out)
+        if run.finished() {
+            return Ok(None);
+        }
+        linear(&post, &self.w_out, &self.b_out).map(Some)
     }
 }
 

@@ -177,7 +177,7 @@ impl Transformer {
         stop_at_layer: Option<usize>,
     ) -> Result<(Option<Tensor>, ActivationCache)> {
         let model = self.without_gradients();
-        let mut run = Run::caching(names, &self.cfg)?;
+        let mut run = Run::caching(names, &self.cfg, stop_at_layer.is_some())?;
         let tokens = model.checked(tokens)?;
         let x = model.residual(&tokens, stop_at_layer, &mut run)?;
         let logits = match stop_at_layer {

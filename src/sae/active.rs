@@ -3,7 +3,7 @@
 //! A row of `acts` has some dozens of entries above 0 among thousands, so lists are smaller than
 //! the matrix and faster to read. Source: the compressed sparse rows of any linear algebra text.
 
-use super::encode::{CHUNK, PANEL, PackedEncoder};
+use super::encode::{CHUNK, Features, PANEL, PackedEncoder};
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
@@ -105,14 +105,14 @@ impl ActiveFeatures {
         kept
     }
 
-    /// The lists of several rows of centred inputs, by the product that never writes the matrix.
-    pub(super) fn encoded(packed: &PackedEncoder, x_cent: &[f32], d_in: usize) -> Self {
-        let chunks = by_chunk(x_cent, d_in, |x, n| {
+    /// The lists of several rows, by the product that never writes the matrix.
+    pub(super) fn encoded(encoder: &InputEncoder, x: &[f32]) -> Self {
+        let chunks = encoder.by_chunk(x, |x_cent, n| {
             let mut lists = ActiveLists::default();
-            packed.encode(x, n, &mut lists);
+            encoder.packed.encode(x_cent, n, &mut lists);
             lists
         });
-        let mut all = Self::empty(packed.d_sae());
+        let mut all = Self::empty(encoder.packed.d_sae());
         for lists in &chunks {
             let start = all.features.len();
             all.features.extend_from_slice(&lists.idx);
@@ -150,21 +150,33 @@ impl ActiveFeatures {
     }
 }
 
-/// `f(rows, n)` of every chunk, in order and in parallel. The kernels read whole chunks: the last
-/// is filled up with zeros.
-fn by_chunk<T: Send>(x_cent: &[f32], d_in: usize, f: impl Fn(&[f32], usize) -> T + Sync) -> Vec<T> {
-    x_cent
-        .par_chunks(CHUNK * d_in)
-        .map(|x| {
-            let n = x.len() / d_in;
-            if n == CHUNK {
-                return f(x, n);
-            }
-            let mut padded = x.to_vec();
-            padded.resize(CHUNK * d_in, 0.0);
-            f(&padded, n)
-        })
-        .collect()
+/// An encoder laid out for the product that never writes the matrix of activations.
+#[derive(Debug)]
+pub(super) struct InputEncoder {
+    pub packed: PackedEncoder,
+    /// Subtracted from every row first, `[d_in]`; zeros where nothing is.
+    pub centre: Vec<f32>,
+}
+
+impl InputEncoder {
+    /// `f(x_cent, n)` of every chunk of rows, in order and in parallel. The kernels read whole
+    /// chunks: what follows the last rows is left over from others.
+    fn by_chunk<T: Send>(&self, x: &[f32], f: impl Fn(&[f32], usize) -> T + Sync) -> Vec<T> {
+        let d_in = self.centre.len();
+        x.par_chunks(CHUNK * d_in)
+            .map_init(
+                || vec![0f32; CHUNK * d_in],
+                |x_cent, x| {
+                    for (c, x) in x_cent.chunks_exact_mut(d_in).zip(x.chunks_exact(d_in)) {
+                        for ((c, x), b) in c.iter_mut().zip(x).zip(&self.centre) {
+                            *c = x - b;
+                        }
+                    }
+                    f(x_cent, x.len() / d_in)
+                },
+            )
+            .collect()
+    }
 }
 
 /// How often and how strongly each feature is active over several rows.
@@ -197,11 +209,12 @@ impl FeatureActivity {
         }
     }
 
-    /// Counts and sums of several rows of centred inputs, without lists.
-    pub(super) fn encoded(packed: &PackedEncoder, x_cent: &[f32], d_in: usize) -> Self {
-        let mut activity = Self::none(x_cent.len() / d_in, packed.d_sae());
+    /// Counts and sums of several rows, without lists.
+    pub(super) fn encoded(encoder: &InputEncoder, x: &[f32]) -> Self {
+        let packed = &encoder.packed;
+        let mut activity = Self::none(x.len() / encoder.centre.len(), packed.d_sae());
         // In the order of the rows: the same bits on every run.
-        for tally in by_chunk(x_cent, d_in, |x, n| packed.tally(x, n)) {
+        for tally in encoder.by_chunk(x, |x_cent, n| packed.tally(x_cent, n)) {
             for (total, n) in activity.active.iter_mut().zip(tally.active) {
                 *total += u64::from(n);
             }
@@ -258,7 +271,7 @@ impl ActiveLists {
 }
 
 /// One token's active features, ascending.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct RowList {
     idx: Vec<u32>,
     vals: Vec<f32>,
@@ -268,29 +281,23 @@ pub(super) struct RowList {
 }
 
 impl RowList {
-    /// Appends what is above the floor in `values + bias`, features from `first` on.
+    /// What an activation must be above to be kept.
     #[inline]
-    pub(super) fn push(
-        &mut self,
-        values: &[f32; PANEL],
-        bias: &[f32],
-        first: u32,
-        top_k: Option<usize>,
-    ) {
-        let mut mask = 0u32;
-        let mut sums = [0f32; PANEL];
-        for l in 0..PANEL {
-            sums[l] = values[l] + bias[l];
-            mask |= u32::from(sums[l] > self.floor) << l;
-        }
+    pub(super) fn floor(&self) -> f32 {
+        self.floor
+    }
+
+    /// Appends the lanes of `acts` that `mask` has a bit for.
+    #[inline]
+    pub(super) fn push(&mut self, mut mask: u32, acts: &[f32; PANEL], features: &Features) {
         while mask != 0 {
             let l = mask.trailing_zeros();
-            self.idx.push(first + l);
-            self.vals.push(sums[l as usize]);
+            self.idx.push(features.first + l);
+            self.vals.push(acts[l as usize]);
             mask &= mask - 1;
         }
         // Half of all features is positive; the floor rises so soon that few of them get here.
-        if let Some(k) = top_k
+        if let Some(k) = features.top_k
             && self.vals.len() > 4 * k
         {
             self.keep_largest(k);
@@ -342,13 +349,14 @@ mod tests {
         fn a_row_keeps_its_largest(values in prop::collection::vec(-20i8..20, 1..400), k in 0usize..12) {
             let mut row = RowList::default();
             for (p, part) in values.chunks(PANEL).enumerate() {
-                let mut tile = [0f32; PANEL];
-                let mut bias = [f32::NEG_INFINITY; PANEL];
+                let mut acts = [0f32; PANEL];
+                let mut mask = 0u32;
                 for (l, &v) in part.iter().enumerate() {
-                    tile[l] = f32::from(v);
-                    bias[l] = 0.0;
+                    acts[l] = f32::from(v);
+                    mask |= u32::from(acts[l] > row.floor()) << l;
                 }
-                row.push(&tile, &bias, (p * PANEL) as u32, Some(k));
+                let (first, bias) = ((p * PANEL) as u32, &[0.0; PANEL]);
+                row.push(mask, &acts, &Features { first, bias, top_k: Some(k) });
             }
             row.keep_largest(k);
             let mut wanted: Vec<usize> = (0..values.len()).filter(|&i| values[i] > 0).collect();

@@ -2,8 +2,9 @@
 //! `acts = relu(x_cent W_enc + b_enc)`, written as lists of (feature, act) by token.
 //! A register-tiled product over packed weights, so the `[tokens, d_sae]` matrix never exists.
 
-use super::active::ActiveLists;
+use super::active::{ActiveLists, RowList};
 use super::kernels::{Level, level};
+use crate::model::{Kernel, widest};
 use rayon::prelude::*;
 
 /// Features of one panel of the packed encoder.
@@ -95,23 +96,20 @@ impl PackedEncoder {
             active: vec![0; self.bias.len()],
             sum: vec![0.0; self.bias.len()],
         };
-        for (p, panel) in self.panels.chunks_exact(PANEL * d).enumerate() {
-            let lanes = p * PANEL..(p + 1) * PANEL;
-            let bias = &self.bias[lanes.clone()];
-            let (mut active, mut sum) = ([0u32; PANEL], [0f32; PANEL]);
+        let lanes = (tally.active.as_chunks_mut::<PANEL>().0.iter_mut())
+            .zip(tally.sum.as_chunks_mut::<PANEL>().0)
+            .zip(self.bias.as_chunks::<PANEL>().0);
+        for (panel, ((active, sum), bias)) in self.panels.chunks_exact(PANEL * d).zip(lanes) {
             let mut tile = [[0f32; PANEL]; ROWS_MAX];
             for from in (0..n).step_by(kernel.rows) {
                 (kernel.run)(&x_cent[from * d..][..kernel.rows * d], panel, d, &mut tile);
-                for values in &tile[..kernel.rows.min(n - from)] {
-                    for l in 0..PANEL {
-                        let pre = values[l] + bias[l];
-                        active[l] += u32::from(pre > 0.0);
-                        sum[l] += if pre > 0.0 { pre } else { 0.0 };
-                    }
-                }
+                widest(TallyTile {
+                    tile: &tile[..kernel.rows.min(n - from)],
+                    bias,
+                    active,
+                    sum,
+                });
             }
-            tally.active[lanes.clone()].copy_from_slice(&active);
-            tally.sum[lanes].copy_from_slice(&sum);
         }
         tally
     }
@@ -122,20 +120,55 @@ impl PackedEncoder {
         out.begin();
         let d = self.d_in;
         let kernel = tile_kernel();
-        for (p, panel) in self.panels.chunks_exact(PANEL * d).enumerate() {
-            let bias = &self.bias[p * PANEL..][..PANEL];
-            let first = (p * PANEL) as u32;
+        let biases = self.bias.as_chunks::<PANEL>().0;
+        let panels = self.panels.chunks_exact(PANEL * d).zip(biases);
+        for (p, (panel, bias)) in panels.enumerate() {
+            let features = Features {
+                first: (p * PANEL) as u32,
+                bias,
+                top_k: self.top_k,
+            };
             let mut tile = [[0f32; PANEL]; ROWS_MAX];
             for from in (0..n).step_by(kernel.rows) {
                 (kernel.run)(&x_cent[from * d..][..kernel.rows * d], panel, d, &mut tile);
                 let rows = &mut out.rows[from..n.min(from + kernel.rows)];
-                for (row, values) in rows.iter_mut().zip(&tile) {
-                    row.push(values, bias, first, self.top_k);
-                }
+                (kernel.keep)(rows, &tile, &features);
             }
         }
         out.end(n, self.top_k);
     }
+}
+
+/// Counts and sums of one tile's positive activations, added to those of a panel.
+struct TallyTile<'a> {
+    tile: &'a [[f32; PANEL]],
+    bias: &'a [f32; PANEL],
+    active: &'a mut [u32; PANEL],
+    sum: &'a mut [f32; PANEL],
+}
+
+impl Kernel for TallyTile<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (mut active, mut sum) = (*self.active, *self.sum);
+        for values in self.tile {
+            for l in 0..PANEL {
+                let pre = values[l] + self.bias[l];
+                active[l] += u32::from(pre > 0.0);
+                sum[l] += if pre > 0.0 { pre } else { 0.0 };
+            }
+        }
+        (*self.active, *self.sum) = (active, sum);
+    }
+}
+
+/// The features of one panel.
+pub(super) struct Features<'a> {
+    pub first: u32,
+    pub bias: &'a [f32; PANEL],
+    pub top_k: Option<usize>,
 }
 
 /// Transposes up to [`PANEL`] rows of `d_in` into a panel; missing rows stay as they are.
@@ -161,6 +194,8 @@ type Tile = [[f32; PANEL]; ROWS_MAX];
 struct TileKernel {
     rows: usize,
     run: fn(&[f32], &[f32], usize, &mut Tile),
+    /// Appends to each row what is above its floor in `tile + bias`.
+    keep: fn(&mut [RowList], &Tile, &Features),
 }
 
 fn tile_kernel() -> TileKernel {
@@ -169,15 +204,18 @@ fn tile_kernel() -> TileKernel {
         Level::Avx512 => TileKernel {
             rows: 12,
             run: x86::tile_avx512,
+            keep: x86::keep_avx512,
         },
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => TileKernel {
             rows: 6,
             run: x86::tile_avx2,
+            keep: x86::keep_avx2,
         },
         Level::Plain => TileKernel {
             rows: 4,
             run: tile_plain,
+            keep: keep_plain,
         },
     }
 }
@@ -196,9 +234,21 @@ fn tile_plain(x: &[f32], panel: &[f32], d: usize, tile: &mut Tile) {
     tile[..4].copy_from_slice(&acc);
 }
 
+fn keep_plain(rows: &mut [RowList], tile: &Tile, features: &Features) {
+    for (row, values) in rows.iter_mut().zip(tile) {
+        let mut mask = 0u32;
+        let mut sums = [0f32; PANEL];
+        for l in 0..PANEL {
+            sums[l] = values[l] + features.bias[l];
+            mask |= u32::from(sums[l] > row.floor()) << l;
+        }
+        row.push(mask, &sums, features);
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{PANEL, Tile};
+    use super::{Features, PANEL, RowList, Tile};
     use std::arch::x86_64::*;
 
     /// One register-tiled product: `$rows` rows of x by `$vecs` registers of the panel's lanes.
@@ -266,85 +316,71 @@ mod x86 {
         _mm256_fmadd_ps,
         _mm256_storeu_ps
     );
+
+    /// Compares whole registers: most rows of a tile have nothing above their floor.
+    macro_rules! keep {
+        ($name:ident, $features:literal, $lanes:literal, $load:ident, $set1:ident, $add:ident,
+         $store:ident, |$sum:ident, $floor:ident| $above:expr) => {
+            pub(super) fn $name(rows: &mut [RowList], tile: &Tile, features: &Features) {
+                #[target_feature(enable = $features)]
+                fn run(rows: &mut [RowList], tile: &Tile, features: &Features) {
+                    const VECS: usize = PANEL / $lanes;
+                    let mut bias = [$set1(0.0); VECS];
+                    for v in 0..VECS {
+                        let from = &features.bias[v * $lanes..][..$lanes];
+                        // SAFETY: `from` has exactly as many values as the register has lanes.
+                        bias[v] = unsafe { $load(from.as_ptr()) };
+                    }
+                    for (row, values) in rows.iter_mut().zip(tile) {
+                        let $floor = $set1(row.floor());
+                        let mut mask = 0u32;
+                        let mut sums = bias;
+                        for v in 0..VECS {
+                            let from = &values[v * $lanes..][..$lanes];
+                            // SAFETY: as above.
+                            let $sum = $add(unsafe { $load(from.as_ptr()) }, bias[v]);
+                            sums[v] = $sum;
+                            mask |= ($above as u32) << (v * $lanes);
+                        }
+                        if mask == 0 {
+                            continue;
+                        }
+                        let mut written = [0f32; PANEL];
+                        for v in 0..VECS {
+                            let to = &mut written[v * $lanes..][..$lanes];
+                            // SAFETY: as above.
+                            unsafe { $store(to.as_mut_ptr(), sums[v]) };
+                        }
+                        row.push(mask, &written, features);
+                    }
+                }
+                // SAFETY: `tile_kernel` hands this out only where the CPU has these features.
+                unsafe { run(rows, tile, features) }
+            }
+        };
+    }
+
+    keep!(
+        keep_avx512,
+        "avx512f",
+        16,
+        _mm512_loadu_ps,
+        _mm512_set1_ps,
+        _mm512_add_ps,
+        _mm512_storeu_ps,
+        |sum, floor| _mm512_cmp_ps_mask::<_CMP_GT_OQ>(sum, floor)
+    );
+    keep!(
+        keep_avx2,
+        "avx2",
+        8,
+        _mm256_loadu_ps,
+        _mm256_set1_ps,
+        _mm256_add_ps,
+        _mm256_storeu_ps,
+        |sum, floor| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(sum, floor))
+    );
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ramp(n: usize, seed: u32) -> Vec<f32> {
-        (0..n as u32)
-            .map(|i| {
-                (i.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 12) as f32 / 524_288.0 - 1.0
-            })
-            .collect()
-    }
-
-    #[test]
-    fn every_kernel_of_this_cpu_gives_the_plain_product() {
-        let d = 37;
-        let (x, panel) = (ramp(ROWS_MAX * d, 1), ramp(PANEL * d, 2));
-        let mut kernels = vec![TileKernel {
-            rows: 4,
-            run: tile_plain,
-        }];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if level() == Level::Avx512 {
-                kernels.push(TileKernel {
-                    rows: 12,
-                    run: x86::tile_avx512,
-                });
-            }
-            if level() != Level::Plain {
-                kernels.push(TileKernel {
-                    rows: 6,
-                    run: x86::tile_avx2,
-                });
-            }
-        }
-        for kernel in kernels {
-            let mut tile = [[f32::NAN; PANEL]; ROWS_MAX];
-            (kernel.run)(&x, &panel, d, &mut tile);
-            for (i, row) in tile[..kernel.rows].iter().enumerate() {
-                for (l, got) in row.iter().enumerate() {
-                    let want: f32 = (0..d).map(|k| x[i * d + k] * panel[k * PANEL + l]).sum();
-                    assert!(
-                        (got - want).abs() < 1e-4,
-                        "{} rows: [{i}][{l}] {got} against {want}",
-                        kernel.rows
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn lists_hold_exactly_the_positive_activations() {
-        // 41 features: one full panel and a part of one; 50 tokens: no multiple of any kernel's rows.
-        let (d, s, n) = (24, 41, 50);
-        let (w, b, x) = (ramp(s * d, 3), ramp(s, 4), ramp(CHUNK * d, 5));
-        let mut lists = ActiveLists::default();
-        let mut packed = PackedEncoder::new(&w, &ramp(s, 9), d);
-        for j in 0..s {
-            packed.set_feature(j, &w[j * d..][..d], b[j]);
-        }
-        packed.encode(&x, n, &mut lists);
-        assert_eq!(lists.ends.len(), n);
-        for i in 0..n {
-            let mut acts = vec![0f32; s];
-            let (idx, vals) = lists.row(i);
-            assert!(idx.is_sorted() && vals.iter().all(|v| *v > 0.0));
-            for (&j, &v) in idx.iter().zip(vals) {
-                acts[j as usize] = v;
-            }
-            for (j, got) in acts.iter().enumerate() {
-                let pre: f32 = b[j] + (0..d).map(|k| x[i * d + k] * w[j * d + k]).sum::<f32>();
-                assert!(
-                    (got - pre.max(0.0)).abs() < 1e-4,
-                    "token {i}, feature {j}: {got} against {pre}"
-                );
-            }
-        }
-    }
-}
+mod tests;

@@ -43,6 +43,10 @@ pub use trainer::{train_sae, train_top_k_sae};
 use crate::error::Result;
 use candle_core::Tensor;
 
+/// Counts of the active features among the rows of `[.., d_in]`; see
+/// [`SparseAutoencoder::activity_counter`].
+pub type ActivityCounter<'a> = Box<dyn FnMut(&Tensor) -> Result<FeatureActivity> + 'a>;
+
 /// What every variant can do: a dictionary of `d_sae` directions of a `d_in`-wide activation.
 ///
 /// Inputs may have any number of leading axes: `[n, d_in]` as well as `[batch, pos, d_in]`.
@@ -74,6 +78,15 @@ pub trait SparseAutoencoder {
     /// Those of [`SparseAutoencoder::encode`].
     fn activity(&self, x: &Tensor) -> Result<FeatureActivity> {
         Ok(FeatureActivity::of(&self.encode_sparse(x)?))
+    }
+
+    /// [`SparseAutoencoder::activity`] as a function for batch after batch: what depends on the
+    /// parameters alone, such as another layout of the encoder, is done once, here.
+    ///
+    /// # Errors
+    /// Those of [`SparseAutoencoder::activity`], of the function too.
+    fn activity_counter(&self) -> Result<ActivityCounter<'_>> {
+        Ok(Box::new(|x| self.activity(x)))
     }
 
     /// Reconstruction from feature activations, `[.., d_sae]` to `[.., d_in]`.

@@ -2,10 +2,11 @@
 //! `acts = relu((x - b_dec) W_enc + b_enc)`, `x_hat = acts W_dec + b_dec`.
 //! Bricken et al. 2023, "Towards Monosemanticity"; architecture "standard" of SAELens.
 
+use super::active::InputEncoder;
 use super::encode::PackedEncoder;
-use super::{ActiveFeatures, FeatureActivity, SparseAutoencoder, StandardParams};
+use super::{ActiveFeatures, ActivityCounter, FeatureActivity, SparseAutoencoder, StandardParams};
 use crate::error::{Error, Result};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use serde_json::{Map, Value};
 
 /// A trained standard autoencoder.
@@ -129,17 +130,29 @@ impl StandardSae {
         })
     }
 
-    /// The encoder and the rows that it is applied to, as the product without a matrix reads
-    /// them; `None` where only the dense product works.
-    pub(super) fn packed(&self, x: &Tensor) -> Result<Option<(PackedEncoder, Vec<f32>)>> {
+    /// The encoder as the product without a matrix reads it; `None` where only the dense product
+    /// works.
+    pub(super) fn input_encoder(&self) -> Result<Option<InputEncoder>> {
         let d_in = self.d_in();
         if !self.device().is_cpu() || d_in == 0 || self.d_sae() == 0 {
             return Ok(None);
         }
-        let x_cent = self.centred(x)?.rows.flatten_all()?.to_vec1::<f32>()?;
-        let w_enc = self.w_enc.flatten_all()?.to_vec1::<f32>()?;
-        let packed = PackedEncoder::from_columns(&w_enc, &self.b_enc.to_vec1()?, d_in);
-        Ok(Some((packed, x_cent)))
+        let b_enc = self.b_enc.to_vec1()?;
+        Ok(Some(InputEncoder {
+            packed: of_elements(&self.w_enc, |w_enc| {
+                PackedEncoder::from_columns(w_enc, &b_enc, d_in)
+            })?,
+            centre: match self.apply_b_dec_to_input {
+                true => self.b_dec.to_vec1()?,
+                false => vec![0.0; d_in],
+            },
+        }))
+    }
+
+    /// `f` of the rows of `x`, `[n, d_in]`, one after the other in memory.
+    pub(super) fn of_rows<T>(&self, x: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
+        let x = rows(x, self.d_in(), "activations")?.rows;
+        of_elements(&x.to_device(&Device::Cpu)?, f)
     }
 
     /// Device of the parameters.
@@ -168,17 +181,23 @@ impl SparseAutoencoder for StandardSae {
     }
 
     fn encode_sparse(&self, x: &Tensor) -> Result<ActiveFeatures> {
-        match self.packed(x)? {
-            Some((packed, x_cent)) => Ok(ActiveFeatures::encoded(&packed, &x_cent, self.d_in())),
+        match self.input_encoder()? {
+            Some(encoder) => self.of_rows(x, |x| ActiveFeatures::encoded(&encoder, x)),
             None => ActiveFeatures::of_dense(&self.encode(x)?),
         }
     }
 
     fn activity(&self, x: &Tensor) -> Result<FeatureActivity> {
-        match self.packed(x)? {
-            Some((packed, x_cent)) => Ok(FeatureActivity::encoded(&packed, &x_cent, self.d_in())),
-            None => Ok(FeatureActivity::of(&self.encode_sparse(x)?)),
-        }
+        self.activity_counter()?(x)
+    }
+
+    fn activity_counter(&self) -> Result<ActivityCounter<'_>> {
+        Ok(match self.input_encoder()? {
+            Some(encoder) => {
+                Box::new(move |x| self.of_rows(x, |x| FeatureActivity::encoded(&encoder, x)))
+            }
+            None => Box::new(|x| Ok(FeatureActivity::of(&self.encode_sparse(x)?))),
+        })
     }
 
     fn decode(&self, acts: &Tensor) -> Result<Tensor> {
@@ -220,6 +239,20 @@ fn rows(x: &Tensor, width: usize, name: &str) -> Result<Rows> {
         rows: x.reshape((n, width))?.to_dtype(DType::F32)?,
         dims,
     })
+}
+
+/// `f` of a tensor's f32 elements on the CPU, without a copy of them where they lie together.
+fn of_elements<T>(t: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
+    let t = t.contiguous()?;
+    let (storage, layout) = t.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => Ok(f(&values[start..end])),
+        _ => Err(Error::argument(
+            "tensor",
+            format!("{:?} on {:?}", t.dtype(), t.device()),
+            "must be f32 on the CPU here",
+        )),
+    }
 }
 
 fn with_last(dims: &[usize], last: usize) -> Vec<usize> {
@@ -284,6 +317,11 @@ mod tests {
             let (activity, counted) = (sae.activity(&x).unwrap(), FeatureActivity::of(&lists));
             assert_eq!(activity.n_rows, counted.n_rows);
             assert_eq!(activity.active, counted.active);
+            let mut counter = sae.activity_counter().unwrap();
+            for _ in 0..2 {
+                assert_eq!(counter(&x).unwrap(), activity);
+            }
+            drop(counter);
             for (a, b) in activity.sum.iter().zip(&counted.sum) {
                 assert!((a - b).abs() < 1e-6 * (1.0 + b), "{a} against {b}");
             }

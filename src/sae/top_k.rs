@@ -2,7 +2,11 @@
 //! `acts = top_k(relu((x - b_dec) W_enc + b_enc))`, `x_hat = acts W_dec + b_dec`.
 //! Gao et al. 2024, arXiv:2406.04093; architecture "topk" of SAELens.
 
-use super::{ActiveFeatures, FeatureActivity, SparseAutoencoder, StandardParams, StandardSae};
+use super::active::InputEncoder;
+use super::{
+    ActiveFeatures, ActivityCounter, FeatureActivity, SparseAutoencoder, StandardParams,
+    StandardSae,
+};
 use crate::error::{Error, Result};
 use candle_core::{Device, Tensor};
 
@@ -57,6 +61,14 @@ impl TopKSae {
     pub fn from_params(params: StandardParams, k: usize, device: &Device) -> Result<TopKSae> {
         TopKSae::new(StandardSae::from_params(params, device)?, k)
     }
+
+    fn input_encoder(&self) -> Result<Option<InputEncoder>> {
+        let encoder = self.dictionary.input_encoder()?;
+        Ok(encoder.map(|mut encoder| {
+            encoder.packed.top_k = Some(self.k);
+            encoder
+        }))
+    }
 }
 
 impl SparseAutoencoder for TopKSae {
@@ -78,17 +90,24 @@ impl SparseAutoencoder for TopKSae {
     }
 
     fn encode_sparse(&self, x: &Tensor) -> Result<ActiveFeatures> {
-        match self.dictionary.packed(x)? {
-            Some((mut packed, x_cent)) => {
-                packed.top_k = Some(self.k);
-                Ok(ActiveFeatures::encoded(&packed, &x_cent, self.d_in()))
+        match self.input_encoder()? {
+            Some(encoder) => {
+                let lists = |x: &[f32]| ActiveFeatures::encoded(&encoder, x);
+                self.dictionary.of_rows(x, lists)
             }
             None => Ok(self.dictionary.encode_sparse(x)?.largest(self.k)),
         }
     }
 
-    fn activity(&self, x: &Tensor) -> Result<FeatureActivity> {
-        Ok(FeatureActivity::of(&self.encode_sparse(x)?))
+    fn activity_counter(&self) -> Result<ActivityCounter<'_>> {
+        Ok(match self.input_encoder()? {
+            Some(encoder) => Box::new(move |x| {
+                self.dictionary.of_rows(x, |x| {
+                    FeatureActivity::of(&ActiveFeatures::encoded(&encoder, x))
+                })
+            }),
+            None => Box::new(|x| Ok(FeatureActivity::of(&self.encode_sparse(x)?))),
+        })
     }
 
     fn decode(&self, acts: &Tensor) -> Result<Tensor> {
@@ -176,6 +195,8 @@ mod tests {
         let (sae, x) = random(8, 70, 6, 3);
         let cut = sae.dictionary.encode_sparse(&x).unwrap().largest(6);
         assert_eq!(cut, sae.encode_sparse(&x).unwrap());
+        let mut counter = sae.activity_counter().unwrap();
+        assert_eq!(counter(&x).unwrap(), sae.activity(&x).unwrap());
         assert_eq!(
             sae.activity(&x).unwrap().active.iter().sum::<u64>() as usize,
             cut.n_active()

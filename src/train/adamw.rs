@@ -4,6 +4,7 @@
 //! `p = p (1 - lr wd) - lr (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + eps)`.
 
 use crate::error::{Error, Result};
+use crate::model::{Kernel, widest};
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Storage, Tensor, Var};
 use rayon::prelude::*;
@@ -303,20 +304,34 @@ impl InplaceOp1 for FusedUpdate<'_> {
             .zip(m.par_chunks_mut(CHUNK))
             .zip(v.par_chunks_mut(CHUNK))
             .zip(self.grad.par_chunks(CHUNK))
-            .for_each(|(((p, m), v), g)| update_chunk(p, m, v, g, k));
+            .for_each(|(((p, m), v), g)| widest(Update { p, m, v, g, k }));
         Ok(())
     }
 }
 
-fn update_chunk(p: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32], k: Coefficients) {
-    let n = p.len();
-    // Equal lengths, said once, let the loop become vector instructions.
-    let (m, v, g) = (&mut m[..n], &mut v[..n], &g[..n]);
-    for i in 0..n {
-        let g = g[i] * k.grad_scale;
-        m[i] = k.beta1 * m[i] + (1.0 - k.beta1) * g;
-        v[i] = k.beta2 * v[i] + (1.0 - k.beta2) * (g * g);
-        p[i] = p[i] * k.keep - k.rate * m[i] / (v[i].sqrt() * k.root + k.eps);
+/// One task's part of the pass.
+struct Update<'a> {
+    p: &'a mut [f32],
+    m: &'a mut [f32],
+    v: &'a mut [f32],
+    g: &'a [f32],
+    k: Coefficients,
+}
+
+impl Kernel for Update<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (n, k) = (self.p.len(), self.k);
+        // Equal lengths, said once, let the loop become vector instructions.
+        let (p, m, v, g) = (self.p, &mut self.m[..n], &mut self.v[..n], &self.g[..n]);
+        for i in 0..n {
+            let g = g[i] * k.grad_scale;
+            m[i] = k.beta1 * m[i] + (1.0 - k.beta1) * g;
+            v[i] = k.beta2 * v[i] + (1.0 - k.beta2) * (g * g);
+            p[i] = p[i] * k.keep - k.rate * m[i] / (v[i].sqrt() * k.root + k.eps);
+        }
     }
 }
 

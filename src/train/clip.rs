@@ -4,12 +4,16 @@
 //! (Pascanu, Mikolov & Bengio 2013). The factor goes to the optimiser, so no gradient is rewritten.
 
 use crate::error::Result;
+use crate::model::{Kernel, widest};
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, DType, Storage, Tensor, Var};
 use rayon::prelude::*;
 
 /// Elements that one partial sum covers: fixed, so that the result does not depend on the threads.
 const CHUNK: usize = 16_384;
+/// Running sums of one partial sum, which the compiler turns into vectors: a single one would fix
+/// the order, one addition after the other.
+const LANES: usize = 16;
 
 /// Euclidean norm of all gradients together, summed in `f64`; parameters without a gradient count as 0.
 ///
@@ -42,13 +46,33 @@ fn squared_norm(grad: &Tensor) -> Result<f64> {
         {
             let parts: Vec<f64> = values[start..end]
                 .par_chunks(CHUNK)
-                .map(|chunk| chunk.iter().map(|&g| f64::from(g) * f64::from(g)).sum())
+                .map(|chunk| widest(SumOfSquares(chunk)))
                 .collect();
             return Ok(parts.iter().sum());
         }
     }
     let sum = grad.to_dtype(DType::F32)?.sqr()?.sum_all()?;
     Ok(f64::from(sum.to_scalar::<f32>()?))
+}
+
+/// Sum of the squares, in `f64`.
+struct SumOfSquares<'a>(&'a [f32]);
+
+impl Kernel for SumOfSquares<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        let mut lanes = [0.0f64; LANES];
+        let (chunks, tail) = self.0.as_chunks::<LANES>();
+        for chunk in chunks {
+            for i in 0..LANES {
+                lanes[i] += f64::from(chunk[i]) * f64::from(chunk[i]);
+            }
+        }
+        let tail: f64 = tail.iter().map(|&g| f64::from(g) * f64::from(g)).sum();
+        lanes.iter().sum::<f64>() + tail
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +103,16 @@ mod tests {
             assert!((norm - 33f64.sqrt()).abs() < 1e-6, "{dtype:?}: {norm}");
         }
         Ok(())
+    }
+
+    #[test]
+    fn the_sum_covers_chunks_lanes_and_tails() {
+        for n in [0, 1, 15, 16, 17, CHUNK + 19] {
+            let values: Vec<f32> = (0..n).map(|i| (i % 7) as f32).collect();
+            let exact: f64 = values.iter().map(|&g| f64::from(g * g)).sum();
+            let grad = Tensor::from_vec(values, n, &Device::Cpu).unwrap();
+            assert_eq!(squared_norm(&grad).unwrap(), exact, "{n} elements");
+        }
     }
 
     #[test]

@@ -193,9 +193,8 @@ impl<'a> Trainer<'a> {
         let began = Instant::now();
         let step = self.step + 1;
         let tokens = self.batches.next_batch(self.model.device())?; // [batch, n_ctx]
-        let loss = self.model.loss(&tokens)?;
+        let (loss, grads) = self.model.loss_and_gradients(&tokens)?;
         let value = finite("the training loss", scalar(&loss)?, step)?;
-        let grads = loss.backward()?;
         let norm = finite(
             "the gradient norm",
             global_norm(&self.params, &grads)?,

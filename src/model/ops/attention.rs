@@ -5,7 +5,7 @@
 //! Source: Dao et al. 2022, arXiv:2205.14135, appendix B (here one whole row at a time).
 
 use super::vector::{Kernel, exp_in_place, max, sum_by, widest};
-use super::{Into, Matrix, SERIAL, contiguous, elements, matmul};
+use super::{Into, Matrix, contiguous, elements, matmul};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -45,7 +45,7 @@ impl CausalAttention {
 
     /// The pattern `[query, key]` of one head into `p`.
     fn pattern(&self, q: Matrix, k: Matrix, p: &mut [f32]) {
-        matmul(p, self.pos, Into::Overwrite, self.scale(), q, k.t(), SERIAL);
+        matmul(p, self.pos, Into::Overwrite, self.scale(), q, k.t());
         widest(CausalSoftmax { p, pos: self.pos });
     }
 
@@ -62,32 +62,15 @@ impl CausalAttention {
             let width = self.width();
             self.pattern(q, k, &mut p);
             let p_matrix = Matrix::new(&p, pos, pos);
-            matmul(
-                &mut dv[at..],
-                width,
-                Into::Overwrite,
-                1.0,
-                p_matrix.t(),
-                g,
-                SERIAL,
-            );
-            matmul(&mut ds, pos, Into::Overwrite, 1.0, g, v.t(), SERIAL);
-            for (ds, p) in ds.chunks_exact_mut(pos).zip(p.chunks_exact(pos)) {
-                let mean = sum_by(ds, p, |ds, p| ds * p);
-                for (ds, p) in ds.iter_mut().zip(p) {
-                    *ds = p * (*ds - mean);
-                }
-            }
+            matmul(&mut dv[at..], width, Into::Overwrite, 1.0, p_matrix.t(), g);
+            matmul(&mut ds, pos, Into::Overwrite, 1.0, g, v.t());
+            widest(SoftmaxBackward {
+                ds: &mut ds,
+                p: &p,
+                pos,
+            });
             let ds = Matrix::new(&ds, pos, pos);
-            matmul(
-                &mut dq[at..],
-                width,
-                Into::Overwrite,
-                self.scale(),
-                ds,
-                k,
-                SERIAL,
-            );
+            matmul(&mut dq[at..], width, Into::Overwrite, self.scale(), ds, k);
             matmul(
                 &mut dk[at..],
                 width,
@@ -95,7 +78,6 @@ impl CausalAttention {
                 self.scale(),
                 ds.t(),
                 q,
-                SERIAL,
             );
         }
     }
@@ -124,6 +106,28 @@ impl Kernel for CausalSoftmax<'_> {
     }
 }
 
+/// `dP` `[query, key]` to `dS`, in place.
+struct SoftmaxBackward<'a> {
+    ds: &'a mut [f32],
+    p: &'a [f32],
+    pos: usize,
+}
+
+impl Kernel for SoftmaxBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let rows = self.ds.chunks_exact_mut(self.pos);
+        for (ds, p) in rows.zip(self.p.chunks_exact(self.pos)) {
+            let mean = sum_by(ds, p, |ds, p| ds * p);
+            for (ds, p) in ds.iter_mut().zip(p) {
+                *ds = p * (*ds - mean);
+            }
+        }
+    }
+}
+
 impl CustomOp3 for CausalAttention {
     fn name(&self) -> &'static str {
         "causal-attention"
@@ -143,6 +147,9 @@ impl CustomOp3 for CausalAttention {
         let v = contiguous(v, v_layout)?;
         let size = self.pos * self.width();
         let mut z = vec![0.0f32; q.len()];
+        if z.is_empty() {
+            return Ok((CpuStorage::F32(z), q_layout.shape().clone()));
+        }
         z.par_chunks_mut(size)
             .enumerate()
             .for_each(|(sequence, z)| {
@@ -153,7 +160,7 @@ impl CustomOp3 for CausalAttention {
                     self.pattern(q, k, &mut p);
                     let p = Matrix::new(&p, self.pos, self.pos);
                     let z = &mut z[head * self.d_head..];
-                    matmul(z, self.width(), Into::Overwrite, 1.0, p, v, SERIAL);
+                    matmul(z, self.width(), Into::Overwrite, 1.0, p, v);
                 }
             });
         Ok((CpuStorage::F32(z), q_layout.shape().clone()))
@@ -170,6 +177,10 @@ impl CustomOp3 for CausalAttention {
         let grad = grad.contiguous()?;
         let size = self.pos * self.width();
         let n = q.elem_count();
+        if n == 0 {
+            let zeros = || q.zeros_like().map(Some);
+            return Ok((zeros()?, zeros()?, zeros()?));
+        }
         let mut sequences = vec![0.0f32; 3 * n];
         {
             let (q_storage, q_layout) = q.storage_and_layout();
@@ -244,6 +255,19 @@ mod tests {
         matches_finite_differences(&[&q, &k, &v], 1e-3, || {
             causal_attention(&q, &k, &v).unwrap()
         });
+    }
+
+    #[test]
+    fn nothing_attends_to_nothing() {
+        for shape in [[0, 4, 2, 3], [2, 0, 2, 3], [2, 4, 0, 3], [2, 4, 2, 0]] {
+            let (q, k, v) = (random(&shape, 1), random(&shape, 2), random(&shape, 3));
+            let z = causal_attention(&q, &k, &v).unwrap();
+            assert_eq!(z.dims(), shape);
+            let grads = z.sum_all().unwrap().backward().unwrap();
+            for x in [&q, &k, &v] {
+                assert_eq!(grads.get(x).unwrap().dims(), shape);
+            }
+        }
     }
 
     #[test]

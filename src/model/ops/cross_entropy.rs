@@ -26,7 +26,7 @@ struct CrossEntropy {
 }
 
 /// Mean cross-entropy in nats of `x` `[n, d]`, `w` `[d, v]`, `b` `[v]` against `targets` (`n` ids
-/// below `v`): a scalar.
+/// below `v`): a scalar. No rows have no mean: an error.
 pub(in crate::model) fn mean_cross_entropy(
     x: &Tensor,
     w: &Tensor,
@@ -46,6 +46,33 @@ pub(in crate::model) fn cross_entropy(
     apply(x, w, b, targets, Reduction::None)
 }
 
+/// [`mean_cross_entropy`] without a graph, and its gradients by `x`, `w` and `b`.
+pub(in crate::model) fn mean_cross_entropy_and_gradients(
+    x: &Tensor,
+    w: &Tensor,
+    b: &Tensor,
+    targets: &[u32],
+) -> Result<(Tensor, [Tensor; 3])> {
+    check(x, w, b, targets, Reduction::Mean)?;
+    let (n, d) = x.dims2()?;
+    let weight = vec![1.0 / n as f32; n];
+    let (losses, grads) = over_tensors(&x.contiguous()?, w, &b.contiguous()?, targets, &weight)?;
+    let device = x.device();
+    Ok((
+        Tensor::new(mean(&losses), device)?,
+        [
+            Tensor::from_vec(grads.dx, (n, d), device)?,
+            Tensor::from_vec(grads.dw, w.shape(), device)?,
+            Tensor::from_vec(grads.db, b.shape(), device)?,
+        ],
+    ))
+}
+
+fn mean(losses: &[f32]) -> f32 {
+    let sum: f64 = losses.iter().map(|&x| f64::from(x)).sum();
+    (sum / losses.len() as f64) as f32
+}
+
 fn apply(
     x: &Tensor,
     w: &Tensor,
@@ -53,20 +80,36 @@ fn apply(
     targets: Vec<u32>,
     reduction: Reduction,
 ) -> Result<Tensor> {
-    let v = w.dim(1)?;
-    if targets.len() != x.dim(0)? || targets.iter().any(|&t| t as usize >= v) {
-        bail!(
-            "cross-entropy needs one target below {v} for each of {} rows",
-            x.dim(0)?
-        )
-    }
+    check(x, w, b, &targets, reduction)?;
     let op = CrossEntropy {
         targets,
         reduction,
         wants_gradients: x.track_op() || w.track_op() || b.track_op(),
         kept: Mutex::new(None),
     };
-    x.contiguous()?.apply_op3(w, b, op)
+    x.contiguous()?.apply_op3(w, &b.contiguous()?, op)
+}
+
+fn check(x: &Tensor, w: &Tensor, b: &Tensor, targets: &[u32], reduction: Reduction) -> Result<()> {
+    let (d, v) = w.dims2()?;
+    if x.dims2()?.1 != d || b.dims() != [v] {
+        bail!(
+            "an unembedding of {:?} does not fit rows {:?} and a bias {:?}",
+            w.dims(),
+            x.dims(),
+            b.dims()
+        )
+    }
+    if targets.is_empty() && reduction == Reduction::Mean {
+        bail!("the mean cross-entropy of no rows is no number")
+    }
+    if targets.len() != x.dim(0)? || targets.iter().any(|&t| t as usize >= v) {
+        bail!(
+            "cross-entropy needs one target below {v} for each of {} rows",
+            x.dim(0)?
+        )
+    }
+    Ok(())
 }
 
 impl CustomOp3 for CrossEntropy {
@@ -103,8 +146,7 @@ impl CustomOp3 for CrossEntropy {
         if let Ok(mut kept) = self.kept.lock() {
             *kept = grads;
         }
-        let mean = losses.iter().map(|&x| f64::from(x)).sum::<f64>() / n as f64;
-        Ok((CpuStorage::F32(vec![mean as f32]), Shape::from(())))
+        Ok((CpuStorage::F32(vec![mean(&losses)]), Shape::from(())))
     }
 
     fn bwd(
@@ -122,11 +164,14 @@ impl CustomOp3 for CrossEntropy {
             // A second backward pass through the same node.
             (None, Reduction::Mean) => {
                 let weight = grad.to_scalar::<f32>()? / n as f32;
-                (self.gradients(x, w, b, &vec![weight; n])?, 1.0)
+                (
+                    over_tensors(x, w, b, &self.targets, &vec![weight; n])?.1,
+                    1.0,
+                )
             }
             (None, Reduction::None) => {
                 let weight = grad.contiguous()?.to_vec1::<f32>()?;
-                (self.gradients(x, w, b, &weight)?, 1.0)
+                (over_tensors(x, w, b, &self.targets, &weight)?.1, 1.0)
             }
         };
         let device = x.device();
@@ -135,128 +180,44 @@ impl CustomOp3 for CrossEntropy {
             Ok(Some(if factor == 1.0 { t } else { (t * factor)? }))
         };
         let v = b.elem_count();
+        // What is frozen needs none, and its gradient may be the largest of the three.
+        let wanted = |of: &Tensor, values: Vec<f32>, shape: &[usize]| match of.track_op() {
+            true => scaled(values, shape),
+            false => Ok(None),
+        };
         Ok((
-            scaled(grads.dx, &[n, d])?,
-            scaled(grads.dw, &[d, v])?,
-            scaled(grads.db, &[v])?,
+            wanted(x, grads.dx, &[n, d])?,
+            wanted(w, grads.dw, &[d, v])?,
+            wanted(b, grads.db, &[v])?,
         ))
     }
 }
 
-impl CrossEntropy {
-    fn gradients(&self, x: &Tensor, w: &Tensor, b: &Tensor, weight: &[f32]) -> Result<Gradients> {
-        let (n, d) = x.dims2()?;
-        let (x_storage, x_layout) = x.storage_and_layout();
-        let (w_storage, w_layout) = w.storage_and_layout();
-        let (b_storage, b_layout) = b.storage_and_layout();
-        let x = Matrix::new(elements(&x_storage, x_layout)?, n, d);
-        let Storage::Cpu(w_storage) = &*w_storage else {
-            bail!("a fused kernel needs a tensor on the CPU")
-        };
-        let unembedding = Unembedding {
-            w: Matrix::of(w_storage, w_layout)?,
-            b: elements(&b_storage, b_layout)?,
-        };
-        match pass(x, unembedding, &self.targets, Some(weight)) {
-            (_, Some(grads)) => Ok(grads),
-            _ => bail!("no gradients of the cross-entropy"),
-        }
+/// [`pass`] with gradients over tensors, `x` and `b` contiguous.
+fn over_tensors(
+    x: &Tensor,
+    w: &Tensor,
+    b: &Tensor,
+    targets: &[u32],
+    weight: &[f32],
+) -> Result<(Vec<f32>, Gradients)> {
+    let (n, d) = x.dims2()?;
+    let (x_storage, x_layout) = x.storage_and_layout();
+    let (w_storage, w_layout) = w.storage_and_layout();
+    let (b_storage, b_layout) = b.storage_and_layout();
+    let x = Matrix::new(elements(&x_storage, x_layout)?, n, d);
+    let Storage::Cpu(w_storage) = &*w_storage else {
+        bail!("a fused kernel needs a tensor on the CPU")
+    };
+    let unembedding = Unembedding {
+        w: Matrix::of(w_storage, w_layout)?,
+        b: elements(&b_storage, b_layout)?,
+    };
+    match pass(x, unembedding, targets, Some(weight)) {
+        (losses, Some(grads)) => Ok((losses, grads)),
+        _ => bail!("no gradients of the cross-entropy"),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::checks::{agree, matches_finite_differences, random};
-    use super::*;
-    use candle_core::{D, Device};
-    use proptest::prelude::*;
-
-    fn targets(n: usize, v: usize) -> Vec<u32> {
-        (0..n).map(|i| ((i * 7 + 3) % v) as u32).collect()
-    }
-
-    fn composed(x: &Tensor, w: &Tensor, b: &Tensor, targets: Vec<u32>) -> Result<Tensor> {
-        let logits = x.matmul(w)?.broadcast_add(b)?;
-        let n = targets.len();
-        let targets = Tensor::from_vec(targets, (n, 1), &Device::Cpu)?;
-        let log_z = logits.exp()?.sum_keepdim(D::Minus1)?.log()?;
-        (log_z - logits.gather(&targets, 1)?)?.squeeze(1)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
-        /// Values and gradients are those of the composed operations, over the edges of chunks and blocks and with
-        /// tied (transposed) weights.
-        #[test]
-        fn it_is_the_composed_loss(n in 1usize..300, d in 1usize..12, v in 1usize..300, t: bool) {
-            let x = random(&[n, d], 1);
-            let w = if t { random(&[v, d], 2) } else { random(&[d, v], 2) };
-            let b = random(&[v], 3);
-            let w_of = || if t { w.t().unwrap() } else { w.as_tensor().clone() };
-            agree(
-                &[&x, &w, &b],
-                1e-4,
-                || cross_entropy(&x, &w_of(), &b, targets(n, v)).unwrap(),
-                || composed(&x, &w_of(), &b, targets(n, v)).unwrap(),
-            );
-            agree(
-                &[&x, &w, &b],
-                1e-5,
-                || mean_cross_entropy(&x, &w_of(), &b, targets(n, v)).unwrap(),
-                || composed(&x, &w_of(), &b, targets(n, v)).unwrap().mean_all().unwrap(),
-            );
-        }
-    }
-
-    #[test]
-    fn gradients_are_finite_differences() {
-        let (x, w, b) = (random(&[5, 3], 1), random(&[3, 4], 2), random(&[4], 3));
-        matches_finite_differences(&[&x, &w, &b], 1e-3, || {
-            mean_cross_entropy(&x, &w, &b, targets(5, 4)).unwrap()
-        });
-        matches_finite_differences(&[&x, &w, &b], 1e-3, || {
-            cross_entropy(&x, &w, &b, targets(5, 4)).unwrap()
-        });
-    }
-
-    #[test]
-    fn a_second_backward_pass_gives_the_same_gradients() {
-        let (x, w, b) = (random(&[5, 3], 1), random(&[3, 4], 2), random(&[4], 3));
-        let loss = mean_cross_entropy(&x, &w, &b, targets(5, 4)).unwrap();
-        let grad = |_| {
-            loss.backward()
-                .unwrap()
-                .get(&w)
-                .unwrap()
-                .to_vec2::<f32>()
-                .unwrap()
-        };
-        assert_eq!(grad(0), grad(1));
-    }
-
-    #[test]
-    fn one_class_costs_nothing_and_a_far_logit_does_not_overflow() {
-        let (x, w, b) = (random(&[2, 3], 1), random(&[3, 1], 2), random(&[1], 3));
-        let loss = mean_cross_entropy(&x, &w, &b, vec![0, 0]).unwrap();
-        assert_eq!(loss.to_scalar::<f32>().unwrap(), 0.0);
-        let x = Tensor::new(&[[1f32]], &Device::Cpu).unwrap();
-        let w = Tensor::new(&[[1000f32, 0.0]], &Device::Cpu).unwrap();
-        let b = Tensor::zeros(2, candle_core::DType::F32, &Device::Cpu).unwrap();
-        let loss = mean_cross_entropy(&x, &w, &b, vec![1]).unwrap();
-        assert_eq!(loss.to_scalar::<f32>().unwrap(), 1000.0);
-    }
-
-    #[test]
-    fn a_nan_activation_gives_a_nan_loss() {
-        let x = Tensor::new(&[[f32::NAN]], &Device::Cpu).unwrap();
-        let (w, b) = (random(&[1, 40], 2), random(&[40], 3));
-        let loss = mean_cross_entropy(&x, &w, &b, vec![1]).unwrap();
-        assert!(loss.to_scalar::<f32>().unwrap().is_nan());
-    }
-
-    #[test]
-    fn a_target_beyond_the_vocabulary_is_an_error() {
-        let (x, w, b) = (random(&[1, 3], 1), random(&[3, 4], 2), random(&[4], 3));
-        assert!(mean_cross_entropy(&x, &w, &b, vec![4]).is_err());
-    }
-}
+mod tests;

@@ -3,9 +3,9 @@
 //! `y = w h + b`, `h = (x - mean) / s`, `s = sqrt(var + eps)`; with `g = dy w`:
 //! `dx = (g - mean(g) - h mean(g h)) / s`. Source: Ba, Kiros and Hinton 2016, arXiv:1607.06450.
 
-use super::vector::{sum, sum_by};
+use super::vector::{Kernel, sum, sum_by, widest};
 use super::{ROWS_PER_TASK, contiguous, elements};
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 struct LayerNorm {
@@ -14,36 +14,82 @@ struct LayerNorm {
 
 /// `x` `[.., d]` normalised over its last axis, `w` and `b` `[d]`.
 pub(in crate::model) fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<Tensor> {
+    let d = w.elem_count();
+    if x.dims().last() != Some(&d) || b.elem_count() != d {
+        bail!(
+            "a norm of width {d} does not fit inputs {:?} and a bias {:?}",
+            x.dims(),
+            b.dims()
+        )
+    }
+    let op = LayerNorm { eps: eps as f32 };
     x.contiguous()?
-        .apply_op3(w, b, LayerNorm { eps: eps as f32 })
+        .apply_op3(&w.contiguous()?, &b.contiguous()?, op)
 }
 
-impl LayerNorm {
-    /// Mean and `1 / sqrt(var + eps)`.
-    #[inline(always)]
-    fn moments(&self, row: &[f32]) -> (f32, f32) {
-        let n = row.len() as f32;
-        let mean = sum(row) / n;
-        let var = sum_by(row, row, |x, _| (x - mean) * (x - mean)) / n;
-        (mean, 1.0 / (var + self.eps).sqrt())
-    }
+/// Mean and `1 / sqrt(var + eps)`.
+#[inline(always)]
+fn moments(row: &[f32], eps: f32) -> (f32, f32) {
+    let n = row.len() as f32;
+    let mean = sum(row) / n;
+    let var = sum_by(row, row, |x, _| (x - mean) * (x - mean)) / n;
+    (mean, 1.0 / (var + eps).sqrt())
+}
 
-    /// Gradients of one task's rows: `dx` in place, `dw` and `db` returned, side by side.
-    fn backward_rows(&self, x: &[f32], w: &[f32], grad: &[f32], dx: &mut [f32]) -> Vec<f32> {
-        let d = w.len();
+/// Some rows, normalised.
+struct Forward<'a> {
+    x: &'a [f32],
+    w: &'a [f32],
+    b: &'a [f32],
+    eps: f32,
+    y: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let d = self.w.len();
+        let b = &self.b[..d];
+        for (y, x) in self.y.chunks_exact_mut(d).zip(self.x.chunks_exact(d)) {
+            let (mean, inverse) = moments(x, self.eps);
+            for i in 0..d {
+                y[i] = (x[i] - mean) * inverse * self.w[i] + b[i];
+            }
+        }
+    }
+}
+
+/// Gradients of some rows: `dx` in place, `dw` and `db` returned, side by side.
+struct Backward<'a> {
+    x: &'a [f32],
+    w: &'a [f32],
+    grad: &'a [f32],
+    eps: f32,
+    dx: &'a mut [f32],
+}
+
+impl Kernel for Backward<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<f32> {
+        let d = self.w.len();
         let mut dw_db = vec![0.0f32; 2 * d];
         let (dw, db) = dw_db.split_at_mut(d);
         let mut h = vec![0.0f32; d];
         let mut g = vec![0.0f32; d];
-        for ((x, grad), dx) in x
+        for ((x, grad), dx) in self
+            .x
             .chunks_exact(d)
-            .zip(grad.chunks_exact(d))
-            .zip(dx.chunks_exact_mut(d))
+            .zip(self.grad.chunks_exact(d))
+            .zip(self.dx.chunks_exact_mut(d))
         {
-            let (mean, inverse) = self.moments(x);
+            let (mean, inverse) = moments(x, self.eps);
             for i in 0..d {
                 h[i] = (x[i] - mean) * inverse;
-                g[i] = grad[i] * w[i];
+                g[i] = grad[i] * self.w[i];
                 dw[i] += grad[i] * h[i];
                 db[i] += grad[i];
             }
@@ -74,18 +120,13 @@ impl CustomOp3 for LayerNorm {
         let x = contiguous(x, x_layout)?;
         let w = contiguous(w, w_layout)?;
         let b = contiguous(b, b_layout)?;
-        let d = w.len();
+        let eps = self.eps;
+        // Rows of width 0 have no elements: any size of chunk does.
+        let task = ROWS_PER_TASK * w.len().max(1);
         let mut y = vec![0.0f32; x.len()];
-        y.par_chunks_mut(ROWS_PER_TASK * d)
-            .zip(x.par_chunks(ROWS_PER_TASK * d))
-            .for_each(|(y, x)| {
-                for (y, x) in y.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
-                    let (mean, inverse) = self.moments(x);
-                    for i in 0..d {
-                        y[i] = (x[i] - mean) * inverse * w[i] + b[i];
-                    }
-                }
-            });
+        y.par_chunks_mut(task)
+            .zip(x.par_chunks(task))
+            .for_each(|(y, x)| widest(Forward { x, w, b, eps, y }));
         Ok((CpuStorage::F32(y), x_layout.shape().clone()))
     }
 
@@ -108,11 +149,20 @@ impl CustomOp3 for LayerNorm {
             let x = elements(&x_storage, x_layout)?;
             let w = elements(&w_storage, w_layout)?;
             let g = elements(&g_storage, g_layout)?;
+            let (eps, task) = (self.eps, ROWS_PER_TASK * d.max(1));
             let parts: Vec<Vec<f32>> = dx
-                .par_chunks_mut(ROWS_PER_TASK * d)
-                .zip(x.par_chunks(ROWS_PER_TASK * d))
-                .zip(g.par_chunks(ROWS_PER_TASK * d))
-                .map(|((dx, x), g)| self.backward_rows(x, w, g, dx))
+                .par_chunks_mut(task)
+                .zip(x.par_chunks(task))
+                .zip(g.par_chunks(task))
+                .map(|((dx, x), grad)| {
+                    widest(Backward {
+                        x,
+                        w,
+                        grad,
+                        eps,
+                        dx,
+                    })
+                })
                 .collect();
             // In the order of the rows: the same bits on every run.
             for part in parts {
@@ -151,7 +201,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
         /// Values and gradients are those of the composed operations.
         #[test]
-        fn it_is_the_composed_norm(batch in 1usize..4, pos in 1usize..70, d in 2usize..40) {
+        fn it_is_the_composed_norm(batch in 1usize..4, pos in 1usize..70, d in 1usize..40) {
             let (x, w, b) = (random(&[batch, pos, d], 1), random(&[d], 2), random(&[d], 3));
             // The gradient has a factor 1 / scale, which two close numbers make large.
             let tolerance = if d < 8 { 2e-2 } else { 2e-4 };
@@ -170,6 +220,38 @@ mod tests {
         matches_finite_differences(&[&x, &w, &b], 2e-3, || {
             layer_norm(&x, &w, &b, 1e-5).unwrap()
         });
+    }
+
+    #[test]
+    fn weights_may_lie_apart_and_rows_may_be_empty() {
+        let (x, both) = (random(&[3, 5], 1), random(&[5, 2], 2));
+        let (w, b) = (both.narrow(1, 0, 1), both.narrow(1, 1, 1));
+        let (w, b) = (
+            w.unwrap().squeeze(1).unwrap(),
+            b.unwrap().squeeze(1).unwrap(),
+        );
+        assert!(!w.is_contiguous());
+        agree(
+            &[&x, &both],
+            2e-4,
+            || layer_norm(&x, &w, &b, 1e-5).unwrap(),
+            || composed(&x, &w, &b),
+        );
+        // candle's own operations give nothing no gradient, so there is no composition to compare.
+        let (x, w) = (random(&[3, 0], 1), random(&[0], 2));
+        let y = layer_norm(&x, &w, &w, 1e-5).unwrap();
+        assert_eq!(y.dims(), [3, 0]);
+        let grads = y.sum_all().unwrap().backward().unwrap();
+        assert_eq!(grads.get(&w).unwrap().dims(), [0]);
+        assert!(
+            layer_norm(
+                &random(&[3, 4], 1),
+                &random(&[5], 2),
+                &random(&[5], 3),
+                1e-5
+            )
+            .is_err()
+        );
     }
 
     #[test]

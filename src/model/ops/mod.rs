@@ -6,6 +6,8 @@
 mod activation;
 mod attention;
 mod cross_entropy;
+mod embedding;
+mod heads;
 mod layer_norm;
 mod linear;
 mod row;
@@ -14,9 +16,14 @@ mod vector;
 
 pub(super) use activation::activation;
 pub(super) use attention::causal_attention;
-pub(super) use cross_entropy::{cross_entropy, mean_cross_entropy};
+pub(super) use cross_entropy::{
+    cross_entropy, mean_cross_entropy, mean_cross_entropy_and_gradients,
+};
+pub(super) use embedding::embedding_gradient;
+pub(super) use heads::project_heads;
 pub(super) use layer_norm::layer_norm;
 pub(super) use linear::linear;
+pub(crate) use vector::{Kernel, widest};
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, bail};
 
@@ -82,11 +89,29 @@ impl<'a> Matrix<'a> {
         Ok(Self::strided(data, rows, cols, stride[0], stride[1]))
     }
 
+    /// Some neighbouring rows.
+    fn rows(self, of: std::ops::Range<usize>) -> Self {
+        assert!(of.start < of.end && of.end <= self.rows);
+        let start = match self.cols {
+            0 => 0,
+            _ => of.start * self.row,
+        };
+        Self {
+            data: &self.data[start..],
+            rows: of.len(),
+            ..self
+        }
+    }
+
     /// Some neighbouring columns.
     fn columns(self, of: std::ops::Range<usize>) -> Self {
         assert!(of.start < of.end && of.end <= self.cols);
+        let start = match self.rows {
+            0 => 0,
+            _ => of.start * self.col,
+        };
         Self {
-            data: &self.data[of.start * self.col..],
+            data: &self.data[start..],
             cols: of.len(),
             ..self
         }
@@ -120,16 +145,8 @@ enum Into {
     Add,
 }
 
-/// `out (+)= scale * a b`, `out` row-major with `out_row` between rows.
-fn matmul(
-    out: &mut [f32],
-    out_row: usize,
-    into: Into,
-    scale: f32,
-    a: Matrix,
-    b: Matrix,
-    parallelism: gemm::Parallelism,
-) {
+/// `out (+)= scale * a b` on the caller's own thread, `out` row-major with `out_row` between rows.
+fn matmul(out: &mut [f32], out_row: usize, into: Into, scale: f32, a: Matrix, b: Matrix) {
     assert_eq!(a.cols, b.rows, "inner dimensions");
     assert!(last_index(a.rows, b.cols, out_row, 1) <= out.len());
     assert!(out_row >= b.cols, "rows of the destination overlap");
@@ -138,7 +155,7 @@ fn matmul(
     }
     // SAFETY: the largest index of each operand was checked against its slice, `a` and `b` when
     // they were made and `out` above; `out` is borrowed mutably, so it overlaps neither.
-    unsafe { product(out.as_mut_ptr(), out_row, into, scale, a, b, parallelism) }
+    unsafe { product(out.as_mut_ptr(), out_row, into, scale, a, b) }
 }
 
 /// The product itself, unchecked.
@@ -146,15 +163,7 @@ fn matmul(
 /// # Safety
 /// `out` can be written at every index of an `[a.rows, b.cols]` matrix with `out_row` between
 /// rows, by nobody else meanwhile; `a.cols` is `b.rows`.
-unsafe fn product(
-    out: *mut f32,
-    out_row: usize,
-    into: Into,
-    scale: f32,
-    a: Matrix,
-    b: Matrix,
-    parallelism: gemm::Parallelism,
-) {
+unsafe fn product(out: *mut f32, out_row: usize, into: Into, scale: f32, a: Matrix, b: Matrix) {
     // SAFETY: the caller's promise; `a` and `b` were checked when they were made.
     unsafe {
         gemm::gemm(
@@ -176,7 +185,7 @@ unsafe fn product(
             false,
             false,
             false,
-            parallelism,
+            gemm::Parallelism::None,
         );
     }
 }
@@ -203,6 +212,25 @@ impl<'a> Shared<'a> {
         }
     }
 
+    /// A slice that nobody has written yet: elements are written before they are read.
+    fn unwritten(slice: &'a mut [std::mem::MaybeUninit<f32>]) -> Self {
+        Self {
+            start: slice.as_mut_ptr().cast(),
+            len: slice.len(),
+            of: std::marker::PhantomData,
+        }
+    }
+
+    /// The `n` elements from `i` on.
+    ///
+    /// # Safety
+    /// They have been written, and nobody else reads or writes them meanwhile.
+    unsafe fn part(self, i: usize, n: usize) -> &'a mut [f32] {
+        assert!(i <= self.len && n <= self.len - i);
+        // SAFETY: inside the slice, as was just checked; the rest is the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(i), n) }
+    }
+
     /// A pointer to element `i`, which is inside the slice.
     fn at(self, i: usize) -> *mut f32 {
         assert!(i < self.len);
@@ -210,33 +238,37 @@ impl<'a> Shared<'a> {
     }
 }
 
-/// `out[.., first..] (+)= a b` on the caller's own thread, `out` row-major with `out_row` between
-/// rows.
+/// `(+)= a b` on the caller's own thread, into the part of `out` that begins at element `first`;
+/// `out` is row-major with `out_row` between rows.
 ///
 /// # Safety
-/// Nobody else reads or writes these columns of `out` meanwhile.
-unsafe fn matmul_columns(
-    out: Shared,
-    out_row: usize,
-    first: usize,
-    into: Into,
-    a: Matrix,
-    b: Matrix,
-) {
+/// Nobody else reads or writes this part of `out` meanwhile.
+unsafe fn matmul_part(out: Shared, out_row: usize, first: usize, into: Into, a: Matrix, b: Matrix) {
     assert_eq!(a.cols, b.rows, "inner dimensions");
-    assert!(first + b.cols <= out_row, "columns of the destination");
     if a.rows == 0 || b.cols == 0 {
         return;
     }
+    assert!(
+        first % out_row + b.cols <= out_row,
+        "columns of the destination"
+    );
     assert!(first + last_index(a.rows, b.cols, out_row, 1) <= out.len);
-    // SAFETY: the largest index of each operand was checked, and the columns are the caller's.
-    unsafe { product(out.at(first), out_row, into, 1.0, a, b, SERIAL) }
+    // SAFETY: the largest index of each operand was checked, and the part is the caller's.
+    unsafe { product(out.at(first), out_row, into, 1.0, a, b) }
 }
 
-/// The caller's own thread.
-const SERIAL: gemm::Parallelism = gemm::Parallelism::None;
-/// All threads.
-const PARALLEL: gemm::Parallelism = gemm::Parallelism::Rayon(0);
+/// `a b`, row-major, in place of what `out` held: none of it is cleared first. On the caller's own
+/// thread.
+fn matmul_into(out: &mut Vec<f32>, a: Matrix, b: Matrix) {
+    let n = a.rows * b.cols;
+    out.clear();
+    out.reserve(n);
+    let spare = Shared::unwritten(out.spare_capacity_mut());
+    // SAFETY: `out` is borrowed mutably.
+    unsafe { matmul_part(spare, b.cols, 0, Into::Overwrite, a, b) };
+    // SAFETY: room for as many was reserved, and the product has written them.
+    unsafe { out.set_len(n) };
+}
 
 #[cfg(test)]
 pub(super) mod checks {

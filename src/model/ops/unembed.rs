@@ -2,11 +2,12 @@
 //!
 //! Block `b` keeps `e = exp(l - m_b)`, `s_b = sum e` and `e W_b^T` with row maxima `m_b` of its
 //! own, while its logits are in a core's cache. Then `Z = sum_b s_b exp(m_b - m)`, and with
-//! `f_b = weight exp(m_b - m) / Z`: `dx = sum_b f_b e W_b^T - weight W_t`, `dW_b = (f_b x)^T e`.
+//! `f_b = weight exp(m_b - m) / Z`: `dx = sum_b f_b e W_b^T - weight W_t`, `dW_b = (f_b x)^T e`; `db`
+//! is one more row of `dW`, of an input that is always 1.
 //! Source: the online softmax of Milakov and Gimelshein 2018, arXiv:1805.02867.
 
-use super::vector::{Kernel, add_and_max, exp_in_place, widest};
-use super::{Into, Matrix, SERIAL, Shared, matmul, matmul_columns};
+use super::vector::{Kernel, add_and_max, exp, exp_in_place, widest};
+use super::{Into, Matrix, Shared, matmul_into, matmul_part};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -72,8 +73,9 @@ pub(super) fn pass(
     let mut losses = vec![0.0f32; n];
     let mut grads = weight.map(|_| Gradients {
         dx: vec![0.0; n * d],
-        dw: vec![0.0; d * v],
-        db: vec![0.0; v],
+        // Room for `db` below `dW`; the first chunk writes all of both.
+        dw: Vec::with_capacity((d + 1) * v),
+        db: Vec::new(),
     });
     let width = v.div_ceil(MIN_BLOCKS).next_multiple_of(64);
     let width = width.clamp(64, MAX_COLUMNS);
@@ -104,66 +106,136 @@ pub(super) fn pass(
                 0 => Into::Overwrite,
                 _ => Into::Add,
             };
-            let dw = Shared::new(&mut grads.dw);
+            let dw = Shared::unwritten(grads.dw.spare_capacity_mut());
             blocks
                 .par_iter()
-                .zip(grads.db.par_chunks_mut(width))
-                .for_each(|(block, db)| block.backward(rows, weight, dw, v, into, db));
+                .for_each(|block| block.backward(rows, weight, dw, v, into));
         }
+    }
+    if let Some(grads) = &mut grads {
+        match n {
+            0 => grads.dw.resize((d + 1) * v, 0.0),
+            // SAFETY: the blocks of the first chunk, all columns together, wrote every row.
+            _ => unsafe { grads.dw.set_len((d + 1) * v) },
+        }
+        grads.db = grads.dw.split_off(d * v);
     }
     (losses, grads)
 }
 
+/// Rows that one task finishes.
+const ROWS_FINISHED: usize = 32;
+
 /// Losses from every block's share, and each block's factors.
 fn finish_losses(rows: Rows, blocks: &mut [Block], losses: &mut [f32]) {
-    for (i, loss) in losses.iter_mut().enumerate() {
-        let max = blocks.iter().fold(
-            f32::NEG_INFINITY,
-            |m, b| if b.max[i] > m { b.max[i] } else { m },
-        );
-        let total: f32 = blocks
-            .iter()
-            .map(|b| b.sum[i] * (b.max[i] - max).exp())
-            .sum();
-        *loss = total.ln() + max;
-        if let Some(weight) = rows.weight {
-            for block in &mut *blocks {
-                block.factor[i] = weight[i] * (block.max[i] - max).exp() / total;
+    let mut totals = vec![(0.0f32, 0.0f32); losses.len()];
+    let shares = &*blocks;
+    losses
+        .par_chunks_mut(ROWS_FINISHED)
+        .zip(totals.par_chunks_mut(ROWS_FINISHED))
+        .enumerate()
+        .for_each(|(task, (losses, totals))| {
+            for (i, (loss, row)) in losses.iter_mut().zip(totals).enumerate() {
+                *row = combined(shares, task * ROWS_FINISHED + i);
+                let (max, total) = *row;
+                *loss = total.ln() + max;
             }
-        }
+        });
+    if let Some(weight) = rows.weight {
+        blocks.par_iter_mut().for_each(|block| {
+            let Block { factor, max, .. } = block;
+            widest(Factors {
+                factor,
+                max,
+                totals: &totals,
+                weight,
+            });
+        });
     }
     for (i, logit) in blocks.iter().flat_map(|block| &block.chosen) {
         losses[*i] -= logit;
     }
 }
 
+/// The largest logit of row `i`, and the sum of exponentials above it, over all blocks.
+fn combined(blocks: &[Block], i: usize) -> (f32, f32) {
+    let max = blocks.iter().fold(
+        f32::NEG_INFINITY,
+        |m, b| if b.max[i] > m { b.max[i] } else { m },
+    );
+    let total = blocks.iter().map(|b| b.sum[i] * exp(b.max[i] - max)).sum();
+    (max, total)
+}
+
+/// `factor_i = weight_i exp(max_i - m_i) / Z_i` of one block.
+struct Factors<'a> {
+    factor: &'a mut [f32],
+    max: &'a [f32],
+    /// `(m_i, Z_i)`.
+    totals: &'a [(f32, f32)],
+    weight: &'a [f32],
+}
+
+impl Kernel for Factors<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let n = self.factor.len();
+        let (max, totals, weight) = (&self.max[..n], &self.totals[..n], &self.weight[..n]);
+        for i in 0..n {
+            let (most, total) = totals[i];
+            self.factor[i] = weight[i] * exp(max[i] - most) / total;
+        }
+    }
+}
+
 /// `dx` `[rows, d]` from every block's share.
 fn add_up_dx(rows: Rows, w: Matrix, weight: &[f32], blocks: &[Block], dx: &mut [f32]) {
     let d = rows.x.cols;
+    if d == 0 {
+        return;
+    }
     dx.par_chunks_mut(d).enumerate().for_each(|(i, dx)| {
         for (k, dx) in dx.iter_mut().enumerate() {
             *dx = -weight[i] * w.data[k * w.row + rows.targets[i] as usize * w.col];
         }
-        for block in blocks {
-            let factor = block.factor[i];
-            for (dx, share) in dx.iter_mut().zip(&block.dx[i * d..][..d]) {
+        widest(Shares { dx, blocks, i });
+    });
+}
+
+/// `dx += sum_b f_b e W_b^T` of row `i`.
+struct Shares<'a> {
+    dx: &'a mut [f32],
+    blocks: &'a [Block],
+    i: usize,
+}
+
+impl Kernel for Shares<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let d = self.dx.len();
+        for block in self.blocks {
+            let factor = block.factor[self.i];
+            for (dx, share) in self.dx.iter_mut().zip(&block.dx[self.i * d..][..d]) {
                 *dx += factor * share;
             }
         }
-    });
+    }
 }
 
 impl Block {
     /// Exponentials, maxima, sums and the share of `dx`.
     fn forward(&mut self, rows: Rows, unembedding: Unembedding, scratch: &mut Vec<f32>) {
-        let (n, d, width) = (rows.x.rows, rows.x.cols, self.columns.len());
+        let (n, width) = (rows.x.rows, self.columns.len());
         let e = match rows.weight {
             Some(_) => &mut self.e,
             None => scratch,
         };
-        e.resize(n * width, 0.0);
         let w = unembedding.w.columns(self.columns.clone());
-        matmul(e, width, Into::Overwrite, 1.0, rows.x, w, SERIAL);
+        matmul_into(e, rows.x, w);
         self.max.resize(n, 0.0);
         self.sum.resize(n, 0.0);
         self.factor.resize(n, 0.0);
@@ -181,44 +253,29 @@ impl Block {
                 .extend(exponentials.chosen.map(|logit| (i, logit)));
         }
         if rows.weight.is_some() {
-            self.dx.resize(n * d, 0.0);
-            let e = Matrix::new(e, n, width);
-            matmul(&mut self.dx, d, Into::Overwrite, 1.0, e, w.t(), SERIAL);
+            matmul_into(&mut self.dx, Matrix::new(e, n, width), w.t());
         }
     }
 
-    /// This block's columns of `dW` `[d, v]`, and of `db`.
-    fn backward(
-        &self,
-        rows: Rows,
-        weight: &[f32],
-        dw: Shared,
-        v: usize,
-        into: Into,
-        db: &mut [f32],
-    ) {
+    /// This block's columns of `dW` and `db`, `[d + 1, v]` together.
+    fn backward(&self, rows: Rows, weight: &[f32], dw: Shared, v: usize, into: Into) {
         let (n, d, width) = (rows.x.rows, rows.x.cols, self.columns.len());
-        let mut scaled = rows.x.data[..n * d].to_vec();
-        for (row, factor) in scaled.chunks_exact_mut(d).zip(&self.factor) {
-            for x in row {
-                *x *= factor;
-            }
+        let mut scaled = Vec::with_capacity(n * (d + 1));
+        for (i, factor) in self.factor.iter().enumerate() {
+            let x = &rows.x.data[i * d..][..d];
+            scaled.extend(x.iter().map(|x| x * factor));
+            scaled.push(*factor);
         }
-        let scaled = Matrix::new(&scaled, n, d).t();
+        let scaled = Matrix::new(&scaled, n, d + 1).t();
         let e = Matrix::new(&self.e, n, width);
         // SAFETY: no two blocks have a column in common.
-        unsafe { matmul_columns(dw, v, self.columns.start, into, scaled, e) };
-        widest(ColumnSums {
-            sums: db,
-            factor: &self.factor,
-            matrix: &self.e,
-        });
+        unsafe { matmul_part(dw, v, self.columns.start, into, scaled, e) };
         for &(i, _) in &self.chosen {
             let target = rows.targets[i] as usize;
-            db[target - self.columns.start] -= weight[i];
-            for k in 0..d {
+            let x = &rows.x.data[i * d..][..d];
+            for (k, x) in x.iter().chain([&1.0]).enumerate() {
                 // SAFETY: as above; the target is one of this block's columns.
-                unsafe { *dw.at(k * v + target) -= weight[i] * rows.x.data[i * d + k] };
+                unsafe { *dw.at(k * v + target) -= weight[i] * x };
             }
         }
     }
@@ -246,28 +303,10 @@ impl Kernel for Exponentials<'_> {
     fn run(self) -> Exponentiated {
         let max = add_and_max(self.row, self.b);
         let chosen = self.target.map(|t| self.row[t]);
-        let sum = exp_in_place(self.row, max);
+        // Where every logit is masked there is no largest one to subtract; the block then counts
+        // as nothing. A NaN is no number to compare with and stays.
+        let shift = if max == f32::NEG_INFINITY { 0.0 } else { max };
+        let sum = exp_in_place(self.row, shift);
         Exponentiated { max, sum, chosen }
-    }
-}
-
-/// `sums += factor^T matrix`, each column in row order.
-struct ColumnSums<'a> {
-    sums: &'a mut [f32],
-    factor: &'a [f32],
-    matrix: &'a [f32],
-}
-
-impl Kernel for ColumnSums<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let width = self.sums.len();
-        for (row, factor) in self.matrix.chunks_exact(width).zip(self.factor) {
-            for (sum, e) in self.sums.iter_mut().zip(row) {
-                *sum += factor * e;
-            }
-        }
     }
 }

@@ -1,0 +1,65 @@
+//! The loss and every gradient, the largest of them computed without copies.
+//!
+//! candle's backward pass adds each gradient to zeros of its shape. `dW_U` and `dW_E`, most of a
+//! small model's parameters, come from their own formulas instead (`ops`), and the pass itself
+//! goes from `sum(x dx)`, whose gradient by `x` is `dx`, to the rows that were looked up.
+
+use super::hooks::Run;
+use super::ops;
+use super::transformer::Transformer;
+use crate::error::{Error, Result};
+use candle_core::backprop::GradStore;
+use candle_core::{IndexOp, Tensor, Var};
+
+impl Transformer {
+    /// [`Transformer::loss`] of `tokens` `[batch, pos]`, without a graph, and what
+    /// `loss(tokens)?.backward()?` gives for each of the parameters, with fewer copies of the
+    /// vocabulary's matrices.
+    ///
+    /// ```
+    /// use holoscope::{config::TransformerConfig, model::Transformer};
+    /// use candle_core::{Device, Tensor};
+    /// let cfg = TransformerConfig { d_vocab: 11, d_model: 8, d_mlp: 16, ..Default::default() };
+    /// let model = Transformer::new(&cfg).unwrap();
+    /// let tokens = Tensor::new(&[[1u32, 2, 3]], &Device::Cpu).unwrap();
+    /// let (loss, grads) = model.loss_and_gradients(&tokens).unwrap();
+    /// assert!(loss.to_scalar::<f32>().unwrap() > 0.0);
+    /// assert!(model.named_parameters().iter().all(|(_, var)| grads.get(var).is_some()));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Transformer::loss`].
+    pub fn loss_and_gradients(&self, tokens: &Tensor) -> Result<(Tensor, GradStore)> {
+        let (w_e, w_u) = (self.param("embed.W_E")?, self.w_u()?);
+        let b_u = self.param("unembed.b_U")?;
+        let direct = self.tracks_gradients && !self.cfg.tied_unembed;
+        if !direct || !ops::usable(&[&w_e, &w_u, &b_u]) {
+            let loss = self.loss(tokens)?;
+            let grads = loss.backward()?;
+            return Ok((loss.detach(), grads));
+        }
+        let tokens = self.checked(tokens)?;
+        let (batch, pos) = tokens.dims2()?;
+        if pos < 2 {
+            return Err(Error::shape("tokens", "[batch, at least 2]", tokens.dims()));
+        }
+        let ids = tokens.flatten_all()?;
+        let rows = Var::from_tensor(&w_e.detach().index_select(&ids, 0)?)?;
+        let mut run = Run::unwatched();
+        let x = self.residual_of(&rows, (batch, pos), self.cfg.n_layers, &mut run)?;
+        let x = self.normed(&x, &mut run)?;
+        // Every position but the last predicts.
+        let x = x.narrow(1, 0, pos - 1)?.flatten(0, 1)?.contiguous()?;
+        let targets = tokens.i((.., 1..))?.flatten_all()?.to_vec1::<u32>()?;
+        let (loss, [dx, dw, db]) =
+            ops::mean_cross_entropy_and_gradients(&x.detach(), &w_u, &b_u, &targets)?;
+        let mut grads = (x * dx)?.sum_all()?.backward()?;
+        if let Some(grad) = grads.remove(&rows) {
+            let dw_e = ops::embedding_gradient(&grad, &ids.to_vec1()?, self.cfg.d_vocab)?;
+            grads.insert(&w_e, dw_e);
+        }
+        grads.insert(&w_u, dw);
+        grads.insert(&b_u, db);
+        Ok((loss, grads))
+    }
+}
