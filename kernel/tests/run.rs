@@ -32,6 +32,34 @@ fn outputs(cell: &Value) -> &Vec<Value> {
 }
 
 #[test]
+fn a_folder_of_data_is_meant_from_where_the_command_was_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let notebooks = dir.path().join("notebooks");
+    std::fs::create_dir_all(&notebooks).unwrap();
+    let data = "std::env::var(\"HOLOSCOPE_DATA\").is_ok_and(|d| std::path::Path::new(&d).join(\"here\").is_file())";
+    write_notebook(&notebooks.join("in.ipynb"), &[data]);
+    // From the shell's folder, or, where that is none, from the notebook's.
+    for (folder, named) in [("data", "data"), ("beside", "../beside")] {
+        let folder = dir.path().join(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("here"), "").unwrap();
+        let output = holoscope()
+            .current_dir(dir.path())
+            .args(["run", "notebooks/in.ipynb", "-o", "out.ipynb"])
+            .env("HOLOSCOPE_DATA", named)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", describe(&output));
+        let cells = read_cells(&dir.path().join("out.ipynb"));
+        assert_eq!(
+            text(&outputs(&cells[0])[0]["data"]["text/plain"]).trim(),
+            "true",
+            "{named}"
+        );
+    }
+}
+
+#[test]
 fn variables_prints_and_displays_keep_their_places() {
     let dir = tempfile::tempdir().unwrap();
     let (output, cells) = run(

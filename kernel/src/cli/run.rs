@@ -39,7 +39,10 @@ pub fn run(args: &RunArgs) -> Result<i32> {
     let to = destinations(args)?;
     let workspace = Workspace::acquire()?;
     // SAFETY: nothing has started a thread yet.
-    unsafe { workspace.export()? };
+    unsafe {
+        workspace.export()?;
+        fix_data_folder();
+    }
     let mut terminal = Terminal::new();
     let image = waiting::build()?;
     let built = began.elapsed().as_secs_f64();
@@ -269,6 +272,24 @@ fn destinations(args: &RunArgs) -> Result<Destinations> {
         notebook: writable(&notebook)?,
         html: writable(&html)?,
     })
+}
+
+/// The library's variable for a folder with local copies of the data.
+const DATA_ENV: &str = "HOLOSCOPE_DATA";
+
+/// Whoever names a folder in a shell means it from there, and cells run elsewhere.
+/// (What is not there may still be meant from the notebook's folder.)
+///
+/// # Safety
+/// No other thread may be running: the environment is the process's own.
+unsafe fn fix_data_folder() {
+    if let Some(data) = std::env::var_os(DATA_ENV)
+        && Path::new(&data).is_dir()
+        && let Ok(data) = std::path::absolute(&data)
+    {
+        // SAFETY: promised by the caller.
+        unsafe { std::env::set_var(DATA_ENV, data) };
+    }
 }
 
 fn enter_folder_of(notebook: &Path) -> Result<()> {

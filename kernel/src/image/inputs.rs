@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Files and folders of the workspace that the image depends on.
-const SOURCES: [&str; 7] = [
+pub const SOURCES: [&str; 7] = [
     "Cargo.toml",
     "Cargo.lock",
     "rust-toolchain.toml",
@@ -27,8 +27,11 @@ const SETTINGS: [&str; 5] = [
     "CARGO_ENCODED_RUSTFLAGS",
     "RUSTC",
     "CARGO_BUILD_TARGET",
-    "CARGO_PROFILE_DEV_OPT_LEVEL",
+    "CARGO_BUILD_RUSTFLAGS",
 ];
+
+/// Likewise all whose names begin so.
+const PROFILE: &str = "CARGO_PROFILE_DEV_";
 
 /// What the kernel tells of a processor that `target-cpu=native` looks at (x86, then ARM).
 const PROCESSOR: [&str; 9] = [
@@ -61,15 +64,14 @@ impl Inputs {
     /// What an image of the workspace in `root` would be made from now.
     pub fn read(root: &Path) -> Result<Self> {
         let mut settings = Sha256::new();
-        for name in SETTINGS {
-            if let Some(value) = std::env::var_os(name) {
-                settings.update(name);
-                settings.update(value.as_encoded_bytes());
-            }
-        }
-        let mut sources = Sha256::new();
-        for source in SOURCES {
-            add(&mut sources, &root.join(source), source)?;
+        let is_setting = |name: &str| SETTINGS.contains(&name) || name.starts_with(PROFILE);
+        let mut set: Vec<_> = std::env::vars_os()
+            .filter(|(name, _)| name.to_str().is_some_and(is_setting))
+            .collect();
+        set.sort();
+        for (name, value) in set {
+            settings.update(name.as_encoded_bytes());
+            settings.update(value.as_encoded_bytes());
         }
         // In the workspace, whose toolchain file decides which rustc this is.
         let compiler =
@@ -82,7 +84,7 @@ impl Inputs {
             compiler: compiler.unwrap_or_default(),
             processor: hex(Sha256::new_with_prefix(features(&processor))),
             settings: hex(settings),
-            sources: hex(sources),
+            sources: sources(root)?,
         })
     }
 
@@ -104,6 +106,15 @@ impl Inputs {
         key.truncate(KEY_LENGTH);
         key
     }
+}
+
+/// A digest of the names and contents of all sources.
+pub fn sources(root: &Path) -> Result<String> {
+    let mut sources = Sha256::new();
+    for source in SOURCES {
+        add(&mut sources, &root.join(source), source)?;
+    }
+    Ok(hex(sources))
 }
 
 const KEY_LENGTH: usize = 16;

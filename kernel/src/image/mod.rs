@@ -27,6 +27,7 @@ mod store;
 mod toolchain;
 mod units;
 mod unmentioned;
+mod watch;
 pub mod wrapper;
 
 pub use build::{News, build, workspace_root, write_if_changed};
@@ -36,3 +37,4 @@ pub use shared::Shared;
 pub use store::Image;
 pub use toolchain::{cargo, rustc_version, source_commit, toolchain};
 pub use units::Progress;
+pub use watch::Watch;

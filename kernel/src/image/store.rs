@@ -32,6 +32,9 @@ pub struct Image {
     pub deps: PathBuf,
     /// The crate that cargo and rust-analyzer see in its place.
     pub facade: PathBuf,
+    /// The workspace that it was built from, and the digest of what was read there.
+    pub root: PathBuf,
+    pub sources: String,
     /// Keeps the folder from being removed for as long as somebody has this.
     _in_use: Arc<File>,
 }
@@ -90,6 +93,8 @@ impl Store {
             facade: folder.join(FACADE).join("holoscope"),
             folder,
             deps: stamp.deps,
+            root: stamp.inputs.root,
+            sources: stamp.inputs.sources,
             _in_use: Arc::new(in_use),
         })
     }

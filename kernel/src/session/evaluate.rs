@@ -1,7 +1,7 @@
 //! Running cells: evcxr evaluates, the frames of the relay become events.
 
 use super::dependencies::Dependencies;
-use super::event::{Event, MimeBundle};
+use super::event::{Event, MimeBundle, StreamName};
 use super::frames::{Frames, Runner};
 use super::limit::Limiter;
 use super::outcome::{CellError, Outcome};
@@ -10,7 +10,7 @@ use super::runtime::{self, hand_down};
 use super::shown::Shown;
 use super::workspace::{self, Workspace};
 use crate::error::{Error, Result};
-use crate::image::{self, Guesses, Image, wrapper};
+use crate::image::{self, Guesses, Image, Watch, wrapper};
 use crate::trace;
 use evcxr::{CommandContext, EvalCallbacks, EvalContext, EvalOutputs};
 use serde_json::Value;
@@ -38,6 +38,10 @@ Ok::<(), std::fmt::Error>(())?;
 holoscope::host::start();
 "#;
 
+/// A session keeps the library that it began with.
+const STALE: &str = "note: the library's source has changed since this session began; \
+                     restart the kernel to use it\n";
+
 /// What a new process must be told.
 const START: &str = "holoscope::host::start();";
 
@@ -50,6 +54,7 @@ pub struct Session {
     dependencies: Dependencies,
     /// `{ path = ".." }` of the library's facade.
     library: String,
+    watch: Watch,
 }
 
 impl Session {
@@ -87,6 +92,7 @@ impl Session {
             workspace,
             dependencies: Dependencies::new(image),
             library,
+            watch: Watch::new(&image.root, &image.sources),
         })
     }
 
@@ -128,6 +134,12 @@ impl Session {
         shown.finish(on_event);
         trace::mark("done");
         self.bring_back(&code);
+        if self.watch.changed() {
+            on_event(Event::Stream {
+                name: StreamName::Stderr,
+                text: STALE.to_owned(),
+            });
+        }
         if let Ok(outputs) = &result {
             command_output(outputs).into_iter().for_each(on_event);
         }
