@@ -80,7 +80,9 @@ pub fn load_corpus_with(
             .find(|p| p.is_file())
         {
             Some(path) => {
-                let note = format!("{NAME}, from the local copy {}.", path.display());
+                // The name alone: outputs are kept in notebooks, which others read.
+                let file = path.file_name().unwrap_or_default().to_string_lossy();
+                let note = format!("{NAME}, from the local copy {file}.");
                 return corpus_from_file(&path, NAME, &note, &cfg.sha256);
             }
             None => {
