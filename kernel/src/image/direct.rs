@@ -142,7 +142,13 @@ fn key(args: &[OsString], cells: &Path, env: impl Iterator<Item = (OsString, OsS
     for arg in args {
         add(arg.as_encoded_bytes());
     }
-    let home = std::env::var_os("CARGO_HOME").map(|home| Path::new(&home).join("config.toml"));
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| {
+            let users = std::env::var_os("HOME")?;
+            Some(Path::new(&users).join(".cargo"))
+        });
+    let home = home.map(|home| home.join("config.toml"));
     for file in READ.iter().map(|file| cells.join(file)).chain(home) {
         // What is not there is read as nothing, and differs from an empty file by a byte.
         match std::fs::read(&file) {
