@@ -9,8 +9,8 @@ stock_evcxr`) finds the library by `:dep` first, and compiles it then: a quarter
 The cells are in cells.py: the same text for every Rust kernel. Where a kernel refuses a `let` for want of a type, the
 cell is run again with the type written out, that run is timed, and the table counts it. A cell's time runs from the
 request to `idle`; medians and 95th percentiles are over all cells of a kind in one session. Every cell begins with a
-comment of this run's own, because Holoscope compiles no cell twice: what it gains by that, after a restart, has rows of
-its own.
+comment of this run's own, and Holoscope's sessions get a folder of this run's own (unless HOLOSCOPE_SESSIONS names one),
+because it compiles no cell twice, in whatever session: what it gains by that, after a restart, has rows of its own.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 
@@ -354,6 +355,12 @@ def main():
     parser.add_argument("--json", metavar="OUT", help="everything that was measured, cell by cell")
     parser.add_argument("-v", "--verbose", action="store_true", help="every cell's time")
     args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="holoscope-latency-", ignore_cleanup_errors=True) as sessions:
+        os.environ.setdefault("HOLOSCOPE_SESSIONS", sessions)
+        compare(args)
+
+
+def compare(args):
     results, about = {}, machine()
     for name in args.kernels:
         results[name] = measure(name, args)

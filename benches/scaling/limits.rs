@@ -35,7 +35,7 @@ fn multiply_adds(rounds: usize) -> f32 {
     /// Twelve independent sums: more than latency times throughput asks for.
     #[target_feature(enable = "avx512f")]
     fn wide(rounds: usize) -> f32 {
-        let (x, y) = (_mm512_set1_ps(0.999), _mm512_set1_ps(1e-3));
+        let (x, y) = (_mm512_set1_ps(black_box(0.999)), _mm512_set1_ps(black_box(2e-3)));
         let mut sums = [_mm512_set1_ps(1.0); 12];
         for _ in 0..rounds {
             for sum in &mut sums {
@@ -49,7 +49,7 @@ fn multiply_adds(rounds: usize) -> f32 {
     }
     #[target_feature(enable = "avx2,fma")]
     fn narrow(rounds: usize) -> f32 {
-        let (x, y) = (_mm256_set1_ps(0.999), _mm256_set1_ps(1e-3));
+        let (x, y) = (_mm256_set1_ps(black_box(0.999)), _mm256_set1_ps(black_box(2e-3)));
         let mut sums = [_mm256_set1_ps(1.0); 12];
         for _ in 0..rounds {
             for sum in &mut sums {
@@ -84,10 +84,11 @@ fn multiply_adds(rounds: usize) -> f32 {
 
 /// What the compiler makes of it: a lower bound of the peak.
 fn portable(rounds: usize) -> f32 {
+    let (x, y) = (black_box(0.999f32), black_box(2e-3f32));
     let mut sums = [[1f32; 8]; 12];
     for _ in 0..rounds {
         for sum in sums.iter_mut().flatten() {
-            *sum = *sum * 0.999 + 1e-3;
+            *sum = *sum * x + y;
         }
     }
     sums.into_iter().flatten().sum()

@@ -2,3 +2,62 @@
 //! `holoscope` is given this (see `kernel/src/image/`).
 
 pub use holoscope::*;
+
+/// Code that rustc would otherwise generate in every cell that needs it: what drops a value, and
+/// the generic methods that cells call most, for the types that they call them with.
+///
+/// This crate is compiled at a level (1, as cells are) at which rustc lets later crates use what an
+/// earlier one has generated; above it, each crate generates its own.
+#[doc(hidden)]
+pub mod generated {
+    use holoscope::candle::{Error as CandleError, Result as CandleResult, Tensor};
+    use holoscope::polars::prelude::{
+        Column, DataFrame, Expr, LazyFrame, PolarsError, Series, SortMultipleOptions,
+    };
+    use std::hint::black_box;
+    use std::ptr::drop_in_place;
+
+    fn dropped<T>() {
+        black_box(drop_in_place::<T> as unsafe fn(*mut T));
+        black_box(drop_in_place::<Box<T>> as unsafe fn(*mut Box<T>));
+        black_box(drop_in_place::<Vec<T>> as unsafe fn(*mut Vec<T>));
+        black_box(drop_in_place::<Option<T>> as unsafe fn(*mut Option<T>));
+    }
+
+    fn fallible<T>() {
+        dropped::<T>();
+        dropped::<Result<T, PolarsError>>();
+        dropped::<Result<T, CandleError>>();
+        dropped::<Result<T, holoscope::Error>>();
+    }
+
+    type Joined<T> = fn(&[T], usize) -> CandleResult<Tensor>;
+
+    fn tensors() {
+        black_box(Tensor::cat::<Tensor, usize> as Joined<Tensor>);
+        black_box(Tensor::cat::<&Tensor, usize> as Joined<&Tensor>);
+        black_box(Tensor::stack::<Tensor, usize> as Joined<Tensor>);
+        black_box(Tensor::stack::<&Tensor, usize> as Joined<&Tensor>);
+        numbers::<f32>();
+        numbers::<u32>();
+    }
+
+    fn numbers<T: holoscope::candle::WithDType>() {
+        black_box(Tensor::to_scalar::<T> as fn(&Tensor) -> CandleResult<T>);
+        black_box(Tensor::to_vec1::<T> as fn(&Tensor) -> CandleResult<Vec<T>>);
+        black_box(Tensor::to_vec2::<T> as fn(&Tensor) -> CandleResult<Vec<Vec<T>>>);
+        black_box(Tensor::to_vec3::<T> as fn(&Tensor) -> CandleResult<Vec<Vec<Vec<T>>>>);
+    }
+
+    /// Never called: that it names them is enough.
+    pub fn all() {
+        fallible::<LazyFrame>();
+        fallible::<DataFrame>();
+        fallible::<Series>();
+        fallible::<Column>();
+        fallible::<Expr>();
+        fallible::<Tensor>();
+        dropped::<SortMultipleOptions>();
+        tensors();
+    }
+}
