@@ -35,7 +35,10 @@ fn multiply_adds(rounds: usize) -> f32 {
     /// Twelve independent sums: more than latency times throughput asks for.
     #[target_feature(enable = "avx512f")]
     fn wide(rounds: usize) -> f32 {
-        let (x, y) = (_mm512_set1_ps(black_box(0.999)), _mm512_set1_ps(black_box(2e-3)));
+        let (x, y) = (
+            _mm512_set1_ps(black_box(0.999)),
+            _mm512_set1_ps(black_box(2e-3)),
+        );
         let mut sums = [_mm512_set1_ps(1.0); 12];
         for _ in 0..rounds {
             for sum in &mut sums {
@@ -49,7 +52,10 @@ fn multiply_adds(rounds: usize) -> f32 {
     }
     #[target_feature(enable = "avx2,fma")]
     fn narrow(rounds: usize) -> f32 {
-        let (x, y) = (_mm256_set1_ps(black_box(0.999)), _mm256_set1_ps(black_box(2e-3)));
+        let (x, y) = (
+            _mm256_set1_ps(black_box(0.999)),
+            _mm256_set1_ps(black_box(2e-3)),
+        );
         let mut sums = [_mm256_set1_ps(1.0); 12];
         for _ in 0..rounds {
             for sum in &mut sums {
