@@ -225,9 +225,10 @@ fn target_libdir(rustc: &OsStr) -> OsString {
     String::from_utf8_lossy(&text).trim().into()
 }
 
-/// A dylib that others link against must share their libstd, hence
-/// `prefer-dynamic` and a path to it (absolute, because the image moves); the image runs on the machine that builds it, hence
-/// `target-cpu=native` for the library's own loops.
+/// A dylib that others link against must share their libstd, hence `prefer-dynamic` and a path
+/// to it (absolute, because the image moves). Cells use code that the image's own crate has
+/// generated only if it is compiled at a level as low as theirs, hence `opt-level=1`. The image
+/// runs on the machine that builds it, hence `target-cpu=native` for the library's own loops.
 fn image_args(mut args: Vec<OsString>, libdir: &OsStr) -> Vec<OsString> {
     match crate_name(&args).and_then(OsStr::to_str) {
         Some("holoscope_image") => {
@@ -277,8 +278,11 @@ mod tests {
         let image = image_args(strings(&["--crate-name", "holoscope_image"]), lib);
         assert!(image.iter().any(|a| a == "-Cprefer-dynamic"));
         assert!(image.iter().any(|a| a == "-Clink-arg=-Wl,-rpath,lib"));
+        assert!(image.iter().any(|a| a == "-Copt-level=1"));
         let library = image_args(strings(&["--crate-name", "holoscope"]), lib);
         assert!(library.iter().any(|a| a == "-Ctarget-cpu=native"));
+        // The library itself stays as fast as cargo's profile makes it.
+        assert!(!library.iter().any(|a| a == "-Copt-level=1"));
     }
 
     #[test]
