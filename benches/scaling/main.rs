@@ -8,7 +8,7 @@ mod limits;
 
 use candle_core::{Device, Tensor};
 use holoscope::config::{SaeConfig, TransformerConfig};
-use holoscope::data::Tokenizer;
+use holoscope::data::{Tokenizer, embedded_corpus};
 use holoscope::model::{NamesFilter, Transformer};
 use holoscope::sae::{
     SparseAutoencoder, StandardParams, StandardSae, StandardStep, initial_params,
@@ -68,16 +68,30 @@ fn save(folder: Option<&Path>, name: &str, series: &[Trace], options: &ChartOpti
     Ok(())
 }
 
-/// The dense products of a training step and of an autoencoder's step, each on its own.
-const PRODUCTS: [(&str, [usize; 3]); 7] = [
-    ("unembedding, 50,257 tokens", [1_024, 128, 50_257]),
-    ("gradient of its input", [1_024, 50_257, 128]),
-    ("gradient of W_U", [128, 1_024, 50_257]),
-    ("W_in of the MLP", [1_024, 128, 512]),
-    ("W_Q of four heads", [1_024, 128, 128]),
-    ("encoder of the autoencoder", [4_096, 512, 4_096]),
-    ("MLP of width 512 to 1,024", [1_024, 512, 1_024]),
+/// The dense products of a training step and of an autoencoder's step, each on its own, and the
+/// name of its points in the chart, whose colours are seven.
+const PRODUCTS: [(&str, &str, [usize; 3]); 7] = [
+    (
+        "unembedding, 50,257 tokens",
+        "unembedding",
+        [1_024, 128, 50_257],
+    ),
+    (
+        "gradient of its input",
+        "gradient of its input",
+        [1_024, 50_257, 128],
+    ),
+    ("gradient of W_U", "gradient of W_U", [128, 1_024, 50_257]),
+    ("W_in of the MLP", BLOCK, [1_024, 128, 512]),
+    ("W_Q of four heads", BLOCK, [1_024, 128, 128]),
+    (
+        "encoder of the autoencoder",
+        "encoder of the autoencoder",
+        [4_096, 512, 4_096],
+    ),
+    ("MLP of width 512 to 1,024", BLOCK, [1_024, 512, 1_024]),
 ];
+const BLOCK: &str = "maps of a block";
 
 fn roofline(folder: Option<&Path>) -> Result<()> {
     let (peak, bytes) = (limits::peak_flops()?, limits::bandwidth()?);
@@ -92,7 +106,7 @@ fn roofline(folder: Option<&Path>) -> Result<()> {
     let roof = [0.25, 1.0, 4.0, ridge, 256.0, 1024.0].map(at).to_vec();
     let mut series = vec![Trace::new("limit", roof)];
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    for (name, [m, k, n]) in PRODUCTS {
+    for (name, points, [m, k, n]) in PRODUCTS {
         let mut normal = |rows: usize, columns: usize| -> Result<Tensor> {
             let values: Vec<f32> = StandardNormal
                 .sample_iter(&mut rng)
@@ -113,7 +127,12 @@ fn roofline(folder: Option<&Path>) -> Result<()> {
             flops / time / 1e9,
             100.0 * flops / time / limit
         );
-        series.push(Trace::new(name, vec![(intensity, flops / time / 1e9)]));
+        let point = (intensity, flops / time / 1e9);
+        match series.iter_mut().find(|trace| trace.name == points) {
+            // What is not finite interrupts the line: these are points.
+            Some(trace) => trace.points.extend([(f64::NAN, f64::NAN), point]),
+            None => series.push(Trace::new(points, vec![point])),
+        }
     }
     println!();
     let options = ChartOptions::new("Roofline", "FLOP per byte of the operands", "GFLOP/s")
@@ -275,7 +294,6 @@ fn sae_step(d_sae: usize, batch: usize, top_k: Option<usize>) -> Result<(f64, f6
 
 /// What grows with the corpus: tokenising, and a pass of feature frequencies.
 fn corpus(folder: Option<&Path>) -> Result<()> {
-    let line = "Speak, speak. First Citizen: You are all resolved rather to die than to famish?\n";
     let tokenizer = Tokenizer::gpt2()?;
     println!("| corpus | tokenised, s | frequencies of 4,096 features, s |\n|---|---|---|");
     let model = Transformer::new(&TransformerConfig {
@@ -303,8 +321,8 @@ fn corpus(folder: Option<&Path>) -> Result<()> {
     let (mut to_tokens, mut to_frequencies) = (Vec::new(), Vec::new());
     for passes in [1, 2, 4, 8, 16] {
         let n = passes * 16 * 128;
-        let mut text = line.repeat(n * 4 / line.len());
-        text.push('\n');
+        // Four bytes a token, nearly.
+        let text = embedded_corpus(4 * n, 1).text;
         let tokenise = seconds(|| {
             black_box(tokenizer.encode(&text));
             Ok(())
