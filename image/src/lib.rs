@@ -12,7 +12,8 @@ pub use holoscope::*;
 pub mod generated {
     use holoscope::candle::{Error as CandleError, Result as CandleResult, Tensor};
     use holoscope::polars::prelude::{
-        Column, DataFrame, Expr, LazyFrame, PolarsError, Series, SortMultipleOptions,
+        Column, DataFrame, Expr, LazyFrame, LazyGroupBy, Literal, PolarsError, Series,
+        SortMultipleOptions, col, lit,
     };
     use std::hint::black_box;
     use std::ptr::drop_in_place;
@@ -49,6 +50,54 @@ pub mod generated {
         black_box(Tensor::to_vec3::<T> as fn(&Tensor) -> CandleResult<Vec<Vec<Vec<T>>>>);
     }
 
+    /// The usual ways to make an expression, and a frame of frames' methods.
+    fn frames() {
+        fn with<E: AsRef<[Expr]>>() {
+            black_box(LazyFrame::select::<E> as fn(LazyFrame, E) -> LazyFrame);
+            black_box(LazyFrame::with_columns::<E> as fn(LazyFrame, E) -> LazyFrame);
+            black_box(LazyFrame::group_by::<E, Expr> as fn(LazyFrame, E) -> LazyGroupBy);
+            black_box(LazyGroupBy::agg::<E> as fn(LazyGroupBy, E) -> LazyFrame);
+        }
+        with::<[Expr; 1]>();
+        with::<[Expr; 2]>();
+        with::<[Expr; 3]>();
+        with::<Vec<Expr>>();
+        black_box(
+            sort_by_name as fn(LazyFrame, [&'static str; 1], SortMultipleOptions) -> LazyFrame,
+        );
+        black_box(col::<&str> as fn(&'static str) -> Expr);
+        black_box(Expr::alias::<&str> as fn(Expr, &'static str) -> Expr);
+        for compare in [
+            Expr::eq::<Expr>,
+            Expr::neq,
+            Expr::lt,
+            Expr::lt_eq,
+            Expr::gt,
+            Expr::gt_eq,
+        ] {
+            black_box(compare as fn(Expr, Expr) -> Expr);
+        }
+        literal::<i32>();
+        literal::<i64>();
+        literal::<u32>();
+        literal::<f32>();
+        literal::<f64>();
+        literal::<bool>();
+        literal::<&str>();
+    }
+
+    fn sort_by_name(
+        frame: LazyFrame,
+        by: [&'static str; 1],
+        options: SortMultipleOptions,
+    ) -> LazyFrame {
+        frame.sort(by, options)
+    }
+
+    fn literal<T: Literal>() {
+        black_box(lit::<T> as fn(T) -> Expr);
+    }
+
     /// Never called: that it names them is enough.
     pub fn all() {
         fallible::<LazyFrame>();
@@ -59,5 +108,6 @@ pub mod generated {
         fallible::<Tensor>();
         dropped::<SortMultipleOptions>();
         tensors();
+        frames();
     }
 }

@@ -9,6 +9,7 @@ use common::{describe, holoscope, read_cells, root, text, write_notebook};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 /// Writes what cargo would, notes that it was called, and takes a second for it.
 const CARGO: &str = r#"#!/bin/sh
@@ -56,18 +57,23 @@ impl Place {
     }
 
     fn start(&self) -> Child {
-        let real = std::env::var_os("CARGO").unwrap_or("cargo".into());
-        holoscope()
-            .args(["install", "--prefix"])
-            .arg(self.dir.path())
-            .env("CARGO", self.dir.path().join("cargo"))
-            .env("REAL_CARGO", real)
-            .env("CARGO_TARGET_DIR", self.target())
-            .env("HOLOSCOPE_SOURCE", root())
+        let mut command = holoscope();
+        command.args(["install", "--prefix"]).arg(self.dir.path());
+        self.environment(&mut command);
+        command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary runs")
+    }
+
+    fn environment(&self, command: &mut Command) {
+        let real = std::env::var_os("CARGO").unwrap_or("cargo".into());
+        command
+            .env("CARGO", self.dir.path().join("cargo"))
+            .env("REAL_CARGO", real)
+            .env("CARGO_TARGET_DIR", self.target())
+            .env("HOLOSCOPE_SOURCE", root());
     }
 
     /// Installs: what was said, and how often cargo has built so far.
@@ -175,6 +181,71 @@ fn a_build_that_fails_leaves_no_image() {
     let (said, builds) = place.install();
     assert!(said.contains("it has not been built here yet"), "{said}");
     assert_eq!(builds, 2);
+}
+
+#[test]
+fn a_build_that_is_killed_is_noticed_and_done_again() {
+    let place = Place::new();
+    let mut child = place.start();
+    // Cargo's stand-in notes its call, then takes a second.
+    while place.builds() == 0 {
+        std::thread::sleep(Duration::from_millis(10));
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!place.image().join("stamp.json").exists());
+    let (said, builds) = place.install();
+    assert!(
+        said.contains("building the library: a build was interrupted"),
+        "{said}"
+    );
+    assert_eq!(builds, 2);
+    let (said, _) = place.install();
+    assert_eq!(said, "");
+}
+
+/// On a disk of 128 KiB, which has room for what cargo leaves there but not for the facades; then
+/// the disk grows.
+#[test]
+fn a_full_disk_is_named_and_once_there_is_room_the_image_is_built() {
+    let place = Place::new();
+    let mount = "mount -t tmpfs -o size=128k,nr_inodes=10k none \"$CARGO_TARGET_DIR\"";
+    let alone = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
+        place.environment(&mut command);
+        command
+    };
+    let allowed = alone(mount).output();
+    if !allowed.as_ref().is_ok_and(|output| output.status.success()) {
+        println!("skipped: no disk can be mounted here: {allowed:?}");
+        return;
+    }
+    let script = format!(
+        r#"{mount}
+        "$HOLOSCOPE" install --prefix "$PREFIX" && exit 1
+        [ $? = 2 ] || exit 3
+        echo "-- the disk grows" >&2
+        mount -o remount,size=64m "$CARGO_TARGET_DIR" || exit 4
+        "$HOLOSCOPE" install --prefix "$PREFIX" || exit 5
+        echo "-- once more" >&2
+        "$HOLOSCOPE" install --prefix "$PREFIX""#
+    );
+    let output = alone(&script)
+        .env("HOLOSCOPE", env!("CARGO_BIN_EXE_holoscope"))
+        .env("PREFIX", place.dir.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", describe(&output));
+    let said = said(&output);
+    let parts: Vec<&str> = said.split("-- ").collect();
+    assert!(parts[0].contains("No space left on device"), "{said}");
+    assert!(
+        parts[1].contains("building the library: it has not been built here yet"),
+        "{said}"
+    );
+    assert_eq!(parts[2], "once more\n");
 }
 
 /// With the real image.

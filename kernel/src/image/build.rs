@@ -1,12 +1,13 @@
 //! Building the image, or finding that it is there.
 
 use super::compile::{self, Artifacts, Place};
+use super::first_build;
 use super::inputs::{Inputs, hex};
 use super::manifest::Linked;
 use super::reason::Reason;
 use super::stamp::{METADATA, Stamp};
 use super::store::{Image, Store};
-use super::units::{self, Progress, Record, Units};
+use super::units::{Progress, Record, Units};
 use super::wrapper::{EXTERNS_FILE, IMAGE_FILE};
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -115,20 +116,20 @@ fn make(
         clear(&folder, files)?;
     }
     let before = Record::read(store.home());
-    let expected = match before.is_empty() {
+    let known = match before.is_empty() {
         true => {
             tell(News::Note("fetching what it is built from".to_owned()));
             let metadata = super::facade::metadata(place.root)?;
-            units::expected(&compile::tree(place.root), &metadata)
+            Units::guessed(first_build::guess(&compile::tree(place.root), &metadata))
         }
-        false => 0,
+        false => Units::measured(before),
     };
-    let mut units = Units::new(before.clone(), expected);
+    let mut units = known.clone();
     let mut artifacts = compile::run(&place, &mut units, tell)?;
     if !folder.join(IMAGE_FILE).is_file() {
         // Cargo has built it before, for a folder that is not there any more.
         compile::forget(place.root, target, &["holoscope-image"])?;
-        units = Units::new(before, expected);
+        units = known;
         artifacts = compile::run(&place, &mut units, tell)?;
     }
     units.record().write(store.home())?;

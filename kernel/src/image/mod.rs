@@ -12,6 +12,7 @@ mod call;
 mod compile;
 pub mod direct;
 mod facade;
+mod first_build;
 mod guess;
 mod inputs;
 mod kept;

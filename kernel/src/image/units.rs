@@ -1,12 +1,12 @@
 //! How far a build is: the units that cargo has finished, and how long the rest will take.
 //!
 //! The units of the last complete build and their times lie beside the images.
-//! Before the first build the dependencies are counted, and all weigh the same.
+//! Before the first build they are guessed (`first_build`).
 
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
@@ -34,6 +34,17 @@ impl Record {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    #[cfg(test)]
+    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.0.iter().map(|(name, seconds)| (&**name, *seconds))
+    }
+}
+
+impl FromIterator<(String, f64)> for Record {
+    fn from_iter<I: IntoIterator<Item = (String, f64)>>(units: I) -> Self {
+        Self(units.into_iter().collect())
     }
 }
 
@@ -69,11 +80,11 @@ impl fmt::Display for Progress {
 }
 
 /// Counts the units of a running build.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Units {
     before: Record,
-    /// For a build without a record.
-    expected: usize,
+    /// Whether `before` is in seconds; a guess is in shares of the whole.
+    measured: bool,
     finished: Record,
     /// Built, not found built.
     built: usize,
@@ -81,10 +92,20 @@ pub struct Units {
 }
 
 impl Units {
-    pub fn new(before: Record, expected: usize) -> Self {
+    /// For a build of units whose times were measured before.
+    pub fn measured(before: Record) -> Self {
+        Self::new(before, true)
+    }
+
+    /// For a first build, whose units' shares of the whole are guessed.
+    pub fn guessed(shares: Record) -> Self {
+        Self::new(shares, false)
+    }
+
+    fn new(before: Record, measured: bool) -> Self {
         Self {
             before,
-            expected,
+            measured,
             finished: Record::default(),
             built: 0,
             last: Duration::ZERO,
@@ -118,27 +139,16 @@ impl Units {
 
     pub fn progress(&self, elapsed: Duration) -> Progress {
         let done = self.finished.0.len();
-        let total = match self.before.is_empty() {
-            true => self.expected,
-            false => self.before.0.len(),
-        };
+        let total = self.before.0.len();
         Progress {
             done,
             total: total.max(done),
             elapsed,
-            left: self.left(total.saturating_sub(done), elapsed),
+            left: self.left(elapsed),
         }
     }
 
-    fn left(&self, units: usize, elapsed: Duration) -> Option<Duration> {
-        let seconds = elapsed.as_secs_f64();
-        if self.before.is_empty() {
-            if self.built < ENOUGH {
-                return None;
-            }
-            let left = seconds * units as f64 / self.built as f64;
-            return Some(Duration::from_secs_f64(left));
-        }
+    fn left(&self, elapsed: Duration) -> Option<Duration> {
         // What was measured when the machine did something else, too, is scaled by
         // how this build does.
         let (mut then, mut rest) = (0.0, 0.0);
@@ -149,10 +159,10 @@ impl Units {
             }
         }
         let built_all = self.built >= ENOUGH && then > 0.0;
-        let pace = if built_all {
-            self.last.as_secs_f64() / then
-        } else {
-            1.0
+        let pace = match built_all {
+            true => self.last.as_secs_f64() / then,
+            false if self.measured => 1.0,
+            false => return None,
         };
         let idle = (elapsed.saturating_sub(self.last)).as_secs_f64();
         // What takes longer than it did takes nobody knows how long.
@@ -163,32 +173,6 @@ impl Units {
     pub fn record(self) -> Record {
         self.finished
     }
-}
-
-/// The number of units behind the image: from the packages that `cargo tree`
-/// lists, and cargo's metadata, which knows those that have a build script.
-pub fn expected(tree: &str, metadata: &Value) -> usize {
-    // `serde v1.0.228 (proc-macro) (*)`; what is built twice is listed twice.
-    let listed: BTreeSet<String> = tree
-        .lines()
-        .filter_map(|line| line.split_once(" v"))
-        .map(|(name, rest)| {
-            let version = rest.split_whitespace().next().unwrap_or_default();
-            format!("{name} {version}")
-        })
-        .collect();
-    let has_script = |package: &Value| {
-        let targets = package["targets"].as_array().into_iter().flatten();
-        targets
-            .filter_map(|target| target["kind"][0].as_str())
-            .any(|kind| kind == "custom-build")
-    };
-    let packages = metadata["packages"].as_array().into_iter().flatten();
-    let scripts = packages.filter(|package| {
-        let text = |key: &str| package[key].as_str().unwrap_or_default();
-        listed.contains(&format!("{} {}", text("name"), text("version"))) && has_script(package)
-    });
-    listed.len() + scripts.count()
 }
 
 #[cfg(test)]
@@ -205,24 +189,28 @@ mod tests {
     }
 
     #[test]
-    fn a_first_build_counts_what_is_expected() {
-        let mut units = Units::new(Record::default(), 40);
-        for n in 1..=20 {
+    fn a_first_build_knows_shares() {
+        let share = |n: u64| (format!("{n} lib"), if n > 20 { 3e6 } else { 1e6 });
+        let mut units = Units::guessed((1..=40).map(share).collect());
+        units.finish(&artifact("1", false), seconds(1));
+        assert_eq!(units.progress(seconds(1)).left, None);
+        for n in 2..=20 {
             units.finish(&artifact(&n.to_string(), false), seconds(n));
         }
         let progress = units.progress(seconds(20));
         assert_eq!((progress.done, progress.total), (20, 40));
-        assert_eq!(progress.left, Some(seconds(20)));
-        assert_eq!(progress.to_string(), "20/40 crates, 0:20, about 0:20 left");
+        assert_eq!(progress.left, Some(seconds(60)));
+        assert_eq!(progress.to_string(), "20/40 crates, 0:20, about 1:00 left");
+        assert_eq!(units.progress(seconds(50)).left, Some(seconds(30)));
     }
 
     #[test]
     fn a_later_build_knows_what_takes_long() {
-        let mut units = Units::new(Record::default(), 2);
+        let mut units = Units::measured(Record::default());
         units.finish(&artifact("small", false), seconds(1));
         units.finish(&artifact("library", false), seconds(61));
         let record = units.record();
-        let mut units = Units::new(record.clone(), 0);
+        let mut units = Units::measured(record.clone());
         units.finish(&artifact("small", true), seconds(1));
         assert_eq!(units.progress(seconds(1)).left, Some(seconds(60)));
         assert_eq!(units.progress(seconds(11)).left, Some(seconds(50)));
@@ -235,22 +223,9 @@ mod tests {
 
     #[test]
     fn the_same_crate_built_twice_is_two_units() {
-        let mut units = Units::new(Record::default(), 2);
+        let mut units = Units::measured(Record::default());
         units.finish(&artifact("syn", false), seconds(1));
         units.finish(&artifact("syn", false), seconds(2));
         assert_eq!(units.progress(seconds(2)).done, 2);
-    }
-
-    #[test]
-    fn packages_and_their_build_scripts_are_expected() {
-        let package = |name: &str, kinds: &[&str]| {
-            let targets: Vec<Value> = kinds.iter().map(|k| json!({"kind": [k]})).collect();
-            json!({"name": name, "version": "1.0.0", "targets": targets})
-        };
-        let metadata = json!({"packages": [package("a", &["lib", "custom-build"]),
-            package("m", &["proc-macro"]), package("test", &["lib", "custom-build"])]});
-        let tree =
-            "holoscope-image v0.1.0 (/w/image)\na v1.0.0\nm v1.0.0 (proc-macro)\n\na v1.0.0 (*)\n";
-        assert_eq!(expected(tree, &metadata), 4);
     }
 }
