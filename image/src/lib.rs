@@ -50,7 +50,7 @@ pub mod generated {
         black_box(Tensor::to_vec3::<T> as fn(&Tensor) -> CandleResult<Vec<Vec<Vec<T>>>>);
     }
 
-    /// The usual ways to make an expression, and a frame of frames' methods.
+    /// The usual ways to make an expression, and the methods of lazy frames that take some.
     fn frames() {
         fn with<E: AsRef<[Expr]>>() {
             black_box(LazyFrame::select::<E> as fn(LazyFrame, E) -> LazyFrame);
