@@ -11,10 +11,12 @@ use crate::session::completeness;
 use crate::session::engine::EvcxrEngine;
 use crate::session::event::{Event, StreamName};
 use crate::session::workspace::Workspace;
+use crate::trace;
 use std::path::PathBuf;
 
 /// Serves until a client shuts the kernel down.
 pub fn serve(args: &KernelArgs) -> Result<i32> {
+    trace::mark("process");
     let workspace = Workspace::acquire()?;
     // SAFETY: the kernel's threads start below.
     unsafe { workspace.export()? };
@@ -27,6 +29,7 @@ pub fn serve(args: &KernelArgs) -> Result<i32> {
                 background(told(&news));
             }
         })?;
+        trace::mark("image");
         let between = Box::new(move |event| background(event));
         let session = Session::start(workspace, &image, between)?;
         Ok(Box::new(EvcxrEngine::new(session)))

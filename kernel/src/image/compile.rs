@@ -1,7 +1,7 @@
 //! Cargo's part of a build: compiling what has changed, and telling how far it is.
 
 use super::News;
-use super::toolchain::cargo;
+use super::toolchain::{cargo, program};
 use super::units::Units;
 use crate::error::{Error, Result};
 use serde_json::Value;
@@ -53,6 +53,11 @@ pub fn run(place: &Place, units: &mut Units, tell: &mut dyn FnMut(News)) -> Resu
     let mut command = Command::new(cargo());
     for (name, _) in std::env::vars_os().filter(|(name, _)| set_by_cargo(name)) {
         command.env_remove(name);
+    }
+    // A session's (see `Workspace::export`). It is the same compiler, but build scripts
+    // may run again when the variable changes.
+    if std::env::var_os("RUSTC").is_some_and(|ours| program("rustc").is_some_and(|p| p == ours)) {
+        command.env_remove("RUSTC");
     }
     let mut child = command
         .args(["build", "--locked", "--workspace", "--lib"])

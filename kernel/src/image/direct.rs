@@ -4,11 +4,11 @@
 //! again while all that cargo reads is as it was.
 //!
 //! evcxr asks `rustup which cargo`. A session's `PATH` begins with a folder in which
-//! `rustup` is this program; it answers that one question with a name of this program,
-//! and leaves everything else to the real ones.
+//! `rustup` is this program; it answers that one question with a name of this program
+//! (and where rustc is, sooner than rustup), and leaves everything else to the real ones.
 
 use super::inputs::hex;
-use super::wrapper;
+use super::{toolchain, wrapper};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -88,6 +88,12 @@ pub fn run_if_called_as_tool() {
 
 /// Gives what could not be done, if it comes back.
 fn rustup(tools: &Path, args: &[OsString]) -> String {
+    if let [which, name] = args
+        && which == "which"
+        && let Some(path) = name.to_str().and_then(toolchain::program)
+    {
+        answer(tools, name == "cargo", &path.display().to_string())
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut candidates = std::env::split_paths(&path)
         .filter(|folder| folder != tools)
@@ -102,16 +108,20 @@ fn rustup(tools: &Path, args: &[OsString]) -> String {
     }
     match command.output() {
         Ok(output) if output.status.success() => {
-            let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            // Without the note ours could not be called.
-            match super::write_if_changed(&tools.join(REAL_CARGO), &path) {
-                Ok(()) => println!("{}", tools.join(CARGO).display()),
-                Err(_) => println!("{path}"),
-            }
-            std::process::exit(0)
+            answer(tools, true, String::from_utf8_lossy(&output.stdout).trim())
         }
         _ => format!("cannot run {}", real.display()),
     }
+}
+
+/// Says where a program is; of cargo, where ours is, which then finds the real one.
+fn answer(tools: &Path, is_cargo: bool, path: &str) -> ! {
+    // Without the note ours could not be called.
+    match is_cargo && super::write_if_changed(&tools.join(REAL_CARGO), path).is_ok() {
+        true => println!("{}", tools.join(CARGO).display()),
+        false => println!("{path}"),
+    }
+    std::process::exit(0)
 }
 
 /// Gives what could not be done, if it comes back.

@@ -36,6 +36,6 @@ pub use facade::standard_library;
 pub use guess::{Guesses, forget};
 pub use shared::Shared;
 pub use store::Image;
-pub use toolchain::{cargo, rustc_version, source_commit, toolchain};
+pub use toolchain::{cargo, program, rustc_version, source_commit, toolchain};
 pub use units::Progress;
 pub use watch::Watch;

@@ -1,7 +1,7 @@
 //! The programs that build: cargo, rustc, and what they say of themselves.
 
 use super::workspace_root;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The `cargo` to call: the one that runs us, or the one on PATH.
@@ -14,6 +14,37 @@ pub fn toolchain() -> Option<String> {
     let file = workspace_root().ok()?.join("rust-toolchain.toml");
     let table: toml::Table = std::fs::read_to_string(file).ok()?.parse().ok()?;
     Some(table.get("toolchain")?.get("channel")?.as_str()?.to_owned())
+}
+
+/// Where rustup keeps a program of the toolchain that `RUSTUP_TOOLCHAIN` names. Asking
+/// rustup, or running the program through it, takes longer than many a program itself.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let toolchain = std::env::var_os("RUSTUP_TOOLCHAIN")?;
+    let home = match std::env::var_os("RUSTUP_HOME") {
+        Some(home) => PathBuf::from(home),
+        None => Path::new(&std::env::var_os("HOME")?).join(".rustup"),
+    };
+    program_in(&home, toolchain.to_str()?, name)
+}
+
+/// A toolchain's folder is named after it, or after it and a platform. Where there
+/// are several platforms, rustup knows which one is meant.
+fn program_in(home: &Path, toolchain: &str, name: &str) -> Option<PathBuf> {
+    let folder = home.join("toolchains");
+    let within = |toolchain: &Path| Some(toolchain.join("bin").join(name)).filter(|p| p.is_file());
+    if let Some(found) = within(&folder.join(toolchain)) {
+        return Some(found);
+    }
+    let platforms = std::fs::read_dir(&folder).ok()?.flatten().filter(|entry| {
+        let name = entry.file_name();
+        let rest = name.to_str().and_then(|name| name.strip_prefix(toolchain));
+        rest.is_some_and(|rest| rest.starts_with('-'))
+    });
+    let mut platforms = platforms.map(|entry| entry.path());
+    match (platforms.next(), platforms.next()) {
+        (Some(only), None) => within(&only),
+        _ => None,
+    }
 }
 
 /// `rustc 1.95.0 (...)`, if rustc runs.
@@ -43,4 +74,32 @@ pub fn said_by(command: &mut Command) -> Option<String> {
     let output = command.stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     (output.status.success() && !text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_where_there_is_no_doubt_about_the_platform() {
+        let home = tempfile::tempdir().unwrap();
+        let add = |toolchain: &str| {
+            let bin = home.path().join("toolchains").join(toolchain).join("bin");
+            std::fs::create_dir_all(&bin).unwrap();
+            std::fs::write(bin.join("rustc"), "").unwrap();
+            bin.join("rustc")
+        };
+        let find = |toolchain: &str| program_in(home.path(), toolchain, "rustc");
+        assert_eq!(find("1.95.0"), None);
+        let linux = add("1.95.0-x86_64-unknown-linux-gnu");
+        add("1.95.01-x86_64-unknown-linux-gnu");
+        assert_eq!(find("1.95.0"), Some(linux.clone()));
+        assert_eq!(find("1.95.0-x86_64-unknown-linux-gnu"), Some(linux));
+        assert_eq!(find("1.95"), None);
+        assert_eq!(program_in(home.path(), "1.95.0", "cargo"), None);
+        add("1.95.0-x86_64-unknown-linux-musl");
+        assert_eq!(find("1.95.0"), None);
+        let own = add("own");
+        assert_eq!(find("own"), Some(own));
+    }
 }

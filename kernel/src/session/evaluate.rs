@@ -72,6 +72,7 @@ impl Session {
         workspace.read_standard_library_from(&image::standard_library(&image.facade))?;
         let (mut context, _) = EvalContext::with_subprocess_command(relay(&frames, &workspace)?)
             .map_err(Error::evcxr)?;
+        trace::mark("evcxr");
         let mut state = context.state();
         for (name, path) in [
             (wrapper::IMAGE_ENV, &image.folder),
@@ -81,10 +82,12 @@ impl Session {
         }
         let library = format!("{{ path = {:?} }}", image.facade.to_string_lossy());
         state.add_dep("holoscope", &library).map_err(Error::evcxr)?;
+        trace::mark("dependency");
         // The dependency and the greeting at once: one compilation less.
         frames
             .during(&mut |_| {}, || context.eval_with_state(GREETING, state))
             .map_err(|error| not_greeted(&error))?;
+        trace::mark("greeted");
         Ok(Self {
             context: CommandContext::with_eval_context(context),
             frames,
@@ -102,6 +105,7 @@ impl Session {
         let code = "let warm = \"\".len();\nwarm.";
         // What could stand there is not wanted.
         let _ = self.context.completions(code, code.len());
+        trace::mark("warm");
     }
 
     /// Runs a cell; events arrive while it runs, in order.

@@ -15,6 +15,8 @@ use std::sync::Arc;
 const TMPDIR: &str = "TMPDIR";
 /// Where programs look for others.
 const PATH: &str = "PATH";
+/// Which compiler cargo calls.
+const RUSTC: &str = "RUSTC";
 /// More sessions than this at once is a leak, not a use.
 const MOST: usize = 64;
 
@@ -26,6 +28,8 @@ pub struct Workspace {
     users_tmpdir: Option<OsString>,
     /// Likewise `PATH`.
     users_path: Option<OsString>,
+    /// Likewise `RUSTC`.
+    users_rustc: Option<OsString>,
     temporary: Arc<Temporary>,
 }
 
@@ -70,6 +74,7 @@ impl Workspace {
         Ok(Self {
             users_tmpdir: std::env::var_os(TMPDIR),
             users_path: std::env::var_os(PATH),
+            users_rustc: std::env::var_os(RUSTC),
             temporary: Arc::new(Temporary {
                 dir: temporary,
                 lock,
@@ -84,7 +89,7 @@ impl Workspace {
     /// No other thread may be running: the environment is the process's own.
     pub unsafe fn export(&self) -> Result<()> {
         let (cells, config, temporary) = (self.cells(), self.config(), &self.temporary.dir);
-        for dir in [&cells, &config, temporary] {
+        for dir in [&cells, &config, temporary, &self.analysis()] {
             std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
         }
         // `allow_static_linking = false` makes our binary cargo's RUSTC_WRAPPER.
@@ -108,6 +113,12 @@ impl Workspace {
             if let Some(toolchain) = toolchain {
                 std::env::set_var("RUSTUP_TOOLCHAIN", toolchain);
             }
+            // Cargo, asked by rust-analyzer, would call rustup's rustc a dozen times.
+            if self.users_rustc.is_none()
+                && let Some(rustc) = crate::image::program("rustc")
+            {
+                std::env::set_var(RUSTC, rustc);
+            }
             // rust-analyzer asks for the standard library here; see `read_standard_library_from`.
             std::env::set_var("RUST_SRC_PATH", self.dir.join("rust-src"));
             std::env::set_var("EVCXR_TMPDIR", &cells);
@@ -126,7 +137,11 @@ impl Workspace {
 
     /// Gives a program that is to run user code the environment that its user knows.
     pub fn give_back_environment(&self, command: &mut Command) {
-        for (name, users) in [(TMPDIR, &self.users_tmpdir), (PATH, &self.users_path)] {
+        for (name, users) in [
+            (TMPDIR, &self.users_tmpdir),
+            (PATH, &self.users_path),
+            (RUSTC, &self.users_rustc),
+        ] {
             match users {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),
@@ -152,11 +167,13 @@ impl Workspace {
 
     /// Gives the crates of these names from `patches`, folders of facades, to
     /// whatever the session compiles. In the folder above the cells, whose
-    /// configuration evcxr writes itself.
+    /// configuration evcxr writes itself. What cargo finds out for rust-analyzer about
+    /// rustc it notes in a folder that cells, compiled with a wrapper, do not use.
     pub fn patch(&self, patches: &BTreeMap<String, PathBuf>) -> Result<()> {
         let dir = self.dir.join(".cargo");
         std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
-        let mut text = String::new();
+        let target = toml::Value::from(self.analysis().to_string_lossy().into_owned());
+        let mut text = format!("[build]\ntarget-dir = {target}\n");
         if !patches.is_empty() {
             text.push_str("[patch.crates-io]\n");
         }
@@ -195,6 +212,12 @@ impl Workspace {
     /// evcxr's crate for the cells.
     pub fn cells(&self) -> PathBuf {
         self.dir.join("cells")
+    }
+
+    /// Where cargo works for rust-analyzer. What it has found out about rustc it notes
+    /// only in a folder that is there.
+    fn analysis(&self) -> PathBuf {
+        self.dir.join("analysis")
     }
 
     /// Text of cells that was too much to show.
@@ -293,6 +316,7 @@ mod tests {
         for users in [None, Some(OsString::from("/users/own"))] {
             workspace.users_tmpdir = users.clone();
             workspace.users_path = users.clone();
+            workspace.users_rustc = users.clone();
             let mut command = Command::new("true");
             workspace.give_back_environment(&mut command);
             let given: Vec<_> = command.get_envs().collect();
@@ -300,6 +324,7 @@ mod tests {
             let expected = [
                 ("HOLOSCOPE_TOOLS", None),
                 ("PATH", users),
+                ("RUSTC", users),
                 ("TMPDIR", users),
             ];
             assert_eq!(given, expected.map(|(name, value)| (name.as_ref(), value)));
@@ -326,9 +351,9 @@ mod tests {
         let text = std::fs::read_to_string(&lock).unwrap();
         assert!(!text.contains("serde") && text.contains("regex"), "{text}");
         let config = root.path().join("session-0/.cargo/config.toml");
-        assert_eq!(
-            std::fs::read_to_string(config).unwrap(),
-            "[patch.crates-io]\nserde = { path = \"/f/serde\" }\n"
-        );
+        let text = std::fs::read_to_string(config).unwrap();
+        assert!(text.starts_with("[build]\ntarget-dir = \"/"), "{text}");
+        let patch = "\"\n[patch.crates-io]\nserde = { path = \"/f/serde\" }\n";
+        assert!(text.ends_with(patch), "{text}");
     }
 }
