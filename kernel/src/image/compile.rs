@@ -1,12 +1,12 @@
 //! Cargo's part of a build: compiling what has changed, and telling how far it is.
 
 use super::News;
-use super::toolchain::{cargo, program};
+use super::toolchain::{cargo, is_sessions};
 use super::units::Units;
 use crate::error::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -51,13 +51,10 @@ pub struct Artifacts {
 pub fn run(place: &Place, units: &mut Units, tell: &mut dyn FnMut(News)) -> Result<Artifacts> {
     let began = Instant::now();
     let mut command = Command::new(cargo());
-    for (name, _) in std::env::vars_os().filter(|(name, _)| set_by_cargo(name)) {
+    let ours =
+        |(name, value): &(OsString, OsString)| set_by_cargo(name) || is_sessions(name, value);
+    for (name, _) in std::env::vars_os().filter(ours) {
         command.env_remove(name);
-    }
-    // A session's (see `Workspace::export`). It is the same compiler, but build scripts
-    // may run again when the variable changes.
-    if std::env::var_os("RUSTC").is_some_and(|ours| program("rustc").is_some_and(|p| p == ours)) {
-        command.env_remove("RUSTC");
     }
     let mut child = command
         .args(["build", "--locked", "--workspace", "--lib"])

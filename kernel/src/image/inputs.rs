@@ -2,6 +2,7 @@
 //!
 //! The digest is kept in parts, so that a build can say why it builds.
 
+use super::toolchain::{is_sessions, program, said_by};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -67,6 +68,7 @@ impl Inputs {
         let is_setting = |name: &str| SETTINGS.contains(&name) || name.starts_with(PROFILE);
         let mut set: Vec<_> = std::env::vars_os()
             .filter(|(name, _)| name.to_str().is_some_and(is_setting))
+            .filter(|(name, value)| !is_sessions(name, value))
             .collect();
         set.sort();
         for (name, value) in set {
@@ -74,8 +76,8 @@ impl Inputs {
             settings.update(value.as_encoded_bytes());
         }
         // In the workspace, whose toolchain file decides which rustc this is.
-        let compiler =
-            super::toolchain::said_by(Command::new("rustc").arg("--version").current_dir(root));
+        let rustc = program("rustc").unwrap_or_else(|| "rustc".into());
+        let compiler = said_by(Command::new(rustc).arg("--version").current_dir(root));
         // Without this file (macOS) a processor does not change under an installation, either.
         let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         Ok(Self {

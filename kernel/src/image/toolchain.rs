@@ -1,6 +1,7 @@
 //! The programs that build: cargo, rustc, and what they say of themselves.
 
 use super::workspace_root;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -25,6 +26,12 @@ pub fn program(name: &str) -> Option<PathBuf> {
         None => Path::new(&std::env::var_os("HOME")?).join(".rustup"),
     };
     program_in(&home, toolchain.to_str()?, name)
+}
+
+/// Whether a variable of the environment is what a session sets to call rustc without
+/// rustup (see `Workspace::export`). It is the same compiler: no reason to build anew.
+pub fn is_sessions(name: &OsStr, value: &OsStr) -> bool {
+    name == "RUSTC" && program("rustc").is_some_and(|rustc| rustc == value)
 }
 
 /// A toolchain's folder is named after it, or after it and a platform. Where there
