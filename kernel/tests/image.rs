@@ -58,7 +58,10 @@ impl Place {
 
     fn start(&self) -> Child {
         let mut command = holoscope();
-        command.args(["install", "--prefix"]).arg(self.dir.path());
+        // What the script leaves is no library that a session could start with.
+        command
+            .args(["install", "--no-session", "--prefix"])
+            .arg(self.dir.path());
         self.environment(&mut command);
         command
             .stdout(Stdio::piped())
@@ -224,13 +227,13 @@ fn a_full_disk_is_named_and_once_there_is_room_the_image_is_built() {
     }
     let script = format!(
         r#"{mount}
-        "$HOLOSCOPE" install --prefix "$PREFIX" && exit 1
+        "$HOLOSCOPE" install --no-session --prefix "$PREFIX" && exit 1
         [ $? = 2 ] || exit 3
         echo "-- the disk grows" >&2
         mount -o remount,size=64m "$CARGO_TARGET_DIR" || exit 4
-        "$HOLOSCOPE" install --prefix "$PREFIX" || exit 5
+        "$HOLOSCOPE" install --no-session --prefix "$PREFIX" || exit 5
         echo "-- once more" >&2
-        "$HOLOSCOPE" install --prefix "$PREFIX""#
+        "$HOLOSCOPE" install --no-session --prefix "$PREFIX""#
     );
     let output = alone(&script)
         .env("HOLOSCOPE", env!("CARGO_BIN_EXE_holoscope"))

@@ -196,6 +196,34 @@ fn faults_before_the_first_cell_write_nothing() {
 }
 
 #[test]
+fn an_installation_tries_a_session() {
+    let dir = tempfile::tempdir().unwrap();
+    let install = |sessions: &str| {
+        let mut command = holoscope();
+        command.args(["install", "--prefix"]).arg(dir.path());
+        command.env("HOLOSCOPE_SESSIONS", dir.path().join(sessions));
+        command.output().expect("the binary runs")
+    };
+    let spec = dir.path().join("share/jupyter/kernels/holoscope/kernel.json");
+    // Where cells cannot be compiled, nothing is installed, and the reason is said.
+    std::fs::create_dir(dir.path().join("below")).unwrap();
+    let manifest = dir.path().join("below/Cargo.toml");
+    std::fs::write(&manifest, "[workspace]\n").unwrap();
+    let refused = install("below/sessions");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains(&*manifest.to_string_lossy()), "{said}");
+    assert!(said.contains("HOLOSCOPE_SESSIONS"), "{said}");
+    assert!(!spec.exists());
+    let done = install("sessions");
+    assert!(done.status.success(), "{}", describe(&done));
+    assert!(spec.exists());
+    // The cells that every session begins with are there for the next one.
+    let kept = std::fs::read_dir(dir.path().join("sessions/kept")).unwrap();
+    assert!(kept.count() > 0);
+}
+
+#[test]
 fn help_is_everywhere() {
     for command in [
         &[][..],

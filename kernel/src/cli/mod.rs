@@ -23,7 +23,7 @@ struct Cli {
 enum Command {
     /// Execute every cell of a notebook; write the executed notebook and an HTML page
     Run(RunArgs),
-    /// Make the kernel "Rust (Holoscope)" known to Jupyter, and build what it needs
+    /// Make the kernel "Rust (Holoscope)" known to Jupyter; build what it needs, and try it
     Install(InstallArgs),
     /// Remove the kernel from Jupyter
     Uninstall(PlaceArgs),
@@ -66,6 +66,9 @@ pub struct InstallArgs {
     /// Only write the kernelspec; the first cell will wait for the build
     #[arg(long)]
     pub no_build: bool,
+    /// Do not try a session: the first notebook will find out whether cells run, and start a second later
+    #[arg(long)]
+    pub no_session: bool,
 }
 
 #[derive(Debug, Args)]

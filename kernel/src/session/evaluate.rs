@@ -60,7 +60,19 @@ pub struct Session {
 impl Session {
     /// Starts evcxr and the user's process on a built image. `workspace` must
     /// have been exported to the environment (see [`Workspace::export`]).
-    pub fn start(workspace: Workspace, image: &Image, mut between: Between) -> Result<Self> {
+    pub fn start(workspace: Workspace, image: &Image, between: Between) -> Result<Self> {
+        let above = workspace.manifest_above();
+        Self::begin(workspace, image, between).map_err(|error| match above {
+            Some(manifest) => Error::Session(format!(
+                "{error}\n{} is the manifest of a workspace, and cargo takes what lies below it \
+                 for a part of it; set HOLOSCOPE_SESSIONS to a folder elsewhere",
+                manifest.display()
+            )),
+            None => error,
+        })
+    }
+
+    fn begin(workspace: Workspace, image: &Image, mut between: Between) -> Result<Self> {
         // What an earlier session in this folder has asked for is not this one's.
         workspace.patch(&BTreeMap::new())?;
         image::forget(&workspace.cells());

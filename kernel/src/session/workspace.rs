@@ -150,6 +150,17 @@ impl Workspace {
         command.env_remove(crate::image::direct::TOOLS_ENV);
     }
 
+    /// The manifest of the workspace that cargo would take the cells for a part of.
+    pub fn manifest_above(&self) -> Option<PathBuf> {
+        let dir = std::path::absolute(&self.dir).ok()?;
+        let mut manifests = dir.ancestors().map(|folder| folder.join("Cargo.toml"));
+        manifests.find(|manifest| {
+            let text = std::fs::read_to_string(manifest).unwrap_or_default();
+            let table = text.parse::<toml::Table>();
+            table.is_ok_and(|table| table.contains_key("workspace"))
+        })
+    }
+
     /// Lets rust-analyzer read the standard library in `folder`.
     pub fn read_standard_library_from(&self, folder: &Path) -> Result<()> {
         let link = self.dir.join("rust-src");
@@ -307,6 +318,23 @@ mod tests {
         );
         drop(last);
         assert!(!left.exists());
+    }
+
+    #[test]
+    fn a_workspace_above_is_found() {
+        let root = tempfile::tempdir().unwrap();
+        let sessions = root.path().join("a/sessions");
+        let workspace = Workspace::acquire_in(&sessions).unwrap();
+        let manifest = root.path().join("Cargo.toml");
+        for (text, found) in [
+            ("[package]\n", false),
+            ("[workspace]\n", true),
+            ("no [", false),
+        ] {
+            std::fs::write(&manifest, text).unwrap();
+            let above = workspace.manifest_above();
+            assert_eq!(above == Some(manifest.clone()), found, "{text}");
+        }
     }
 
     #[test]
