@@ -204,7 +204,9 @@ fn an_installation_tries_a_session() {
         command.env("HOLOSCOPE_SESSIONS", dir.path().join(sessions));
         command.output().expect("the binary runs")
     };
-    let spec = dir.path().join("share/jupyter/kernels/holoscope/kernel.json");
+    let spec = dir
+        .path()
+        .join("share/jupyter/kernels/holoscope/kernel.json");
     // Where cells cannot be compiled, nothing is installed, and the reason is said.
     std::fs::create_dir(dir.path().join("below")).unwrap();
     let manifest = dir.path().join("below/Cargo.toml");
