@@ -18,7 +18,7 @@ pub fn cuts(definition: &ast::MacroRules) -> Vec<Cut> {
         return cuts;
     };
     // Patterns and what is written for them take turns; a pattern must stay as it is.
-    let trees = rules.syntax().children().filter(|n| is_tree(n));
+    let trees = rules.syntax().children().filter(is_tree);
     for written in trees.skip(1).step_by(2) {
         bodies(&written, &written, &mut cuts);
         examples(&written, &mut cuts);
