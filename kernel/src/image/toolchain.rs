@@ -34,18 +34,20 @@ pub fn is_sessions(name: &OsStr, value: &OsStr) -> bool {
     name == "RUSTC" && program("rustc").is_some_and(|rustc| rustc == value)
 }
 
-/// A toolchain's folder is named after it, or after it and a platform. Where there
-/// are several platforms, rustup knows which one is meant.
+/// A toolchain's folder is named after it, or after it and a platform (`nightly-2026-01-01`
+/// is another toolchain than `nightly`). Where there are several platforms of this
+/// processor, rustup knows which one is meant.
 fn program_in(home: &Path, toolchain: &str, name: &str) -> Option<PathBuf> {
     let folder = home.join("toolchains");
     let within = |toolchain: &Path| Some(toolchain.join("bin").join(name)).filter(|p| p.is_file());
     if let Some(found) = within(&folder.join(toolchain)) {
         return Some(found);
     }
+    let platform = format!("{toolchain}-{}-", std::env::consts::ARCH);
     let platforms = std::fs::read_dir(&folder).ok()?.flatten().filter(|entry| {
         let name = entry.file_name();
-        let rest = name.to_str().and_then(|name| name.strip_prefix(toolchain));
-        rest.is_some_and(|rest| rest.starts_with('-'))
+        name.to_str()
+            .is_some_and(|name| name.starts_with(&platform))
     });
     let mut platforms = platforms.map(|entry| entry.path());
     match (platforms.next(), platforms.next()) {
@@ -97,14 +99,19 @@ mod tests {
             bin.join("rustc")
         };
         let find = |toolchain: &str| program_in(home.path(), toolchain, "rustc");
+        let on = |toolchain: &str, system: &str| {
+            format!("{toolchain}-{}-unknown-{system}", std::env::consts::ARCH)
+        };
         assert_eq!(find("1.95.0"), None);
-        let linux = add("1.95.0-x86_64-unknown-linux-gnu");
-        add("1.95.01-x86_64-unknown-linux-gnu");
+        let linux = add(&on("1.95.0", "linux-gnu"));
+        add(&on("1.95.01", "linux-gnu"));
         assert_eq!(find("1.95.0"), Some(linux.clone()));
-        assert_eq!(find("1.95.0-x86_64-unknown-linux-gnu"), Some(linux));
+        assert_eq!(find(&on("1.95.0", "linux-gnu")), Some(linux));
         assert_eq!(find("1.95"), None);
+        add(&on("nightly-2026-01-01", "linux-gnu"));
+        assert_eq!(find("nightly"), None);
         assert_eq!(program_in(home.path(), "1.95.0", "cargo"), None);
-        add("1.95.0-x86_64-unknown-linux-musl");
+        add(&on("1.95.0", "linux-musl"));
         assert_eq!(find("1.95.0"), None);
         let own = add("own");
         assert_eq!(find("own"), Some(own));
