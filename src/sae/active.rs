@@ -3,7 +3,8 @@
 //! A row of `acts` has some dozens of entries above 0 among thousands, so lists are smaller than
 //! the matrix and faster to read. Source: the compressed sparse rows of any linear algebra text.
 
-use super::encode::{CHUNK, Features, PANEL, PackedEncoder};
+use super::encode::{CHUNK, PANEL, PackedEncoder};
+use super::tile::Features;
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
@@ -234,6 +235,8 @@ pub(super) struct ActiveLists {
     pub vals: Vec<f32>,
     /// The rows while they grow.
     pub rows: Vec<RowList>,
+    /// The chunk's inputs, as the kernels read them.
+    pub inputs: Vec<f32>,
 }
 
 impl ActiveLists {

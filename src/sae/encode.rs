@@ -2,8 +2,8 @@
 //! `acts = relu(x_cent W_enc + b_enc)`, written as lists of (feature, act) by token.
 //! A register-tiled product over packed weights, so the `[tokens, d_sae]` matrix never exists.
 
-use super::active::{ActiveLists, RowList};
-use super::kernels::{Level, level};
+use super::active::ActiveLists;
+use super::tile::{Features, Tile, TileKernel};
 use crate::model::{Kernel, widest};
 use rayon::prelude::*;
 
@@ -91,7 +91,9 @@ impl PackedEncoder {
     /// feature is active.
     pub(super) fn tally(&self, x_cent: &[f32], n: usize) -> Tally {
         let d = self.d_in;
-        let kernel = tile_kernel();
+        let kernel = TileKernel::of_this_cpu();
+        let mut laid_out = Vec::new();
+        kernel.lay_out(x_cent, d, &mut laid_out);
         let mut tally = Tally {
             active: vec![0; self.bias.len()],
             sum: vec![0.0; self.bias.len()],
@@ -99,17 +101,15 @@ impl PackedEncoder {
         let lanes = (tally.active.as_chunks_mut::<PANEL>().0.iter_mut())
             .zip(tally.sum.as_chunks_mut::<PANEL>().0)
             .zip(self.bias.as_chunks::<PANEL>().0);
+        let mut tile: Tile = [[0f32; PANEL]; CHUNK];
         for (panel, ((active, sum), bias)) in self.panels.chunks_exact(PANEL * d).zip(lanes) {
-            let mut tile = [[0f32; PANEL]; ROWS_MAX];
-            for from in (0..n).step_by(kernel.rows) {
-                (kernel.run)(&x_cent[from * d..][..kernel.rows * d], panel, d, &mut tile);
-                widest(TallyTile {
-                    tile: &tile[..kernel.rows.min(n - from)],
-                    bias,
-                    active,
-                    sum,
-                });
-            }
+            kernel.product(&laid_out, panel, n, &mut tile);
+            widest(TallyTile {
+                tile: &tile[..n],
+                bias,
+                active,
+                sum,
+            });
         }
         tally
     }
@@ -119,7 +119,9 @@ impl PackedEncoder {
     pub(super) fn encode(&self, x_cent: &[f32], n: usize, out: &mut ActiveLists) {
         out.begin();
         let d = self.d_in;
-        let kernel = tile_kernel();
+        let kernel = TileKernel::of_this_cpu();
+        kernel.lay_out(x_cent, d, &mut out.inputs);
+        let mut tile: Tile = [[0f32; PANEL]; CHUNK];
         let biases = self.bias.as_chunks::<PANEL>().0;
         let panels = self.panels.chunks_exact(PANEL * d).zip(biases);
         for (p, (panel, bias)) in panels.enumerate() {
@@ -128,12 +130,8 @@ impl PackedEncoder {
                 bias,
                 top_k: self.top_k,
             };
-            let mut tile = [[0f32; PANEL]; ROWS_MAX];
-            for from in (0..n).step_by(kernel.rows) {
-                (kernel.run)(&x_cent[from * d..][..kernel.rows * d], panel, d, &mut tile);
-                let rows = &mut out.rows[from..n.min(from + kernel.rows)];
-                (kernel.keep)(rows, &tile, &features);
-            }
+            kernel.product(&out.inputs, panel, n, &mut tile);
+            (kernel.keep)(&mut out.rows[..n], &tile, &features);
         }
         out.end(n, self.top_k);
     }
@@ -164,13 +162,6 @@ impl Kernel for TallyTile<'_> {
     }
 }
 
-/// The features of one panel.
-pub(super) struct Features<'a> {
-    pub first: u32,
-    pub bias: &'a [f32; PANEL],
-    pub top_k: Option<usize>,
-}
-
 /// Transposes up to [`PANEL`] rows of `d_in` into a panel; missing rows stay as they are.
 pub(super) fn pack_panel(rows: &[f32], d_in: usize, panel: &mut [f32]) {
     // Blocks of 16 columns keep the rows' cache lines in use while the panel is written in order.
@@ -182,204 +173,6 @@ pub(super) fn pack_panel(rows: &[f32], d_in: usize, panel: &mut [f32]) {
             }
         }
     }
-}
-
-/// Rows of the largest kernel.
-const ROWS_MAX: usize = 12;
-
-/// What a kernel writes: `[rows, PANEL]`.
-type Tile = [[f32; PANEL]; ROWS_MAX];
-
-/// A kernel: `tile[i] = x[i] panel` for `rows` rows of `x`.
-struct TileKernel {
-    rows: usize,
-    run: fn(&[f32], &[f32], usize, &mut Tile),
-    /// Appends to each row what is above its floor in `tile + bias`.
-    keep: fn(&mut [RowList], &Tile, &Features),
-}
-
-fn tile_kernel() -> TileKernel {
-    match level() {
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => TileKernel {
-            rows: 12,
-            run: x86::tile_avx512,
-            keep: x86::keep_avx512,
-        },
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => TileKernel {
-            rows: 6,
-            run: x86::tile_avx2,
-            keep: x86::keep_avx2,
-        },
-        Level::Plain => TileKernel {
-            rows: 4,
-            run: tile_plain,
-            keep: keep_plain,
-        },
-    }
-}
-
-/// Four rows by one panel, left to the compiler to vectorise.
-fn tile_plain(x: &[f32], panel: &[f32], d: usize, tile: &mut Tile) {
-    let mut acc = [[0f32; PANEL]; 4];
-    for (k, w) in panel.as_chunks::<PANEL>().0.iter().enumerate() {
-        for (i, acc) in acc.iter_mut().enumerate() {
-            let xk = x[i * d + k];
-            for l in 0..PANEL {
-                acc[l] += xk * w[l];
-            }
-        }
-    }
-    tile[..4].copy_from_slice(&acc);
-}
-
-fn keep_plain(rows: &mut [RowList], tile: &Tile, features: &Features) {
-    for (row, values) in rows.iter_mut().zip(tile) {
-        let mut mask = 0u32;
-        let mut sums = [0f32; PANEL];
-        for l in 0..PANEL {
-            sums[l] = values[l] + features.bias[l];
-            mask |= u32::from(sums[l] > row.floor()) << l;
-        }
-        row.push(mask, &sums, features);
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::{Features, PANEL, RowList, Tile};
-    use std::arch::x86_64::*;
-
-    /// One register-tiled product: `$rows` rows of x by `$vecs` registers of the panel's lanes.
-    macro_rules! tile {
-        ($name:ident, $features:literal, $lanes:literal, $rows:literal, $vecs:literal,
-         $zero:ident, $load:ident, $set1:ident, $fma:ident, $store:ident) => {
-            pub(super) fn $name(x: &[f32], panel: &[f32], d: usize, tile: &mut Tile) {
-                #[target_feature(enable = $features)]
-                fn run(x: &[f32], panel: &[f32], d: usize, tile: &mut Tile) {
-                    assert!(x.len() >= $rows * d && panel.len() >= PANEL * d);
-                    for part in (0..PANEL).step_by($lanes * $vecs) {
-                        let mut acc = [[$zero(); $vecs]; $rows];
-                        for k in 0..d {
-                            // SAFETY: k < d, so both reads stay inside the lengths asserted above.
-                            unsafe {
-                                let w = panel.as_ptr().add(k * PANEL + part);
-                                let mut ws = [$zero(); $vecs];
-                                for v in 0..$vecs {
-                                    ws[v] = $load(w.add(v * $lanes));
-                                }
-                                for i in 0..$rows {
-                                    let xi = $set1(*x.as_ptr().add(i * d + k));
-                                    for v in 0..$vecs {
-                                        acc[i][v] = $fma(xi, ws[v], acc[i][v]);
-                                    }
-                                }
-                            }
-                        }
-                        for i in 0..$rows {
-                            for v in 0..$vecs {
-                                let out = &mut tile[i][part + v * $lanes..][..$lanes];
-                                // SAFETY: `out` has exactly as many values as the register has lanes.
-                                unsafe { $store(out.as_mut_ptr(), acc[i][v]) }
-                            }
-                        }
-                    }
-                }
-                // SAFETY: `tile_kernel` hands this out only where the CPU has these features.
-                unsafe { run(x, panel, d, tile) }
-            }
-        };
-    }
-
-    tile!(
-        tile_avx512,
-        "avx512f",
-        16,
-        12,
-        2,
-        _mm512_setzero_ps,
-        _mm512_loadu_ps,
-        _mm512_set1_ps,
-        _mm512_fmadd_ps,
-        _mm512_storeu_ps
-    );
-    tile!(
-        tile_avx2,
-        "avx2,fma",
-        8,
-        6,
-        2,
-        _mm256_setzero_ps,
-        _mm256_loadu_ps,
-        _mm256_set1_ps,
-        _mm256_fmadd_ps,
-        _mm256_storeu_ps
-    );
-
-    /// Compares whole registers: most rows of a tile have nothing above their floor.
-    macro_rules! keep {
-        ($name:ident, $features:literal, $lanes:literal, $load:ident, $set1:ident, $add:ident,
-         $store:ident, |$sum:ident, $floor:ident| $above:expr) => {
-            pub(super) fn $name(rows: &mut [RowList], tile: &Tile, features: &Features) {
-                #[target_feature(enable = $features)]
-                fn run(rows: &mut [RowList], tile: &Tile, features: &Features) {
-                    const VECS: usize = PANEL / $lanes;
-                    let mut bias = [$set1(0.0); VECS];
-                    for v in 0..VECS {
-                        let from = &features.bias[v * $lanes..][..$lanes];
-                        // SAFETY: `from` has exactly as many values as the register has lanes.
-                        bias[v] = unsafe { $load(from.as_ptr()) };
-                    }
-                    for (row, values) in rows.iter_mut().zip(tile) {
-                        let $floor = $set1(row.floor());
-                        let mut mask = 0u32;
-                        let mut sums = bias;
-                        for v in 0..VECS {
-                            let from = &values[v * $lanes..][..$lanes];
-                            // SAFETY: as above.
-                            let $sum = $add(unsafe { $load(from.as_ptr()) }, bias[v]);
-                            sums[v] = $sum;
-                            mask |= ($above as u32) << (v * $lanes);
-                        }
-                        if mask == 0 {
-                            continue;
-                        }
-                        let mut written = [0f32; PANEL];
-                        for v in 0..VECS {
-                            let to = &mut written[v * $lanes..][..$lanes];
-                            // SAFETY: as above.
-                            unsafe { $store(to.as_mut_ptr(), sums[v]) };
-                        }
-                        row.push(mask, &written, features);
-                    }
-                }
-                // SAFETY: `tile_kernel` hands this out only where the CPU has these features.
-                unsafe { run(rows, tile, features) }
-            }
-        };
-    }
-
-    keep!(
-        keep_avx512,
-        "avx512f",
-        16,
-        _mm512_loadu_ps,
-        _mm512_set1_ps,
-        _mm512_add_ps,
-        _mm512_storeu_ps,
-        |sum, floor| _mm512_cmp_ps_mask::<_CMP_GT_OQ>(sum, floor)
-    );
-    keep!(
-        keep_avx2,
-        "avx2",
-        8,
-        _mm256_loadu_ps,
-        _mm256_set1_ps,
-        _mm256_add_ps,
-        _mm256_storeu_ps,
-        |sum, floor| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(sum, floor))
-    );
 }
 
 #[cfg(test)]

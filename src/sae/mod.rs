@@ -20,6 +20,7 @@ mod standard;
 mod statistics;
 mod step;
 mod tied_decoder;
+mod tile;
 mod top_k;
 mod trainer;
 mod update;

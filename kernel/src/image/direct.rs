@@ -124,6 +124,11 @@ fn answer(tools: &Path, is_cargo: bool, path: &str) -> ! {
     std::process::exit(0)
 }
 
+/// Whether cargo itself has called this process.
+pub fn is_under_cargo() -> bool {
+    std::env::var_os(KEY_ENV).is_some()
+}
+
 /// Gives what could not be done, if it comes back.
 fn cargo(tools: &Path, args: &[OsString]) -> String {
     let key = key(args, Path::new("."), std::env::vars_os());

@@ -3,7 +3,7 @@
 //! are a notebook's after a restart.
 
 use super::inputs::hex;
-use super::unmentioned;
+use super::{standby, unmentioned};
 use crate::trace;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -104,27 +104,27 @@ impl Compiler {
 
     /// Compiles the source in this file.
     pub fn run(&mut self, source: &Path) -> std::io::Result<Said> {
-        let keys = match &self.memory {
-            Some(memory) => memory.keys(&std::fs::read_to_string(source)?),
-            None => None,
+        let Some(memory) = &self.memory else {
+            return compile(&mut self.command);
         };
-        let Some((memory, keys)) = self.memory.as_ref().zip(keys) else {
-            return self.compile();
-        };
-        if let Some(said) = memory.recall(&keys) {
+        let text = std::fs::read_to_string(source)?;
+        let keys = memory.keys(&text);
+        if let Some(said) = keys.as_ref().and_then(|keys| memory.recall(keys)) {
+            standby::prepare(&self.command, &text);
             trace::mark("kept");
             return Ok(said);
         }
         // What an earlier cell has left is not this one's.
         let _ = std::fs::remove_file(&memory.object);
-        let said = compile(&mut self.command)?;
-        // A cell that cannot be kept is a cell all the same.
-        let _ = memory.keep(&keys, &said);
+        let said = match standby::compile(&self.command, &text) {
+            Some(said) => said,
+            None => compile(&mut self.command)?,
+        };
+        if let Some(keys) = keys {
+            // A cell that cannot be kept is a cell all the same.
+            let _ = memory.keep(&keys, &said);
+        }
         Ok(said)
-    }
-
-    fn compile(&mut self) -> std::io::Result<Said> {
-        compile(&mut self.command)
     }
 }
 

@@ -24,6 +24,7 @@ mod rust_src;
 mod shared;
 mod slim;
 mod stamp;
+pub mod standby;
 mod store;
 mod toolchain;
 mod units;

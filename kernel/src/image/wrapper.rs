@@ -131,7 +131,7 @@ fn compiler(command: Command, args: &[OsString]) -> Compiler {
 }
 
 /// Where rustc writes a cell.
-fn object(out: &Path) -> PathBuf {
+pub fn object(out: &Path) -> PathBuf {
     out.join(format!("libctx{}", std::env::consts::DLL_SUFFIX))
 }
 

@@ -19,7 +19,7 @@ pub struct EvcxrEngine {
 
 impl EvcxrEngine {
     pub fn new(session: Session) -> Self {
-        let interrupter = Arc::new(Interrupter::new(session.runner()));
+        let interrupter = Arc::new(Interrupter::new(session.runner(), session.idle_compiler()));
         Self {
             session,
             interrupter,

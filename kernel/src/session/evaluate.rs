@@ -10,6 +10,7 @@ use super::runtime::{self, hand_down};
 use super::shown::Shown;
 use super::workspace::{self, Workspace};
 use crate::error::{Error, Result};
+use crate::image::standby::Standby;
 use crate::image::{self, Guesses, Image, Watch, wrapper};
 use crate::trace;
 use evcxr::{CommandContext, EvalCallbacks, EvalContext, EvalOutputs};
@@ -17,6 +18,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Takes what is shown while no cell runs, by threads that cells have started.
@@ -55,6 +57,7 @@ pub struct Session {
     /// `{ path = ".." }` of the library's facade.
     library: String,
     watch: Watch,
+    standby: Option<Standby>,
 }
 
 impl Session {
@@ -92,6 +95,8 @@ impl Session {
         ] {
             state.set_build_env(name, &path.to_string_lossy());
         }
+        // A path may be too long for a socket: cells then take a little longer.
+        let standby = Standby::start(&workspace.standby(), workspace.compilers()).ok();
         let library = format!("{{ path = {:?} }}", image.facade.to_string_lossy());
         state.add_dep("holoscope", &library).map_err(Error::evcxr)?;
         trace::mark("dependency");
@@ -108,6 +113,7 @@ impl Session {
             dependencies: Dependencies::new(image),
             library,
             watch: Watch::new(&image.root, &image.sources),
+            standby,
         })
     }
 
@@ -219,6 +225,12 @@ impl Session {
     /// The process that runs cells; signal it to interrupt.
     pub fn runner(&self) -> Arc<Runner> {
         self.frames.runner()
+    }
+
+    /// The process of the compiler that has no cell yet; it is no part of any cell.
+    pub fn idle_compiler(&self) -> Arc<AtomicU32> {
+        let standby = self.standby.as_ref();
+        standby.map(Standby::idle).unwrap_or_default()
     }
 
     /// evcxr's child, above the process that runs cells.

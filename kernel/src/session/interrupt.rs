@@ -20,6 +20,8 @@ pub struct Interrupter {
     runner: Arc<Runner>,
     /// evcxr's child; what runs below it is no compiler.
     relay: AtomicU32,
+    /// A compiler that has no cell.
+    idle: Arc<AtomicU32>,
     /// True from a cell's request to its answer.
     busy: AtomicBool,
     /// Counts cells, so that a late kill never meets the next one.
@@ -39,10 +41,11 @@ pub enum Interrupted {
 }
 
 impl Interrupter {
-    pub fn new(runner: Arc<Runner>) -> Self {
+    pub fn new(runner: Arc<Runner>, idle: Arc<AtomicU32>) -> Self {
         Self {
             runner,
             relay: AtomicU32::new(0),
+            idle,
             busy: AtomicBool::new(false),
             cell: AtomicU32::new(0),
             asked: AtomicU32::new(0),
@@ -119,7 +122,9 @@ impl Interrupter {
     }
 
     fn stop_compilers(&self, cell: u32) {
-        for pid in descendants(std::process::id(), self.relay.load(Ordering::SeqCst)) {
+        let idle = self.idle.load(Ordering::SeqCst);
+        let below = descendants(std::process::id(), self.relay.load(Ordering::SeqCst));
+        for pid in below.into_iter().filter(|pid| *pid != idle) {
             self.stopped.store(cell, Ordering::SeqCst);
             signal(pid, libc::SIGKILL);
         }

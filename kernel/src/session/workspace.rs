@@ -121,6 +121,7 @@ impl Workspace {
             }
             // rust-analyzer asks for the standard library here; see `read_standard_library_from`.
             std::env::set_var("RUST_SRC_PATH", self.dir.join("rust-src"));
+            std::env::set_var(crate::image::standby::SOCKET_ENV, self.standby());
             std::env::set_var("EVCXR_TMPDIR", &cells);
             std::env::set_var("EVCXR_CONFIG_DIR", &config);
             // rust-analyzer keeps files in folders of its own, and does not remove
@@ -147,7 +148,12 @@ impl Workspace {
                 None => command.env_remove(name),
             };
         }
-        command.env_remove(crate::image::direct::TOOLS_ENV);
+        for ours in [
+            crate::image::direct::TOOLS_ENV,
+            crate::image::standby::SOCKET_ENV,
+        ] {
+            command.env_remove(ours);
+        }
     }
 
     /// The manifest of the workspace that cargo would take the cells for a part of.
@@ -229,6 +235,16 @@ impl Workspace {
     /// only in a folder that is there.
     fn analysis(&self) -> PathBuf {
         self.dir.join("analysis")
+    }
+
+    /// Where the session's own programs ask for the compiler that stands by.
+    pub fn standby(&self) -> PathBuf {
+        self.dir.join("standby")
+    }
+
+    /// Where it writes.
+    pub fn compilers(&self) -> PathBuf {
+        self.temporary.dir.join("standby")
     }
 
     /// Text of cells that was too much to show.
@@ -350,6 +366,7 @@ mod tests {
             let given: Vec<_> = command.get_envs().collect();
             let users = users.as_deref();
             let expected = [
+                ("HOLOSCOPE_STANDBY", None),
                 ("HOLOSCOPE_TOOLS", None),
                 ("PATH", users),
                 ("RUSTC", users),

@@ -1,0 +1,338 @@
+//! A compiler on standby. What a small cell takes rustc is mostly the same for every
+//! cell: its own start, and the metadata of all crates behind the library. So one rustc
+//! is started before its cell is known: its source loads the library and then includes a
+//! file that is its standard input, where it waits. The cell, when it comes, is written there.
+//!
+//! The session keeps it (`Standby`); our program in cargo's place, which knows how a cell is
+//! compiled, asks for it (`compile`). It serves a call that is the same to the letter,
+//! environment included; for any other, and wherever something is missing, the cell is compiled
+//! as if there were none.
+
+use super::direct;
+use super::guess::SOURCE;
+use super::kept::Said;
+use super::wrapper::object;
+use super::write_if_changed;
+use crate::error::{Error, Result};
+use crate::trace;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// For what the session starts: where it can be asked.
+pub const SOCKET_ENV: &str = "HOLOSCOPE_STANDBY";
+/// What rustc reads in the place of the cell, from the folder of the cells.
+const ROOT: &str = "src/standby.rs";
+/// What it waits for: a link to its standard input, beside the root.
+const CELL: &str = "src/cell.rs";
+const INCLUDED: &str = "cell.rs";
+const STDIN: &str = "/dev/stdin";
+/// In rustc's messages about what may not come out of a macro, as all of an included file does.
+const ONLY_INCLUDED: &str = "macro-expanded";
+
+/// How rustc is called for a cell: everything but the text below the crate's attributes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Call {
+    program: String,
+    args: Vec<String>,
+    env: BTreeMap<String, String>,
+    folder: PathBuf,
+    /// The crate's attributes, which cannot be included.
+    head: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Request {
+    call: Call,
+    /// The text to compile; none where a compiler is only to be made ready.
+    cell: Option<String>,
+}
+
+/// What rustc has exited with and said.
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    code: i32,
+    stderr: String,
+}
+
+impl Answer {
+    /// Whether the cell is at fault, as it would be if it were not included.
+    fn is_about_the_cell(&self) -> bool {
+        let messages = self.stderr.lines().map(serde_json::from_str::<Value>);
+        let in_cell = |message: Value| {
+            let mut spans = message["spans"].as_array().into_iter().flatten();
+            message["level"] == "error" && spans.any(|span| span["file_name"] == SOURCE)
+        };
+        let strange = [ONLY_INCLUDED, ROOT].map(|text| self.stderr.contains(text));
+        strange == [false, false] && messages.flatten().any(in_cell)
+    }
+}
+
+/// Compiles the cell with the compiler that stands by, if it is one for such a cell.
+pub fn compile(command: &Command, source: &str) -> Option<Said> {
+    ask_to_compile(&socket()?, command, source)
+}
+
+/// Has a compiler stand by for cells like this one.
+pub fn prepare(command: &Command, source: &str) {
+    if let Some((socket, (call, _))) = socket().zip(split(command, source)) {
+        // Without it the next cell takes a little longer.
+        let _ = ask(&socket, &Request { call, cell: None });
+    }
+}
+
+/// None under cargo: what it sets for rustc is of that one call.
+fn socket() -> Option<PathBuf> {
+    match direct::is_under_cargo() {
+        true => None,
+        false => std::env::var_os(SOCKET_ENV).map(PathBuf::from),
+    }
+}
+
+fn ask_to_compile(socket: &Path, command: &Command, source: &str) -> Option<Said> {
+    let (call, cell) = split(command, source)?;
+    let cell = Some(cell);
+    let mut text = String::new();
+    let mut stream = ask(socket, &Request { call, cell })?;
+    stream.read_to_string(&mut text).ok()?;
+    let answer: Answer = serde_json::from_str(&text).ok()?;
+    if answer.code != 0 && !answer.is_about_the_cell() {
+        return None;
+    }
+    trace::mark("standby");
+    Some(Said {
+        // The exit code is the second byte.
+        status: ExitStatus::from_raw(answer.code << 8),
+        stderr: answer.stderr.into_bytes(),
+    })
+}
+
+fn ask(socket: &Path, request: &Request) -> Option<UnixStream> {
+    let mut stream = UnixStream::connect(socket).ok()?;
+    stream.write_all(&serde_json::to_vec(request).ok()?).ok()?;
+    stream.shutdown(Shutdown::Write).ok()?;
+    Some(stream)
+}
+
+/// The call for a source, and what is to be included; none where that would not be the same.
+fn split(command: &Command, source: &str) -> Option<(Call, String)> {
+    let is_attribute = |line: &&str| line.trim_start().starts_with("#![");
+    let head: Vec<&str> = source.lines().take_while(is_attribute).collect();
+    let mut rest = source.lines().skip(head.len());
+    // Attributes of the crate further below, and crates under names of the cell's own.
+    if rest.any(|line| is_attribute(&line) || line.contains("extern crate")) {
+        return None;
+    }
+    let below = source.lines().skip(head.len()).collect::<Vec<_>>();
+    let text = |text: &std::ffi::OsStr| text.to_str().map(str::to_owned);
+    let args: Option<Vec<String>> = command.get_args().map(text).collect();
+    let env: Option<BTreeMap<String, String>> = std::env::vars_os()
+        .map(|(name, value)| Some((text(&name)?, text(&value)?)))
+        .collect();
+    let call = Call {
+        program: text(command.get_program())?,
+        args: args?,
+        env: env?,
+        folder: std::env::current_dir().ok()?,
+        head: head.join("\n"),
+    };
+    let lines = "\n".repeat(head.len());
+    Some((call, format!("{lines}{}\n", below.join("\n"))))
+}
+
+/// The session's side; the compiler goes with it.
+pub struct Standby {
+    socket: PathBuf,
+    ends: Arc<AtomicBool>,
+    idle: Arc<AtomicU32>,
+}
+
+impl Standby {
+    /// Takes requests at this socket. The compilers write to a folder of their own, on the file
+    /// system of the cells: one that loses its session compiles the nothing that it has got, and
+    /// must not overwrite a cell.
+    pub fn start(socket: &Path, own: PathBuf) -> Result<Self> {
+        match std::fs::remove_file(socket) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", socket)(error));
+            }
+            _ => {}
+        }
+        let listener = UnixListener::bind(socket).map_err(Error::io("create", socket))?;
+        let standby = Self {
+            socket: socket.to_owned(),
+            ends: Arc::default(),
+            idle: Arc::default(),
+        };
+        let (ends, idle) = (standby.ends.clone(), standby.idle.clone());
+        std::thread::spawn(move || {
+            let mut keeper = Keeper {
+                waiting: None,
+                own,
+                idle,
+            };
+            for stream in listener.incoming() {
+                if ends.load(Ordering::SeqCst) {
+                    return;
+                }
+                // Whoever asks compiles by itself where nothing comes back.
+                let _ = stream.and_then(|stream| keeper.serve(stream));
+            }
+        });
+        Ok(standby)
+    }
+
+    /// The process of the compiler that waits, 0 if there is none: it compiles no cell.
+    pub fn idle(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.idle)
+    }
+}
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::SeqCst);
+        // The thread waits for someone to come, and lets its compiler go when it ends.
+        let _ = UnixStream::connect(&self.socket);
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+/// A compiler that has not got its cell yet.
+struct Waiting {
+    call: Call,
+    child: Child,
+}
+
+struct Keeper {
+    waiting: Option<Waiting>,
+    /// Where compilers write.
+    own: PathBuf,
+    idle: Arc<AtomicU32>,
+}
+
+impl Keeper {
+    fn serve(&mut self, mut stream: UnixStream) -> std::io::Result<()> {
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        let Request { call, cell } = serde_json::from_str(&text)?;
+        let Some(cell) = cell else {
+            return self.make_ready(call);
+        };
+        let compiler = self.take(&call);
+        let Some(mut child) = compiler else {
+            return self.make_ready(call);
+        };
+        let fed = child
+            .stdin
+            .take()
+            .map(|mut pipe| pipe.write_all(cell.as_bytes()));
+        // While this one compiles, mostly on one core, the next one makes itself ready.
+        let out = call.out_dir();
+        let next = self.make_ready(call);
+        let output = child.wait_with_output()?;
+        if let (Some(Ok(())), Some(code)) = (fed, output.status.code()) {
+            if let (0, Some(out)) = (code, out) {
+                std::fs::rename(object(&self.own), object(&out))?;
+            }
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            stream.write_all(&serde_json::to_vec(&Answer { code, stderr })?)?;
+        }
+        next
+    }
+
+    /// The compiler for this call, if it is there and well.
+    fn take(&mut self, call: &Call) -> Option<Child> {
+        let same = self.waiting.as_ref().is_some_and(|w| w.call == *call);
+        let waiting = same.then(|| self.waiting.take())?;
+        self.idle.store(0, Ordering::SeqCst);
+        let mut child = waiting?.child;
+        match child.try_wait() {
+            Ok(None) => Some(child),
+            _ => None,
+        }
+    }
+
+    /// Ends the compiler that waits.
+    fn let_go(&mut self) {
+        self.idle.store(0, Ordering::SeqCst);
+        if let Some(mut waiting) = self.waiting.take() {
+            let _ = waiting.child.kill();
+            let _ = waiting.child.wait();
+        }
+    }
+
+    /// Has a compiler wait for a cell of this call.
+    fn make_ready(&mut self, call: Call) -> std::io::Result<()> {
+        if let Some(waiting) = &mut self.waiting
+            && waiting.call == call
+            && matches!(waiting.child.try_wait(), Ok(None))
+        {
+            return Ok(());
+        }
+        self.let_go();
+        let child = call.start(&self.own)?;
+        self.idle.store(child.id(), Ordering::SeqCst);
+        self.waiting = Some(Waiting { call, child });
+        Ok(())
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
+impl Call {
+    fn out_dir(&self) -> Option<PathBuf> {
+        let at = self.args.iter().position(|arg| arg == "--out-dir")?;
+        self.args.get(at + 1).map(PathBuf::from)
+    }
+
+    /// Starts rustc on a source that loads the library and waits for its standard input.
+    fn start(&self, own: &Path) -> std::io::Result<Child> {
+        let root = self.folder.join(ROOT);
+        let text = format!(
+            "{}\nextern crate holoscope as _;\ninclude!(\"{INCLUDED}\");\n",
+            self.head
+        );
+        write_if_changed(&root, &text).map_err(std::io::Error::other)?;
+        let link = self.folder.join(CELL);
+        if !std::fs::read_link(&link).is_ok_and(|to| to == Path::new(STDIN)) {
+            let _ = std::fs::remove_file(&link);
+            std::os::unix::fs::symlink(STDIN, &link)?;
+        }
+        std::fs::create_dir_all(own)?;
+        let out = self.out_dir().unwrap_or_default();
+        let mut command = Command::new(&self.program);
+        for arg in &self.args {
+            match arg {
+                source if source == SOURCE => command.arg(ROOT),
+                folder if Path::new(folder) == out => command.arg(own),
+                other => command.arg(other),
+            };
+        }
+        // What rustc says, and what it writes down for panics, names the cell's own file. (Not the
+        // root, too: rustc takes files of one name for one.)
+        command.arg(format!("--remap-path-prefix={CELL}={SOURCE}"));
+        command
+            .env_clear()
+            .envs(&self.env)
+            .current_dir(&self.folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+    }
+}
+
+#[cfg(test)]
+mod tests;
