@@ -36,18 +36,14 @@ fn train_step(c: &mut Criterion) {
         .throughput(Throughput::Elements((BATCH * cfg.n_ctx) as u64));
     group.bench_function("whole", |b| {
         b.iter(|| {
-            let loss = model.loss(&tokens).expect("forward");
-            let grads = loss.backward().expect("backward");
+            let (_, grads) = model.loss_and_gradients(&tokens).expect("a pass");
             let norm = global_norm(&params, &grads).expect("norm");
             adamw
                 .step(&grads, 1e-3, clip_scale(norm, 1.0))
                 .expect("update");
         });
     });
-    let grads = model
-        .loss(&tokens)
-        .and_then(|l| Ok(l.backward()?))
-        .expect("backward");
+    let (_, grads) = model.loss_and_gradients(&tokens).expect("a pass");
     group.bench_function("clip_and_adamw", |b| {
         b.iter(|| {
             let norm = global_norm(&params, &grads).expect("norm");

@@ -4,6 +4,7 @@
 //! folder, writes the charts there. Medians of three timings of half a second or more; run it on a
 //! quiet machine. The limits are measured, too: multiply-adds from registers, and a sum of two streams.
 
+mod hot_kernels;
 mod limits;
 
 use candle_core::{Device, Tensor};
@@ -36,7 +37,7 @@ fn main() -> Result<()> {
         std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     }
     println!("{} threads\n", rayon::current_num_threads());
-    roofline(folder)?;
+    hot_kernels::roofline(folder)?;
     training(folder)?;
     autoencoders(folder)?;
     corpus(folder)
@@ -68,80 +69,6 @@ fn save(folder: Option<&Path>, name: &str, series: &[Trace], options: &ChartOpti
     Ok(())
 }
 
-/// The dense products of a training step and of an autoencoder's step, each on its own, and the
-/// name of its points in the chart, whose colours are seven.
-const PRODUCTS: [(&str, &str, [usize; 3]); 7] = [
-    (
-        "unembedding, 50,257 tokens",
-        "unembedding",
-        [1_024, 128, 50_257],
-    ),
-    (
-        "gradient of its input",
-        "gradient of its input",
-        [1_024, 50_257, 128],
-    ),
-    ("gradient of W_U", "gradient of W_U", [128, 1_024, 50_257]),
-    ("W_in of the MLP", BLOCK, [1_024, 128, 512]),
-    ("W_Q of four heads", BLOCK, [1_024, 128, 128]),
-    (
-        "encoder of the autoencoder",
-        "encoder of the autoencoder",
-        [4_096, 512, 4_096],
-    ),
-    ("MLP of width 512 to 1,024", BLOCK, [1_024, 512, 1_024]),
-];
-const BLOCK: &str = "maps of a block";
-
-fn roofline(folder: Option<&Path>) -> Result<()> {
-    let (peak, bytes) = (limits::peak_flops()?, limits::bandwidth()?);
-    println!(
-        "peak {:.0} GFLOP/s, memory {:.1} GB/s\n",
-        peak / 1e9,
-        bytes / 1e9
-    );
-    println!("| product (m x k x n) | FLOP/byte | GFLOP/s | of its limit |\n|---|---|---|---|");
-    let ridge = peak / bytes;
-    let at = |x: f64| (x, (bytes * x).min(peak) / 1e9);
-    let roof = [0.25, 1.0, 4.0, ridge, 256.0, 1024.0].map(at).to_vec();
-    let mut series = vec![Trace::new("limit", roof)];
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    for (name, points, [m, k, n]) in PRODUCTS {
-        let mut normal = |rows: usize, columns: usize| -> Result<Tensor> {
-            let values: Vec<f32> = StandardNormal
-                .sample_iter(&mut rng)
-                .take(rows * columns)
-                .collect();
-            Ok(Tensor::from_vec(values, (rows, columns), &Device::Cpu)?)
-        };
-        let (a, b) = (normal(m, k)?, normal(k, n)?);
-        let time = seconds(|| {
-            black_box(a.matmul(&b)?);
-            Ok(())
-        })?;
-        let flops = 2.0 * (m * k * n) as f64;
-        let intensity = flops / (4 * (m * k + k * n + m * n)) as f64;
-        let limit = (bytes * intensity).min(peak);
-        println!(
-            "| {name} ({m} x {k} x {n}) | {intensity:.1} | {:.0} | {:.0} % |",
-            flops / time / 1e9,
-            100.0 * flops / time / limit
-        );
-        let point = (intensity, flops / time / 1e9);
-        match series.iter_mut().find(|trace| trace.name == points) {
-            // What is not finite interrupts the line: these are points.
-            Some(trace) => trace.points.extend([(f64::NAN, f64::NAN), point]),
-            None => series.push(Trace::new(points, vec![point])),
-        }
-    }
-    println!();
-    let options = ChartOptions::new("Roofline", "FLOP per byte of the operands", "GFLOP/s")
-        .log_x()
-        .log_y()
-        .caption("Each product alone, result included in its bytes; the limit is the measured peak and the measured memory rate.");
-    save(folder, "roofline.svg", &series, &options)
-}
-
 /// Seconds of one optimiser step of a model of one layer.
 fn train_step(n_ctx: usize, batch: usize) -> Result<f64> {
     let cfg = TransformerConfig {
@@ -159,7 +86,8 @@ fn train_step(n_ctx: usize, batch: usize) -> Result<f64> {
     let mut adamw = AdamW::new(model.named_parameters(), constants)?;
     let tokens = tokens(batch, n_ctx)?;
     seconds(|| {
-        adamw.step(&model.loss(&tokens)?.backward()?, 1e-4, 1.0)?;
+        let (_, grads) = model.loss_and_gradients(&tokens)?;
+        adamw.step(&grads, 1e-4, 1.0)?;
         Ok(())
     })
 }

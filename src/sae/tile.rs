@@ -11,8 +11,11 @@ use super::kernels::{Level, level};
 /// Inputs of one part of a panel: 32 KiB.
 const DEPTH: usize = 256;
 
-/// A chunk's rows, by the features of one panel.
-pub(super) type Tile = [[f32; PANEL]; CHUNK];
+/// One row, by the features of one panel.
+type Row = [f32; PANEL];
+
+/// A chunk's rows.
+pub(super) type Tile = [Row; CHUNK];
 
 /// The features of one panel.
 pub(super) struct Features<'a> {
@@ -25,7 +28,7 @@ pub(super) struct Features<'a> {
 pub(super) struct TileKernel {
     rows: usize,
     /// `tile[i] = sum_k x[k][i] panel[k]`, or `+=` if it goes on from an earlier part.
-    run: fn(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [[f32; PANEL]]),
+    run: fn(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [Row]),
     /// Appends to each row what is above its floor in `tile + bias`.
     pub keep: fn(&mut [RowList], &Tile, &Features),
 }
@@ -87,7 +90,7 @@ impl TileKernel {
 }
 
 /// Four rows by one panel, left to the compiler to vectorise.
-fn tile_plain(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [[f32; PANEL]]) {
+fn tile_plain(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [Row]) {
     let mut acc = [[0f32; PANEL]; 4];
     if goes_on {
         acc.copy_from_slice(tile);
@@ -117,21 +120,16 @@ fn keep_plain(rows: &mut [RowList], tile: &Tile, features: &Features) {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Features, PANEL, RowList, Tile};
+    use super::{Features, PANEL, Row, RowList, Tile};
     use std::arch::x86_64::*;
 
     /// One register-tiled product: `$rows` rows of x by `$vecs` registers of the panel's lanes.
     macro_rules! tile {
         ($name:ident, $features:literal, $lanes:literal, $rows:literal, $vecs:literal,
          $zero:ident, $load:ident, $set1:ident, $fma:ident, $store:ident) => {
-            pub(super) fn $name(
-                x: &[f32],
-                panel: &[f32],
-                goes_on: bool,
-                tile: &mut [[f32; PANEL]],
-            ) {
+            pub(super) fn $name(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [Row]) {
                 #[target_feature(enable = $features)]
-                fn run(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [[f32; PANEL]; $rows]) {
+                fn run(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [Row; $rows]) {
                     let depth = panel.len() / PANEL;
                     assert!(x.len() >= $rows * depth);
                     for part in (0..PANEL).step_by($lanes * $vecs) {
