@@ -91,6 +91,40 @@ fn a_cell_is_compiled_once_also_when_it_moves_variables() {
 }
 
 #[test]
+fn a_cell_that_a_compiler_waited_for_is_a_cell_like_any_other() {
+    // Text that no earlier run has left: what was compiled before is not compiled.
+    let new = std::time::SystemTime::now();
+    let cells = [
+        ("1 + 1", "2"),
+        (
+            "use std::fmt::Write; struct Tensor(i64);\nlet t = Tensor(4);",
+            "",
+        ),
+        (
+            "macro_rules! print { ($e:expr) => { $e + 1 } }\nprint!(t.0)",
+            "5",
+        ),
+        (
+            "mod inner { pub fn place() -> (&'static str, u32) { (file!(), line!()) } }\ninner::place().0",
+            "\"src/lib.rs\"",
+        ),
+        (
+            "let mut s = String::new(); write!(s, \"{}\", t.0)?; s",
+            "\"4\"",
+        ),
+    ];
+    let codes = cells.map(|(code, _)| format!("// {new:?}\n{code}"));
+    let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
+    let (results, events) = run(&codes);
+    for ((runs, result), (code, wanted)) in results.into_iter().zip(cells) {
+        assert_eq!((runs, result.as_str()), (1, wanted), "{code}");
+    }
+    // The first one finds nobody, and one that uses `?` may be of another kind.
+    let waited_for = events.iter().filter(|e| e["what"] == "standby").count();
+    assert!(waited_for >= 3, "{waited_for}");
+}
+
+#[test]
 fn a_wrong_guess_at_a_move_loses_nothing() {
     // The name is that of another type than when the compiler was asked.
     let cells = [

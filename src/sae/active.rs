@@ -108,9 +108,9 @@ impl ActiveFeatures {
 
     /// The lists of several rows, by the product that never writes the matrix.
     pub(super) fn encoded(encoder: &InputEncoder, x: &[f32]) -> Self {
-        let chunks = encoder.by_chunk(x, |x_cent, n| {
+        let chunks = encoder.by_chunk(x, |x_cent, n, laid_out| {
             let mut lists = ActiveLists::default();
-            encoder.packed.encode(x_cent, n, &mut lists);
+            encoder.packed.encode(x_cent, n, laid_out, &mut lists);
             lists
         });
         let mut all = Self::empty(encoder.packed.d_sae());
@@ -160,20 +160,24 @@ pub(super) struct InputEncoder {
 }
 
 impl InputEncoder {
-    /// `f(x_cent, n)` of every chunk of rows, in order and in parallel. The kernels read whole
-    /// chunks: what follows the last rows is left over from others.
-    fn by_chunk<T: Send>(&self, x: &[f32], f: impl Fn(&[f32], usize) -> T + Sync) -> Vec<T> {
+    /// `f(x_cent, n, scratch)` of every chunk of rows, in order and in parallel. The kernels read
+    /// whole chunks: what follows the last rows is left over from others.
+    fn by_chunk<T: Send>(
+        &self,
+        x: &[f32],
+        f: impl Fn(&[f32], usize, &mut Vec<f32>) -> T + Sync,
+    ) -> Vec<T> {
         let d_in = self.centre.len();
         x.par_chunks(CHUNK * d_in)
             .map_init(
-                || vec![0f32; CHUNK * d_in],
-                |x_cent, x| {
+                || (vec![0f32; CHUNK * d_in], Vec::new()),
+                |(x_cent, scratch), x| {
                     for (c, x) in x_cent.chunks_exact_mut(d_in).zip(x.chunks_exact(d_in)) {
                         for ((c, x), b) in c.iter_mut().zip(x).zip(&self.centre) {
                             *c = x - b;
                         }
                     }
-                    f(x_cent, x.len() / d_in)
+                    f(x_cent, x.len() / d_in, scratch)
                 },
             )
             .collect()
@@ -215,7 +219,7 @@ impl FeatureActivity {
         let packed = &encoder.packed;
         let mut activity = Self::none(x.len() / encoder.centre.len(), packed.d_sae());
         // In the order of the rows: the same bits on every run.
-        for tally in encoder.by_chunk(x, |x_cent, n| packed.tally(x_cent, n)) {
+        for tally in encoder.by_chunk(x, |x, n, scratch| packed.tally(x, n, scratch)) {
             for (total, n) in activity.active.iter_mut().zip(tally.active) {
                 *total += u64::from(n);
             }
@@ -235,8 +239,6 @@ pub(super) struct ActiveLists {
     pub vals: Vec<f32>,
     /// The rows while they grow.
     pub rows: Vec<RowList>,
-    /// The chunk's inputs, as the kernels read them.
-    pub inputs: Vec<f32>,
 }
 
 impl ActiveLists {

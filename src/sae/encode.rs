@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 /// Features of one panel of the packed encoder.
 pub(super) const PANEL: usize = 32;
-/// Tokens of one chunk, the unit of parallel work; a multiple of both kernels' row counts.
+/// Tokens of one chunk, the unit of parallel work; a multiple of every kernel's rows.
 pub(super) const CHUNK: usize = 96;
 
 /// One chunk's counts and sums, a lane each.
@@ -89,11 +89,10 @@ impl PackedEncoder {
 
     /// Adds up, over the `n` tokens in `x_cent` `[CHUNK, d_in]`, how often and how strongly each
     /// feature is active.
-    pub(super) fn tally(&self, x_cent: &[f32], n: usize) -> Tally {
+    pub(super) fn tally(&self, x_cent: &[f32], n: usize, laid_out: &mut Vec<f32>) -> Tally {
         let d = self.d_in;
         let kernel = TileKernel::of_this_cpu();
-        let mut laid_out = Vec::new();
-        kernel.lay_out(x_cent, d, &mut laid_out);
+        kernel.lay_out(x_cent, d, laid_out);
         let mut tally = Tally {
             active: vec![0; self.bias.len()],
             sum: vec![0.0; self.bias.len()],
@@ -103,7 +102,7 @@ impl PackedEncoder {
             .zip(self.bias.as_chunks::<PANEL>().0);
         let mut tile: Tile = [[0f32; PANEL]; CHUNK];
         for (panel, ((active, sum), bias)) in self.panels.chunks_exact(PANEL * d).zip(lanes) {
-            kernel.product(&laid_out, panel, n, &mut tile);
+            kernel.product(laid_out, panel, n, &mut tile);
             widest(TallyTile {
                 tile: &tile[..n],
                 bias,
@@ -116,11 +115,17 @@ impl PackedEncoder {
 
     /// Active features of the `n` tokens in `x_cent`, `[CHUNK, d_in]` with rows from `n` on
     /// ignored.
-    pub(super) fn encode(&self, x_cent: &[f32], n: usize, out: &mut ActiveLists) {
+    pub(super) fn encode(
+        &self,
+        x_cent: &[f32],
+        n: usize,
+        laid_out: &mut Vec<f32>,
+        out: &mut ActiveLists,
+    ) {
         out.begin();
         let d = self.d_in;
         let kernel = TileKernel::of_this_cpu();
-        kernel.lay_out(x_cent, d, &mut out.inputs);
+        kernel.lay_out(x_cent, d, laid_out);
         let mut tile: Tile = [[0f32; PANEL]; CHUNK];
         let biases = self.bias.as_chunks::<PANEL>().0;
         let panels = self.panels.chunks_exact(PANEL * d).zip(biases);
@@ -130,7 +135,7 @@ impl PackedEncoder {
                 bias,
                 top_k: self.top_k,
             };
-            kernel.product(&out.inputs, panel, n, &mut tile);
+            kernel.product(laid_out, panel, n, &mut tile);
             (kernel.keep)(&mut out.rows[..n], &tile, &features);
         }
         out.end(n, self.top_k);

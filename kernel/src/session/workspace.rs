@@ -7,9 +7,11 @@ use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Where programs keep temporary files.
 const TMPDIR: &str = "TMPDIR";
@@ -17,6 +19,8 @@ const TMPDIR: &str = "TMPDIR";
 const PATH: &str = "PATH";
 /// Which compiler cargo calls.
 const RUSTC: &str = "RUSTC";
+/// How long what a killed kernel has left running may go on.
+const LAST: Duration = Duration::from_secs(2);
 /// More sessions than this at once is a leak, not a use.
 const MOST: usize = 64;
 
@@ -121,7 +125,6 @@ impl Workspace {
             }
             // rust-analyzer asks for the standard library here; see `read_standard_library_from`.
             std::env::set_var("RUST_SRC_PATH", self.dir.join("rust-src"));
-            std::env::set_var(crate::image::standby::SOCKET_ENV, self.standby());
             std::env::set_var("EVCXR_TMPDIR", &cells);
             std::env::set_var("EVCXR_CONFIG_DIR", &config);
             // rust-analyzer keeps files in folders of its own, and does not remove
@@ -131,6 +134,7 @@ impl Workspace {
             if let Ok(path) = path {
                 std::env::set_var(PATH, path);
                 std::env::set_var(crate::image::direct::TOOLS_ENV, &tools);
+                std::env::set_var(crate::image::standby::SOCKET_ENV, self.standby());
             }
         }
         Ok(())
@@ -280,9 +284,18 @@ impl Drop for Temporary {
 
 /// Removes a folder with all that is in it, where it is there.
 pub fn remove(dir: &Path) -> std::io::Result<()> {
-    match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    let began = Instant::now();
+    loop {
+        match std::fs::remove_dir_all(dir) {
+            // What a killed kernel has started may write a last file there.
+            Err(error)
+                if error.kind() == ErrorKind::DirectoryNotEmpty && began.elapsed() < LAST =>
+            {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => return Ok(()),
+        }
     }
 }
 

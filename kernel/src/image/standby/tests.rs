@@ -1,74 +1,76 @@
 use super::*;
 use std::time::{Duration, Instant};
 
-/// A session with the real rustc: its folder, its standby, and a call for a cell there.
+/// A session with the real rustc: its folder and its standby.
 struct Session {
     dir: tempfile::TempDir,
     standby: Standby,
 }
 
+const HEAD: &str = "#![allow(dead_code)]\n";
+
 impl Session {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("src")).unwrap();
+        for folder in ["src", "out"] {
+            std::fs::create_dir(dir.path().join(folder)).unwrap();
+        }
         let library = dir.path().join("holoscope.rs");
         std::fs::write(&library, "pub fn seven() -> i32 { 7 }\n").unwrap();
-        let built = rustc(dir.path())
+        let built = Command::new("rustc")
             .args(["--crate-type=lib", "--crate-name=holoscope", "--out-dir"])
             .arg(dir.path())
             .arg(&library)
             .status();
         assert!(built.unwrap().success());
-        let standby = Standby::start(&dir.path().join("socket"), dir.path().join("own")).unwrap();
+        let socket = dir.path().join("socket");
+        let standby = Standby::start(&socket, dir.path().join("own")).unwrap();
         Self { dir, standby }
     }
 
-    /// As a cell is compiled, but that rustc is told where it works.
-    fn call(&self) -> Call {
+    /// As rustc is called for a cell.
+    fn rustc(&self) -> Command {
         let dir = self.dir.path();
-        let library = dir.join("libholoscope.rlib");
-        let out = dir.join("out");
-        let mut command = rustc(dir);
+        let mut command = Command::new("rustc");
         command
-            .args(["--crate-name", "ctx", "--edition=2024", "src/lib.rs"])
+            .args(["--crate-name", "ctx", "--edition=2024", SOURCE])
             .args(["--error-format=json", "--crate-type", "cdylib", "--out-dir"])
-            .args([out.to_str().unwrap(), "--extern"])
-            .arg(format!("holoscope={}", library.display()));
-        let (call, _) = split(&command, HEAD).unwrap();
-        Call {
-            folder: dir.to_owned(),
-            ..call
-        }
+            .arg(dir.join("out"))
+            .arg("--extern")
+            .arg(format!(
+                "holoscope={}",
+                dir.join("libholoscope.rlib").display()
+            ));
+        command
     }
 
-    fn compile(&self, call: &Call, source: &str) -> Option<Answer> {
-        let (split, cell) = split(&Command::new("rustc"), source)?;
-        let call = Call {
-            head: split.head,
-            ..call.clone()
-        };
+    fn compile(&self, command: &Command, source: &str) -> Option<Said> {
+        let dir = self.dir.path();
+        ask_to_compile(&dir.join("socket"), dir, command, source)
+    }
+
+    /// What the compiler that waits for this call says, as it says it.
+    fn answer(&self, source: &str) -> Answer {
+        let dir = self.dir.path();
+        let (call, cell) = split(&self.rustc(), dir, source).unwrap();
         let cell = Some(cell);
         let mut text = String::new();
-        let mut stream = ask(&self.dir.path().join("socket"), &Request { call, cell })?;
+        let mut stream = ask(&dir.join("socket"), &Request { call, cell }).unwrap();
         stream.read_to_string(&mut text).unwrap();
-        serde_json::from_str(&text).ok()
+        serde_json::from_str(&text).unwrap()
     }
 
-    fn waits(&self) -> bool {
-        self.standby.idle().load(Ordering::SeqCst) != 0
+    /// A compiler that waits for a cell of the usual kind.
+    fn waiting(&self) -> u32 {
+        assert!(self.compile(&self.rustc(), HEAD).is_none());
+        let idle = self.standby.idle();
+        until(|| idle.load(Ordering::SeqCst) != 0);
+        idle.load(Ordering::SeqCst)
     }
 
     fn object(&self) -> PathBuf {
         object(&self.dir.path().join("out"))
     }
-}
-
-const HEAD: &str = "#![allow(dead_code)]\n";
-
-fn rustc(dir: &Path) -> Command {
-    let mut command = Command::new("rustc");
-    command.current_dir(dir);
-    command
 }
 
 fn until(what: impl Fn() -> bool) {
@@ -79,89 +81,144 @@ fn until(what: impl Fn() -> bool) {
     }
 }
 
+fn is_there(process: u32) -> bool {
+    Path::new(&format!("/proc/{process}/cwd")).exists()
+}
+
 #[test]
 fn the_second_cell_finds_a_compiler() {
     let session = Session::new();
-    std::fs::create_dir(session.dir.path().join("out")).unwrap();
-    let call = session.call();
+    let rustc = session.rustc();
     let cell = format!(
         "{HEAD}#[unsafe(no_mangle)]\npub extern \"C\" fn run() -> i32 {{ holoscope::seven() }}\n"
     );
-    assert!(session.compile(&call, &cell).is_none());
-    until(|| session.waits());
+    assert!(session.compile(&rustc, &cell).is_none());
     for _ in 0..2 {
-        let answer = session.compile(&call, &cell).unwrap();
-        assert_eq!((answer.code, answer.stderr.as_str()), (0, ""));
+        let said = session.compile(&rustc, &cell).unwrap();
+        assert!(said.status.success() && said.stderr.is_empty());
         assert!(std::fs::metadata(session.object()).unwrap().len() > 0);
         std::fs::remove_file(session.object()).unwrap();
     }
-    // Another flag, another variable, other attributes: another compiler.
-    let mut optimised = call.clone();
-    optimised.args.push("-Copt-level=1".to_owned());
-    let mut with_variable = optimised.clone();
-    with_variable.env.insert("LANGUAGE".into(), "x".into());
-    for other in [optimised, with_variable] {
-        assert!(session.compile(&other, &cell).is_none());
-        assert!(session.compile(&other, &cell).is_some());
+    // Another flag, other attributes: another compiler.
+    let mut optimised = session.rustc();
+    optimised.arg("-Copt-level=1");
+    let others = [
+        (optimised, cell.clone()),
+        (session.rustc(), cell.replace("dead_code", "unused")),
+    ];
+    for (rustc, cell) in others {
+        assert!(session.compile(&rustc, &cell).is_none());
+        assert!(session.compile(&rustc, &cell).is_some());
     }
-    assert!(
-        session
-            .compile(&call, &cell.replace("dead_code", "unused"))
-            .is_none()
-    );
+    // And another variable of the environment.
+    session.waiting();
+    let (call, cell) = split(&rustc, session.dir.path(), HEAD).unwrap();
+    for (name, answered) in [("LANGUAGE", false), ("LANGUAGE", true)] {
+        let mut call = call.clone();
+        call.env.insert(name.to_owned(), "x".to_owned());
+        let cell = Some(cell.clone());
+        let mut text = String::new();
+        let mut stream = ask(&session.dir.path().join("socket"), &Request { call, cell }).unwrap();
+        stream.read_to_string(&mut text).unwrap();
+        assert_eq!(!text.is_empty(), answered);
+    }
 }
 
 #[test]
 fn messages_and_lines_are_those_of_the_cells_own_file() {
     let session = Session::new();
-    let call = session.call();
-    let wrong = format!("{HEAD}\nfn line() -> u32 {{ line!() }}\nfn three() -> i32 {{ \"3\" }}\n");
-    assert!(session.compile(&call, &wrong).is_none());
-    let answer = session.compile(&call, &wrong).unwrap();
-    assert_eq!(answer.code, 1);
-    let message: serde_json::Value = answer
-        .stderr
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .find(|message: &serde_json::Value| message["code"]["code"] == "E0308")
-        .unwrap();
-    assert_eq!(message["spans"][0]["file_name"], SOURCE);
-    assert_eq!(message["spans"][0]["line_start"], 4);
+    session.waiting();
+    let here = format!(
+        "{HEAD}const _: () = assert!(line!() == 2);\n\
+         const _: () = assert!(file!().len() == \"{SOURCE}\".len());\n"
+    );
+    assert_eq!(session.answer(&here).stderr, "");
+    let answer = session.answer(&format!("{HEAD}\nfn three() -> i32 {{ \"3\" }}\n"));
+    assert!(answer.code == 1 && answer.is_as_ever());
+    let mut messages = answer.stderr.lines().map(serde_json::from_str::<Value>);
+    let message = messages.find_map(|m| m.ok().filter(|m| m["code"]["code"] == "E0308"));
+    let span = &message.unwrap()["spans"][0];
+    assert_eq!(
+        (&span["file_name"], &span["line_start"]),
+        (&SOURCE.into(), &3.into())
+    );
     assert!(!session.object().exists());
-    // What cannot come out of an included file is not tried, or taken back.
-    assert!(split(&rustc(session.dir.path()), "fn a() {}\n#![allow(unused)]\n").is_none());
-    assert!(split(&rustc(session.dir.path()), "extern crate holoscope as h;\n").is_none());
+}
+
+#[test]
+fn what_differs_in_an_included_file_is_compiled_plainly() {
+    let session = Session::new();
+    session.waiting();
+    let by_path = format!(
+        "{HEAD}#[macro_export]\nmacro_rules! one {{ () => {{ 1 }} }}\nfn a() -> i32 {{ crate::one!() }}\n"
+    );
+    for source in [
+        by_path,
+        format!("{HEAD}fn a() {{ b() }}\nfn (\nfn b() {{}}\n"),
+    ] {
+        let answer = session.answer(&source);
+        assert!(
+            answer.code == 1 && !answer.is_as_ever(),
+            "{}",
+            answer.stderr
+        );
+        assert!(session.compile(&session.rustc(), &source).is_none());
+    }
+    for source in [
+        "fn a() {}\n#![allow(unused)]\n",
+        "extern crate holoscope as h;\n",
+        "#![allow(\n  unused)]\nfn a() {}\n",
+    ] {
+        assert!(split(&session.rustc(), session.dir.path(), source).is_none());
+    }
 }
 
 #[test]
 fn a_compiler_that_was_killed_or_left_alone_writes_no_cell() {
     let session = Session::new();
-    let out = session.dir.path().join("out");
-    std::fs::create_dir(&out).unwrap();
-    let call = session.call();
-    assert!(session.compile(&call, HEAD).is_none());
-    until(|| session.waits());
-    let idle = session.standby.idle().load(Ordering::SeqCst);
+    let idle = session.waiting();
     // SAFETY: a signal to our own child.
-    unsafe { libc::kill(idle as i32, libc::SIGKILL) };
-    until(|| !Path::new(&format!("/proc/{idle}/cwd")).exists());
-    assert!(session.compile(&call, HEAD).is_none());
-    // Without its session a compiler gets the end of its input, and makes nothing of it here.
-    let mut left = call.start(&session.dir.path().join("own")).unwrap();
+    unsafe { libc::kill(idle.cast_signed(), libc::SIGKILL) };
+    until(|| !is_there(idle));
+    assert!(session.compile(&session.rustc(), HEAD).is_none());
+    // Without its session a compiler gets the end of its input, and makes nothing of it there.
+    let (call, _) = split(&session.rustc(), session.dir.path(), HEAD).unwrap();
+    let own = session.dir.path().join("left");
+    let mut left = call.start(&own).unwrap();
     drop(left.stdin.take());
-    left.wait().unwrap();
-    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
+    assert!(left.wait().unwrap().success() && object(&own).exists());
+    assert!(!session.object().exists());
+}
+
+#[test]
+fn a_compiler_ends_with_the_one_who_asked() {
+    let session = Session::new();
+    let endless = format!(
+        "{HEAD}#![allow(long_running_const_eval)]\nconst N: u32 = {{ loop {{}} }};\nfn n() -> u32 {{ N }}\n"
+    );
+    assert!(session.compile(&session.rustc(), &endless).is_none());
+    let compiling = || session.standby.idle().load(Ordering::SeqCst);
+    until(|| compiling() != 0);
+    let compiling = compiling();
+    let (call, cell) = split(&session.rustc(), session.dir.path(), &endless).unwrap();
+    let cell = Some(cell);
+    let asked = ask(&session.dir.path().join("socket"), &Request { call, cell }).unwrap();
+    until(|| session.standby.idle().load(Ordering::SeqCst) != compiling);
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(is_there(compiling));
+    drop(asked);
+    until(|| !is_there(compiling));
+    // The next one is served.
+    session.waiting();
+    assert!(session.compile(&session.rustc(), HEAD).is_some());
 }
 
 #[test]
 fn a_standby_ends_with_its_session() {
     let session = Session::new();
-    let call = session.call();
-    assert!(session.compile(&call, HEAD).is_none());
-    until(|| session.waits());
-    let idle = session.standby.idle().load(Ordering::SeqCst);
+    let idle = session.waiting();
     let Session { dir, standby } = session;
     drop(standby);
     assert!(!dir.path().join("socket").exists());
-    until(|| !Path::new(&format!("/proc/{idle}")).exists());
+    assert!(!is_there(idle));
 }
