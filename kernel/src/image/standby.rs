@@ -37,6 +37,8 @@ const ROOT: &str = "src/standby.rs";
 const CELL: &str = "src/cell.rs";
 const INCLUDED: &str = "cell.rs";
 const STDIN: &str = "/dev/stdin";
+/// A session's folder for what they write: this and the session's process.
+const OWN: &str = "standby-";
 /// In rustc's messages about what may not come out of a macro, as all of an included file does.
 const ONLY_INCLUDED: &str = "macro-expanded";
 
@@ -179,10 +181,8 @@ pub struct Standby {
 }
 
 impl Standby {
-    /// Takes requests at this socket, from this user. The compilers write to a folder of their own:
-    /// one that loses its session compiles the nothing that it has got, and must not overwrite a
-    /// cell. Where the folder is gone, it ends with an error.
-    pub fn start(socket: &Path, own: PathBuf) -> Result<Self> {
+    /// Takes requests at this socket, from this user.
+    pub fn start(socket: &Path) -> Result<Self> {
         match std::fs::remove_file(socket) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::io("remove", socket)(error));
@@ -202,7 +202,6 @@ impl Standby {
         let serve = move || {
             let mut keeper = Keeper {
                 waiting: None,
-                own,
                 idle,
             };
             for stream in listener.incoming() {
@@ -243,8 +242,6 @@ struct Waiting {
 
 struct Keeper {
     waiting: Option<Waiting>,
-    /// Where compilers write.
-    own: PathBuf,
     idle: Arc<AtomicU32>,
 }
 
@@ -259,6 +256,7 @@ impl Keeper {
         let Some(mut child) = self.take(&call) else {
             return self.make_ready(call);
         };
+        let object = object(&own(&call.out_dir().unwrap_or_default()));
         let pipe = child.stdin.take();
         let fed = pipe.map(|mut pipe| pipe.write_all(cell.as_bytes()));
         // While this one compiles, mostly on one core, the next one makes itself ready.
@@ -268,7 +266,7 @@ impl Keeper {
             let answer = Answer {
                 code,
                 stderr: String::from_utf8_lossy(&stderr).into_owned(),
-                object: object(&self.own),
+                object,
             };
             stream.write_all(&serde_json::to_vec(&answer)?)?;
         }
@@ -305,7 +303,7 @@ impl Keeper {
             return Ok(());
         }
         self.let_go();
-        let child = call.start(&self.own)?;
+        let child = call.start()?;
         self.idle.store(child.id(), Ordering::SeqCst);
         self.waiting = Some(Waiting { call, child });
         Ok(())
@@ -348,8 +346,34 @@ fn watched(mut child: Child, client: &UnixStream) -> std::io::Result<(ExitStatus
 
 impl Drop for Keeper {
     fn drop(&mut self) {
+        let out = self.waiting.as_ref().and_then(|w| w.call.out_dir());
         self.let_go();
+        if let Some(out) = out {
+            // If it stays, the next session removes it.
+            let _ = std::fs::remove_dir_all(own(&out));
+        }
     }
+}
+
+/// Where the compilers of this session write, beside the folder of a call: one that loses its
+/// session compiles the nothing that it has got, and must not overwrite a cell. Beside it, because
+/// an object finds the image by a path from where it was linked.
+fn own(out: &Path) -> PathBuf {
+    out.with_file_name(format!("{OWN}{}", std::process::id()))
+}
+
+/// Makes it, and removes those that killed sessions have left: what still runs there ends.
+fn make_own(own: &Path) -> std::io::Result<()> {
+    if own.is_dir() {
+        return Ok(());
+    }
+    let beside = own.parent().unwrap_or(own);
+    for entry in std::fs::read_dir(beside).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(OWN) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    std::fs::create_dir_all(own)
 }
 
 impl Call {
@@ -359,7 +383,7 @@ impl Call {
     }
 
     /// Starts rustc on a source that loads the library and waits for its standard input.
-    fn start(&self, own: &Path) -> std::io::Result<Child> {
+    fn start(&self) -> std::io::Result<Child> {
         let root = self.folder.join(ROOT);
         let text = format!(
             "{}\nextern crate holoscope as _;\ninclude!(\"{INCLUDED}\");\n",
@@ -371,13 +395,14 @@ impl Call {
             let _ = std::fs::remove_file(&link);
             std::os::unix::fs::symlink(STDIN, &link)?;
         }
-        std::fs::create_dir_all(own)?;
         let out = self.out_dir().unwrap_or_default();
+        let own = own(&out);
+        make_own(&own)?;
         let mut command = Command::new(&self.program);
         for arg in &self.args {
             match arg {
                 source if source == SOURCE => command.arg(ROOT),
-                folder if Path::new(folder) == out => command.arg(own),
+                folder if Path::new(folder) == out => command.arg(&own),
                 other => command.arg(other),
             };
         }

@@ -97,7 +97,7 @@ impl Session {
             state.set_build_env(name, &path.to_string_lossy());
         }
         // A path may be too long for a socket: cells then take a little longer.
-        let standby = Standby::start(&workspace.standby(), workspace.compilers()).ok();
+        let standby = Standby::start(&workspace.standby()).ok();
         let library = format!("{{ path = {:?} }}", image.facade.to_string_lossy());
         state.add_dep("holoscope", &library).map_err(Error::evcxr)?;
         trace::mark("dependency");

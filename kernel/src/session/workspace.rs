@@ -246,11 +246,6 @@ impl Workspace {
         self.dir.join("standby")
     }
 
-    /// Where it writes.
-    pub fn compilers(&self) -> PathBuf {
-        self.temporary.dir.join("standby")
-    }
-
     /// Text of cells that was too much to show.
     pub fn output(&self) -> PathBuf {
         self.dir.join("output")

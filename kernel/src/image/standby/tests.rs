@@ -24,7 +24,7 @@ impl Session {
             .status();
         assert!(built.unwrap().success());
         let socket = dir.path().join("socket");
-        let standby = Standby::start(&socket, dir.path().join("own")).unwrap();
+        let standby = Standby::start(&socket).unwrap();
         Self { dir, standby }
     }
 
@@ -183,11 +183,18 @@ fn a_compiler_that_was_killed_or_left_alone_writes_no_cell() {
     assert!(session.compile(&session.rustc(), HEAD).is_none());
     // Without its session a compiler gets the end of its input, and makes nothing of it there.
     let (call, _) = split(&session.rustc(), session.dir.path(), HEAD).unwrap();
-    let own = session.dir.path().join("left");
-    let mut left = call.start(&own).unwrap();
+    let mut left = call.start().unwrap();
     drop(left.stdin.take());
-    assert!(left.wait().unwrap().success() && object(&own).exists());
-    assert!(!session.object().exists());
+    assert!(left.wait().unwrap().success());
+    let own = own(&session.dir.path().join("out"));
+    assert!(object(&own).exists() && !session.object().exists());
+    // And the next session removes it: here it is another process's.
+    let killed = own.with_file_name("standby-1");
+    std::fs::rename(&own, &killed).unwrap();
+    make_own(&own).unwrap();
+    assert!(own.exists() && !killed.exists());
+    // What is linked there finds what it needs from the folder of the cells, too.
+    assert_eq!(own.parent(), session.object().parent().unwrap().parent());
 }
 
 #[test]
