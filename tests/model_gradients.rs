@@ -90,6 +90,23 @@ fn loss_and_gradients_are_those_of_the_backward_pass() {
             ..small()
         },
         TransformerConfig {
+            attn_only: true,
+            ..small()
+        },
+        TransformerConfig {
+            act_fn: Activation::Silu,
+            n_layers: 3,
+            ..small()
+        },
+        TransformerConfig {
+            act_fn: Activation::Relu,
+            ..small()
+        },
+        TransformerConfig {
+            act_fn: Activation::Gelu,
+            ..small()
+        },
+        TransformerConfig {
             tied_unembed: true,
             ..small()
         },
@@ -100,7 +117,7 @@ fn loss_and_gradients_are_those_of_the_backward_pass() {
     ];
     for cfg in variants {
         let model = Transformer::new(&cfg).unwrap();
-        for (batch, pos) in [(1, 2), (3, 6)] {
+        for (batch, pos) in [(1, 2), (3, 6), (2, cfg.n_ctx)] {
             let tokens = some_tokens(batch, pos);
             let wanted_loss = model.loss(&tokens).unwrap();
             let wanted = wanted_loss.backward().unwrap();

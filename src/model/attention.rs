@@ -73,12 +73,25 @@ impl Attention {
 
     /// `x` to one head-split projection `[batch, pos, n_heads, d_head]`.
     fn project(&self, x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
-        let (batch, pos, d_model) = x.dims3()?;
-        let width = self.n_heads * self.d_head;
-        // One wide product instead of one narrow product a head.
-        let w = w.permute((1, 0, 2))?.reshape((d_model, width))?;
-        let y = linear(x, &w, &b.reshape(width)?)?;
+        let (batch, pos, _) = x.dims3()?;
+        let y = linear(x, &self.side_by_side(w)?, &b.flatten_all()?)?;
         Ok(y.reshape((batch, pos, self.n_heads, self.d_head))?)
+    }
+
+    /// The heads' weights as one `[d_model, n_heads d_head]`: one wide product instead of one
+    /// narrow product a head.
+    pub(super) fn side_by_side(&self, w: &Tensor) -> Result<Tensor> {
+        let width = self.n_heads * self.d_head;
+        Ok(w.permute((1, 0, 2))?.reshape((w.dim(1)?, width))?)
+    }
+
+    /// `x`, already normalised, to queries, keys and values.
+    pub(super) fn qkv(&self, x: &Tensor) -> Result<[Tensor; 3]> {
+        Ok([
+            self.project(x, &self.w_q, &self.b_q)?,
+            self.project(x, &self.w_k, &self.b_k)?,
+            self.project(x, &self.w_v, &self.b_v)?,
+        ])
     }
 
     /// Scores, pattern and weighted values: `[batch, pos, n_heads, d_head]`.

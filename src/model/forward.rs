@@ -26,6 +26,14 @@ pub(super) fn linear(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
     Ok(y.reshape((batch, pos, w.dim(1)?))?)
 }
 
+/// The residual stream and what a part adds to it.
+fn sum(x: &Tensor, out: &Tensor) -> Result<Tensor> {
+    Ok(match ops::usable(&[x, out]) {
+        true => ops::add(x, out)?,
+        false => (x + out)?,
+    })
+}
+
 impl Transformer {
     pub(super) fn param(&self, name: &str) -> Result<Tensor> {
         let value = self.parameter(name)?;
@@ -172,27 +180,21 @@ impl Transformer {
         let Some(out) = self.attention(layer)?.forward(&normed, run)? else {
             return Ok(x);
         };
-        let mut x = (x + run.visit(at(BlockPoint::AttnOut), out)?)?;
+        let mut x = sum(&x, &run.visit(at(BlockPoint::AttnOut), out)?)?;
         if !self.cfg.attn_only {
             x = run.visit(at(BlockPoint::ResidMid), x)?;
             let normed = self.ln2(layer)?.forward(&x, run)?;
             let Some(out) = self.mlp(layer)?.forward(&normed, run)? else {
                 return Ok(x);
             };
-            x = (x + run.visit(at(BlockPoint::MlpOut), out)?)?;
+            x = sum(&x, &run.visit(at(BlockPoint::MlpOut), out)?)?;
         }
         run.visit(at(BlockPoint::ResidPost), x)
     }
 
     /// The final norm: `[batch, pos, d_model]`, what the unembedding reads.
     pub(super) fn normed(&self, x: &Tensor, run: &mut Run) -> Result<Tensor> {
-        let x = self
-            .layer_norm(
-                "ln_final",
-                HookName::LnFinalScale,
-                HookName::LnFinalNormalized,
-            )?
-            .forward(x, run)?;
+        let x = self.ln_final()?.forward(x, run)?;
         run.visit(HookName::UnembedIn, x)
     }
 
@@ -218,6 +220,11 @@ impl Transformer {
             scale,
             normalized,
         })
+    }
+
+    pub(super) fn ln_final(&self) -> Result<LayerNorm> {
+        let (scale, normalized) = (HookName::LnFinalScale, HookName::LnFinalNormalized);
+        self.layer_norm("ln_final", scale, normalized)
     }
 
     /// The norm before a block's attention.

@@ -1,15 +1,14 @@
-//! The loss and every gradient, the largest of them computed without copies.
+//! The loss and every gradient of a training step.
 //!
-//! candle's backward pass adds each gradient to zeros of its shape. `dW_U` and `dW_E`, most of a
-//! small model's parameters, come from their own formulas instead (`ops`), and the pass itself
-//! goes from `sum(x dx)`, whose gradient by `x` is `dx`, to the rows that were looked up.
+//! `dW_U` and `dW_E`, most of a small model's parameters, come from their own formulas (`ops`),
+//! those of the blocks between them from `backward`.
 
-use super::hooks::Run;
+use super::backward::{self, Pass};
 use super::ops;
 use super::transformer::Transformer;
 use crate::error::{Error, Result};
 use candle_core::backprop::GradStore;
-use candle_core::{IndexOp, Tensor, Var};
+use candle_core::{DType, IndexOp, Tensor};
 
 impl Transformer {
     /// [`Transformer::loss`] of `tokens` `[batch, pos]`, without a graph, and what
@@ -32,7 +31,7 @@ impl Transformer {
     pub fn loss_and_gradients(&self, tokens: &Tensor) -> Result<(Tensor, GradStore)> {
         let (w_e, w_u) = (self.param("embed.W_E")?, self.w_u()?);
         let b_u = self.param("unembed.b_U")?;
-        let direct = self.tracks_gradients && !self.cfg.tied_unembed;
+        let direct = self.tracks_gradients && !self.cfg.tied_unembed && backward::is_known(self);
         if !direct || !ops::usable(&[&w_e, &w_u, &b_u]) {
             let loss = self.loss(tokens)?;
             let grads = loss.backward()?;
@@ -44,20 +43,20 @@ impl Transformer {
             return Err(Error::shape("tokens", "[batch, at least 2]", tokens.dims()));
         }
         let ids = tokens.flatten_all()?;
-        let rows = Var::from_tensor(&w_e.detach().index_select(&ids, 0)?)?;
-        let mut run = Run::unwatched();
-        let x = self.residual_of(&rows, (batch, pos), self.cfg.n_layers, &mut run)?;
-        let x = self.normed(&x, &mut run)?;
+        let rows = w_e.detach().index_select(&ids, 0)?;
+        let pass = Pass::of(&self.without_gradients(), &rows, (batch, pos))?;
         // Every position but the last predicts.
-        let x = x.narrow(1, 0, pos - 1)?.flatten(0, 1)?.contiguous()?;
+        let x = pass.normed.narrow(1, 0, pos - 1)?.flatten(0, 1)?;
         let targets = tokens.i((.., 1..))?.flatten_all()?.to_vec1::<u32>()?;
         let (loss, [dx, dw, db]) =
-            ops::mean_cross_entropy_and_gradients(&x.detach(), &w_u, &b_u, &targets)?;
-        let mut grads = (x * dx)?.sum_all()?.backward()?;
-        if let Some(grad) = grads.remove(&rows) {
-            let dw_e = ops::embedding_gradient(&grad, &ids.to_vec1()?, self.cfg.d_vocab)?;
-            grads.insert(&w_e, dw_e);
-        }
+            ops::mean_cross_entropy_and_gradients(&x.contiguous()?, &w_u, &b_u, &targets)?;
+        let last = Tensor::zeros((batch, 1, self.cfg.d_model), DType::F32, dx.device())?;
+        let dx = dx.reshape((batch, pos - 1, self.cfg.d_model))?;
+        // candle makes a store only for a backward pass: this one is of nothing.
+        let mut grads = last.sum_all()?.backward()?;
+        let rows = pass.backward(self, &Tensor::cat(&[&dx, &last], 1)?, &mut grads)?;
+        let dw_e = ops::embedding_gradient(&rows, &ids.to_vec1()?, self.cfg.d_vocab)?;
+        grads.insert(&w_e, dw_e);
         grads.insert(&w_u, dw);
         grads.insert(&b_u, db);
         Ok((loss, grads))

@@ -4,6 +4,7 @@
 //! Source: Radford et al. 2019; hook points and parameter names of TransformerLens.
 
 mod attention;
+mod backward;
 mod cache;
 mod checkpoint;
 mod decode;

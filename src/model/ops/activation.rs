@@ -32,6 +32,20 @@ pub(in crate::model) fn activation(x: &Tensor, act_fn: Activation) -> Option<Res
     }
 }
 
+/// `dx` of [`activation`], from the gradient of its result; `None` for those that have no kernel.
+pub(in crate::model) fn activation_gradient(
+    x: &Tensor,
+    act_fn: Activation,
+    grad: &Tensor,
+) -> Option<Result<Tensor>> {
+    match act_fn {
+        Activation::GeluNew => Some(chain(x, grad, gelu_new_slope)),
+        Activation::Relu => Some(chain(x, grad, relu_slope)),
+        Activation::Silu => Some(chain(x, grad, silu_slope)),
+        Activation::Gelu | Activation::Solu => None,
+    }
+}
+
 #[inline(always)]
 fn logistic(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
@@ -46,6 +60,11 @@ fn gelu_new(x: f32) -> f32 {
 fn gelu_new_slope(x: f32) -> f32 {
     let s = logistic(TWICE_ROOT * (x + CUBIC * x * x * x));
     s + x * s * (1.0 - s) * TWICE_ROOT * (1.0 + 3.0 * CUBIC * x * x)
+}
+
+#[inline(always)]
+fn relu_slope(x: f32) -> f32 {
+    if x > 0.0 { 1.0 } else { 0.0 }
 }
 
 #[inline(always)]
@@ -105,7 +124,7 @@ fn map(
 }
 
 /// `grad * slope(x)`.
-fn chain(x: &Tensor, grad: &Tensor, slope: impl Fn(f32) -> f32 + Sync) -> Result<Option<Tensor>> {
+fn chain(x: &Tensor, grad: &Tensor, slope: impl Fn(f32) -> f32 + Sync) -> Result<Tensor> {
     let grad = grad.contiguous()?;
     let mut dx = vec![0.0f32; x.elem_count()];
     {
@@ -125,7 +144,7 @@ fn chain(x: &Tensor, grad: &Tensor, slope: impl Fn(f32) -> f32 + Sync) -> Result
                 })
             });
     }
-    Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
+    Tensor::from_vec(dx, x.shape(), x.device())
 }
 
 impl CustomOp1 for GeluNew {
@@ -136,7 +155,7 @@ impl CustomOp1 for GeluNew {
         map(x, layout, gelu_new)
     }
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        chain(x, grad, gelu_new_slope)
+        chain(x, grad, gelu_new_slope).map(Some)
     }
 }
 
@@ -149,7 +168,7 @@ impl CustomOp1 for Relu {
         map(x, layout, |x| if x < 0.0 { 0.0 } else { x })
     }
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        chain(x, grad, |x| if x > 0.0 { 1.0 } else { 0.0 })
+        chain(x, grad, relu_slope).map(Some)
     }
 }
 
@@ -161,7 +180,7 @@ impl CustomOp1 for Silu {
         map(x, layout, |x| x * logistic(x))
     }
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        chain(x, grad, silu_slope)
+        chain(x, grad, silu_slope).map(Some)
     }
 }
 

@@ -174,12 +174,35 @@ impl CustomOp3 for CausalAttention {
         _res: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [dq, dk, dv] = self.gradients(q, k, v, grad)?;
+        Ok((Some(dq), Some(dk), Some(dv)))
+    }
+}
+
+/// `dq`, `dk` and `dv` of [`causal_attention`], from the gradient of its result.
+pub(in crate::model) fn causal_attention_gradients(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    grad: &Tensor,
+) -> Result<[Tensor; 3]> {
+    let (_, pos, n_heads, d_head) = q.dims4()?;
+    let op = CausalAttention {
+        pos,
+        n_heads,
+        d_head,
+    };
+    op.gradients(&q.contiguous()?, &k.contiguous()?, &v.contiguous()?, grad)
+}
+
+impl CausalAttention {
+    fn gradients(&self, q: &Tensor, k: &Tensor, v: &Tensor, grad: &Tensor) -> Result<[Tensor; 3]> {
         let grad = grad.contiguous()?;
         let size = self.pos * self.width();
         let n = q.elem_count();
         if n == 0 {
-            let zeros = || q.zeros_like().map(Some);
-            return Ok((zeros()?, zeros()?, zeros()?));
+            let zeros = || q.zeros_like();
+            return Ok([zeros()?, zeros()?, zeros()?]);
         }
         let mut sequences = vec![0.0f32; 3 * n];
         {
@@ -203,7 +226,7 @@ impl CustomOp3 for CausalAttention {
         }
         let all = Tensor::from_vec(sequences, (n / size, 3, size), q.device())?;
         let part = |i: usize| all.narrow(1, i, 1)?.contiguous()?.reshape(q.shape());
-        Ok((Some(part(0)?), Some(part(1)?), Some(part(2)?)))
+        Ok([part(0)?, part(1)?, part(2)?])
     }
 }
 

@@ -138,46 +138,61 @@ impl CustomOp3 for LayerNorm {
         _res: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let grad = grad.contiguous()?;
-        let d = w.elem_count();
-        let mut dx = vec![0.0f32; x.elem_count()];
-        let mut dw_db = vec![0.0f32; 2 * d];
-        {
-            let (x_storage, x_layout) = x.storage_and_layout();
-            let (w_storage, w_layout) = w.storage_and_layout();
-            let (g_storage, g_layout) = grad.storage_and_layout();
-            let x = elements(&x_storage, x_layout)?;
-            let w = elements(&w_storage, w_layout)?;
-            let g = elements(&g_storage, g_layout)?;
-            let (eps, task) = (self.eps, ROWS_PER_TASK * d.max(1));
-            let parts: Vec<Vec<f32>> = dx
-                .par_chunks_mut(task)
-                .zip(x.par_chunks(task))
-                .zip(g.par_chunks(task))
-                .map(|((dx, x), grad)| {
-                    widest(Backward {
-                        x,
-                        w,
-                        grad,
-                        eps,
-                        dx,
-                    })
+        let [dx, dw, db] = gradients(x, w, grad, self.eps)?;
+        Ok((Some(dx), Some(dw), Some(db)))
+    }
+}
+
+/// `dx`, `dw` and `db` of [`layer_norm`], from the gradient of its result.
+pub(in crate::model) fn layer_norm_gradients(
+    x: &Tensor,
+    w: &Tensor,
+    grad: &Tensor,
+    eps: f64,
+) -> Result<[Tensor; 3]> {
+    gradients(x, w, grad, eps as f32)
+}
+
+fn gradients(x: &Tensor, w: &Tensor, grad: &Tensor, eps: f32) -> Result<[Tensor; 3]> {
+    let grad = grad.contiguous()?;
+    let d = w.elem_count();
+    let mut dx = vec![0.0f32; x.elem_count()];
+    let mut dw_db = vec![0.0f32; 2 * d];
+    {
+        let (x_storage, x_layout) = x.storage_and_layout();
+        let (w_storage, w_layout) = w.storage_and_layout();
+        let (g_storage, g_layout) = grad.storage_and_layout();
+        let x = elements(&x_storage, x_layout)?;
+        let w = elements(&w_storage, w_layout)?;
+        let g = elements(&g_storage, g_layout)?;
+        let task = ROWS_PER_TASK * d.max(1);
+        let parts: Vec<Vec<f32>> = dx
+            .par_chunks_mut(task)
+            .zip(x.par_chunks(task))
+            .zip(g.par_chunks(task))
+            .map(|((dx, x), grad)| {
+                widest(Backward {
+                    x,
+                    w,
+                    grad,
+                    eps,
+                    dx,
                 })
-                .collect();
-            // In the order of the rows: the same bits on every run.
-            for part in parts {
-                for (total, x) in dw_db.iter_mut().zip(part) {
-                    *total += x;
-                }
+            })
+            .collect();
+        // In the order of the rows: the same bits on every run.
+        for part in parts {
+            for (total, x) in dw_db.iter_mut().zip(part) {
+                *total += x;
             }
         }
-        let device = x.device();
-        Ok((
-            Some(Tensor::from_vec(dx, x.shape(), device)?),
-            Some(Tensor::from_slice(&dw_db[..d], d, device)?),
-            Some(Tensor::from_slice(&dw_db[d..], d, device)?),
-        ))
     }
+    let device = x.device();
+    Ok([
+        Tensor::from_vec(dx, x.shape(), device)?,
+        Tensor::from_slice(&dw_db[..d], d, device)?,
+        Tensor::from_slice(&dw_db[d..], d, device)?,
+    ])
 }
 
 #[cfg(test)]

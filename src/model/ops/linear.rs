@@ -129,41 +129,71 @@ impl CustomOp3 for Linear {
         _res: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let device = x.device();
-        let (d_in, d_out) = w.dims2()?;
-        let dims = x.dims();
-        let n: usize = dims[..dims.len() - 1].iter().product();
-        let (frozen_x, frozen_w, frozen_b) = (!x.track_op(), !w.track_op(), !b.track_op());
-        // candle's product has nothing to say about empty factors.
-        let product =
-            |a: &Tensor, b: &Tensor, shape: &[usize]| match a.elem_count() * b.elem_count() {
-                0 => Tensor::zeros(shape, grad.dtype(), device),
-                _ => a.matmul(b)?.reshape(shape),
-            };
-        let grad = grad.contiguous()?.reshape((n, d_out))?;
-        // `x` and `w` are read through candle's own product, which takes any strides; only the
-        // column sums need help.
-        let dx = match frozen_x {
-            true => None,
-            false => Some(product(&grad, &w.detach().t()?, dims)?),
+        let grad = grad.contiguous()?;
+        let dx = match x.track_op() {
+            true => Some(input_gradient(x, w, &grad)?),
+            false => None,
         };
-        let dw = match frozen_w {
-            true => None,
-            false => {
-                let x = x.detach().reshape((n, d_in))?;
-                Some(product(&x.t()?, &grad, &[d_in, d_out])?)
-            }
+        let dw = match w.track_op() {
+            true => Some(weight_gradient(x, w, &grad)?),
+            false => None,
         };
-        if frozen_b {
-            return Ok((dx, dw, None));
-        }
-        let mut db = vec![0.0f32; d_out];
-        {
-            let (storage, layout) = grad.storage_and_layout();
-            vector::add_column_sums(&mut db, elements(&storage, layout)?);
-        }
-        Ok((dx, dw, Some(Tensor::from_vec(db, d_out, device)?)))
+        let db = match b.track_op() {
+            true => Some(bias_gradient(w, &grad)?),
+            false => None,
+        };
+        Ok((dx, dw, db))
     }
+}
+
+/// `dx`, `dW` and `db` of [`linear`], from the gradient of its result.
+pub(in crate::model) fn linear_gradients(
+    x: &Tensor,
+    w: &Tensor,
+    grad: &Tensor,
+) -> Result<[Tensor; 3]> {
+    let grad = grad.contiguous()?;
+    Ok([
+        input_gradient(x, w, &grad)?,
+        weight_gradient(x, w, &grad)?,
+        bias_gradient(w, &grad)?,
+    ])
+}
+
+/// candle's product, which takes any strides but has nothing to say about empty factors.
+fn product_of(a: &Tensor, b: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    match a.elem_count() * b.elem_count() {
+        0 => Tensor::zeros(shape, a.dtype(), a.device()),
+        _ => a.matmul(b)?.reshape(shape),
+    }
+}
+
+/// A gradient of rows as a matrix, `[n, d_out]`.
+fn by_row(grad: &Tensor, w: &Tensor) -> Result<Tensor> {
+    let d_out = w.dim(1)?;
+    let dims = grad.dims();
+    let n: usize = dims[..dims.len() - 1].iter().product();
+    grad.reshape((n, d_out))
+}
+
+fn input_gradient(x: &Tensor, w: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    product_of(&by_row(grad, w)?, &w.detach().t()?, x.dims())
+}
+
+fn weight_gradient(x: &Tensor, w: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    let grad = by_row(grad, w)?;
+    let x = x.detach().reshape((grad.dim(0)?, w.dim(0)?))?;
+    product_of(&x.t()?, &grad, w.dims())
+}
+
+fn bias_gradient(w: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    let mut db = vec![0.0f32; w.dim(1)?];
+    {
+        let (storage, layout) = grad.storage_and_layout();
+        vector::add_column_sums(&mut db, elements(&storage, layout)?);
+    }
+    let width = db.len();
+    Tensor::from_vec(db, width, grad.device())
 }
 
 #[cfg(test)]

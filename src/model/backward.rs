@@ -1,0 +1,246 @@
+//! The pass through the blocks that a training step takes, and its gradients, by hand.
+//!
+//! candle's own backward pass adds each gradient to zeros of its shape, on threads of its own; a
+//! small model's step is half that. Here each part's gradients come from its own formulas (`ops`),
+//! in candle's order: the same bits.
+
+use super::attention::Attention;
+use super::forward::linear;
+use super::layer_norm::LayerNorm;
+use super::mlp::{Mlp, activate};
+use super::ops::{self, add};
+use super::transformer::Transformer;
+use crate::config::Activation;
+use crate::error::Result;
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Tensor};
+
+/// What the backward pass reads of one block's forward pass.
+struct BlockPass {
+    layer: usize,
+    ln1: LayerNorm,
+    attention: Attention,
+    /// `hook_resid_pre`, and the same normalised. `[batch, pos, d_model]`
+    pre: Tensor,
+    normed: Tensor,
+    /// `[batch, pos, n_heads, d_head]`.
+    qkv: [Tensor; 3],
+    /// `[batch, pos, n_heads d_head]`.
+    z: Tensor,
+    mlp: Option<MlpPass>,
+}
+
+struct MlpPass {
+    ln2: LayerNorm,
+    mlp: Mlp,
+    /// `hook_resid_mid`, and the same normalised. `[batch, pos, d_model]`
+    mid: Tensor,
+    normed: Tensor,
+    /// `[batch, pos, d_mlp]`.
+    hook_pre: Tensor,
+    hook_post: Tensor,
+}
+
+/// A pass from the rows of the embedding to the final norm.
+pub(super) struct Pass {
+    blocks: Vec<BlockPass>,
+    ln_final: LayerNorm,
+    /// The residual stream after the last block. `[batch, pos, d_model]`
+    last: Tensor,
+    /// What the unembedding reads. `[batch, pos, d_model]`
+    pub(super) normed: Tensor,
+}
+
+/// Whether every part of such a model has gradients of its own here.
+pub(super) fn is_known(model: &Transformer) -> bool {
+    let has_kernel = !matches!(model.cfg.act_fn, Activation::Gelu | Activation::Solu);
+    model.cfg.attn_only || has_kernel
+}
+
+impl Pass {
+    /// From rows `[batch * pos, d_model]` of the embedding. `model` keeps no history.
+    pub(super) fn of(
+        model: &Transformer,
+        rows: &Tensor,
+        (batch, pos): (usize, usize),
+    ) -> Result<Self> {
+        let positions = model.param("pos_embed.W_pos")?.narrow(0, 0, pos)?;
+        let mut x = add(&rows.reshape((batch, pos, model.cfg.d_model))?, &positions)?;
+        let mut blocks = Vec::new();
+        for layer in 0..model.cfg.n_layers {
+            let (block, after) = BlockPass::of(model, layer, x)?;
+            blocks.push(block);
+            x = after;
+        }
+        let ln_final = model.ln_final()?;
+        Ok(Self {
+            blocks,
+            normed: normalise(&ln_final, &x)?,
+            ln_final,
+            last: x,
+        })
+    }
+
+    /// The gradients of every parameter into `grads`, and that of the rows, from the gradient of
+    /// [`Pass::normed`]. `model` is the one whose parameters they are.
+    pub(super) fn backward(
+        self,
+        model: &Transformer,
+        grad: &Tensor,
+        grads: &mut GradStore,
+    ) -> Result<Tensor> {
+        let mut into = Into { model, grads };
+        let mut dx = into.norm("ln_final", &self.ln_final, &self.last, grad)?;
+        for block in self.blocks.into_iter().rev() {
+            dx = block.backward(dx, &mut into)?;
+        }
+        let (batch, pos, d_model) = dx.dims3()?;
+        // Positions that were not read have none.
+        let read = dx.sum(0)?;
+        let unread = model.cfg.n_ctx - pos;
+        let positions = match unread {
+            0 => read,
+            _ => {
+                let zeros = Tensor::zeros((unread, d_model), DType::F32, dx.device())?;
+                Tensor::cat(&[&read, &zeros], 0)?
+            }
+        };
+        into.insert("pos_embed.W_pos", positions)?;
+        Ok(dx.reshape((batch * pos, d_model))?)
+    }
+}
+
+fn normalise(norm: &LayerNorm, x: &Tensor) -> Result<Tensor> {
+    Ok(ops::layer_norm(x, &norm.w, &norm.b, norm.eps)?)
+}
+
+impl BlockPass {
+    /// And the residual stream after it.
+    fn of(model: &Transformer, layer: usize, pre: Tensor) -> Result<(Self, Tensor)> {
+        let (ln1, attention) = (model.ln1(layer)?, model.attention(layer)?);
+        let normed = normalise(&ln1, &pre)?;
+        let qkv = attention.qkv(&normed)?;
+        let [q, k, v] = &qkv;
+        let z = ops::causal_attention(q, k, v)?;
+        let x = add(&pre, &attention.output(&z)?)?;
+        let z = z.flatten_from(2)?;
+        let (mlp, x) = match model.cfg.attn_only {
+            true => (None, x),
+            false => {
+                let (mlp, x) = MlpPass::of(model, layer, x)?;
+                (Some(mlp), x)
+            }
+        };
+        let pass = Self {
+            layer,
+            ln1,
+            attention,
+            pre,
+            normed,
+            qkv,
+            z,
+            mlp,
+        };
+        Ok((pass, x))
+    }
+
+    /// From the gradient of what follows the block to that of what precedes it.
+    fn backward(self, mut dx: Tensor, into: &mut Into) -> Result<Tensor> {
+        let name = |of: &str| format!("blocks.{}.{of}", self.layer);
+        if let Some(mlp) = self.mlp {
+            dx = mlp.backward(self.layer, dx, into)?;
+        }
+        let a = &self.attention;
+        let w_o = a.w_o.flatten_to(1)?;
+        let [dz, dw_o, db_o] = ops::linear_gradients(&self.z, &w_o, &dx)?;
+        into.insert(&name("attn.W_O"), dw_o.reshape(a.w_o.shape())?)?;
+        into.insert(&name("attn.b_O"), db_o)?;
+        let [q, k, v] = &self.qkv;
+        let by_head = ops::causal_attention_gradients(q, k, v, &dz.reshape(q.shape())?)?;
+        let mut d_normed: Option<Tensor> = None;
+        let parts = ["Q", "K", "V"].into_iter().zip([&a.w_q, &a.w_k, &a.w_v]);
+        // In the order of candle's sums.
+        for ((part, w), grad) in parts.zip(by_head).rev() {
+            let (n_heads, d_model, d_head) = w.dims3()?;
+            let wide = a.side_by_side(w)?;
+            let [d, dw, db] = ops::linear_gradients(&self.normed, &wide, &grad.flatten_from(2)?)?;
+            let dw = dw.reshape((d_model, n_heads, d_head))?.permute((1, 0, 2))?;
+            into.insert(&name(&format!("attn.W_{part}")), dw.contiguous()?)?;
+            into.insert(
+                &name(&format!("attn.b_{part}")),
+                db.reshape((n_heads, d_head))?,
+            )?;
+            d_normed = Some(match d_normed {
+                Some(sum) => add(&sum, &d)?,
+                None => d,
+            });
+        }
+        match d_normed {
+            Some(grad) => Ok(add(
+                &dx,
+                &into.norm(&name("ln1"), &self.ln1, &self.pre, &grad)?,
+            )?),
+            None => Ok(dx),
+        }
+    }
+}
+
+impl MlpPass {
+    /// And the residual stream after it.
+    fn of(model: &Transformer, layer: usize, mid: Tensor) -> Result<(Self, Tensor)> {
+        let (ln2, mlp) = (model.ln2(layer)?, model.mlp(layer)?);
+        let normed = normalise(&ln2, &mid)?;
+        let hook_pre = linear(&normed, &mlp.w_in, &mlp.b_in)?;
+        let hook_post = activate(&hook_pre, mlp.act_fn)?;
+        let x = add(&mid, &linear(&hook_post, &mlp.w_out, &mlp.b_out)?)?;
+        let pass = Self {
+            ln2,
+            mlp,
+            mid,
+            normed,
+            hook_pre,
+            hook_post,
+        };
+        Ok((pass, x))
+    }
+
+    fn backward(self, layer: usize, dx: Tensor, into: &mut Into) -> Result<Tensor> {
+        let name = |of: &str| format!("blocks.{layer}.{of}");
+        let m = &self.mlp;
+        let [d_post, dw_out, db_out] = ops::linear_gradients(&self.hook_post, &m.w_out, &dx)?;
+        into.insert(&name("mlp.W_out"), dw_out)?;
+        into.insert(&name("mlp.b_out"), db_out)?;
+        let d_pre = match ops::activation_gradient(&self.hook_pre, m.act_fn, &d_post) {
+            Some(grad) => grad?,
+            None => unreachable!("`is_known` has said that this activation has a kernel"),
+        };
+        let [grad, dw_in, db_in] = ops::linear_gradients(&self.normed, &m.w_in, &d_pre)?;
+        into.insert(&name("mlp.W_in"), dw_in)?;
+        into.insert(&name("mlp.b_in"), db_in)?;
+        Ok(add(
+            &dx,
+            &into.norm(&name("ln2"), &self.ln2, &self.mid, &grad)?,
+        )?)
+    }
+}
+
+/// Where gradients go.
+struct Into<'a> {
+    model: &'a Transformer,
+    grads: &'a mut GradStore,
+}
+
+impl Into<'_> {
+    fn insert(&mut self, name: &str, grad: Tensor) -> Result<()> {
+        self.grads.insert(&self.model.param(name)?, grad);
+        Ok(())
+    }
+
+    /// The gradients of a norm's parameters; gives that of its input.
+    fn norm(&mut self, name: &str, norm: &LayerNorm, x: &Tensor, grad: &Tensor) -> Result<Tensor> {
+        let [dx, dw, db] = ops::layer_norm_gradients(x, &norm.w, grad, norm.eps)?;
+        self.insert(&format!("{name}.w"), dw)?;
+        self.insert(&format!("{name}.b"), db)?;
+        Ok(dx)
+    }
+}

@@ -1,0 +1,114 @@
+//! Sums of residual streams, on rayon's threads as every kernel here.
+//!
+//! candle shares its sums among threads of its own, and who waits for them turns in circles: on a
+//! machine that has other work, too, half of a training step was spent so.
+
+use super::contiguous;
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+const ELEMENTS_PER_TASK: usize = 16 * 1024;
+
+struct Add;
+
+/// `a + b`; `b` may be of fewer axes, and is then added to each of `a`'s parts of its shape.
+pub(in crate::model) fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if !a.dims().ends_with(b.dims()) {
+        bail!(
+            "{:?} cannot be added to each part of {:?}",
+            b.dims(),
+            a.dims()
+        )
+    }
+    a.contiguous()?.apply_op2(&b.contiguous()?, Add)
+}
+
+impl CustomOp2 for Add {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+
+    fn cpu_fwd(
+        &self,
+        a: &CpuStorage,
+        a_layout: &Layout,
+        b: &CpuStorage,
+        b_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (a, b) = (contiguous(a, a_layout)?, contiguous(b, b_layout)?);
+        let mut y = vec![0.0f32; a.len()];
+        let sum = |y: &mut [f32], a: &[f32], b: &[f32]| {
+            for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
+                *y = a + b;
+            }
+        };
+        if a.len() == b.len() {
+            y.par_chunks_mut(ELEMENTS_PER_TASK)
+                .zip(a.par_chunks(ELEMENTS_PER_TASK))
+                .zip(b.par_chunks(ELEMENTS_PER_TASK))
+                .for_each(|((y, a), b)| sum(y, a, b));
+        } else {
+            let part = b.len().max(1);
+            y.par_chunks_mut(part)
+                .zip(a.par_chunks(part))
+                .for_each(|(y, a)| sum(y, a, b));
+        }
+        Ok((CpuStorage::F32(y), a_layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        a: &Tensor,
+        b: &Tensor,
+        _res: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let parts = a.elem_count() / b.elem_count().max(1);
+        let of_b = match parts {
+            1 => grad.reshape(b.shape())?,
+            _ => grad
+                .reshape((parts, b.elem_count()))?
+                .sum(0)?
+                .reshape(b.shape())?,
+        };
+        Ok((Some(grad.clone()), Some(of_b)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::checks::{agree, matches_finite_differences, random};
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// Values and gradients are those of candle's own sums, repeated ones and empty ones too.
+        #[test]
+        fn it_is_the_composed_sum(batch in 0usize..4, pos in 0usize..60, d in 0usize..400) {
+            let (a, b) = (random(&[batch, pos, d], 1), random(&[batch, pos, d], 2));
+            let each = random(&[pos, d], 3);
+            if batch * pos * d == 0 {
+                // candle's backward pass has nothing to say about these.
+                for b in [&b, &each] {
+                    let sum = add(&a, b).unwrap();
+                    prop_assert_eq!(sum.dims(), a.dims());
+                }
+                return Ok(());
+            }
+            agree(&[&a, &b], 1e-6, || add(&a, &b).unwrap(), || (a.as_tensor() + b.as_tensor()).unwrap());
+            agree(&[&a, &each], 1e-5, || add(&a, &each).unwrap(), || a.broadcast_add(&each).unwrap());
+        }
+    }
+
+    #[test]
+    fn gradients_are_finite_differences() {
+        let (a, b) = (random(&[2, 3, 4], 1), random(&[3, 4], 2));
+        matches_finite_differences(&[&a, &b], 1e-3, || add(&a, &b).unwrap());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        assert!(add(&random(&[2, 3], 1), &random(&[2], 2)).is_err());
+    }
+}
