@@ -107,6 +107,15 @@ fn loss_and_gradients_are_those_of_the_backward_pass() {
             ..small()
         },
         TransformerConfig {
+            act_fn: Activation::Solu,
+            ..small()
+        },
+        TransformerConfig {
+            act_fn: Activation::Gelu,
+            attn_only: true,
+            ..small()
+        },
+        TransformerConfig {
             tied_unembed: true,
             ..small()
         },
@@ -117,12 +126,20 @@ fn loss_and_gradients_are_those_of_the_backward_pass() {
     ];
     for cfg in variants {
         let model = Transformer::new(&cfg).unwrap();
-        for (batch, pos) in [(1, 2), (3, 6), (2, cfg.n_ctx)] {
+        // No two parameters alike: a fresh model's biases are all 0, and its norms' weights 1.
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        for (_, var) in model.named_parameters() {
+            let shift = direction(var.as_tensor(), &mut rng).to_dtype(var.dtype());
+            var.set(&(var.as_tensor() + shift.unwrap()).unwrap())
+                .unwrap();
+        }
+        for (batch, pos) in [(1, 2), (3, 4), (3, cfg.n_ctx)] {
             let tokens = some_tokens(batch, pos);
             let wanted_loss = model.loss(&tokens).unwrap();
             let wanted = wanted_loss.backward().unwrap();
             let (loss, found) = model.loss_and_gradients(&tokens).unwrap();
             assert_eq!(bits(&loss), bits(&wanted_loss));
+            // The same numbers; of a zero the sign may differ.
             let values = |t: &Tensor| {
                 let t = t.to_dtype(DType::F32).unwrap().flatten_all().unwrap();
                 t.to_vec1::<f32>().unwrap()

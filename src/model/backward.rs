@@ -1,8 +1,10 @@
 //! The pass through the blocks that a training step takes, and its gradients, by hand.
 //!
-//! candle's own backward pass adds each gradient to zeros of its shape, on threads of its own; a
-//! small model's step is half that. Here each part's gradients come from its own formulas (`ops`),
-//! in candle's order: the same bits.
+//! candle's own backward pass adds each gradient to zeros of its shape, and its sums of large
+//! tensors wait, spinning, for threads of its own. Here each part's gradients come from its own
+//! formulas (`ops`) and are added in candle's order: the same numbers. What a block computes is
+//! written in `forward`, too, where hooks can see it: a change there is a change here, which
+//! `tests/model_gradients.rs` checks.
 
 use super::attention::Attention;
 use super::forward::linear;
@@ -11,9 +13,9 @@ use super::mlp::{Mlp, activate};
 use super::ops::{self, add};
 use super::transformer::Transformer;
 use crate::config::Activation;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Tensor, Var};
 
 /// What the backward pass reads of one block's forward pass.
 struct BlockPass {
@@ -51,12 +53,6 @@ pub(super) struct Pass {
     pub(super) normed: Tensor,
 }
 
-/// Whether every part of such a model has gradients of its own here.
-pub(super) fn is_known(model: &Transformer) -> bool {
-    let has_kernel = !matches!(model.cfg.act_fn, Activation::Gelu | Activation::Solu);
-    model.cfg.attn_only || has_kernel
-}
-
 impl Pass {
     /// From rows `[batch * pos, d_model]` of the embedding. `model` keeps no history.
     pub(super) fn of(
@@ -89,7 +85,7 @@ impl Pass {
         grad: &Tensor,
         grads: &mut GradStore,
     ) -> Result<Tensor> {
-        let mut into = Into { model, grads };
+        let mut into = ParameterGradients { model, grads };
         let mut dx = into.norm("ln_final", &self.ln_final, &self.last, grad)?;
         for block in self.blocks.into_iter().rev() {
             dx = block.backward(dx, &mut into)?;
@@ -145,7 +141,7 @@ impl BlockPass {
     }
 
     /// From the gradient of what follows the block to that of what precedes it.
-    fn backward(self, mut dx: Tensor, into: &mut Into) -> Result<Tensor> {
+    fn backward(self, mut dx: Tensor, into: &mut ParameterGradients) -> Result<Tensor> {
         let name = |of: &str| format!("blocks.{}.{of}", self.layer);
         if let Some(mlp) = self.mlp {
             dx = mlp.backward(self.layer, dx, into)?;
@@ -157,31 +153,22 @@ impl BlockPass {
         into.insert(&name("attn.b_O"), db_o)?;
         let [q, k, v] = &self.qkv;
         let by_head = ops::causal_attention_gradients(q, k, v, &dz.reshape(q.shape())?)?;
-        let mut d_normed: Option<Tensor> = None;
+        let mut by_input = Vec::new();
         let parts = ["Q", "K", "V"].into_iter().zip([&a.w_q, &a.w_k, &a.w_v]);
-        // In the order of candle's sums.
-        for ((part, w), grad) in parts.zip(by_head).rev() {
+        for ((part, w), grad) in parts.zip(by_head) {
             let (n_heads, d_model, d_head) = w.dims3()?;
             let wide = a.side_by_side(w)?;
             let [d, dw, db] = ops::linear_gradients(&self.normed, &wide, &grad.flatten_from(2)?)?;
             let dw = dw.reshape((d_model, n_heads, d_head))?.permute((1, 0, 2))?;
             into.insert(&name(&format!("attn.W_{part}")), dw.contiguous()?)?;
-            into.insert(
-                &name(&format!("attn.b_{part}")),
-                db.reshape((n_heads, d_head))?,
-            )?;
-            d_normed = Some(match d_normed {
-                Some(sum) => add(&sum, &d)?,
-                None => d,
-            });
+            let db = db.reshape((n_heads, d_head))?;
+            into.insert(&name(&format!("attn.b_{part}")), db)?;
+            by_input.push(d);
         }
-        match d_normed {
-            Some(grad) => Ok(add(
-                &dx,
-                &into.norm(&name("ln1"), &self.ln1, &self.pre, &grad)?,
-            )?),
-            None => Ok(dx),
-        }
+        // In the order of candle's sums.
+        let grad = add(&add(&by_input[2], &by_input[1])?, &by_input[0])?;
+        let d_pre = into.norm(&name("ln1"), &self.ln1, &self.pre, &grad)?;
+        Ok(add(&dx, &d_pre)?)
     }
 }
 
@@ -204,7 +191,7 @@ impl MlpPass {
         Ok((pass, x))
     }
 
-    fn backward(self, layer: usize, dx: Tensor, into: &mut Into) -> Result<Tensor> {
+    fn backward(self, layer: usize, dx: Tensor, into: &mut ParameterGradients) -> Result<Tensor> {
         let name = |of: &str| format!("blocks.{layer}.{of}");
         let m = &self.mlp;
         let [d_post, dw_out, db_out] = ops::linear_gradients(&self.hook_post, &m.w_out, &dx)?;
@@ -212,7 +199,7 @@ impl MlpPass {
         into.insert(&name("mlp.b_out"), db_out)?;
         let d_pre = match ops::activation_gradient(&self.hook_pre, m.act_fn, &d_post) {
             Some(grad) => grad?,
-            None => unreachable!("`is_known` has said that this activation has a kernel"),
+            None => composed_gradient(&self.hook_pre, m.act_fn, &d_post)?,
         };
         let [grad, dw_in, db_in] = ops::linear_gradients(&self.normed, &m.w_in, &d_pre)?;
         into.insert(&name("mlp.W_in"), dw_in)?;
@@ -224,15 +211,32 @@ impl MlpPass {
     }
 }
 
+/// The gradient of an activation that has no kernel: candle's own, of `sum(f(x) grad)`.
+fn composed_gradient(x: &Tensor, act_fn: Activation, grad: &Tensor) -> Result<Tensor> {
+    let x = Var::from_tensor(x)?;
+    let mut grads = (activate(&x, act_fn)? * grad)?.sum_all()?.backward()?;
+    match grads.remove(&x) {
+        Some(grad) => Ok(grad),
+        None => Ok(x.zeros_like()?),
+    }
+}
+
 /// Where gradients go.
-struct Into<'a> {
+struct ParameterGradients<'a> {
     model: &'a Transformer,
     grads: &'a mut GradStore,
 }
 
-impl Into<'_> {
+impl ParameterGradients<'_> {
     fn insert(&mut self, name: &str, grad: Tensor) -> Result<()> {
-        self.grads.insert(&self.model.param(name)?, grad);
+        let Some(var) = self.model.params.get(name) else {
+            return Err(Error::NotFound {
+                kind: "parameter",
+                name: name.to_owned(),
+                known: self.model.params.keys().cloned().collect(),
+            });
+        };
+        self.grads.insert(var.as_tensor(), grad);
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! costs one position's work, not the whole text's. Source: Pope et al. 2022, arXiv:2211.05102.
 
 use super::attention::{Attention, softmax};
-use super::forward::linear;
+use super::forward::{linear, sum};
 use super::hooks::Run;
 use super::layer_norm::LayerNorm;
 use super::mlp::Mlp;
@@ -78,7 +78,7 @@ impl Decoder {
         let embed = model.param("embed.W_E")?.index_select(&ids, 0)?;
         let positions = model.param("pos_embed.W_pos")?;
         let positions = positions.narrow(0, self.n_read, tokens.len())?;
-        let mut x = (embed + positions)?.unsqueeze(0)?; // [1, pos, d_model]
+        let mut x = sum(embed, positions)?.unsqueeze(0)?; // [1, pos, d_model]
         for layer in &self.layers {
             x = layer.forward(x, self.n_read)?;
         }
@@ -126,12 +126,12 @@ impl Layer {
             0 => self.attention.mix(&q, &k, &v, &mut run)?,
             _ => self.attend(&heads_first(&q)?, start + 1)?,
         };
-        let x = (x + self.attention.output(&z)?)?;
+        let x = sum(x, self.attention.output(&z)?)?;
         let Some((ln2, mlp)) = &self.mlp else {
             return Ok(x);
         };
         match mlp.forward(&ln2.forward(&x, &mut run)?, &mut run)? {
-            Some(out) => Ok((x + out)?),
+            Some(out) => sum(x, out),
             None => Ok(x),
         }
     }

@@ -27,9 +27,9 @@ pub(super) fn linear(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
 }
 
 /// The residual stream and what a part adds to it.
-fn sum(x: &Tensor, out: &Tensor) -> Result<Tensor> {
-    Ok(match ops::usable(&[x, out]) {
-        true => ops::add(x, out)?,
+pub(super) fn sum(x: Tensor, out: Tensor) -> Result<Tensor> {
+    Ok(match ops::usable(&[&x, &out]) {
+        true => ops::add(&x, &out)?,
         false => (x + out)?,
     })
 }
@@ -147,7 +147,7 @@ impl Transformer {
 
     /// The first `n_blocks` blocks after embeddings `[batch * pos, d_model]`: as
     /// [`Transformer::residual`].
-    pub(super) fn residual_of(
+    fn residual_of(
         &self,
         embed: &Tensor,
         (batch, pos): (usize, usize),
@@ -180,14 +180,14 @@ impl Transformer {
         let Some(out) = self.attention(layer)?.forward(&normed, run)? else {
             return Ok(x);
         };
-        let mut x = sum(&x, &run.visit(at(BlockPoint::AttnOut), out)?)?;
+        let mut x = sum(x, run.visit(at(BlockPoint::AttnOut), out)?)?;
         if !self.cfg.attn_only {
             x = run.visit(at(BlockPoint::ResidMid), x)?;
             let normed = self.ln2(layer)?.forward(&x, run)?;
             let Some(out) = self.mlp(layer)?.forward(&normed, run)? else {
                 return Ok(x);
             };
-            x = sum(&x, &run.visit(at(BlockPoint::MlpOut), out)?)?;
+            x = sum(x, run.visit(at(BlockPoint::MlpOut), out)?)?;
         }
         run.visit(at(BlockPoint::ResidPost), x)
     }

@@ -3,7 +3,7 @@
 //! `dW_U` and `dW_E`, most of a small model's parameters, come from their own formulas (`ops`),
 //! those of the blocks between them from `backward`.
 
-use super::backward::{self, Pass};
+use super::backward::Pass;
 use super::ops;
 use super::transformer::Transformer;
 use crate::error::{Error, Result};
@@ -31,7 +31,7 @@ impl Transformer {
     pub fn loss_and_gradients(&self, tokens: &Tensor) -> Result<(Tensor, GradStore)> {
         let (w_e, w_u) = (self.param("embed.W_E")?, self.w_u()?);
         let b_u = self.param("unembed.b_U")?;
-        let direct = self.tracks_gradients && !self.cfg.tied_unembed && backward::is_known(self);
+        let direct = self.tracks_gradients && !self.cfg.tied_unembed;
         if !direct || !ops::usable(&[&w_e, &w_u, &b_u]) {
             let loss = self.loss(tokens)?;
             let grads = loss.backward()?;
@@ -52,8 +52,7 @@ impl Transformer {
             ops::mean_cross_entropy_and_gradients(&x.contiguous()?, &w_u, &b_u, &targets)?;
         let last = Tensor::zeros((batch, 1, self.cfg.d_model), DType::F32, dx.device())?;
         let dx = dx.reshape((batch, pos - 1, self.cfg.d_model))?;
-        // candle makes a store only for a backward pass: this one is of nothing.
-        let mut grads = last.sum_all()?.backward()?;
+        let mut grads = GradStore::default();
         let rows = pass.backward(self, &Tensor::cat(&[&dx, &last], 1)?, &mut grads)?;
         let dw_e = ops::embedding_gradient(&rows, &ids.to_vec1()?, self.cfg.d_vocab)?;
         grads.insert(&w_e, dw_e);

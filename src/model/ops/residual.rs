@@ -1,7 +1,7 @@
 //! Sums of residual streams, on rayon's threads as every kernel here.
 //!
-//! candle shares its sums among threads of its own, and who waits for them turns in circles: on a
-//! machine that has other work, too, half of a training step was spent so.
+//! candle shares large sums among threads of its own, and waits for them spinning: on a machine
+//! with other work half of a training step was spent so.
 
 use super::contiguous;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
