@@ -1,4 +1,6 @@
+use super::keeper::{make_own, own};
 use super::*;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// A session with the real rustc: its folder and its standby.
