@@ -121,9 +121,7 @@ fn ask_to_compile(socket: &Path, folder: &Path, command: &Command, source: &str)
     let answer: Answer = serde_json::from_str(&text).ok()?;
     match answer.code {
         // Here and not by the session: who was interrupted puts nothing in a later cell's place.
-        0 => std::fs::rename(&answer.object, &object)
-            .or_else(|_| std::fs::copy(&answer.object, &object).map(|_| ()))
-            .ok()?,
+        0 => std::fs::rename(&answer.object, &object).ok()?,
         _ if answer.is_as_ever() => {}
         _ => return None,
     }

@@ -7,11 +7,9 @@ use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// Where programs keep temporary files.
 const TMPDIR: &str = "TMPDIR";
@@ -19,8 +17,6 @@ const TMPDIR: &str = "TMPDIR";
 const PATH: &str = "PATH";
 /// Which compiler cargo calls.
 const RUSTC: &str = "RUSTC";
-/// How long what a killed kernel has left running may go on.
-const LAST: Duration = Duration::from_secs(2);
 /// More sessions than this at once is a leak, not a use.
 const MOST: usize = 64;
 
@@ -279,18 +275,9 @@ impl Drop for Temporary {
 
 /// Removes a folder with all that is in it, where it is there.
 pub fn remove(dir: &Path) -> std::io::Result<()> {
-    let began = Instant::now();
-    loop {
-        match std::fs::remove_dir_all(dir) {
-            // What a killed kernel has started may write a last file there.
-            Err(error)
-                if error.kind() == ErrorKind::DirectoryNotEmpty && began.elapsed() < LAST =>
-            {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => return Ok(()),
-        }
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
