@@ -24,7 +24,7 @@ pub(super) struct Decoder {
 struct Layer {
     ln1: LayerNorm,
     attention: Attention,
-    /// Where no kernel reads the heads' weights as they lie.
+    /// Where no kernel reads the heads' weights as they are: half precision, and other devices.
     wide: Option<WideProjection>,
     /// `[1, n_heads, positions, d_head]`; filled up to the positions read.
     keys: Tensor,
@@ -103,7 +103,7 @@ impl Layer {
             ln1: model.ln1(layer)?,
             keys: kept()?,
             values: kept()?,
-            wide: match ops::usable(&[&attention.w_q]) {
+            wide: match ops::usable_in_f32(&[&attention.w_q]) {
                 true => None,
                 false => Some(WideProjection::new(&attention)?),
             },

@@ -1,7 +1,8 @@
 //! The loss and every gradient of a training step.
 //!
 //! `dW_U` and `dW_E`, most of a small model's parameters, come from their own formulas (`ops`),
-//! those of the blocks between them from `backward`.
+//! those of the blocks between them from `backward`. In f32 only: half precision goes through
+//! candle's own backward pass, over the same fused operations.
 
 use super::backward::Pass;
 use super::ops;
@@ -32,7 +33,7 @@ impl Transformer {
         let (w_e, w_u) = (self.param("embed.W_E")?, self.w_u()?);
         let b_u = self.param("unembed.b_U")?;
         let direct = self.tracks_gradients && !self.cfg.tied_unembed;
-        if !direct || !ops::usable(&[&w_e, &w_u, &b_u]) {
+        if !direct || !ops::usable_in_f32(&[&w_e, &w_u, &b_u]) {
             let loss = self.loss(tokens)?;
             let grads = loss.backward()?;
             return Ok((loss.detach(), grads));

@@ -5,7 +5,7 @@
 //! Source: Dao et al. 2022, arXiv:2205.14135, appendix B (here one whole row at a time).
 
 use super::vector::{Kernel, exp_in_place, max, sum_by, widest};
-use super::{Into, Matrix, contiguous, elements, matmul};
+use super::{Into, Matrix, common_dtype, contiguous, elements, matmul, wide};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -24,8 +24,11 @@ pub(in crate::model) fn causal_attention(q: &Tensor, k: &Tensor, v: &Tensor) -> 
         n_heads,
         d_head,
     };
+    let dtype = common_dtype([q, k, v])?;
+    let (q, k, v) = (wide(q)?, wide(k)?, wide(v)?);
     q.contiguous()?
-        .apply_op3(&k.contiguous()?, &v.contiguous()?, op)
+        .apply_op3(&k.contiguous()?, &v.contiguous()?, op)?
+        .to_dtype(dtype)
 }
 
 impl CausalAttention {
@@ -179,7 +182,7 @@ impl CustomOp3 for CausalAttention {
     }
 }
 
-/// `dq`, `dk` and `dv` of [`causal_attention`], from the gradient of its result.
+/// `dq`, `dk` and `dv` of [`causal_attention`], from the gradient of its result. f32 only.
 pub(in crate::model) fn causal_attention_gradients(
     q: &Tensor,
     k: &Tensor,
@@ -232,9 +235,11 @@ impl CausalAttention {
 
 #[cfg(test)]
 mod tests {
-    use super::super::checks::{agree, matches_finite_differences, random};
+    use super::super::checks::{
+        ALL, HALF, agree, agree_in, matches_finite_differences, random, random_in, rounds_once,
+    };
     use super::*;
-    use candle_core::{D, Device};
+    use candle_core::{D, DType, Device};
     use proptest::prelude::*;
 
     fn composed(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
@@ -246,10 +251,11 @@ mod tests {
             .map(|i| if i % pos > i / pos { -1e30 } else { 0.0 })
             .collect();
         let mask = Tensor::from_vec(mask, (pos, pos), &Device::Cpu)?;
-        let scores = scores.broadcast_add(&mask)?;
+        let scores = scores.to_dtype(DType::F32)?.broadcast_add(&mask)?;
         let max = scores.detach().max_keepdim(D::Minus1)?;
         let exp = scores.broadcast_sub(&max)?.exp()?;
         let p = exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)?;
+        let p = p.to_dtype(v.dtype())?;
         p.matmul(&v)?.permute((0, 2, 1, 3))?.contiguous()
     }
 
@@ -269,6 +275,31 @@ mod tests {
                 || composed(&q, &k, &v).unwrap(),
             );
         }
+
+        /// On the way from an input to its gradient and back the composed operations round scores,
+        /// scaled scores, pattern and `z`, then `dP`, `dS`, scaled `dS` and the gradient: 8 times,
+        /// the fused ones twice.
+        #[test]
+        fn in_half_precision_too(
+            batch in 1usize..4, pos in 1usize..20, n_heads in 1usize..4, d_head in 1usize..12,
+        ) {
+            let shape = [batch, pos, n_heads, d_head];
+            for dtype in HALF {
+                let of = |seed| random_in(dtype, &shape, seed);
+                let (q, k, v) = (of(1), of(2), of(3));
+                if dtype == DType::BF16 {
+                    agree_in(
+                        dtype,
+                        10,
+                        &[&q, &k, &v],
+                        || causal_attention(&q, &k, &v).unwrap(),
+                        || composed(&q, &k, &v).unwrap(),
+                    );
+                }
+                let inputs = [&q, &k, &v];
+                rounds_once(dtype, dtype, &inputs, |x| causal_attention(x[0], x[1], x[2]).unwrap());
+            }
+        }
     }
 
     #[test]
@@ -282,10 +313,12 @@ mod tests {
 
     #[test]
     fn nothing_attends_to_nothing() {
-        for shape in [[0, 4, 2, 3], [2, 0, 2, 3], [2, 4, 0, 3], [2, 4, 2, 0]] {
-            let (q, k, v) = (random(&shape, 1), random(&shape, 2), random(&shape, 3));
+        let shapes = [[0, 4, 2, 3], [2, 0, 2, 3], [2, 4, 0, 3], [2, 4, 2, 0]];
+        for (dtype, shape) in ALL.into_iter().flat_map(|t| shapes.map(|s| (t, s))) {
+            let of = |seed| random_in(dtype, &shape, seed);
+            let (q, k, v) = (of(1), of(2), of(3));
             let z = causal_attention(&q, &k, &v).unwrap();
-            assert_eq!(z.dims(), shape);
+            assert_eq!((z.dims(), z.dtype()), (&shape[..], dtype));
             let grads = z.sum_all().unwrap().backward().unwrap();
             for x in [&q, &k, &v] {
                 assert_eq!(grads.get(x).unwrap().dims(), shape);
@@ -295,13 +328,18 @@ mod tests {
 
     #[test]
     fn a_single_position_attends_to_itself() {
-        let shape = [2, 1, 2, 3];
-        let (q, k, v) = (random(&shape, 1), random(&shape, 2), random(&shape, 3));
-        agree(
-            &[&v],
-            1e-6,
-            || causal_attention(&q, &k, &v).unwrap(),
-            || v.as_tensor().clone(),
-        );
+        let shapes = [[2, 1, 2, 3], [1, 1, 1, 1]];
+        for (dtype, shape) in ALL.into_iter().flat_map(|t| shapes.map(|s| (t, s))) {
+            let of = |seed| random_in(dtype, &shape, seed);
+            let (q, k, v) = (of(1), of(2), of(3));
+            // A pattern of ones: nothing to round.
+            agree_in(
+                dtype,
+                0,
+                &[&v],
+                || causal_attention(&q, &k, &v).unwrap(),
+                || v.as_tensor().clone(),
+            );
+        }
     }
 }

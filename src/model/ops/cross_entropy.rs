@@ -5,7 +5,7 @@
 //! linear cross-entropy (Hsu et al. 2024, arXiv:2410.10989): a chunk of rows at a time.
 
 use super::unembed::{Gradients, Unembedding, pass};
-use super::{Matrix, contiguous, elements};
+use super::{Matrix, common_dtype, contiguous, elements, wide};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail};
 use std::sync::Mutex;
 
@@ -26,7 +26,7 @@ struct CrossEntropy {
 }
 
 /// Mean cross-entropy in nats of `x` `[n, d]`, `w` `[d, v]`, `b` `[v]` against `targets` (`n` ids
-/// below `v`): a scalar. No rows have no mean: an error.
+/// below `v`): a scalar, in f32 whatever the inputs' type. No rows have no mean: an error.
 pub(in crate::model) fn mean_cross_entropy(
     x: &Tensor,
     w: &Tensor,
@@ -46,7 +46,7 @@ pub(in crate::model) fn cross_entropy(
     apply(x, w, b, targets, Reduction::None)
 }
 
-/// [`mean_cross_entropy`] without a graph, and its gradients by `x`, `w` and `b`.
+/// [`mean_cross_entropy`] without a graph, and its gradients by `x`, `w` and `b`. f32 only.
 pub(in crate::model) fn mean_cross_entropy_and_gradients(
     x: &Tensor,
     w: &Tensor,
@@ -81,13 +81,16 @@ fn apply(
     reduction: Reduction,
 ) -> Result<Tensor> {
     check(x, w, b, &targets, reduction)?;
+    common_dtype([x, w, b])?;
     let op = CrossEntropy {
         targets,
         reduction,
         wants_gradients: x.track_op() || w.track_op() || b.track_op(),
         kept: Mutex::new(None),
     };
-    x.contiguous()?.apply_op3(w, &b.contiguous()?, op)
+    wide(x)?
+        .contiguous()?
+        .apply_op3(&wide(w)?, &wide(b)?.contiguous()?, op)
 }
 
 fn check(x: &Tensor, w: &Tensor, b: &Tensor, targets: &[u32], reduction: Reduction) -> Result<()> {

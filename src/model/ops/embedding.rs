@@ -11,7 +11,7 @@ use std::mem::MaybeUninit;
 const CLEARED_AT_ONCE: usize = 256 * 1024;
 
 /// `grad` `[n, d]` of the rows `ids` (`n` of them, below `v`) to `[v, d]`; rows read more than
-/// once are added in their order.
+/// once are added in their order. f32 only.
 pub(in crate::model) fn embedding_gradient(grad: &Tensor, ids: &[u32], v: usize) -> Result<Tensor> {
     let (n, d) = grad.dims2()?;
     if ids.len() != n || ids.iter().any(|&id| id as usize >= v) {

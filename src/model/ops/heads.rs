@@ -3,7 +3,7 @@
 //! `y[.., h] = x W[h] + b[h]`. In generation nothing else reads the weights: a copy of them would
 //! cost as much as a token.
 
-use super::{Into, Matrix, Shared, contiguous, matmul_part, row};
+use super::{Into, Matrix, Shared, common_dtype, contiguous, matmul_part, row, wide};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -21,8 +21,11 @@ pub(in crate::model) fn project_heads(x: &Tensor, w: &Tensor, b: &Tensor) -> Res
             b.dims()
         )
     }
+    let dtype = common_dtype([x, w, b])?;
+    let (x, w, b) = (wide(x)?, wide(w)?, wide(b)?);
     x.contiguous()?
-        .apply_op3_no_bwd(&w.contiguous()?, &b.contiguous()?, &ProjectHeads)
+        .apply_op3_no_bwd(&w.contiguous()?, &b.contiguous()?, &ProjectHeads)?
+        .to_dtype(dtype)
 }
 
 impl CustomOp3 for ProjectHeads {
@@ -66,8 +69,11 @@ impl CustomOp3 for ProjectHeads {
 
 #[cfg(test)]
 mod tests {
-    use super::super::checks::{largest_difference, random};
+    use super::super::checks::{
+        ALL, HALF, differ_by_roundings, flat, in_dtype, largest_difference, random, random_in,
+    };
     use super::*;
+    use candle_core::DType;
     use proptest::prelude::*;
 
     proptest! {
@@ -89,6 +95,67 @@ mod tests {
                 let wanted = x.squeeze(0).unwrap().matmul(&w).unwrap().broadcast_add(&b).unwrap();
                 let found = y.narrow(2, head, 1).unwrap().reshape((pos, d_head)).unwrap();
                 prop_assert!(largest_difference(&found, &wanted) < 1e-5);
+            }
+        }
+
+        /// The composed product is rounded before the bias, below 1, is added, and again after;
+        /// the fused one once, exactly as the f32 result would be.
+        #[test]
+        fn in_half_precision_too(
+            pos in 1usize..9, n_heads in 1usize..5, d_model in 1usize..40, d_head in 1usize..30,
+        ) {
+            for dtype in HALF {
+                let x = random_in(dtype, &[1, pos, d_model], 1);
+                let w = random_in(dtype, &[n_heads, d_model, d_head], 2);
+                let b = random_in(dtype, &[n_heads, d_head], 3);
+                let y = project_heads(&x, &w, &b).unwrap();
+                prop_assert_eq!(y.dtype(), dtype);
+                let wide = |t: &Tensor| in_dtype(t, DType::F32);
+                let full = project_heads(&wide(&x), &wide(&w), &wide(&b)).unwrap();
+                prop_assert_eq!(flat(&y), flat(&full.to_dtype(dtype).unwrap()));
+                if dtype != DType::BF16 {
+                    continue;
+                }
+                for head in 0..n_heads {
+                    let (w, b) = (w.get(head).unwrap(), b.get(head).unwrap());
+                    let wanted = x.squeeze(0).unwrap().matmul(&w).unwrap().broadcast_add(&b).unwrap();
+                    let found = y.narrow(2, head, 1).unwrap().reshape((pos, d_head)).unwrap();
+                    differ_by_roundings("values", dtype, 4, &found, &wanted);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn empty_factors_give_biases_and_one_element_a_product() {
+        let shapes = [
+            (0, 2, 3, 4),
+            (3, 0, 3, 4),
+            (3, 2, 0, 4),
+            (3, 2, 3, 0),
+            (1, 2, 0, 4),
+            (1, 1, 1, 1),
+        ];
+        for (dtype, (pos, n_heads, d_model, d_head)) in
+            ALL.into_iter().flat_map(|t| shapes.map(|s| (t, s)))
+        {
+            let x = random_in(dtype, &[1, pos, d_model], 1);
+            let w = random_in(dtype, &[n_heads, d_model, d_head], 2);
+            let b = random_in(dtype, &[n_heads, d_head], 3);
+            let y = project_heads(&x, &w, &b).unwrap();
+            assert_eq!(
+                (y.dims(), y.dtype()),
+                (&[1, pos, n_heads, d_head][..], dtype)
+            );
+            match d_model {
+                0 => assert_eq!(flat(&y), flat(&b).repeat(pos)),
+                1 => {
+                    let wanted = flat(&x)[0] * flat(&w)[0] + flat(&b)[0];
+                    let wanted = Tensor::full(wanted, y.shape(), y.device()).unwrap();
+                    // A fused multiply and add may fall on the other side of a tie.
+                    differ_by_roundings("values", dtype, 2, &y, &wanted.to_dtype(dtype).unwrap());
+                }
+                _ => {}
             }
         }
     }

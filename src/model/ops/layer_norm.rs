@@ -4,7 +4,7 @@
 //! `dx = (g - mean(g) - h mean(g h)) / s`. Source: Ba, Kiros and Hinton 2016, arXiv:1607.06450.
 
 use super::vector::{Kernel, sum, sum_by, widest};
-use super::{ROWS_PER_TASK, contiguous, elements};
+use super::{ROWS_PER_TASK, common_dtype, contiguous, elements, wide};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -23,8 +23,11 @@ pub(in crate::model) fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64)
         )
     }
     let op = LayerNorm { eps: eps as f32 };
+    let dtype = common_dtype([x, w, b])?;
+    let (x, w, b) = (wide(x)?, wide(w)?, wide(b)?);
     x.contiguous()?
-        .apply_op3(&w.contiguous()?, &b.contiguous()?, op)
+        .apply_op3(&w.contiguous()?, &b.contiguous()?, op)?
+        .to_dtype(dtype)
 }
 
 /// Mean and `1 / sqrt(var + eps)`.
@@ -143,7 +146,7 @@ impl CustomOp3 for LayerNorm {
     }
 }
 
-/// `dx`, `dw` and `db` of [`layer_norm`], from the gradient of its result.
+/// `dx`, `dw` and `db` of [`layer_norm`], from the gradient of its result. f32 only.
 pub(in crate::model) fn layer_norm_gradients(
     x: &Tensor,
     w: &Tensor,
@@ -197,19 +200,26 @@ fn gradients(x: &Tensor, w: &Tensor, grad: &Tensor, eps: f32) -> Result<[Tensor;
 
 #[cfg(test)]
 mod tests {
-    use super::super::checks::{agree, matches_finite_differences, random};
+    use super::super::checks::{
+        ALL, HALF, agree, agree_in, flat, matches_finite_differences, random, random_in,
+        rounds_once,
+    };
     use super::*;
-    use candle_core::D;
+    use candle_core::{D, DType};
     use proptest::prelude::*;
 
     fn composed(x: &Tensor, w: &Tensor, b: &Tensor) -> Tensor {
+        let dtype = x.dtype();
+        let wide = |t: &Tensor| t.to_dtype(DType::F32).unwrap();
+        let (x, w, b) = (&wide(x), &wide(w), &wide(b));
         let centred = x
             .broadcast_sub(&x.mean_keepdim(D::Minus1).unwrap())
             .unwrap();
         let var = centred.sqr().unwrap().mean_keepdim(D::Minus1).unwrap();
         let scale = (var + 1e-5).unwrap().sqrt().unwrap();
         let h = centred.broadcast_div(&scale).unwrap();
-        h.broadcast_mul(w).unwrap().broadcast_add(b).unwrap()
+        let y = h.broadcast_mul(w).unwrap().broadcast_add(b).unwrap();
+        y.to_dtype(dtype).unwrap()
     }
 
     proptest! {
@@ -227,6 +237,19 @@ mod tests {
                 || composed(&x, &w, &b),
             );
         }
+
+        /// Both are computed in f32 and rounded once, f32's own errors being less than one more.
+        #[test]
+        fn in_half_precision_too(batch in 1usize..4, pos in 1usize..70, d in 1usize..40) {
+            for dtype in HALF {
+                let x = random_in(dtype, &[batch, pos, d], 1);
+                let (w, b) = (random_in(dtype, &[d], 2), random_in(dtype, &[d], 3));
+                let of = |x: &Tensor, w: &Tensor, b: &Tensor| layer_norm(x, w, b, 1e-5).unwrap();
+                let vars = [&x, &w, &b];
+                agree_in(dtype, 3, &vars, || of(&x, &w, &b), || composed(&x, &w, &b));
+                rounds_once(dtype, dtype, &vars, |x| of(x[0], x[1], x[2]));
+            }
+        }
     }
 
     #[test]
@@ -238,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_may_lie_apart_and_rows_may_be_empty() {
+    fn weights_may_lie_apart() {
         let (x, both) = (random(&[3, 5], 1), random(&[5, 2], 2));
         let (w, b) = (both.narrow(1, 0, 1), both.narrow(1, 1, 1));
         let (w, b) = (
@@ -252,27 +275,44 @@ mod tests {
             || layer_norm(&x, &w, &b, 1e-5).unwrap(),
             || composed(&x, &w, &b),
         );
-        // candle's own operations give nothing no gradient, so there is no composition to compare.
-        let (x, w) = (random(&[3, 0], 1), random(&[0], 2));
-        let y = layer_norm(&x, &w, &w, 1e-5).unwrap();
-        assert_eq!(y.dims(), [3, 0]);
-        let grads = y.sum_all().unwrap().backward().unwrap();
-        assert_eq!(grads.get(&w).unwrap().dims(), [0]);
-        assert!(
-            layer_norm(
-                &random(&[3, 4], 1),
-                &random(&[5], 2),
-                &random(&[5], 3),
-                1e-5
-            )
-            .is_err()
-        );
+    }
+
+    /// candle's own operations give nothing no gradient, so there is no composition to compare.
+    #[test]
+    fn no_rows_and_empty_rows_have_gradients_of_their_shapes() {
+        for (dtype, [n, d]) in ALL
+            .into_iter()
+            .flat_map(|t| [[3, 0], [0, 4], [0, 0]].map(|s| (t, s)))
+        {
+            let x = random_in(dtype, &[n, d], 1);
+            let (w, b) = (random_in(dtype, &[d], 2), random_in(dtype, &[d], 3));
+            let y = layer_norm(&x, &w, &b, 1e-5).unwrap();
+            assert_eq!((y.dims(), y.dtype()), (&[n, d][..], dtype));
+            let grads = y.sum_all().unwrap().backward().unwrap();
+            assert_eq!(grads.get(&x).unwrap().dims(), [n, d]);
+            for var in [&w, &b] {
+                let grad = grads.get(var).unwrap();
+                assert_eq!((grad.dtype(), flat(grad)), (dtype, vec![0.0; d]));
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        let (x, w, b) = (random(&[3, 4], 1), random(&[5], 2), random(&[5], 3));
+        assert!(layer_norm(&x, &w, &b, 1e-5).is_err());
+        let (w, b) = (random(&[4], 2), random_in(DType::BF16, &[4], 3));
+        let message = layer_norm(&x, &w, &b, 1e-5).unwrap_err().to_string();
+        assert!(message.contains("BF16"), "{message}");
     }
 
     #[test]
     fn one_element_rows_give_the_bias() {
-        let (x, w, b) = (random(&[1, 1], 1), random(&[1], 2), random(&[1], 3));
-        let y = layer_norm(&x, &w, &b, 1e-5).unwrap();
-        assert_eq!(y.to_vec2::<f32>().unwrap()[0], b.to_vec1::<f32>().unwrap());
+        for dtype in ALL {
+            let of = |shape: &[usize], seed| random_in(dtype, shape, seed);
+            let (x, w, b) = (of(&[1, 1], 1), of(&[1], 2), of(&[1], 3));
+            let y = layer_norm(&x, &w, &b, 1e-5).unwrap();
+            assert_eq!((y.dtype(), flat(&y)), (dtype, flat(&b)));
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! Source: elementary; the point is one pass over `y` and no strided reductions.
 
 use super::vector::{self, Kernel, widest};
-use super::{Into, Matrix, Shared, contiguous, elements, matmul_part, row};
+use super::{Into, Matrix, Shared, common_dtype, contiguous, elements, matmul_part, row, wide};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -31,7 +31,11 @@ pub(in crate::model) fn linear(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Ten
             b.dims()
         )
     }
-    x.contiguous()?.apply_op3(w, &b.contiguous()?, Linear)
+    let dtype = common_dtype([x, w, b])?;
+    wide(x)?
+        .contiguous()?
+        .apply_op3(&wide(w)?, &wide(b)?.contiguous()?, Linear)?
+        .to_dtype(dtype)
 }
 
 /// `x W + b`, row-major.
@@ -146,7 +150,7 @@ impl CustomOp3 for Linear {
     }
 }
 
-/// `dx`, `dW` and `db` of [`linear`], from the gradient of its result.
+/// `dx`, `dW` and `db` of [`linear`], from the gradient of its result. f32 only.
 pub(in crate::model) fn linear_gradients(
     x: &Tensor,
     w: &Tensor,
@@ -198,8 +202,12 @@ fn bias_gradient(w: &Tensor, grad: &Tensor) -> Result<Tensor> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::checks::{agree, largest_difference, matches_finite_differences, random};
+    use super::super::checks::{
+        ALL, HALF, agree, agree_in, flat, in_dtype, largest_difference, matches_finite_differences,
+        random, random_in, rounds_once,
+    };
     use super::*;
+    use candle_core::{DType, Device};
     use proptest::prelude::*;
 
     proptest! {
@@ -217,6 +225,33 @@ mod tests {
                 || linear(&x, &w_of(), &b).unwrap(),
                 || x.matmul(&w_of()).unwrap().broadcast_add(&b).unwrap(),
             );
+        }
+
+        /// The composed operations round the product, at most twice the largest entry (the bias is
+        /// below 1), and the sum; the fused one once. For `db` candle rounds each partial sum: the
+        /// k-th is of k numbers below 1.
+        #[test]
+        fn in_half_precision_too(n in 1usize..5, d_in in 1usize..20, d_out in 1usize..200, t: bool) {
+            let dtype = DType::BF16;
+                let x = random_in(dtype, &[n, d_in], 1);
+                let w = random_in(dtype, &if t { [d_out, d_in] } else { [d_in, d_out] }, 2);
+                let b = random_in(dtype, &[d_out], 3);
+                let w_of = || if t { w.t().unwrap() } else { w.as_tensor().clone() };
+                agree_in(
+                    dtype,
+                    4 + n * (n + 1) / 2,
+                    &[&x, &w, &b],
+                    || linear(&x, &w_of(), &b).unwrap(),
+                    || x.matmul(&w_of()).unwrap().broadcast_add(&b).unwrap(),
+                );
+        }
+
+        #[test]
+        fn half_precision_is_rounded_once(n in 0usize..70, d_in in 0usize..20, d_out in 0usize..200) {
+            let (x, w, b) = (random(&[n, d_in], 1), random(&[d_in, d_out], 2), random(&[d_out], 3));
+            for dtype in HALF {
+                rounds_once(dtype, dtype, &[&x, &w, &b], |x| linear(x[0], x[1], x[2]).unwrap());
+            }
         }
     }
 
@@ -255,20 +290,37 @@ mod tests {
 
     #[test]
     fn empty_factors_give_biases_and_zeros() {
-        for (n, d_in, d_out) in [(0, 4, 5), (3, 0, 5), (1, 0, 5), (3, 4, 0), (0, 0, 0)] {
-            let (x, w) = (random(&[n, d_in], 1), random(&[d_in, d_out], 2));
-            let b = random(&[d_out], 3);
+        let shapes = [(0, 4, 5), (3, 0, 5), (1, 0, 5), (3, 4, 0), (0, 0, 0)];
+        for (dtype, (n, d_in, d_out)) in ALL.into_iter().flat_map(|t| shapes.map(|s| (t, s))) {
+            let x = random_in(dtype, &[n, d_in], 1);
+            let w = random_in(dtype, &[d_in, d_out], 2);
+            let b = random_in(dtype, &[d_out], 3);
             let y = linear(&x, &w, &b).unwrap();
-            assert_eq!(y.dims(), [n, d_out]);
+            assert_eq!((y.dims(), y.dtype()), (&[n, d_out][..], dtype));
             if d_in == 0 {
-                let rows = y.to_vec2::<f32>().unwrap();
-                assert!(rows.iter().all(|y| *y == b.to_vec1::<f32>().unwrap()));
+                assert_eq!(flat(&y), flat(&b).repeat(n));
             }
             let grads = y.sum_all().unwrap().backward().unwrap();
             assert_eq!(grads.get(&x).unwrap().dims(), [n, d_in]);
             assert_eq!(grads.get(&w).unwrap().dims(), [d_in, d_out]);
-            let db = grads.get(&b).unwrap().to_vec1::<f32>().unwrap();
-            assert_eq!(db, vec![n as f32; d_out]);
+            assert_eq!(flat(grads.get(&b).unwrap()), vec![n as f32; d_out]);
+        }
+    }
+
+    #[test]
+    fn one_element_is_a_product_and_a_sum() {
+        for dtype in ALL {
+            let of = |x: f32, shape: &[usize]| {
+                let x = Tensor::full(x, shape, &Device::Cpu).unwrap();
+                in_dtype(&x, dtype)
+            };
+            let (x, w, b) = (of(3.0, &[1, 1]), of(-2.0, &[1, 1]), of(0.5, &[1]));
+            let y = linear(&x, &w, &b).unwrap();
+            assert_eq!((y.dtype(), flat(&y)), (dtype, vec![-5.5]));
+            let grads = y.sum_all().unwrap().backward().unwrap();
+            for (var, wanted) in [(&x, -2.0), (&w, 3.0), (&b, 1.0)] {
+                assert_eq!(flat(grads.get(var).unwrap()), [wanted]);
+            }
         }
     }
 

@@ -1,10 +1,13 @@
-//! Fused kernels with hand-derived gradients, for f32 on the CPU.
+//! Fused kernels with hand-derived gradients, for f32, bf16 and f16 on the CPU.
 //!
 //! candle's element-wise operations each make a pass over memory on one thread; these do a
-//! layer's work in one pass on all of them. Anything else takes the composed path.
+//! layer's work in one pass on all of them. They compute in f32: half precision is widened, and
+//! what comes out, values and gradients, is rounded once. Anything else takes the composed path.
 
 mod activation;
 mod attention;
+#[cfg(test)]
+pub(super) mod checks;
 mod cross_entropy;
 mod embedding;
 mod heads;
@@ -32,11 +35,39 @@ use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, bail};
 /// Rows that one task takes; fixed, so that sums do not depend on the number of threads.
 const ROWS_PER_TASK: usize = 64;
 
-/// Whether the fused kernels apply to all of these.
+/// Whether the fused kernels apply to all of these: on the CPU, of one type, f32, bf16 or f16.
 pub(super) fn usable(tensors: &[&Tensor]) -> bool {
+    [DType::F32, DType::BF16, DType::F16]
+        .into_iter()
+        .any(|dtype| all_are(tensors, dtype))
+}
+
+/// Whether the kernels read all of these as they are: f32 on the CPU. The gradients that need no
+/// graph (`*_gradients`) take nothing else.
+pub(super) fn usable_in_f32(tensors: &[&Tensor]) -> bool {
+    all_are(tensors, DType::F32)
+}
+
+fn all_are(tensors: &[&Tensor], dtype: DType) -> bool {
     tensors
         .iter()
-        .all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
+        .all(|t| t.device().is_cpu() && t.dtype() == dtype)
+}
+
+/// The one type of a kernel's inputs, to which its result is rounded.
+fn common_dtype<const N: usize>(tensors: [&Tensor; N]) -> Result<DType> {
+    if !usable(&tensors) {
+        bail!(
+            "a fused kernel needs tensors of one type, f32, bf16 or f16, on the CPU, found {:?}",
+            tensors.map(|t| (t.dtype(), t.device().location()))
+        )
+    }
+    Ok(tensors[0].dtype())
+}
+
+/// As f32, which candle differentiates; what is f32 stays as it is, without a copy or a node.
+fn wide(t: &Tensor) -> Result<Tensor> {
+    t.to_dtype(DType::F32)
 }
 
 /// The elements of a contiguous f32 tensor in CPU memory.
@@ -270,94 +301,4 @@ fn matmul_into(out: &mut Vec<f32>, a: Matrix, b: Matrix) {
     unsafe { matmul_part(spare, b.cols, 0, Into::Overwrite, a, b) };
     // SAFETY: room for as many was reserved, and the product has written them.
     unsafe { out.set_len(n) };
-}
-
-#[cfg(test)]
-pub(super) mod checks {
-    //! What the tests of every kernel need.
-
-    use candle_core::{Device, Tensor, Var};
-    use rand::{Rng, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
-
-    /// Uniform in `[-1, 1)`.
-    pub fn random(shape: &[usize], seed: u64) -> Var {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let values: Vec<f32> = (0..shape.iter().product())
-            .map(|_| rng.random_range(-1.0..1.0))
-            .collect();
-        Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
-    }
-
-    pub fn flat(t: &Tensor) -> Vec<f32> {
-        t.flatten_all().unwrap().to_vec1().unwrap()
-    }
-
-    pub fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
-        assert_eq!(a.dims(), b.dims());
-        flat(a)
-            .iter()
-            .zip(flat(b))
-            .map(|(x, y)| (x - y).abs())
-            .fold(0.0, f32::max)
-    }
-
-    /// A scalar in which every output element counts differently.
-    pub fn weighted_sum(y: &Tensor) -> Tensor {
-        let weights = random(y.dims(), 99);
-        (y * weights.as_tensor()).unwrap().sum_all().unwrap()
-    }
-
-    /// Values and gradients of `fused` and `composed` agree to `tolerance`.
-    pub fn agree(
-        vars: &[&Var],
-        tolerance: f32,
-        fused: impl Fn() -> Tensor,
-        composed: impl Fn() -> Tensor,
-    ) {
-        let (ours, theirs) = (fused(), composed());
-        let difference = largest_difference(&ours, &theirs);
-        assert!(difference < tolerance, "values differ by {difference}");
-        let ours = weighted_sum(&ours).backward().unwrap();
-        let theirs = weighted_sum(&theirs).backward().unwrap();
-        for (i, var) in vars.iter().enumerate() {
-            let (a, b) = (ours.get(var).unwrap(), theirs.get(var).unwrap());
-            let difference = largest_difference(a, b);
-            assert!(
-                difference < tolerance,
-                "gradient {i} differs by {difference}"
-            );
-        }
-    }
-
-    /// The gradient of `f` by each variable is its central difference, to `tolerance` relative
-    /// to the largest entry.
-    pub fn matches_finite_differences(vars: &[&Var], tolerance: f32, f: impl Fn() -> Tensor) {
-        let step = 1e-2f32;
-        let grads = weighted_sum(&f()).backward().unwrap();
-        for (which, var) in vars.iter().enumerate() {
-            let analytic = flat(grads.get(var).unwrap());
-            let start = flat(var);
-            let mut numeric = Vec::new();
-            for i in 0..start.len() {
-                let at = |delta: f32| {
-                    let mut moved = start.clone();
-                    moved[i] += delta;
-                    let moved = Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap();
-                    var.set(&moved).unwrap();
-                    weighted_sum(&f()).to_scalar::<f32>().unwrap()
-                };
-                numeric.push((at(step) - at(-step)) / (2.0 * step));
-            }
-            let back = Tensor::from_vec(start, var.dims(), &Device::Cpu).unwrap();
-            var.set(&back).unwrap();
-            let largest = numeric.iter().fold(1.0f32, |m, x| m.max(x.abs()));
-            for (i, (a, n)) in analytic.iter().zip(&numeric).enumerate() {
-                assert!(
-                    (a - n).abs() < tolerance * largest,
-                    "variable {which}, element {i}: {a} analytic, {n} numeric"
-                );
-            }
-        }
-    }
 }

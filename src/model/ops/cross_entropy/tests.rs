@@ -1,6 +1,9 @@
-use super::super::checks::{agree, flat, largest_difference, matches_finite_differences, random};
+use super::super::checks::{
+    ALL, HALF, agree, agree_in, flat, largest_difference, matches_finite_differences, random,
+    random_in, rounds_once,
+};
 use super::*;
-use candle_core::{D, Device, Var};
+use candle_core::{D, DType, Device, Var};
 use proptest::prelude::*;
 
 fn targets(n: usize, v: usize) -> Vec<u32> {
@@ -8,7 +11,7 @@ fn targets(n: usize, v: usize) -> Vec<u32> {
 }
 
 fn composed(x: &Tensor, w: &Tensor, b: &Tensor, targets: Vec<u32>) -> Result<Tensor> {
-    let logits = x.matmul(w)?.broadcast_add(b)?;
+    let logits = x.matmul(w)?.broadcast_add(b)?.to_dtype(DType::F32)?;
     let n = targets.len();
     let targets = Tensor::from_vec(targets, (n, 1), &Device::Cpu)?;
     let log_z = logits.exp()?.sum_keepdim(D::Minus1)?.log()?;
@@ -37,6 +40,43 @@ proptest! {
             || mean_cross_entropy(&x, &w_of(), &b, targets(n, v)).unwrap(),
             || composed(&x, &w_of(), &b, targets(n, v)).unwrap().mean_all().unwrap(),
         );
+    }
+
+    /// The composed loss reads two logits (one of them the largest, through `log_z`), each rounded
+    /// before and after the bias is added, each at most d + 1. candle rounds each partial sum of
+    /// `db`: the k-th is of k numbers below 1.
+    #[test]
+    fn in_half_precision_too(n in 1usize..5, d in 1usize..5, v in 1usize..300, t: bool) {
+        let dtype = DType::BF16;
+            let x = random_in(dtype, &[n, d], 1);
+            let w = random_in(dtype, &if t { [v, d] } else { [d, v] }, 2);
+            let b = random_in(dtype, &[v], 3);
+            let w_of = || if t { w.t().unwrap() } else { w.as_tensor().clone() };
+            agree_in(
+                dtype,
+                4 * (d + 1) + n * (n + 1) / 2,
+                &[&x, &w, &b],
+                || cross_entropy(&x, &w_of(), &b, targets(n, v)).unwrap(),
+                || composed(&x, &w_of(), &b, targets(n, v)).unwrap(),
+            );
+    }
+
+    /// The loss is f32 and never rounded, the gradients are rounded once.
+    #[test]
+    fn half_precision_is_rounded_once(n in 0usize..300, d in 0usize..12, v in 1usize..300) {
+        let (x, w, b) = (random(&[n, d], 1), random(&[d, v], 2), random(&[v], 3));
+        for dtype in HALF {
+            let targets = || targets(n, v);
+            let inputs = [&x, &w, &b];
+            rounds_once(dtype, DType::F32, &inputs, |x| {
+                cross_entropy(x[0], x[1], x[2], targets()).unwrap()
+            });
+            if n > 0 {
+                rounds_once(dtype, DType::F32, &inputs, |x| {
+                    mean_cross_entropy(x[0], x[1], x[2], targets()).unwrap()
+                });
+            }
+        }
     }
 }
 
@@ -118,10 +158,12 @@ fn masked_logits_count_as_nothing() {
 
 #[test]
 fn empty_rows_and_widths_have_gradients_of_their_shapes() {
-    for (n, d, v) in [(0, 3, 4), (2, 0, 4), (1, 1, 1)] {
-        let (x, w, b) = (random(&[n, d], 1), random(&[d, v], 2), random(&[v], 3));
+    let shapes = [(0, 3, 4), (2, 0, 4), (1, 1, 1)];
+    for (dtype, (n, d, v)) in ALL.into_iter().flat_map(|t| shapes.map(|s| (t, s))) {
+        let of = |shape: &[usize], seed| random_in(dtype, shape, seed);
+        let (x, w, b) = (of(&[n, d], 1), of(&[d, v], 2), of(&[v], 3));
         let losses = cross_entropy(&x, &w, &b, targets(n, v)).unwrap();
-        assert_eq!(losses.dims(), [n]);
+        assert_eq!((losses.dims(), losses.dtype()), (&[n][..], DType::F32));
         let grads = losses.sum_all().unwrap().backward().unwrap();
         assert_eq!(grads.get(&x).unwrap().dims(), [n, d]);
         assert_eq!(grads.get(&w).unwrap().dims(), [d, v]);
