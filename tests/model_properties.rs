@@ -5,7 +5,7 @@
 mod models;
 
 use candle_core::{Device, IndexOp, Tensor};
-use holoscope::config::{Activation, TransformerConfig};
+use holoscope::config::{Activation, Precision, TransformerConfig};
 use holoscope::model::{Hook, HookName, NamesFilter, Transformer, zero_ablate};
 use models::{bits, scalar, small, some_tokens};
 use proptest::prelude::*;
@@ -51,7 +51,13 @@ proptest! {
     /// A hook that returns nothing, at every point at once, leaves logits and loss bit-identical;
     /// so does keeping every activation.
     #[test]
-    fn watching_changes_nothing(cfg in any_config(), batch in 1usize..4, pos in 2usize..7) {
+    fn watching_changes_nothing(
+        cfg in any_config(),
+        dtype in prop_oneof![Just(Precision::F32), Just(Precision::Bf16), Just(Precision::F16)],
+        batch in 1usize..4,
+        pos in 2usize..7,
+    ) {
+        let cfg = TransformerConfig { dtype, ..cfg };
         let model = Transformer::new(&cfg).unwrap();
         let tokens = some_tokens(batch, pos);
         let seen = Rc::new(RefCell::new(Vec::new()));

@@ -25,6 +25,7 @@ pub fn some_tokens(batch: usize, pos: usize) -> Tensor {
 }
 
 pub fn bits(t: &Tensor) -> Vec<u32> {
+    let t = t.to_dtype(DType::F32).unwrap();
     let values = t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     values.into_iter().map(f32::to_bits).collect()
 }
