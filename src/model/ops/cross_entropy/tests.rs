@@ -48,17 +48,17 @@ proptest! {
     #[test]
     fn in_half_precision_too(n in 1usize..5, d in 1usize..5, v in 1usize..300, t: bool) {
         let dtype = DType::BF16;
-            let x = random_in(dtype, &[n, d], 1);
-            let w = random_in(dtype, &if t { [v, d] } else { [d, v] }, 2);
-            let b = random_in(dtype, &[v], 3);
-            let w_of = || if t { w.t().unwrap() } else { w.as_tensor().clone() };
-            agree_in(
-                dtype,
-                4 * (d + 1) + n * (n + 1) / 2,
-                &[&x, &w, &b],
-                || cross_entropy(&x, &w_of(), &b, targets(n, v)).unwrap(),
-                || composed(&x, &w_of(), &b, targets(n, v)).unwrap(),
-            );
+        let x = random_in(dtype, &[n, d], 1);
+        let w = random_in(dtype, &if t { [v, d] } else { [d, v] }, 2);
+        let b = random_in(dtype, &[v], 3);
+        let w_of = || if t { w.t().unwrap() } else { w.as_tensor().clone() };
+        agree_in(
+            dtype,
+            4 * (d + 1) + n * (n + 1) / 2,
+            &[&x, &w, &b],
+            || cross_entropy(&x, &w_of(), &b, targets(n, v)).unwrap(),
+            || composed(&x, &w_of(), &b, targets(n, v)).unwrap(),
+        );
     }
 
     /// The loss is f32 and never rounded, the gradients are rounded once.
