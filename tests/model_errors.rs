@@ -1,7 +1,7 @@
 //! What the model refuses, and that it says why.
 
 use candle_core::{Device, Tensor};
-use holoscope::config::{DeviceKind, TransformerConfig};
+use holoscope::config::TransformerConfig;
 use holoscope::error::Error;
 use holoscope::model::{GenerateConfig, Hook, NamesFilter, Transformer, zero_ablate};
 use std::path::Path;
@@ -200,7 +200,7 @@ fn a_configuration_that_contradicts_itself_is_refused() {
 #[test]
 fn a_device_this_build_lacks_says_which_feature_brings_it() {
     let cfg = TransformerConfig {
-        device: DeviceKind::Cuda,
+        device: holoscope::config::DeviceKind::Cuda,
         ..small()
     };
     let text = message(Transformer::new(&cfg));
