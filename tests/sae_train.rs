@@ -1,7 +1,9 @@
 //! Training of an autoencoder on a small model: it learns, repeats, stops and starts again.
 
-use holoscope::config::SaeConfig;
+use candle_core::DType;
+use holoscope::config::{Precision, SaeConfig, TransformerConfig};
 use holoscope::data::Dataset;
+use holoscope::interp::reconstruction_score;
 use holoscope::model::{NamesFilter, Transformer};
 use holoscope::progress::{Reporter, Silent, Tick};
 use holoscope::sae::{ActivationBuffer, SparseAutoencoder, train_sae};
@@ -74,6 +76,52 @@ fn training_explains_variance_and_the_scale_is_folded_away() {
         .to_vec1::<f32>()
         .unwrap();
     assert!(norms.iter().all(|n| (n - 1.0).abs() < 1e-4));
+}
+
+/// Autoencoders are f32: what a model in half precision gives them is widened, not refused.
+#[test]
+fn a_model_in_half_precision_has_features_too() {
+    let (full, data, cfg) = setting();
+    let model = Transformer::new(&TransformerConfig {
+        dtype: Precision::Bf16,
+        ..full.cfg().clone()
+    })
+    .unwrap();
+    for (name, var) in model.named_parameters() {
+        let value = full.parameter(&name).unwrap();
+        var.set(&value.to_dtype(DType::BF16).unwrap()).unwrap();
+    }
+    let (sae, history) = train_sae(&model, &data, &cfg, &mut Silent).unwrap();
+    let explained = history.explained_variance.last().unwrap().1;
+    assert!(explained > 0.8, "explained variance {explained}");
+
+    let tokens = data.train.sequences(4, 32, model.device()).unwrap();
+    let filter = NamesFilter::only(&cfg.hook_name).unwrap();
+    let (_, cache) = model.run_with_cache(&tokens, &filter, Some(1)).unwrap();
+    let half = cache.get(&cfg.hook_name).unwrap();
+    assert_eq!(half.dtype(), DType::BF16);
+    let wide = half.to_dtype(DType::F32).unwrap();
+    assert_eq!(
+        sae.encode_sparse(&half).unwrap(),
+        sae.encode_sparse(&wide).unwrap()
+    );
+    assert_eq!(sae.activity(&half).unwrap(), sae.activity(&wide).unwrap());
+    let values = |x| {
+        let y = sae.reconstruct(x).unwrap().flatten_all().unwrap();
+        y.to_vec1::<f32>().unwrap()
+    };
+    assert_eq!(values(&half), values(&wide));
+    let hook = &cfg.hook_name;
+    // Losses of a few nats, of logits that are rounded to one part in 256 a few times over.
+    let score = |model| reconstruction_score(model, &sae, hook, &data.train, 2, 8, 0).unwrap();
+    let (found, wanted) = (score(&model), score(&full));
+    for (found, wanted) in [
+        (found.loss, wanted.loss),
+        (found.recons, wanted.recons),
+        (found.zero_abl, wanted.zero_abl),
+    ] {
+        assert!((found - wanted).abs() < wanted / 100.0, "{found}, {wanted}");
+    }
 }
 
 #[test]

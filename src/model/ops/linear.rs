@@ -233,17 +233,17 @@ mod tests {
         #[test]
         fn in_half_precision_too(n in 1usize..5, d_in in 1usize..20, d_out in 1usize..200, t: bool) {
             let dtype = DType::BF16;
-                let x = random_in(dtype, &[n, d_in], 1);
-                let w = random_in(dtype, &if t { [d_out, d_in] } else { [d_in, d_out] }, 2);
-                let b = random_in(dtype, &[d_out], 3);
-                let w_of = || if t { w.t().unwrap() } else { w.as_tensor().clone() };
-                agree_in(
-                    dtype,
-                    4 + n * (n + 1) / 2,
-                    &[&x, &w, &b],
-                    || linear(&x, &w_of(), &b).unwrap(),
-                    || x.matmul(&w_of()).unwrap().broadcast_add(&b).unwrap(),
-                );
+            let x = random_in(dtype, &[n, d_in], 1);
+            let w = random_in(dtype, &if t { [d_out, d_in] } else { [d_in, d_out] }, 2);
+            let b = random_in(dtype, &[d_out], 3);
+            let w_of = || if t { w.t().unwrap() } else { w.as_tensor().clone() };
+            agree_in(
+                dtype,
+                4 + n * (n + 1) / 2,
+                &[&x, &w, &b],
+                || linear(&x, &w_of(), &b).unwrap(),
+                || x.matmul(&w_of()).unwrap().broadcast_add(&b).unwrap(),
+            );
         }
 
         #[test]
