@@ -2,10 +2,11 @@
 //!
 //! `compare.py` runs it in turn with the peers; by hand:
 //! `cargo run --locked -p holoscope --example peers -- lm_train A --tokens tokens_gpt2.npy`.
-//! Sizes, optimisers and data are those of the peers' `bench.py`; dtype f32.
+//! Sizes, optimisers and data are those of the peers' `bench.py`; dtype f32, as theirs.
+//! `lm_train A --dtype bf16` is ours alone: what half precision costs on the CPU.
 
 use holoscope::candle::{Device, Tensor};
-use holoscope::config::{Activation, SaeConfig, TransformerConfig};
+use holoscope::config::{Activation, Precision, SaeConfig, TransformerConfig};
 use holoscope::model::{GenerateConfig, NamesFilter, Transformer, zero_ablate};
 use holoscope::sae::{
     SparseAutoencoder, StandardParams, StandardSae, StandardStep, initial_params,
@@ -28,6 +29,8 @@ struct Args {
     tokens: String,
     repeats: usize,
     repeat_s: f64,
+    /// Of a language model that is trained.
+    dtype: Precision,
 }
 
 impl Args {
@@ -38,6 +41,7 @@ impl Args {
             tokens: String::new(),
             repeats: 5,
             repeat_s: 3.0,
+            dtype: Precision::F32,
         };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
@@ -45,6 +49,14 @@ impl Args {
             match word.as_str() {
                 "--tokens" => args.tokens = value()?,
                 "--repeats" => args.repeats = value()?.parse()?,
+                "--dtype" => {
+                    args.dtype = match value()?.as_str() {
+                        "f32" => Precision::F32,
+                        "f16" => Precision::F16,
+                        "bf16" => Precision::Bf16,
+                        other => return Err(format!("no dtype {other:?}: f32, f16, bf16").into()),
+                    }
+                }
                 "--repeat-s" => args.repeat_s = value()?.parse()?,
                 _ if word.starts_with('-') => return Err(format!("unknown option {word}").into()),
                 _ if args.case.is_empty() => args.case = word,
@@ -160,6 +172,7 @@ fn lm_train(args: &Args, config: &str) -> Result<()> {
     let base = TransformerConfig {
         n_ctx: 129,
         act_fn: Activation::Relu,
+        dtype: args.dtype,
         ..TransformerConfig::default()
     };
     let cfg = match config {

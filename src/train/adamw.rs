@@ -238,7 +238,8 @@ impl Moments {
         Ok(Self::Composed {
             m: Tensor::zeros(var.shape(), DType::F32, var.device())?,
             v: Tensor::zeros(var.shape(), DType::F32, var.device())?,
-            master: var.as_tensor().to_dtype(DType::F32)?.copy()?,
+            // Detached: a master that knew where it came from would keep every step's tensors.
+            master: var.as_detached_tensor().to_dtype(DType::F32)?.copy()?,
         })
     }
 }
@@ -266,7 +267,7 @@ impl Parameter {
                 Ok(self.var.inplace_op1(&op)?)
             }
             Moments::Composed { m, v, master } => {
-                let g = (grad.to_dtype(DType::F32)? * f64::from(k.grad_scale))?;
+                let g = (grad.detach().to_dtype(DType::F32)? * f64::from(k.grad_scale))?;
                 *m = ((&*m * f64::from(k.beta1))? + (&g * f64::from(1.0 - k.beta1))?)?;
                 *v = ((&*v * f64::from(k.beta2))? + (g.sqr()? * f64::from(1.0 - k.beta2))?)?;
                 let root = ((v.sqrt()? * f64::from(k.root))? + f64::from(k.eps))?;

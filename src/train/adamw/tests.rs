@@ -133,6 +133,28 @@ fn half_precision_keeps_small_steps_in_its_master_copy() -> Result<()> {
     Ok(())
 }
 
+/// A moment or a master copy with a graph would hold every tensor of every step.
+#[test]
+fn no_step_is_remembered() -> Result<()> {
+    for dtype in [DType::F32, DType::BF16] {
+        let start = Tensor::new(&[1f32, 2.0], &Device::Cpu)?.to_dtype(dtype)?;
+        let p = Var::from_tensor(&start)?;
+        let mut adamw = composed(vec![("W".to_owned(), p.clone())], CFG)?;
+        for _ in 0..2 {
+            let grads = p.as_tensor().sqr()?.sum_all()?.backward()?;
+            adamw.step(&grads, 0.01, 1.0)?;
+        }
+        for (name, tensor) in adamw.state()?.tensors {
+            assert!(!tensor.track_op(), "{name} of {dtype:?}");
+        }
+        let Moments::Composed { master, .. } = &adamw.params[0].moments else {
+            panic!("not composed");
+        };
+        assert!(!master.track_op(), "master of {dtype:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_restored_state_goes_on_with_the_same_bits() -> Result<()> {
     let start: Vec<f32> = (0..300).map(|i| (i as f32).sin()).collect();
