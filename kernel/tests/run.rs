@@ -160,6 +160,35 @@ fn a_cell_that_kills_the_process_is_an_error_that_says_so() {
     assert!(text(&error["evalue"]).contains("signal 6"), "{error}");
 }
 
+/// `cargo run` puts its folders of libraries first, and a build of the whole workspace leaves an
+/// image there that is not the one which cells are linked with.
+#[test]
+fn an_image_of_another_build_is_not_taken_for_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let (other, plain) = (dir.path().join("other"), dir.path().join("plain"));
+    std::fs::create_dir_all(&other).unwrap();
+    std::fs::create_dir_all(&plain).unwrap();
+    std::fs::write(other.join("libholoscope_image.so"), "of another build").unwrap();
+    let folders = std::env::join_paths([&other, &plain]).unwrap();
+    let input = dir.path().join("in.ipynb");
+    let cell = "std::env::var(\"LD_LIBRARY_PATH\").unwrap()";
+    write_notebook(&input, &[cell]);
+    let done = dir.path().join("done.ipynb");
+    let output = holoscope()
+        .env("LD_LIBRARY_PATH", folders)
+        .arg("run")
+        .arg(&input)
+        .arg("-o")
+        .arg(&done)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", describe(&output));
+    let cells = read_cells(&done);
+    let shown = text(&outputs(&cells[0])[0]["data"]["text/plain"]);
+    // What else the user has set stays.
+    assert_eq!(shown.trim(), format!("{:?}", plain.to_str().unwrap()));
+}
+
 #[test]
 fn faults_before_the_first_cell_write_nothing() {
     let dir = tempfile::tempdir().unwrap();

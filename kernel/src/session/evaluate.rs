@@ -2,6 +2,7 @@
 
 use super::dependencies::Dependencies;
 use super::event::{Event, MimeBundle, StreamName};
+use super::frame::Frame;
 use super::frames::{Frames, Runner};
 use super::limit::Limiter;
 use super::outcome::{CellError, Outcome};
@@ -16,6 +17,7 @@ use crate::trace;
 use evcxr::{CommandContext, EvalCallbacks, EvalContext, EvalOutputs};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::AtomicU32;
@@ -102,9 +104,14 @@ impl Session {
         state.add_dep("holoscope", &library).map_err(Error::evcxr)?;
         trace::mark("dependency");
         // The dependency and the greeting at once: one compilation less.
-        frames
-            .during(&mut |_| {}, || context.eval_with_state(GREETING, state))
-            .map_err(|error| not_greeted(&error))?;
+        let mut died = None;
+        let mut take = |frame| {
+            if let Frame::Died { how, said, .. } = frame {
+                died = Some(format!("{how}\n{}", said.trim()));
+            }
+        };
+        let greeted = frames.during(&mut take, || context.eval_with_state(GREETING, state));
+        greeted.map_err(|error| not_greeted(&error, died))?;
         trace::mark("greeted");
         Ok(Self {
             context: CommandContext::with_eval_context(context),
@@ -271,7 +278,10 @@ impl Session {
     }
 }
 
-fn not_greeted(error: &evcxr::Error) -> Error {
+fn not_greeted(error: &evcxr::Error, died: Option<String>) -> Error {
+    if let Some(died) = died {
+        return Error::Session(format!("the process that runs cells ended: {died}"));
+    }
     let error = CellError::from_evcxr(error, GREETING);
     Error::Session(format!(
         "the first cell failed: {}\n{}",
@@ -285,6 +295,18 @@ pub fn nobody(_prompt: &str, _password: bool) -> String {
     String::new()
 }
 
+/// Where the system looks for libraries before it looks where a cell's object says.
+const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
+
+/// The folders without those that hold an image: cargo, where it runs us, puts its own first, and an
+/// image of another build that lies there would be taken for the one that cells are linked with.
+fn without_images(folders: &OsStr) -> OsString {
+    let folders = std::env::split_paths(folders);
+    let others = folders.filter(|folder| !folder.join(wrapper::IMAGE_FILE).exists());
+    // Split at the same character, they can be joined again.
+    std::env::join_paths(others).unwrap_or_default()
+}
+
 /// The program that evcxr starts to run cells, and starts again after a crash.
 fn relay(frames: &Frames, workspace: &Workspace) -> Result<Command> {
     let exe = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
@@ -294,6 +316,12 @@ fn relay(frames: &Frames, workspace: &Workspace) -> Result<Command> {
         .env("HOLOSCOPE_KERNEL", env!("CARGO_PKG_VERSION"))
         .env(runtime::FRAMES_ENV, writer.to_string());
     workspace.give_back_environment(&mut command);
+    if let Some(folders) = std::env::var_os(LIBRARY_PATH) {
+        match without_images(&folders) {
+            none if none.is_empty() => command.env_remove(LIBRARY_PATH),
+            some => command.env(LIBRARY_PATH, some),
+        };
+    }
     // SAFETY: one async-signal-safe call between fork and exec.
     unsafe { command.pre_exec(move || hand_down(writer)) };
     Ok(command)
