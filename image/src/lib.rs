@@ -3,6 +3,16 @@
 
 pub use holoscope::*;
 
+/// `print!` whose text is seen at once, where Rust's waits for the end of the line. Every crate of a
+/// cell imports it by `#[macro_use]`, so that it reaches the user's modules, too.
+#[macro_export]
+macro_rules! print {
+    ($($text:tt)*) => {{
+        ::std::print!($($text)*);
+        let _ = ::std::io::Write::flush(&mut ::std::io::stdout());
+    }};
+}
+
 /// Code that rustc would otherwise generate in every cell that needs it: what drops a value, and
 /// the generic methods that cells call most, for the types that they call them with.
 ///

@@ -1,6 +1,8 @@
 //! `holoscope`: Rust notebooks that are fast, live and honest.
 
 mod cli;
+mod compile;
+mod digest;
 mod error;
 mod export;
 mod highlight;
@@ -8,6 +10,10 @@ mod image;
 mod jupyter;
 mod kernelspec;
 mod notebook;
+mod plan;
+mod read;
+mod report;
+mod run;
 mod session;
 mod trace;
 
@@ -15,6 +21,6 @@ fn main() {
     // Cargo, evcxr and the session start this same program for their own ends.
     image::direct::run_if_called_as_tool();
     image::wrapper::run_if_called_as_rustc();
-    session::runtime::run_if_called_as_runtime();
+    run::process::runtime::run_if_called_as_runtime();
     std::process::exit(cli::main());
 }

@@ -1,137 +1,105 @@
 //! Where a session's variables are between two cells.
 //!
-//! evcxr puts a module like this one into the source of every cell, and rustc
-//! compiles it, with a hash map, for every cell. The kernel puts this one in its
-//! place, which is compiled already: a cell instantiates only what depends on the
-//! types of its variables. Names and behaviour are those of evcxr 0.22's
-//! `evcxr_internal_runtime.rs`, to which the code that evcxr generates around a
-//! cell refers.
+//! A cell takes the variables that it mentions and puts back what it has not moved. It instantiates
+//! only what depends on the types of its variables; the rest is compiled here, once.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Opens the line that tells evcxr that a variable's type is no longer what it was.
-pub const VARIABLE_CHANGED_TYPE: &str = "EVCXR_VARIABLE_CHANGED_TYPE:";
-/// The line that tells evcxr that a `?` has met an error.
-pub const USER_ERROR_OCCURRED: &str = "EVCXR_ERROR_OCCURRED";
+/// A value of some cell's.
+struct Value(Box<dyn Any>);
 
-/// What `?` in a cell makes of an error: it is printed, and evcxr is told.
-#[doc(hidden)]
-pub struct EvcxrUserCodeError {}
+// SAFETY: only the thread that runs cells takes and puts values, one cell after the other.
+unsafe impl Send for Value {}
 
-impl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {
-    fn from(error: T) -> Self {
-        tell_error(&error);
-        Self {}
+static VARIABLES: Mutex<BTreeMap<String, Value>> = Mutex::new(BTreeMap::new());
+
+fn variables() -> MutexGuard<'static, BTreeMap<String, Value>> {
+    VARIABLES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps a variable; one of that name is dropped.
+#[inline(never)]
+pub fn put<T: 'static>(name: &str, value: T) {
+    put_any(name, Box::new(value));
+}
+
+/// Takes a variable out.
+///
+/// # Panics
+/// Where it is not there or of another type, which the kernel excludes.
+#[inline(never)]
+pub fn take<T: 'static>(name: &str) -> T {
+    let value: *mut dyn Any = Box::into_raw(take_any(name, TypeId::of::<T>()));
+    // SAFETY: `take_any` gives a value of this type only, and the box is ours.
+    *unsafe { Box::from_raw(value.cast::<T>()) }
+}
+
+/// A value that is made where it is first asked for and shared by all cells of the session.
+///
+/// # Panics
+/// Where the name is that of something else.
+pub fn shared<T: 'static, F: FnOnce() -> T>(name: &str, create: F) -> Arc<T> {
+    let known = variables().get(name).map(|value| {
+        let shared = value.0.downcast_ref::<Arc<T>>();
+        shared.map(Arc::clone)
+    });
+    match known {
+        Some(Some(value)) => value,
+        Some(None) => changed_type(name),
+        None => {
+            let value = Arc::new(create());
+            put_any(name, Box::new(Arc::clone(&value)));
+            value
+        }
     }
+}
+
+/// The names of the variables.
+pub(super) fn names() -> Vec<String> {
+    variables().keys().cloned().collect()
 }
 
 #[inline(never)]
-fn tell_error(error: &dyn std::fmt::Display) {
-    eprintln!("{error}");
-    println!("{USER_ERROR_OCCURRED}");
+fn put_any(name: &str, value: Box<dyn Any>) {
+    let before = variables().insert(name.to_owned(), Value(value));
+    // Not under the lock: a drop may do anything.
+    drop(before);
 }
 
-/// The variables by name.
-#[derive(Default)]
-pub struct VariableStore {
-    variables: HashMap<String, Box<dyn Any>>,
-}
-
-impl VariableStore {
-    /// A store without variables.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Keeps a variable; one of that name is dropped.
-    pub fn put_variable<T: 'static>(&mut self, name: &str, value: T) {
-        self.put(name, Box::new(value));
-    }
-
-    /// Whether a variable, if it is there, has the type `T`. Where it has not, evcxr
-    /// is told to forget it.
-    pub fn check_variable<T: 'static>(&mut self, name: &str) -> bool {
-        self.check(name, TypeId::of::<T>())
-    }
-
-    /// Takes a variable out.
-    ///
-    /// # Panics
-    /// Where it is not there or of another type, which `check_variable` excludes.
-    pub fn take_variable<T: 'static>(&mut self, name: &str) -> T {
-        let value: *mut dyn Any = Box::into_raw(self.take(name, TypeId::of::<T>()));
-        // SAFETY: `take` gives a value of this type only, and the box is ours.
-        *unsafe { Box::from_raw(value.cast::<T>()) }
-    }
-
-    /// A shared value that is made where it is first asked for.
-    ///
-    /// # Panics
-    /// Where the name is that of something else.
-    pub fn lazy_arc<T: 'static, F: FnOnce() -> T>(&mut self, name: &str, create: F) -> Arc<T> {
-        if self.get(name).is_none() {
-            self.put(name, Box::new(Arc::new(create())));
-        }
-        match self.get(name).and_then(|value| value.downcast_ref()) {
-            Some(value) => Arc::clone(value),
-            None => changed_type(),
-        }
-    }
-
-    /// Takes all variables of another store.
-    pub fn merge(&mut self, other: Self) {
-        self.variables.extend(other.variables);
-    }
-
-    // What follows depends on no type, and is not compiled again in a cell.
-
-    #[inline(never)]
-    fn put(&mut self, name: &str, value: Box<dyn Any>) {
-        self.variables.insert(name.to_owned(), value);
-    }
-
-    #[inline(never)]
-    fn get(&self, name: &str) -> Option<&dyn Any> {
-        self.variables.get(name).map(|value| &**value)
-    }
-
-    #[inline(never)]
-    fn check(&self, name: &str, wanted: TypeId) -> bool {
-        let fits = self.get(name).is_none_or(|value| value.type_id() == wanted);
-        if !fits {
-            tell_changed(name);
-        }
-        fits
-    }
-
-    /// A value of the type that is wanted.
-    #[inline(never)]
-    fn take(&mut self, name: &str, wanted: TypeId) -> Box<dyn Any> {
-        match self.variables.remove(name) {
-            Some(value) if (*value).type_id() == wanted => value,
-            Some(_) => changed_type(),
-            None => panic!("Variable '{name}' has gone missing"),
-        }
-    }
-}
-
+/// A value of the type that is wanted.
 #[inline(never)]
-fn tell_changed(name: &str) {
-    eprintln!("The type of the variable {name} was redefined, so was lost.");
-    println!("{VARIABLE_CHANGED_TYPE}{name}");
+fn take_any(name: &str, wanted: TypeId) -> Box<dyn Any> {
+    let value = variables().remove(name);
+    match value {
+        Some(Value(value)) if (*value).type_id() == wanted => value,
+        Some(_) => changed_type(name),
+        None => panic!("the variable `{name}` is not there"),
+    }
 }
 
 #[cold]
 #[inline(never)]
-fn changed_type() -> ! {
-    panic!("Variable changed type")
+fn changed_type(name: &str) -> ! {
+    panic!("the variable `{name}` is of another type than the cell was compiled for")
 }
 
-/// A store for a session's first variable; it lives as long as the process.
-pub fn create_variable_store() -> *mut VariableStore {
-    Box::into_raw(Box::new(VariableStore::new()))
+/// Drops these variables.
+///
+/// # Safety
+/// `names` is UTF-8 of this length, names with a line feed between them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holoscope_drop(names: *const u8, length: usize) {
+    // SAFETY: promised by the caller.
+    let names = unsafe { std::slice::from_raw_parts(names, length) };
+    for name in std::str::from_utf8(names).unwrap_or_default().lines() {
+        let value = variables().remove(name);
+        let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(value)));
+        if let Err(payload) = dropped {
+            std::mem::forget(payload);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -139,22 +107,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_come_back_as_they_were_and_a_changed_type_is_noticed() {
-        let mut store = VariableStore::new();
-        store.put_variable("n", 41_i64);
-        store.put_variable("s", "text".to_owned());
-        assert!(store.check_variable::<i64>("n") && store.check_variable::<i64>("absent"));
-        assert!(!store.check_variable::<u8>("n"));
-        assert_eq!(store.take_variable::<i64>("n"), 41);
-        let mut other = VariableStore::new();
-        other.merge(store);
-        assert_eq!(other.take_variable::<String>("s"), "text");
+    fn variables_come_back_as_they_were() {
+        put("store: n", 41_i64);
+        put("store: s", "text".to_owned());
+        assert_eq!(take::<i64>("store: n"), 41);
+        assert_eq!(take::<String>("store: s"), "text");
+        assert!(!names().iter().any(|name| name.starts_with("store: ")));
+    }
+
+    #[test]
+    #[should_panic(expected = "of another type")]
+    fn a_value_is_never_read_as_another_type() {
+        put("store: other", 1_u8);
+        take::<i8>("store: other");
     }
 
     #[test]
     fn a_shared_value_is_made_once() {
-        let mut store = VariableStore::new();
-        let first = store.lazy_arc("pool", || 7);
-        assert!(Arc::ptr_eq(&first, &store.lazy_arc("pool", || 8)));
+        let first = shared("store: pool", || 7);
+        assert!(Arc::ptr_eq(&first, &shared("store: pool", || 8)));
     }
 }

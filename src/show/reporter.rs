@@ -23,6 +23,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// True since the user interrupted, for loops in a cell that want to stop early:
 /// until the cell is over in Holoscope's kernel, so that none of its later loops
 /// begins in earnest; elsewhere until the next loop with a [`NotebookReporter`] begins.
+#[inline]
 pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }

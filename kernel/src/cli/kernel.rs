@@ -7,9 +7,9 @@ use crate::image::News;
 use crate::jupyter;
 use crate::jupyter::engine::{Background, Engine, HelpLink, KernelInfo, Language, LanguageInfo};
 use crate::session::Session;
-use crate::session::completeness;
-use crate::session::engine::EvcxrEngine;
-use crate::session::event::{Event, StreamName};
+use crate::read::completeness;
+use crate::session::engine::SessionEngine;
+use crate::run::output::event::{Event, StreamName};
 use crate::session::workspace::Workspace;
 use crate::trace;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ pub fn serve(args: &KernelArgs) -> Result<i32> {
         trace::mark("image");
         let between = Box::new(move |event| background(event));
         let session = Session::start(workspace, &image, between)?;
-        Ok(Box::new(EvcxrEngine::new(session)))
+        Ok(Box::new(SessionEngine::new(session)))
     };
     let language = Language {
         info: info(),

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::export::{self, ExportOptions};
 use crate::jupyter::progress_view;
 use crate::notebook::{self, Notebook, OutputEvent, Outputs, apply_parameters};
-use crate::session::event::Event;
+use crate::run::output::event::Event;
 use crate::session::workspace::Workspace;
 use crate::session::{CellError, Outcome, Session, nobody};
 use serde_json::{Value, json};
@@ -140,7 +140,7 @@ fn run_cell(
         }
         record(outputs, &job.id, event, count);
     };
-    let outcome = session.execute(&job.source, &mut record, &nobody);
+    let outcome = session.execute(&job.source, count, &mut record, &nobody);
     if let Outcome::Failed(error) = &outcome {
         outputs.push(
             &job.id,
@@ -327,7 +327,7 @@ fn stamp(notebook: &mut Notebook, args: &RunArgs, seconds: f64) {
 mod tests {
     use super::*;
     use crate::notebook::Cell;
-    use crate::session::event::Progress;
+    use crate::run::output::event::Progress;
 
     #[test]
     fn each_cell_knows_the_heading_it_stands_under() {

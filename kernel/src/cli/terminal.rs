@@ -1,7 +1,7 @@
 //! Progress of a headless run on stderr: one line a cell; on a terminal the
 //! line of the running cell shows the library's own progress in place.
 
-use crate::session::event::Progress;
+use crate::run::output::event::Progress;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 

@@ -4,7 +4,7 @@ use super::math::{Piece, extract};
 use super::*;
 use crate::notebook::tests::Random;
 use crate::notebook::{MimeBundle, Output, OutputKind};
-use crate::session::event::StreamName;
+use crate::run::output::event::StreamName;
 use serde_json::{Map, Value, json};
 
 fn markdown(text: &str) -> String {

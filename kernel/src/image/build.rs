@@ -2,7 +2,8 @@
 
 use super::compile::{self, Artifacts, Place};
 use super::first_build;
-use super::inputs::{Inputs, hex};
+use super::inputs::Inputs;
+use crate::digest::hex;
 use super::manifest::Linked;
 use super::reason::Reason;
 use super::stamp::{METADATA, Stamp};

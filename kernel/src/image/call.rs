@@ -54,16 +54,6 @@ pub fn cell_args(args: Vec<OsString>, image: &OsStr, deps: &OsStr) -> Vec<OsStri
             is_value.then(|| linked(&arg)).flatten().unwrap_or(arg)
         })
         .collect();
-    if crate_name(&out) == Some(OsStr::new(CELL)) {
-        // A panic's backtrace names inlined functions, too.
-        out.extend(["-Cdebuginfo=line-tables-only".into(), "-Cstrip=none".into()]);
-        // Cargo's default of `lto = false` lets LLVM optimise across the parts of a
-        // cell: more than half of the time of a small one, worth it only where speed
-        // was asked for by `:opt 2`.
-        if compiles_fast(&out) {
-            out.push("-Clto=off".into());
-        }
-    }
     // The image's first: cargo's folder may have the metadata of a newer library.
     let mut folders = vec![
         Path::new(image).to_path_buf(),
@@ -111,17 +101,6 @@ fn without_colours(arg: OsString) -> Option<OsString> {
     };
     let kinds: Vec<&str> = kinds.split(',').filter(|kind| *kind != COLOURS).collect();
     (!kinds.is_empty()).then(|| format!("--json={}", kinds.join(",")).into())
-}
-
-/// Whether a cell is compiled at a level for quick answers.
-fn compiles_fast(args: &[OsString]) -> bool {
-    matches!(level(args), None | Some("0" | "1"))
-}
-
-/// The level of optimisation. (Cargo names none for 0.)
-pub fn level(args: &[OsString]) -> Option<&str> {
-    args.iter()
-        .find_map(|arg| arg.to_str()?.strip_prefix("opt-level="))
 }
 
 /// `name=file` with the crate itself, if the file was made from a facade.

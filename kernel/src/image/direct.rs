@@ -1,18 +1,17 @@
-//! Cells without cargo. For a cell that asks for no crate, cargo finds out every time
-//! that nothing has changed, and calls rustc as it did for the cell before; that
-//! takes longer than all that we do ourselves. So the call is written down, and made
-//! again while all that cargo reads is as it was.
+//! This program in the place of cargo, as evcxr calls it.
+//!
+//! evcxr answers questions about code and resolves crates, but it believes that it compiles and
+//! runs what it is told. For a `:dep` cargo is really asked: it builds the crates, and how it then
+//! calls rustc for evcxr's crate `ctx` is noted, since the session's own crates are linked in the
+//! same way. Everything else is answered here, with an object that nobody loads.
 //!
 //! evcxr asks `rustup which cargo`. A session's `PATH` begins with a folder in which
 //! `rustup` is this program; it answers that one question with a name of this program
 //! (and where rustc is, sooner than rustup), and leaves everything else to the real ones.
 
-use super::inputs::hex;
-use super::{toolchain, wrapper};
+use super::toolchain;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -20,31 +19,26 @@ use std::process::Command;
 
 /// The folder of our `rustup`; set for the kernel's own process and what it starts.
 pub const TOOLS_ENV: &str = "HOLOSCOPE_TOOLS";
-/// For rustc's wrapper under cargo: what the call depends on.
-const KEY_ENV: &str = "HOLOSCOPE_CALL";
 const RUSTUP: &str = "rustup";
 pub const CARGO: &str = "cargo-or-rustc";
 /// In the folder of our `rustup`: where the real cargo is.
 const REAL_CARGO: &str = "cargo.path";
-/// In the folder of the cells: the calls, by their keys.
-const CALLS: &str = "calls";
-/// A session needs three: before and after it has the library, and at another level.
-const MOST_CALLS: usize = 32;
-/// What cargo reads beside its arguments and environment, from the folder of the cells.
-const READ: [&str; 4] = [
-    "Cargo.toml",
-    "Cargo.lock",
-    ".cargo/config.toml",
-    "../.cargo/config.toml",
-];
-/// A call of rustc for a cell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Call {
-    key: String,
-    rustc: PathBuf,
-    args: Vec<String>,
-    /// What cargo sets for rustc.
-    env: BTreeMap<String, String>,
+/// In the folder of the cells: there while cargo is to be asked.
+const ASK: &str = "ask-cargo";
+/// In the folder of the cells: how cells are linked.
+const LINKED: &str = "linked.json";
+/// In the folder of the cells: the object that nobody loads.
+const NOTHING: &str = "nothing.so";
+/// The file in which evcxr looks for the path of the compiled cell.
+pub const CELL_PATH_ENV: &str = "EVCXR_EXECUTION_SO_PATH";
+
+/// What cells are linked with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Linked {
+    /// Names and files of the crates.
+    pub externs: Vec<(String, PathBuf)>,
+    /// Folders of the crates behind them.
+    pub search: Vec<PathBuf>,
 }
 
 /// Makes the folder that is to be the first of `PATH`.
@@ -124,217 +118,90 @@ fn answer(tools: &Path, is_cargo: bool, path: &str) -> ! {
     std::process::exit(0)
 }
 
-/// Whether cargo itself has called this process.
-pub fn is_under_cargo() -> bool {
-    std::env::var_os(KEY_ENV).is_some()
-}
-
 /// Gives what could not be done, if it comes back.
 fn cargo(tools: &Path, args: &[OsString]) -> String {
-    let key = key(args, Path::new("."), std::env::vars_os());
-    if args.first().is_some_and(|first| first == "build")
-        && let Some(call) = Call::read(Path::new(CALLS), &key)
-    {
-        call.make();
+    let builds = args.iter().any(|arg| arg == "build");
+    if builds && !Path::new(ASK).exists() {
+        match answer_with_nothing() {
+            Ok(()) => std::process::exit(0),
+            Err(error) => return format!("cannot answer evcxr: {error}"),
+        }
     }
     let note = tools.join(REAL_CARGO);
     match std::fs::read_to_string(&note) {
         Ok(path) => {
-            let error = Command::new(&path).args(args).env(KEY_ENV, key).exec();
+            let error = Command::new(&path).args(args).exec();
             format!("cannot run {path}: {error}")
         }
         Err(error) => format!("cannot read {}: {error}", note.display()),
     }
 }
 
-/// A digest of all that cargo's call of rustc for a cell depends on.
-fn key(args: &[OsString], cells: &Path, env: impl Iterator<Item = (OsString, OsString)>) -> String {
-    let mut digest = Sha256::new();
-    let mut add = |part: &[u8]| {
-        digest.update((part.len() as u64).to_le_bytes());
-        digest.update(part);
-    };
-    for arg in args {
-        add(arg.as_encoded_bytes());
+/// Tells evcxr of an object, in the folder of the cells.
+pub fn answer_with_nothing() -> std::io::Result<()> {
+    let nothing = std::env::current_dir()?.join(NOTHING);
+    std::fs::write(&nothing, "")?;
+    match std::env::var_os(CELL_PATH_ENV) {
+        Some(file) => std::fs::write(file, nothing.as_os_str().as_encoded_bytes()),
+        None => Ok(()),
     }
-    let home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| {
-            let users = std::env::var_os("HOME")?;
-            Some(Path::new(&users).join(".cargo"))
-        });
-    let home = home.map(|home| home.join("config.toml"));
-    for file in READ.iter().map(|file| cells.join(file)).chain(home) {
-        // What is not there is read as nothing, and differs from an empty file by a byte.
-        match std::fs::read(&file) {
-            Ok(bytes) => {
-                add(b"+");
-                add(&bytes);
-            }
-            Err(_) => add(b"-"),
-        }
-    }
-    let mut env: Vec<_> = env
-        .filter(|(name, _)| {
-            let name = name.to_string_lossy();
-            let prefixes = ["CARGO", "RUST", "EVCXR", "HOLOSCOPE_IMAGE"];
-            prefixes.iter().any(|prefix| name.starts_with(prefix))
-        })
-        .collect();
-    env.sort();
-    for (name, value) in env {
-        add(name.as_encoded_bytes());
-        add(value.as_encoded_bytes());
-    }
-    hex(digest)
 }
 
-/// Under cargo, by rustc's wrapper: notes this call, if it can be made again.
-pub fn note(rustc: &OsStr, args: &[OsString]) {
-    let Some(key) = std::env::var(KEY_ENV).ok() else {
-        return;
+/// Whether evcxr's next calls of cargo are real ones.
+pub fn ask_cargo(cells: &Path, really: bool) {
+    let flag = cells.join(ASK);
+    let _ = match really {
+        true => std::fs::write(&flag, ""),
+        false => std::fs::remove_file(&flag),
     };
-    let text = |text: &OsStr| text.to_str().map(str::to_owned);
-    let Some(args) = args.iter().map(|arg| text(arg)).collect() else {
-        return;
-    };
-    // The jobs that a cargo hands out end with it.
-    let set = |name: &str| {
-        (name.starts_with("CARGO") && name != "CARGO_MAKEFLAGS") || name == "LD_LIBRARY_PATH"
-    };
-    let env = std::env::vars_os()
-        .filter_map(|(name, value)| Some((text(&name)?, text(&value)?)))
-        .filter(|(name, _)| set(name));
-    let call = Call {
-        key,
-        rustc: rustc.into(),
-        args,
-        env: env.collect(),
-    };
-    // Without the note cargo is asked again.
-    let _ = call.write(Path::new(CALLS));
 }
 
-impl Call {
-    fn write(&self, calls: &Path) -> Result<()> {
-        std::fs::create_dir_all(calls).map_err(Error::io("create", calls))?;
-        let entries = std::fs::read_dir(calls).map_err(Error::io("read", calls))?;
-        let noted: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        if noted.len() >= MOST_CALLS {
-            for old in noted {
-                // One more does no harm.
-                let _ = std::fs::remove_file(old);
-            }
+/// Notes how rustc is called for evcxr's crate.
+pub fn note(args: &[OsString]) -> std::io::Result<()> {
+    let mut linked = Linked::default();
+    let texts: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    for pair in texts.windows(2) {
+        if pair[0] == "--extern"
+            && let Some((name, path)) = pair[1].split_once('=')
+        {
+            linked.externs.push((name.to_owned(), path.into()));
         }
-        let text =
-            serde_json::to_string(self).map_err(|error| Error::Session(error.to_string()))?;
-        super::write_if_changed(&calls.join(&self.key), &text)
-    }
-
-    /// The call that was noted under this key, if what it reads is there.
-    fn read(calls: &Path, key: &str) -> Option<Self> {
-        let text = std::fs::read_to_string(calls.join(key)).ok()?;
-        let call: Self = serde_json::from_str(&text).ok()?;
-        let externs = call.args.windows(2).filter(|pair| pair[0] == "--extern");
-        let mut files = externs.filter_map(|pair| pair[1].split_once('='));
-        let there = files.all(|(_, file)| Path::new(file).is_file());
-        (call.key == key && there && call.rustc.is_file()).then_some(call)
-    }
-
-    /// Compiles the cell and exits.
-    fn make(self) -> ! {
-        for (name, value) in &self.env {
-            // SAFETY: no other thread has been started yet.
-            unsafe { std::env::set_var(name, value) };
+        if pair[0] == "-L"
+            && let Some(folder) = pair[1].strip_prefix("dependency=")
+        {
+            linked.search.push(folder.into());
         }
-        let args = self.args.into_iter().map(OsString::from);
-        let status = wrapper::compile(self.rustc.as_os_str(), args.collect());
-        // What cargo exits with when rustc fails.
-        std::process::exit(if status == 0 { 0 } else { 101 })
     }
+    let folders = texts.iter().filter_map(|text| text.strip_prefix("-Ldependency="));
+    linked.search.extend(folders.map(PathBuf::from));
+    std::fs::write(LINKED, serde_json::to_vec(&linked)?)
+}
+
+/// How cells are linked, as it was noted last.
+pub fn noted(cells: &Path) -> Option<Linked> {
+    let text = std::fs::read_to_string(cells.join(LINKED)).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Forgets what was noted.
+pub fn forget_call(cells: &Path) {
+    let _ = std::fs::remove_file(cells.join(LINKED));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn strings(texts: &[&str]) -> Vec<OsString> {
-        texts.iter().map(OsString::from).collect()
-    }
-
     #[test]
-    fn every_part_of_what_cargo_reads_changes_the_key() {
+    fn what_cells_are_linked_with_is_read_back() {
         let dir = tempfile::tempdir().unwrap();
-        let cells = dir.path().join("cells");
-        std::fs::create_dir_all(cells.join(".cargo")).unwrap();
-        std::fs::create_dir_all(dir.path().join(".cargo")).unwrap();
-        let args = strings(&["build", "--target", "t"]);
-        let env = [("CARGO_X", "1"), ("HOME", "a")];
-        let with = |args: &[OsString], env: &[(&str, &str)]| {
-            let env = env
-                .iter()
-                .map(|(n, v)| (OsString::from(n), OsString::from(v)));
-            key(args, &cells, env)
+        let linked = Linked {
+            externs: vec![("serde".to_owned(), "/d/libserde.rlib".into())],
+            search: vec!["/d".into()],
         };
-        let mut seen = vec![with(&args, &env)];
-        assert_eq!(with(&args, &[("HOME", "b"), ("CARGO_X", "1")]), seen[0]);
-        seen.push(with(&args, &[("CARGO_X", "2")]));
-        seen.push(with(&args[..2], &env));
-        for file in READ {
-            for text in ["", "a", "b"] {
-                std::fs::write(cells.join(file), text).unwrap();
-                seen.push(with(&args, &env));
-            }
-        }
-        let n = seen.len();
-        seen.sort();
-        seen.dedup();
-        assert_eq!(seen.len(), n);
-    }
-
-    #[test]
-    fn a_call_is_made_again_only_while_what_it_reads_is_there() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = |name: &str| {
-            let path = dir.path().join(name);
-            std::fs::write(&path, "").unwrap();
-            path
-        };
-        let (rustc, library) = (file("rustc"), file("library.rmeta"));
-        let calls = dir.path().join("calls");
-        let call = Call {
-            key: "k".to_owned(),
-            rustc: rustc.clone(),
-            args: vec![
-                "--extern".to_owned(),
-                format!("holoscope={}", library.display()),
-                "--extern".to_owned(),
-                "std".to_owned(),
-            ],
-            env: BTreeMap::new(),
-        };
-        assert_eq!(Call::read(&calls, "k"), None);
-        call.write(&calls).unwrap();
-        assert_eq!(Call::read(&calls, "other"), None);
-        // Under another key it is another call.
-        std::fs::copy(calls.join("k"), calls.join("other")).unwrap();
-        assert_eq!(Call::read(&calls, "other"), None);
-        for gone in [library, rustc] {
-            std::fs::remove_file(&gone).unwrap();
-            assert_eq!(Call::read(&calls, "k"), None);
-            std::fs::write(&gone, "").unwrap();
-        }
-        for n in 0..2 * MOST_CALLS {
-            let key = format!("k{n}");
-            Call {
-                key,
-                ..call.clone()
-            }
-            .write(&calls)
-            .unwrap();
-        }
-        assert!(std::fs::read_dir(&calls).unwrap().count() <= MOST_CALLS);
-        call.write(&calls).unwrap();
-        assert_eq!(Call::read(&calls, "k"), Some(call));
+        std::fs::write(dir.path().join(LINKED), serde_json::to_vec(&linked).unwrap()).unwrap();
+        assert_eq!(noted(dir.path()), Some(linked));
+        forget_call(dir.path());
+        assert_eq!(noted(dir.path()), None);
     }
 }

@@ -128,7 +128,7 @@ fn write_standard_library(to: &Path) -> Result<()> {
 /// Of everything that the copied sources depend on, the library's own excepted.
 fn stamp(root: &Path, lock: &[u8]) -> String {
     use sha2::Digest;
-    let digest = super::inputs::hex(sha2::Sha256::new_with_prefix(lock));
+    let digest = crate::digest::hex(sha2::Sha256::new_with_prefix(lock));
     let rustc = rustc_version().unwrap_or_default();
     format!("{RECIPE} {digest} {rustc} {}\n", root.display())
 }

@@ -3,6 +3,7 @@
 //! The digest is kept in parts, so that a build can say why it builds.
 
 use super::toolchain::{is_sessions, program, said_by};
+use crate::digest::hex;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -124,11 +125,6 @@ const KEY_LENGTH: usize = 16;
 /// Whether a folder's name is an image's.
 pub fn is_key(name: &str) -> bool {
     name.len() == KEY_LENGTH && name.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-pub fn hex(digest: Sha256) -> String {
-    let bytes = digest.finalize();
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// The lines of `/proc/cpuinfo` that matter, of the first processor.

@@ -3,8 +3,8 @@
 //!
 //! Cargo builds the workspace's libraries in the `dev` profile, whose
 //! dependencies the tests share; our binary stands in for rustc on workspace
-//! members only (see `wrapper`). A cell sees the library's sources through
-//! cargo and rust-analyzer (see `facade`), and the image through rustc.
+//! members only (see `wrapper`). Cells are linked to the image; cargo and rust-analyzer see the
+//! library's sources (see `facade`).
 //! What was built from what is kept in a folder of its own (see `store`).
 
 mod build;
@@ -13,30 +13,25 @@ mod compile;
 pub mod direct;
 mod facade;
 mod first_build;
-mod guess;
 mod inputs;
-mod kept;
 mod manifest;
-mod moves;
-mod ready;
 mod reason;
 mod rust_src;
 mod shared;
 mod slim;
 mod stamp;
-pub mod standby;
 mod store;
 mod toolchain;
 mod units;
-mod unmentioned;
 mod watch;
 pub mod wrapper;
 
 pub use build::{News, build, workspace_root, write_if_changed};
 pub use facade::standard_library;
-pub use guess::{Guesses, forget};
 pub use shared::Shared;
+pub use stamp::METADATA;
 pub use store::Image;
 pub use toolchain::{cargo, program, rustc_version, source_commit, toolchain};
 pub use units::Progress;
 pub use watch::Watch;
+pub use wrapper::IMAGE_FILE;

@@ -3,7 +3,8 @@
 //! The stamp is written last, into the image's folder: a folder without one is
 //! what an interrupted build has left.
 
-use super::inputs::{Inputs, hex};
+use super::inputs::Inputs;
+use crate::digest::hex;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

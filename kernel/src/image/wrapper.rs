@@ -1,14 +1,11 @@
-//! Our binary in rustc's place: for `holoscope` and `holoscope_image` while the
-//! image is built, and in a session for facades, for `ctx`, evcxr's name for a
-//! cell, and for the crates that a cell asks for.
+//! The RUSTC_WRAPPER entry point: rewrites rustc's arguments for `holoscope` and `holoscope_image`
+//! while the image is built, and in a session for facades and for the crates that a cell asks for.
+//! Of `ctx`, the crate that evcxr believes its cells to be, it only notes how it is linked.
 //!
 //! Cargo calls `wrapper rustc ARGS..`. Everything else passes unchanged.
 
-use super::call::{cell_args, facade_args, facade_of, level, needs_only_the_image, stand_in};
+use super::call::{cell_args, facade_args, facade_of, stand_in};
 use super::direct;
-use super::guess;
-use super::kept::{self, Compiler};
-use super::ready;
 use crate::trace;
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
@@ -31,8 +28,6 @@ pub const IMAGE_DEPS_ENV: &str = "HOLOSCOPE_IMAGE_DEPS";
 pub const EXTERNS_FILE: &str = "holoscope_image.externs";
 /// evcxr's name for a cell.
 pub const CELL: &str = "ctx";
-/// The file in which evcxr looks for the path of the compiled cell.
-const CELL_PATH_ENV: &str = "EVCXR_EXECUTION_SO_PATH";
 /// evcxr sets this when it makes our binary cargo's RUSTC_WRAPPER.
 const EVCXR_WRAPPER_ENV: &str = "EVCXR_RUSTC_WRAPPER";
 
@@ -49,9 +44,6 @@ pub fn run_if_called_as_rustc() {
         std::process::exit(101);
     }
     let rustc = args.remove(0);
-    if building.is_none() && emits_a_cell(&args) && needs_only_the_image(&args) {
-        direct::note(&rustc, &args);
-    }
     std::process::exit(compile(&rustc, args))
 }
 
@@ -72,12 +64,15 @@ pub fn compile(rustc: &OsStr, mut args: Vec<OsString>) -> i32 {
             None => cell_args(args, &image, &deps),
         };
     }
-    let status = run(rustc, &args, cell);
+    if cell && crate_name(&args) == Some(OsStr::new(CELL)) && emits_a_cell(&args) {
+        return note_cell(&args);
+    }
+    let status = run(rustc, &args);
     let kept = match (building, facade) {
         _ if status != 0 => Ok(()),
         (Some(folder), _) => keep_image(&args, Path::new(&folder)),
         (None, Some(facade)) => stand_in(&args, &facade),
-        (None, None) => report_cell(&args),
+        (None, None) => Ok(()),
     };
     match kept {
         Ok(()) => status,
@@ -88,24 +83,28 @@ pub fn compile(rustc: &OsStr, mut args: Vec<OsString>) -> i32 {
     }
 }
 
-/// Runs rustc; for a cell with what we can spare it.
-fn run(rustc: &OsStr, args: &[OsString], cell: bool) -> i32 {
+/// In the place of evcxr's crate: how cells are linked is noted, and nothing is compiled.
+fn note_cell(args: &[OsString]) -> i32 {
+    let out = value(args, "--out-dir").map(Path::new).unwrap_or(Path::new("."));
+    let object = out.join(format!("lib{CELL}{}", std::env::consts::DLL_SUFFIX));
+    // Cargo looks for both.
+    let made = std::fs::write(&object, "")
+        .and_then(|()| std::fs::write(out.join(format!("{CELL}.d")), ""))
+        .and_then(|()| direct::note(args))
+        .and_then(|()| direct::answer_with_nothing());
+    match made {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("holoscope: cannot note how cells are linked: {error}");
+            101
+        }
+    }
+}
+
+fn run(rustc: &OsStr, args: &[OsString]) -> i32 {
     let name = crate_name(args).unwrap_or_default().to_string_lossy();
-    trace::mark_with("wrapper", || {
-        json!({
-            "crate": name,
-            "cargo": trace::cargos_start(),
-            "level": level(args).unwrap_or("0"),
-        })
-    });
-    let mut command = Command::new(rustc);
-    command.args(args);
-    let ran = match cell && name == CELL && emits_a_cell(args) {
-        true => ready::lighten(args, Path::new(guess::SOURCE))
-            .and_then(|whole| guess::compile(&mut compiler(command, args), Path::new("."), whole)),
-        false => command.status(),
-    };
-    let status = match ran {
+    trace::mark_with("wrapper", || json!({ "crate": name, "cargo": trace::cargos_start() }));
+    let status = match Command::new(rustc).args(args).status() {
         Ok(status) => status.code().unwrap_or(101),
         Err(error) => {
             eprintln!("holoscope: cannot run {}: {error}", rustc.display());
@@ -114,25 +113,6 @@ fn run(rustc: &OsStr, args: &[OsString], cell: bool) -> i32 {
     };
     trace::mark_with("compiled", || json!({ "crate": name, "status": status }));
     status
-}
-
-/// rustc for a cell; it remembers what it compiled, if all that it reads is known.
-fn compiler(command: Command, args: &[OsString]) -> Compiler {
-    let out = value(args, "--out-dir").map(Path::new);
-    // Cargo calls rustc in the folder of the cells.
-    let cells = std::env::current_dir().ok();
-    let place = cells.and_then(|cells| Some((kept::folder(&cells)?, cells)));
-    match out.zip(place).filter(|_| needs_only_the_image(args)) {
-        Some((out, (folder, cells))) => {
-            Compiler::with_memory(command, folder, &cells, object(out), out.join("ctx.d"))
-        }
-        None => Compiler::new(command),
-    }
-}
-
-/// Where rustc writes a cell.
-pub fn object(out: &Path) -> PathBuf {
-    out.join(format!("libctx{}", std::env::consts::DLL_SUFFIX))
 }
 
 /// Whether rustc is to make a shared object, and not only to check.
@@ -148,20 +128,6 @@ fn emits_a_cell(args: &[OsString]) -> bool {
 pub fn value<'a>(args: &'a [OsString], flag: &str) -> Option<&'a OsStr> {
     let at = args.iter().position(|a| a == flag)?;
     args.get(at + 1).map(OsString::as_os_str)
-}
-
-/// Tells evcxr where the cell lies: its search path for libstd is relative to
-/// that folder, and cargo would name a link to it in another.
-fn report_cell(args: &[OsString]) -> std::io::Result<()> {
-    let (Some(file), Some(out)) = (std::env::var_os(CELL_PATH_ENV), value(args, "--out-dir"))
-    else {
-        return Ok(());
-    };
-    if crate_name(args) != Some(OsStr::new(CELL)) {
-        return Ok(());
-    }
-    let so = object(Path::new(out));
-    std::fs::write(file, so.as_os_str().as_encoded_bytes())
 }
 
 /// Copies the shared object that rustc just wrote to the image's own folder:

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::engine::{Completion, ExecuteRequest, KernelInfo};
 use super::history::HistoryRequest;
 use super::message::PROTOCOL_VERSION;
-use crate::session::event::MimeBundle;
+use crate::run::output::event::MimeBundle;
 
 /// What a frontend asks on shell or control.
 #[derive(Debug, PartialEq)]

@@ -14,7 +14,7 @@ use crate::jupyter::engine::{
     Background, CellIo, Completeness, Completion, Engine, ExecuteRequest, InputRequest, Match,
     Outcome, Remote,
 };
-use crate::session::event::{Event, MimeBundle, Progress, StreamName};
+use crate::run::output::event::{Event, MimeBundle, Progress, StreamName};
 
 /// The engine; see the module for its language.
 pub struct Echo {

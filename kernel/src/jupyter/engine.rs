@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::session::event::{Event, MimeBundle};
+use crate::run::output::event::{Event, MimeBundle};
 
 /// Runs cells and answers questions about code; lives on a thread of its own.
 pub trait Engine: Send {

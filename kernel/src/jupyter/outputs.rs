@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::progress_view;
-use crate::session::event::{Event, Progress};
+use crate::run::output::event::{Event, Progress};
 
 /// Turns events into messages; remembers the displays of the loops that run.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::session::event::{MimeBundle, Progress};
+use crate::run::output::event::{MimeBundle, Progress};
 
 /// A loop's state as HTML and as plain text.
 pub fn render(progress: &Progress) -> MimeBundle {

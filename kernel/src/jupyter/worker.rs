@@ -15,7 +15,7 @@ use super::content::{error, execute_aborted, execute_error, execute_ok, expressi
 use super::engine::{Background, CellIo, Completion, Engine, ExecuteRequest, Outcome, Remote};
 use super::kernel::{Job, Kernel, Origin};
 use super::sockets::iopub::{Parent, State};
-use crate::session::event::{Event, MimeBundle};
+use crate::run::output::event::{Event, MimeBundle};
 
 /// How long nobody asks for anything before the engine warms up: programs ask at once, people read first.
 const QUIET: Duration = Duration::from_millis(300);

@@ -3,7 +3,7 @@
 //! Source: nbformat.readthedocs.io and nbformat/v4/rwbase.py.
 
 use crate::error::{Error, Result};
-pub use crate::session::event::{MimeBundle, StreamName};
+pub use crate::run::output::event::{MimeBundle, StreamName};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;

@@ -1,7 +1,7 @@
 //! The document model against files of Python's nbformat and arbitrary notebooks.
 
 use super::*;
-use crate::session::event::StreamName;
+use crate::run::output::event::StreamName;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 

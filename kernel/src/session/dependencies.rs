@@ -1,16 +1,25 @@
-//! `:dep` lines: what the image brings is not compiled again.
+//! `:dep` lines: what the image brings is not compiled again, and everything else is compiled once,
+//! into one object that all cells link to.
 
-use super::workspace::Workspace;
+use super::cell::{Io, Session, Stop};
+use crate::compile::{Call, Kind, Outcome as Compiled};
 use crate::error::Result;
 use crate::image::{Image, Shared};
+use crate::plan::source::Source;
+use crate::report::outcome::CellError;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a session's cells have asked for so far.
 pub struct Dependencies {
     shared: Shared,
     /// Facades that stand for crates of the registry.
     patches: BTreeMap<String, PathBuf>,
+    /// The lines, by the names of the crates.
+    asked: BTreeMap<String, String>,
+    /// Crates that hold those of the cells: each holds what those before it have not.
+    pub bundles: Vec<String>,
     /// Held: a session's image is not removed under it.
     _image: Image,
 }
@@ -20,35 +29,122 @@ impl Dependencies {
         Self {
             shared: Shared::beside(&image.facade),
             patches: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            bundles: Vec::new(),
             _image: image.clone(),
         }
     }
 
-    /// The cell with its `:dep` lines as evcxr shall see them. The lines stay
-    /// where they are, so that line numbers hold.
-    pub fn resolve(&mut self, code: &str, workspace: &Workspace) -> Result<String> {
-        let mut patches = self.patches.clone();
-        let mut lines = Vec::new();
-        for line in code.lines() {
-            let Some(arguments) = line.trim_start().strip_prefix(":dep ") else {
-                lines.push(line.to_owned());
-                continue;
-            };
-            let name = arguments.trim_start().split([' ', '=']).next();
-            if name == Some("holoscope") {
-                // For stock evcxr; here the library is loaded already.
-                lines.push(String::new());
-            } else if let Some(found) = self.shared.find(arguments)? {
-                lines.push(format!(":dep {}", found.arguments));
+    pub fn list(&self) -> String {
+        let lines: Vec<String> = self.asked.values().cloned().collect();
+        match lines.is_empty() {
+            true => "no crates but the library (holoscope) and the standard library".to_owned(),
+            false => lines.join("\n"),
+        }
+    }
+}
+
+impl Session {
+    /// Adds a crate for the cells.
+    pub(super) fn dependency(&mut self, arguments: &str, io: &mut Io<'_>) -> Result<(), Stop> {
+        // A comment behind it is none of cargo's.
+        let name = arguments.split([' ', '=']).next().unwrap_or_default().to_owned();
+        if name == "holoscope" {
+            // For stock evcxr; here the library is loaded already.
+            return Ok(());
+        }
+        if self.dependencies.asked.get(&name).is_some_and(|known| known == arguments) {
+            return Ok(());
+        }
+        let fail = |error: crate::error::Error| Stop::Error(CellError::dependency(&error));
+        let found = self.dependencies.shared.find(arguments).map_err(fail)?;
+        let mut patches = self.dependencies.patches.clone();
+        let command = match found {
+            Some(found) => {
                 patches.extend(found.patches);
-            } else {
-                lines.push(line.to_owned());
+                format!(":dep {}", found.arguments)
+            }
+            None => format!(":dep {arguments}"),
+        };
+        if patches != self.dependencies.patches {
+            self.workspace.patch(&patches).map_err(fail)?;
+            self.dependencies.patches = patches;
+        }
+        crate::image::direct::forget_call(&self.workspace.cells());
+        match self.analysis.execute(&command) {
+            Ok(outputs) => super::commands::show(&outputs, io),
+            Err(error) => return Err(Stop::Error(not_built(&name, &error))),
+        }
+        self.link_to_crates(&name)?;
+        self.dependencies.asked.insert(name, arguments.to_owned());
+        Ok(())
+    }
+
+    /// The runtime that cells with `.await` need.
+    pub(super) fn bring_tokio(&mut self, io: &mut Io<'_>) -> Result<(), Stop> {
+        let line = "tokio = { version = \"1.34.0\", features = [\"rt\", \"rt-multi-thread\", \"time\", \"macros\"] }";
+        self.dependency(line, io)
+    }
+
+    /// Lets cells link to what cargo has built.
+    fn link_to_crates(&mut self, name: &str) -> Result<(), Stop> {
+        let Some(linked) = crate::image::direct::noted(&self.workspace.cells()) else {
+            let text = format!(":dep {name}: cargo has not said how cells are linked to it");
+            return Err(Stop::Error(CellError::new("dependency", text.clone(), text)));
+        };
+        let externs: BTreeMap<String, PathBuf> = linked.externs.into_iter().filter(|(name, _)| name != "holoscope").collect();
+        self.compiler.set_dependencies(externs.clone(), &linked.search);
+        let held = externs.iter().filter(|(_, path)| path.extension().is_some_and(|kind| kind != "so"));
+        let mut source = Source::default();
+        source.generated("extern crate holoscope;\n");
+        for bundle in &self.dependencies.bundles {
+            source.generated(&format!("extern crate {bundle} as _;\n"));
+        }
+        let mut any = false;
+        for (name, _) in held {
+            source.generated(&format!("pub extern crate {name};\n"));
+            any = true;
+        }
+        if !any {
+            return Ok(());
+        }
+        let bundle = format!("crates{}", self.dependencies.bundles.len());
+        let call = Call {
+            kind: Kind::Unit,
+            name: bundle.clone(),
+            revision: u32::try_from(self.run).unwrap_or(u32::MAX),
+            source: Arc::new(source),
+            line: 0,
+            soname: format!("lib{bundle}-{}.so", self.run),
+            units: BTreeMap::new(),
+            objects: Vec::new(),
+        };
+        match self.compiler.compile(&call)? {
+            Compiled::Made(made) => {
+                self.compiler.add_extern(&bundle, made.object);
+                self.dependencies.bundles.push(bundle.clone());
+                Arc::make_mut(&mut self.definitions).bundles.push(bundle);
+                Ok(())
+            }
+            Compiled::Stopped => Err(Stop::Interrupted),
+            Compiled::Refused => {
+                let text = format!(":dep {name}: cells cannot be linked to it\n{}", self.compiler.messages());
+                Err(Stop::Error(CellError::new("dependency", text.lines().next().unwrap_or("").to_owned(), text)))
             }
         }
-        if patches != self.patches {
-            workspace.patch(&patches)?;
-            self.patches = patches;
-        }
-        Ok(lines.join("\n"))
     }
+}
+
+/// Why a crate could not be built: rustc's or cargo's own words.
+fn not_built(name: &str, error: &evcxr::Error) -> CellError {
+    let text = match error {
+        evcxr::Error::CompilationErrors(errors) => {
+            let texts: Vec<String> = errors.iter().map(|error| error.rendered()).collect();
+            texts.join("\n")
+        }
+        other => other.to_string(),
+    };
+    let text = text.trim();
+    let first = text.lines().find(|line| line.contains("error")).or(text.lines().next()).unwrap_or("it cannot be built");
+    CellError::new("dependency", format!(":dep {name}: {}", first.trim()), format!(":dep {name}\n{text}"))
 }

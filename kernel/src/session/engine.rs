@@ -1,42 +1,32 @@
 //! A session as an engine of the Jupyter wire.
 
-use super::event::MimeBundle;
-use super::interrupt::{Handle, Interrupted, Interrupter};
 use super::{Outcome, Session};
+use crate::read::commands;
+use crate::run::output::event::MimeBundle;
+use crate::run::process::interrupt::{Handle, Interrupted, Interrupter};
 use crate::jupyter::engine::{
     self, CellIo, Completion, Engine, ExecuteRequest, InputRequest, Match, Remote,
 };
-use evcxr::CommandContext;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Runs a notebook's cells in a [`Session`].
-pub struct EvcxrEngine {
+pub struct SessionEngine {
     session: Session,
+    /// Of the last cell, as Jupyter counts.
+    number: u64,
     interrupter: Arc<Interrupter>,
 }
 
-impl EvcxrEngine {
+impl SessionEngine {
     pub fn new(session: Session) -> Self {
-        let interrupter = Arc::new(Interrupter::new(session.runner(), session.idle_compiler()));
+        let interrupter = Arc::new(Interrupter::new(session.runner(), session.compilers()));
         Self {
             session,
+            number: 0,
             interrupter,
         }
-    }
-
-    /// The name in a cell `?name` or `name?`. The latter is Rust, too: a variable
-    /// with a `?` behind it is not a question.
-    fn asked_about(&mut self, code: &str) -> Option<String> {
-        let code = code.trim();
-        let path = |c: char| c.is_alphanumeric() || "_:<>.!&".contains(c);
-        let name = code.trim_matches('?');
-        if name == code || name.is_empty() || !name.chars().all(path) {
-            return None;
-        }
-        let is_variable = |n: &str| self.session.variables().iter().any(|v| v == n);
-        (code.starts_with('?') || !is_variable(name)).then(|| name.to_owned())
     }
 
     /// What is known of a name, as a page beside the notebook.
@@ -56,19 +46,16 @@ impl EvcxrEngine {
             }
         }
     }
-
-    fn context(&mut self) -> &mut CommandContext {
-        self.session.context_mut()
-    }
 }
 
-impl Engine for EvcxrEngine {
+impl Engine for SessionEngine {
     fn warm(&mut self) {
         self.session.warm();
     }
 
     fn execute(&mut self, request: &ExecuteRequest, io: &mut CellIo<'_>) -> engine::Outcome {
-        if let Some(name) = self.asked_about(&request.code) {
+        let known = |name: &str| self.session.knows(name);
+        if let Some(name) = commands::asked_about(&request.code, &known) {
             return self.page(&name);
         }
         self.interrupter.begin(self.session.relay());
@@ -78,15 +65,14 @@ impl Engine for EvcxrEngine {
                 prompt: prompt.to_owned(),
                 password,
             };
-            (input.borrow_mut())(&question).unwrap_or_default()
+            (input.borrow_mut())(&question)
         };
-        let outcome = self.session.execute(&request.code, io.events, &ask);
+        // What counts for the frontend counts for messages that name cells.
+        self.number += u64::from(!request.silent && request.store_history);
+        let outcome = self.session.execute(&request.code, self.number, io.events, &ask);
         let error = match (outcome, self.interrupter.end()) {
             (Outcome::Ok, _) => return engine::Outcome::Done { pages: Vec::new() },
-            (Outcome::Failed(error), Interrupted::Compiling) => error.interrupted(true),
-            (Outcome::Failed(error), Interrupted::Running) if error.ename == "died" => {
-                error.interrupted(false)
-            }
+            (Outcome::Failed(error), Interrupted::Running) if error.ename == "died" => error.interrupted(),
             (Outcome::Failed(error), _) => error,
         };
         engine::Outcome::Failed {
@@ -97,8 +83,8 @@ impl Engine for EvcxrEngine {
     }
 
     fn complete(&mut self, code: &str, cursor: usize) -> Completion {
-        match self.context().completions(code, cursor) {
-            Ok(found) => Completion {
+        match self.session.analysis_mut().complete(code, cursor) {
+            Some(found) => Completion {
                 replaces: found.start_offset..found.end_offset,
                 matches: found
                     .completions
@@ -110,8 +96,7 @@ impl Engine for EvcxrEngine {
                     })
                     .collect(),
             },
-            // Completion of broken code is a wish, not a duty.
-            Err(_) => Completion {
+            None => Completion {
                 matches: Vec::new(),
                 replaces: cursor..cursor,
             },
@@ -121,7 +106,7 @@ impl Engine for EvcxrEngine {
     fn inspect(&mut self, code: &str, cursor: usize, _detail: u8) -> Option<MimeBundle> {
         let end = name_at(code, cursor);
         // Markdown may hold HTML.
-        let (plain, html) = self.context().hover_at(code, end).ok()?;
+        let (plain, html) = self.session.analysis_mut().inspect(code, end)?;
         if plain.trim().is_empty() || plain == "No documentation found" {
             return None;
         }
@@ -137,7 +122,7 @@ impl Engine for EvcxrEngine {
     }
 
     fn shutdown(&mut self, _restart: bool) {
-        // evcxr waits for the relay when it goes.
+        // The session waits for the relay when it goes.
         self.interrupter.end_process(self.session.relay());
     }
 }

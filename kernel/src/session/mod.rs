@@ -1,30 +1,17 @@
-//! One session: an evcxr context, the image it links against, and the process
-//! that runs its cells.
+//! A session: cells go in, events come out in the order in which they happened, and the outcome
+//! says whether the cell succeeded.
 //!
-//! Code goes in, events come out in the order in which they happened, and the
-//! outcome says whether the cell succeeded.
+//! Each step of a cell's life has a folder of its own (`read`, `plan`, `compile`, `run`, `report`);
+//! here they are put together, with what lives as long as the session.
 
-mod bucket;
-pub mod completeness;
+mod analysis;
+mod cell;
+mod commands;
+mod crates;
 mod dependencies;
-mod displays;
 pub mod engine;
-mod evaluate;
-pub mod event;
-mod frame;
-mod frames;
-mod interrupt;
-mod limit;
-mod ordered;
-mod outcome;
-mod processes;
-mod prompt;
-mod relay;
-mod runner;
-pub mod runtime;
-mod shown;
-mod snapshot;
+mod sources;
 pub mod workspace;
 
-pub use evaluate::{Session, nobody};
-pub use outcome::{CellError, Outcome};
+pub use crate::report::outcome::{CellError, Outcome};
+pub use cell::{Session, nobody};

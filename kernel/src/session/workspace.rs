@@ -119,8 +119,8 @@ impl Workspace {
             {
                 std::env::set_var(RUSTC, rustc);
             }
-            // rust-analyzer asks for the standard library here; see `read_standard_library_from`.
-            std::env::set_var("RUST_SRC_PATH", self.dir.join("rust-src"));
+            // rust-analyzer asks for the standard library here; see `read_standard_library`.
+            std::env::set_var("RUST_SRC_PATH", self.standard_library());
             std::env::set_var("EVCXR_TMPDIR", &cells);
             std::env::set_var("EVCXR_CONFIG_DIR", &config);
             // rust-analyzer keeps files in folders of its own, and does not remove
@@ -130,7 +130,6 @@ impl Workspace {
             if let Ok(path) = path {
                 std::env::set_var(PATH, path);
                 std::env::set_var(crate::image::direct::TOOLS_ENV, &tools);
-                std::env::set_var(crate::image::standby::SOCKET_ENV, self.standby());
             }
         }
         Ok(())
@@ -148,12 +147,7 @@ impl Workspace {
                 None => command.env_remove(name),
             };
         }
-        for ours in [
-            crate::image::direct::TOOLS_ENV,
-            crate::image::standby::SOCKET_ENV,
-        ] {
-            command.env_remove(ours);
-        }
+        command.env_remove(crate::image::direct::TOOLS_ENV);
     }
 
     /// The manifest of the workspace that cargo would take the cells for a part of.
@@ -165,21 +159,6 @@ impl Workspace {
             let table = text.parse::<toml::Table>();
             table.is_ok_and(|table| table.contains_key("workspace"))
         })
-    }
-
-    /// Lets rust-analyzer read the standard library in `folder`.
-    pub fn read_standard_library_from(&self, folder: &Path) -> Result<()> {
-        let link = self.dir.join("rust-src");
-        if std::fs::read_link(&link).is_ok_and(|to| to == folder) {
-            return Ok(());
-        }
-        match std::fs::remove_file(&link) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", &link)(error));
-            }
-            _ => {}
-        }
-        std::os::unix::fs::symlink(folder, &link).map_err(Error::io("create", &link))
     }
 
     /// Gives the crates of these names from `patches`, folders of facades, to
@@ -237,9 +216,19 @@ impl Workspace {
         self.dir.join("analysis")
     }
 
-    /// Where the session's own programs ask for the compiler that stands by.
-    pub fn standby(&self) -> PathBuf {
-        self.dir.join("standby")
+    /// Sources and objects of the session's crates.
+    pub fn objects(&self) -> PathBuf {
+        self.dir.join("objects")
+    }
+
+    /// What rustc has made for this and other sessions.
+    pub fn kept(&self) -> Option<PathBuf> {
+        Some(self.dir.parent()?.join("kept"))
+    }
+
+    /// Where rust-analyzer looks for the standard library.
+    pub fn standard_library(&self) -> PathBuf {
+        self.dir.join("rust-src")
     }
 
     /// Text of cells that was too much to show.
@@ -271,6 +260,20 @@ impl Drop for Temporary {
         self.remove();
         let _ = self.lock.unlock();
     }
+}
+
+/// Lets rust-analyzer read the standard library in `folder` where it looks for it.
+pub fn read_standard_library(link: &Path, folder: &Path) -> Result<()> {
+    if std::fs::read_link(link).is_ok_and(|to| to == folder) {
+        return Ok(());
+    }
+    match std::fs::remove_file(link) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io("remove", link)(error));
+        }
+        _ => {}
+    }
+    std::os::unix::fs::symlink(folder, link).map_err(Error::io("create", link))
 }
 
 /// Removes a folder with all that is in it, where it is there.

@@ -15,7 +15,7 @@ use crate::jupyter::connection::{Channel, Connection};
 use crate::jupyter::error::Result;
 use crate::jupyter::message::{Header, Wire};
 use crate::jupyter::outputs::Outputs;
-use crate::session::event::Event;
+use crate::run::output::event::Event;
 
 /// The longest text that one `stream` message is made to carry by joining.
 const JOINED: usize = 64 * 1024;

@@ -7,7 +7,7 @@ use super::frontend::{Frontend, Transport, summary, zmq};
 use crate::jupyter::echo::Echo;
 use crate::jupyter::message::Wire;
 use crate::jupyter::signature::Scheme;
-use crate::session::event::{Event, StreamName};
+use crate::run::output::event::{Event, StreamName};
 
 /// Sends a request: its reply's content, after checking that the reply and busy/idle belong to it.
 async fn ask(frontend: &mut Frontend, msg_type: &str, content: Value) -> Value {

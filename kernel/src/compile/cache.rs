@@ -1,0 +1,125 @@
+//! What rustc has made is kept, and not made again from the same text in the same way: a notebook
+//! that is run again after a restart is not compiled again.
+//!
+//! A crate is known by its source, by how rustc is called, and by the objects of the units that it
+//! links to. One that reads other files or the environment is not kept.
+
+use super::{Call, Kind, Made};
+use crate::digest::hex;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// What the folder may hold.
+const MOST_BYTES: u64 = 256 << 20;
+/// Words of a source that may read more than the source.
+const READ_MORE: [&str; 5] = ["include", "env!", "env !", "#[path", "mod "];
+
+pub(super) struct Cache {
+    folder: PathBuf,
+    /// Compiler and library.
+    ground: Sha256,
+}
+
+/// What is kept beside an object.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    types: BTreeMap<String, String>,
+}
+
+impl Cache {
+    pub fn new(folder: PathBuf, rustc: &Path, image: &Path) -> Self {
+        let mut ground = Sha256::new();
+        for path in [rustc, &image.join(crate::image::IMAGE_FILE)] {
+            ground.update(path.as_os_str().as_encoded_bytes());
+            if let Ok(found) = std::fs::metadata(path) {
+                ground.update(format!("{} {:?}", found.len(), found.modified().ok()));
+            }
+        }
+        Self { folder, ground }
+    }
+
+    /// The name of what is kept for a call; none for one that cannot be.
+    pub fn key(&self, args: &[String], call: &Call, folder: &Path) -> Option<String> {
+        let text = &call.source.text;
+        let users = text.replace("mod cell_", "").replace("pub mod p", "").replace("mod layer", "");
+        if call.kind == Kind::Check || READ_MORE.iter().any(|word| users.contains(word)) {
+            return None;
+        }
+        let mut digest = self.ground.clone();
+        let folder = folder.to_string_lossy();
+        for arg in args {
+            digest.update(arg.replace(&*folder, "."));
+            digest.update([0]);
+        }
+        for object in call.units.values().chain(&call.objects) {
+            // The content: a unit of the same name may be another one in another session.
+            digest.update(std::fs::read(object).ok()?);
+            digest.update([0]);
+        }
+        digest.update(call.line.to_le_bytes());
+        digest.update(text);
+        Some(hex(digest))
+    }
+
+    fn paths(&self, key: &str) -> [PathBuf; 2] {
+        ["json", "so"].map(|extension| self.folder.join(key).with_extension(extension))
+    }
+
+    /// Puts what is kept in its place.
+    pub fn recall(&self, key: &str, place: &Path) -> Option<BTreeMap<String, String>> {
+        let [record, object] = self.paths(key);
+        let kept: Record = serde_json::from_str(&std::fs::read_to_string(&record).ok()?).ok()?;
+        // A copy: under another name of one file the loader would take it for the same.
+        let staged = place.with_extension("staged");
+        std::fs::copy(&object, &staged).ok()?;
+        std::fs::rename(&staged, place).ok()?;
+        // The time of the last use, for `sweep`. Without it, it goes sooner.
+        if let Ok(file) = std::fs::File::options().append(true).open(&record) {
+            let _ = file.set_modified(SystemTime::now());
+        }
+        Some(kept.types)
+    }
+
+    pub fn keep(&self, key: &str, made: &Made) -> std::io::Result<()> {
+        std::fs::create_dir_all(&self.folder)?;
+        let [record, object] = self.paths(key);
+        let mut staged = tempfile::NamedTempFile::new_in(&self.folder)?;
+        std::io::copy(&mut std::fs::File::open(&made.object)?, &mut staged)?;
+        staged.persist(&object).map_err(|e| e.error)?;
+        // Last: what has no record is not kept.
+        let mut staged = tempfile::NamedTempFile::new_in(&self.folder)?;
+        let types = made.types.clone();
+        staged.write_all(&serde_json::to_vec(&Record { types })?)?;
+        staged.persist(&record).map_err(|e| e.error)?;
+        Ok(())
+    }
+}
+
+/// Removes what was not used for longest, if there is too much, when a session begins.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let found = entry.metadata().ok()?;
+            Some((found.modified().ok()?, found.len(), entry.path()))
+        })
+        .collect();
+    files.sort();
+    let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
+    for (_, size, path) in files {
+        if total <= MOST_BYTES {
+            break;
+        }
+        // Of a pair the record may go first or last: what is half there is not found.
+        if std::fs::remove_file(path).is_ok() {
+            total -= size;
+        }
+    }
+}

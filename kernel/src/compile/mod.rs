@@ -1,0 +1,238 @@
+//! The third step of a cell's life: rustc makes objects of its crates.
+
+mod call;
+mod cache;
+mod standby;
+pub mod types;
+
+pub use call::{Call, Kind};
+pub use cache::sweep;
+pub use call::BODY;
+use standby::Standby;
+
+use crate::error::{Error, Result};
+use crate::trace;
+use cache::Cache;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What became of a crate.
+#[derive(Debug)]
+pub enum Outcome {
+    Made(Made),
+    /// rustc has found errors: [`Compiler::messages`], or in a person's words [`Compiler::explain`].
+    Refused,
+    /// Somebody has ended rustc.
+    Stopped,
+}
+
+/// What rustc has made.
+#[derive(Debug)]
+pub struct Made {
+    pub object: PathBuf,
+    /// Of a body: the types of the variables that it puts into the store.
+    pub types: BTreeMap<String, String>,
+    /// Files that were read beside the source.
+    pub reads: Vec<PathBuf>,
+}
+
+/// rustc for the crates of a session.
+pub struct Compiler {
+    rustc: PathBuf,
+    /// Where sources and objects are.
+    folder: PathBuf,
+    /// The image, the metadata behind it, and what else crates are found in.
+    image: PathBuf,
+    search: Vec<PathBuf>,
+    /// The crates that cells may name: the library and what `:dep` has brought.
+    externs: BTreeMap<String, PathBuf>,
+    level: String,
+    standby: Standby,
+    cache: Option<Cache>,
+    /// The process that compiles a crate now, or 0.
+    running: Arc<AtomicU32>,
+    /// What rustc has said of the last crate that it refused.
+    messages: String,
+}
+
+/// How rustc ended, and what it said.
+struct Ran {
+    code: Option<i32>,
+    messages: String,
+}
+
+impl Compiler {
+    /// `folder` must be there; `image` holds the library, `metadata` that of the crates behind it.
+    pub fn new(rustc: PathBuf, folder: PathBuf, image: PathBuf, metadata: PathBuf, cache: Option<PathBuf>) -> Self {
+        let library = image.join(crate::image::IMAGE_FILE);
+        let running = Arc::default();
+        let cache = cache.map(|folder| Cache::new(folder, &rustc, &image));
+        Self {
+            rustc,
+            search: vec![image.clone(), metadata],
+            image,
+            externs: BTreeMap::from([("holoscope".to_owned(), library)]),
+            level: "1".to_owned(),
+            standby: Standby::new(folder.clone(), Arc::clone(&running)),
+            running,
+            cache,
+            folder,
+            messages: String::new(),
+        }
+    }
+
+    pub fn level(&self) -> &str {
+        &self.level
+    }
+
+    pub fn set_level(&mut self, level: &str) {
+        level.clone_into(&mut self.level);
+    }
+
+    /// Gives cells the crates of their `:dep`s, found in these folders.
+    pub fn set_dependencies(&mut self, externs: BTreeMap<String, PathBuf>, search: &[PathBuf]) {
+        self.externs.extend(externs);
+        self.search.truncate(2);
+        self.search.extend(search.iter().cloned());
+    }
+
+    /// Gives cells one more crate.
+    pub fn add_extern(&mut self, name: &str, path: PathBuf) {
+        self.externs.insert(name.to_owned(), path);
+    }
+
+    pub fn has_crate(&self, name: &str) -> bool {
+        self.externs.contains_key(name)
+    }
+
+    /// The process that compiles a crate now, or 0.
+    pub fn running(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.running)
+    }
+
+    /// The compiler that has no crate yet.
+    pub fn idle(&self) -> Arc<AtomicU32> {
+        self.standby.idle()
+    }
+
+    /// Compiles a crate.
+    pub fn compile(&mut self, call: &Call) -> Result<Outcome> {
+        trace::mark_with("rustc", || json!({ "crate": call.name, "level": self.level }));
+        let outcome = self.compile_or_recall(call);
+        trace::mark_with("compiled", || json!({ "crate": call.name }));
+        outcome
+    }
+
+    fn compile_or_recall(&mut self, call: &Call) -> Result<Outcome> {
+        let args = self.arguments(call, true);
+        let key = self.cache.as_ref().and_then(|cache| cache.key(&args, call, &self.folder));
+        if let Some((cache, key)) = self.cache.as_ref().zip(key.as_ref())
+            && let Some(types) = cache.recall(key, &self.folder.join(call.object()))
+        {
+            trace::mark("kept");
+            return Ok(Outcome::Made(Made {
+                object: self.folder.join(call.object()),
+                types,
+                reads: Vec::new(),
+            }));
+        }
+        let outcome = self.really_compile(call, &args)?;
+        if let (Some(cache), Some(key), Outcome::Made(made)) = (&self.cache, &key, &outcome)
+            && made.reads.is_empty()
+        {
+            // A crate that cannot be kept is a crate all the same.
+            let _ = cache.keep(key, made);
+        }
+        Ok(outcome)
+    }
+
+    fn really_compile(&mut self, call: &Call, args: &[String]) -> Result<Outcome> {
+        let on_standby = match call.kind {
+            Kind::Body => self.standby.compile(&self.rustc, args, call),
+            _ => None,
+        };
+        let ran = match on_standby {
+            Some(ran) => ran,
+            None => self.run(call, args, true)?,
+        };
+        match ran.code {
+            Some(0) => self.made(call),
+            None => Ok(Outcome::Stopped),
+            Some(_) => {
+                self.messages = ran.messages;
+                Ok(Outcome::Refused)
+            }
+        }
+    }
+
+    /// rustc's messages about the crate that it has refused last, one JSON object a line, with types
+    /// in full.
+    pub fn messages(&mut self) -> String {
+        std::mem::take(&mut self.messages)
+    }
+
+    /// What rustc says of a crate that it refuses when it may write types as people do.
+    pub fn explain(&self, call: &Call) -> Result<String> {
+        Ok(self.run(call, &self.arguments(call, false), false)?.messages)
+    }
+
+    fn run(&self, call: &Call, args: &[String], in_full: bool) -> Result<Ran> {
+        let source = self.folder.join(call.file());
+        std::fs::write(&source, call.text()).map_err(Error::io("write", &source))?;
+        let mut command = Command::new(&self.rustc);
+        command
+            .args(args)
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        call::environment(&mut command, in_full);
+        let child = command.spawn().map_err(Error::io("run", &self.rustc))?;
+        self.running.store(child.id(), Ordering::SeqCst);
+        let output = child.wait_with_output();
+        self.running.store(0, Ordering::SeqCst);
+        let output = output.map_err(Error::io("run", &self.rustc))?;
+        if output.status.success() && call.kind == Kind::Body {
+            let (staged, object) = (self.folder.join(call::STAGED), self.folder.join(call.object()));
+            std::fs::rename(&staged, object).map_err(Error::io("rename", &staged))?;
+        }
+        Ok(Ran {
+            code: output.status.code(),
+            messages: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    fn made(&self, call: &Call) -> Result<Outcome> {
+        let object = self.folder.join(call.object());
+        let mut made = Made {
+            object,
+            types: BTreeMap::new(),
+            reads: Vec::new(),
+        };
+        match call.kind {
+            Kind::Body => {
+                let path = self.folder.join(call.mir());
+                let mir = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+                made.types = types::of_variables(&mir);
+                let _ = std::fs::remove_file(path);
+            }
+            Kind::Unit => made.reads = call::files_read(&self.folder.join(call.dep_info()), &call.file()),
+            Kind::Check => {}
+        }
+        Ok(Outcome::Made(made))
+    }
+
+    /// Has a compiler wait for the next body.
+    pub fn prepare(&mut self, call: &Call) {
+        let args = self.arguments(call, true);
+        self.standby.prepare(&self.rustc, &args, call);
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}

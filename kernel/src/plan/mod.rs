@@ -1,0 +1,299 @@
+//! The second step of a cell's life: what is compiled for it.
+//!
+//! The items of a cell are compiled as a crate of their own (a *unit*), and later cells link to it:
+//! a definition is compiled once, its types are nominal, its statics are one. The statements of a
+//! cell are a crate that nobody links to (`body`).
+//!
+//! A definition that takes another's place is another definition. What mentions the former one
+//! is compiled again with it (`changes`), and where that happens is decided so that values keep
+//! their types as far as possible (`placement`): a type's identity is its crate's name and its
+//! path, so a unit that is compiled again under its name, with unchanged definitions of types,
+//! keeps it.
+
+pub mod body;
+mod changes;
+mod placement;
+pub mod scope;
+pub mod source;
+mod unit;
+
+use crate::read::items::{Import, Item, Kind, Space};
+use crate::read::{Cell, CellText};
+use scope::{DefId, Scope};
+use source::Source;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A unit of the session, by its number.
+pub type UnitId = usize;
+
+/// An item of some cell, where it is compiled, and what it mentions.
+#[derive(Debug, Clone)]
+pub struct Def {
+    pub item: Arc<Item>,
+    pub cell: Arc<CellText>,
+    /// The run in which it was read: definitions of one run share a module and its imports.
+    pub run: u64,
+    /// The `use`s that were in force.
+    imports: Arc<Vec<Arc<Import>>>,
+    /// The definitions that it mentions.
+    uses: BTreeSet<DefId>,
+    pub unit: UnitId,
+    /// Whether its name stands for it now.
+    pub current: bool,
+    /// Once a static exists, other crates only declare it.
+    stored: Option<Stored>,
+    /// The definition that this one repeats in another unit.
+    duplicate_of: Option<DefId>,
+}
+
+/// Where a static was made.
+#[derive(Debug, Clone)]
+struct Stored {
+    symbol: String,
+    object: PathBuf,
+}
+
+/// A crate of items.
+#[derive(Debug, Clone, Default)]
+pub struct Unit {
+    pub defs: Vec<DefId>,
+    /// Raised whenever it is compiled again.
+    pub revision: u32,
+    /// The units that it links to.
+    pub depends: BTreeSet<UnitId>,
+    /// What rustc has written: the crate, and the name under which the loader knows it.
+    pub object: PathBuf,
+    pub soname: String,
+    pub source: Arc<Source>,
+}
+
+/// The name of a unit's crate. Of a fixed width: one must not begin like another.
+pub fn crate_name(unit: UnitId) -> String {
+    format!("c{unit:05}")
+}
+
+/// A variable of the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// As Rust writes it, with the crates of the session.
+    pub ty: String,
+    pub mutable: bool,
+    /// The cell that gave it its value.
+    pub cell: u64,
+    /// As the user wrote the name, `r#type`.
+    pub written: String,
+}
+
+/// All that cells have defined so far.
+#[derive(Debug, Clone, Default)]
+pub struct Definitions {
+    pub defs: Vec<Arc<Def>>,
+    pub units: Vec<Arc<Unit>>,
+    pub scope: Scope,
+    /// `#![..]` of the cells.
+    pub attributes: Vec<String>,
+    pub variables: BTreeMap<String, Variable>,
+    /// Variables that a cell has moved: the cell's number and whether they were mutable.
+    pub moved: HashMap<String, (u64, bool)>,
+    /// Crates that hold those which cells have asked for.
+    pub bundles: Vec<String>,
+    /// Current `impl`s and other definitions without a name.
+    unnamed: Vec<DefId>,
+}
+
+/// What a cell's items change.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// Units to compile, in this order.
+    pub compile: Vec<UnitId>,
+    /// Former definitions whose place another has taken.
+    pub replaced: Vec<DefId>,
+    /// Whether the cell brings anything that must be compiled to be known good.
+    pub imports: bool,
+}
+
+impl Definitions {
+    pub fn def(&self, id: DefId) -> &Def {
+        &self.defs[id]
+    }
+
+    fn def_mut(&mut self, id: DefId) -> &mut Def {
+        Arc::make_mut(&mut self.defs[id])
+    }
+
+    /// Whether a macro of the session stands for items.
+    pub fn makes_items(&self, name: &str) -> Option<bool> {
+        let id = self.scope.find(name, Space::Macro)?;
+        let tokens = &self.def(id).item.tokens;
+        let (_, body) = tokens.split_once("=>").or_else(|| tokens.split_once("= >"))?;
+        Some(crate::read::items::starts_like_an_item(body.trim()))
+    }
+
+    /// The words that a macro of the session writes.
+    fn macro_words(&self, id: DefId) -> Option<HashSet<String>> {
+        let item = &self.def(id).item;
+        scope::is_macro(item.kind).then(|| item.words.clone())
+    }
+
+    fn mentioned(&self, words: impl IntoIterator<Item = String>) -> BTreeSet<DefId> {
+        self.scope.mentioned(words, &|id| self.macro_words(id))
+    }
+
+    /// The `use`s in force, and the definitions that they mention.
+    fn imports_in_force(&self) -> (Vec<Arc<Import>>, BTreeSet<DefId>) {
+        let imports = self.scope.imports();
+        let mut uses = BTreeSet::new();
+        for import in &imports {
+            uses.extend(self.used_by_import(import));
+        }
+        (imports, uses)
+    }
+
+    fn used_by_import(&self, import: &Import) -> BTreeSet<DefId> {
+        // Only the head of a path can be a name of the session's.
+        let path = import.text.trim_start_matches("use").trim_start();
+        let path = path.strip_prefix("self::").unwrap_or(path);
+        let head: String = path
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect();
+        let found = [Space::Type, Space::Macro, Space::Value];
+        found
+            .into_iter()
+            .filter_map(|space| self.scope.find(&head, space))
+            .collect()
+    }
+
+    /// Takes the items of a cell: what they change. Nothing is compiled yet.
+    ///
+    /// # Errors
+    /// Where no order of compilation exists.
+    pub fn take(&mut self, cell: &Cell, run: u64) -> Result<Change, String> {
+        let mut change = Change::default();
+        for range in &cell.attributes {
+            let text = cell.text.text[range.clone()].to_owned();
+            if !self.attributes.contains(&text) {
+                self.attributes.push(text);
+                change.imports = true;
+            }
+        }
+        for import in cell.items.iter().flat_map(|item| &item.imports) {
+            self.scope.import(import.clone());
+            change.imports = true;
+        }
+        self.change(cell, run, &mut change)?;
+        Ok(change)
+    }
+
+    /// The variables whose types are no longer those that their names stand for: name and type.
+    pub fn former(&self, replaced: &[DefId]) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for (name, variable) in &self.variables {
+            let former = self.defs_in_type(&variable.ty);
+            let former = former.into_iter().find(|id| replaced.contains(id));
+            found.extend(former.map(|id| (name.clone(), self.def(id).item.label())));
+        }
+        found
+    }
+
+    /// Without names and variables. The numbers of units and definitions go on: former objects stay
+    /// loaded, and each must stand for one crate.
+    pub fn cleared(&self) -> Self {
+        let former = |def: &Arc<Def>| {
+            let mut def = Def::clone(def);
+            def.current = false;
+            Arc::new(def)
+        };
+        Self {
+            defs: self.defs.iter().map(former).collect(),
+            units: self.units.clone(),
+            bundles: self.bundles.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// The cells of variables whose types are no longer current.
+    pub fn stale(&self) -> Vec<u64> {
+        let stale = self.variables.values().filter(|variable| {
+            let defs = self.defs_in_type(&variable.ty);
+            defs.iter().any(|id| !self.def(*id).current)
+        });
+        stale.map(|variable| variable.cell).collect()
+    }
+
+    /// The definitions that a type names.
+    fn defs_in_type(&self, ty: &str) -> Vec<DefId> {
+        let mut found = Vec::new();
+        for (at, _) in ty.match_indices("::p") {
+            let Some(unit) = at.checked_sub(6).and_then(|from| unit_named(ty.get(from..at)?)) else {
+                continue;
+            };
+            let mut rest = ty[at + 3..].split("::");
+            let run: Option<u64> = rest.next().and_then(|run| run.parse().ok());
+            let name = rest.next().unwrap_or_default();
+            let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let defs = self.units.get(unit).map_or(&[][..], |unit| &unit.defs);
+            found.extend(defs.iter().copied().filter(|id| {
+                let def = self.def(*id);
+                Some(def.run) == run && def.item.names.iter().any(|(_, known)| *known == name)
+            }));
+        }
+        found
+    }
+
+    /// The units whose crates a type names.
+    pub fn units_in_type(ty: &str) -> BTreeSet<UnitId> {
+        let starts = ty.match_indices("::p").filter_map(|(at, _)| at.checked_sub(6).map(|from| from..at));
+        starts.filter_map(|range| unit_named(ty.get(range)?)).collect()
+    }
+
+    /// A type in the user's words: without the crates and modules of cells.
+    pub fn users_type(ty: &str) -> String {
+        let mut text = String::with_capacity(ty.len());
+        let mut rest = ty;
+        while let Some(at) = rest.find("::p") {
+            let (before, behind) = rest.split_at(at);
+            let digits = behind[3..].bytes().take_while(u8::is_ascii_digit).count();
+            let named = before.len() >= 6 && before.is_char_boundary(before.len() - 6) && unit_named(&before[before.len() - 6..]).is_some();
+            if named && digits > 0 && behind[3 + digits..].starts_with("::") {
+                text.push_str(&before[..before.len() - 6]);
+                rest = &behind[3 + digits + 2..];
+            } else {
+                text.push_str(before);
+                text.push_str(&behind[..3]);
+                rest = &behind[3..];
+            }
+        }
+        text.push_str(rest);
+        text
+    }
+
+    /// All units that these link to, themselves included.
+    pub fn with_dependencies(&self, units: impl IntoIterator<Item = UnitId>) -> BTreeSet<UnitId> {
+        let mut found = BTreeSet::new();
+        let mut queue: Vec<UnitId> = units.into_iter().collect();
+        while let Some(unit) = queue.pop() {
+            if found.insert(unit) {
+                queue.extend(&self.units[unit].depends);
+            }
+        }
+        found
+    }
+}
+
+/// The unit behind `c00012`.
+fn unit_named(name: &str) -> Option<UnitId> {
+    let number = name.strip_prefix('c')?;
+    let digits = number.len() == 5 && number.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| number.parse().ok()).flatten()
+}
+
+/// Kinds whose definition another one can depend on for its own layout or value.
+fn is_structural(kind: Kind) -> bool {
+    kind.has_identity() || matches!(kind, Kind::Alias | Kind::Const)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+//! Where definitions are compiled.
+//!
+//! New definitions of a cell are a unit of their own; an `impl` joins the unit of what it is about,
+//! as the orphan rule wants, and that unit is compiled again under its name. Units must not link to
+//! each other in a circle; where an `impl` would close one (it calls a function that uses the type),
+//! what it needs is compiled in its own unit, too.
+
+use super::changes::Affected;
+use super::scope::DefId;
+use super::{Change, Definitions, Unit, UnitId, is_structural};
+use crate::read::items::Kind;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Circles are opened one by one; more than this many are a fault of ours.
+const MOST_ROUNDS: usize = 200;
+
+impl Definitions {
+    /// Decides where the floating definitions go, and which units are compiled in which order.
+    pub(super) fn place(&mut self, fresh: &[DefId], affected: &mut Affected, change: &mut Change) -> Result<(), String> {
+        self.follow(affected);
+        let new = self.units.len();
+        self.units.push(Arc::new(Unit::default()));
+        let mut homes: BTreeMap<DefId, UnitId> = BTreeMap::new();
+        for _ in 0..MOST_ROUNDS {
+            for id in affected.floating.clone() {
+                if !homes.contains_key(&id) {
+                    homes.insert(id, self.home(id, affected, new));
+                }
+            }
+            let touched = self.touched(&homes, affected, new);
+            if touched.is_empty() {
+                self.settle(&homes, new);
+                change.compile = vec![new];
+                return Ok(());
+            }
+            let plan = self.layout(&homes, &touched, affected);
+            match circle(&plan.links) {
+                None => {
+                    self.settle(&homes, new);
+                    change.compile = self.rearrange(plan, new);
+                    return Ok(());
+                }
+                Some(circle) => self.open(&circle, &plan, &mut homes, affected, new),
+            }
+        }
+        let label = fresh.first().map(|id| self.def(*id).item.label()).unwrap_or_default();
+        Err(format!(
+            "`{label}` and what it depends on need each other in a way that cannot be compiled cell by \
+             cell; define them together in one cell"
+        ))
+    }
+
+    /// The unit of a definition that has none yet.
+    fn home(&self, id: DefId, affected: &Affected, new: UnitId) -> UnitId {
+        let def = self.def(id);
+        if def.item.kind != Kind::Impl {
+            return new;
+        }
+        let subjects: Vec<DefId> = self.subjects(def).collect();
+        if subjects.iter().any(|subject| affected.floating.contains(subject)) {
+            return new;
+        }
+        // The latest of them: it can link to the others.
+        let units = subjects.iter().map(|subject| self.def(*subject).unit);
+        let latest = units.reduce(|a, b| match self.with_dependencies([b]).contains(&a) {
+            true => b,
+            false => a,
+        });
+        latest.unwrap_or(new)
+    }
+
+    /// The existing units whose contents change.
+    fn touched(&self, homes: &BTreeMap<DefId, UnitId>, affected: &Affected, new: UnitId) -> BTreeSet<UnitId> {
+        let homed = homes.values().copied();
+        let dirty = affected.dirty.iter().map(|id| self.def(*id).unit);
+        let replaced = affected.map.keys().filter(|id| {
+            let def = self.def(**id);
+            def.item.kind == Kind::Impl && def.duplicate_of.is_none() && !self.is_of_the_past(def, affected)
+        });
+        let replaced = replaced.map(|id| self.def(*id).unit);
+        homed.chain(dirty).chain(replaced).filter(|unit| *unit != new && *unit != usize::MAX).collect()
+    }
+
+    /// Whether an `impl` is about a former definition, with which it stays.
+    fn is_of_the_past(&self, def: &super::Def, affected: &Affected) -> bool {
+        self.subjects(def).any(|subject| affected.map.contains_key(&subject) || !self.def(subject).current)
+    }
+
+    /// Gives the floating their units; the new unit is there only if it holds something.
+    fn settle(&mut self, homes: &BTreeMap<DefId, UnitId>, new: UnitId) {
+        for (&id, &unit) in homes {
+            self.def_mut(id).unit = unit;
+        }
+        let defs: Vec<DefId> = homes.iter().filter(|(_, unit)| **unit == new).map(|(id, _)| *id).collect();
+        let depends = self.links_of(&defs, new);
+        let unit = Arc::make_mut(&mut self.units[new]);
+        unit.defs = defs;
+        unit.depends = depends;
+    }
+
+    fn links_of(&self, defs: &[DefId], own: UnitId) -> BTreeSet<UnitId> {
+        let used = defs.iter().flat_map(|id| self.def(*id).uses.iter());
+        let units = used.map(|used| self.def(*used).unit);
+        units.filter(|unit| *unit != own && *unit != usize::MAX).collect()
+    }
+
+    /// What each unit that must be compiled will hold, and what it links to.
+    fn layout(&self, homes: &BTreeMap<DefId, UnitId>, touched: &BTreeSet<UnitId>, affected: &Affected) -> Layout {
+        let unit_of = |id: DefId| homes.get(&id).copied().unwrap_or(self.def(id).unit);
+        let needed = self.needed_by_values();
+        let mut contents: BTreeMap<UnitId, Vec<DefId>> = BTreeMap::new();
+        for (unit, known) in self.units.iter().enumerate() {
+            let stays = known.defs.iter().copied().filter(|id| {
+                let def = self.def(*id);
+                def.current && !affected.map.contains_key(id) || needed.contains(id)
+            });
+            let joins = homes.iter().filter(|(_, home)| **home == unit).map(|(id, _)| *id);
+            let mut defs: Vec<DefId> = stays.chain(joins).collect();
+            defs.dedup();
+            if !defs.is_empty() {
+                contents.insert(unit, defs);
+            }
+        }
+        let links = contents.iter().map(|(unit, defs)| {
+            let used = defs.iter().flat_map(|id| self.def(*id).uses.iter());
+            let units: BTreeSet<UnitId> = used.map(|used| unit_of(*used)).filter(|other| other != unit && *other != usize::MAX).collect();
+            (*unit, units)
+        });
+        Layout {
+            links: links.collect(),
+            contents,
+            touched: touched.clone(),
+        }
+    }
+
+    /// Former definitions that the types of variables name, and what these need.
+    fn needed_by_values(&self) -> BTreeSet<DefId> {
+        let mut queue: Vec<DefId> = self.variables.values().flat_map(|variable| self.defs_in_type(&variable.ty)).collect();
+        queue.retain(|id| !self.def(*id).current);
+        let mut needed = BTreeSet::new();
+        while let Some(id) = queue.pop() {
+            if !needed.insert(id) {
+                continue;
+            }
+            queue.extend(&self.def(id).uses);
+            let unit = &self.units[self.def(id).unit];
+            let impls = unit.defs.iter().copied().filter(|other| {
+                let def = self.def(*other);
+                def.item.kind == Kind::Impl && def.uses.contains(&id)
+            });
+            queue.extend(impls);
+        }
+        needed
+    }
+
+    /// Opens a circle: what a touched unit needs of a later one goes into it.
+    fn open(&mut self, circle: &[UnitId], layout: &Layout, homes: &mut BTreeMap<DefId, UnitId>, affected: &mut Affected, new: UnitId) {
+        // The earliest unit of the circle is the one that others were built on.
+        let first = circle.iter().copied().filter(|unit| *unit != new).min().unwrap_or(new);
+        let at = circle.iter().position(|unit| *unit == first).unwrap_or_default();
+        let next = circle[(at + 1) % circle.len()];
+        let unit_of = |definitions: &Self, id: DefId| homes.get(&id).copied().unwrap_or(definitions.def(id).unit);
+        let contents = layout.contents.get(&first).cloned().unwrap_or_default();
+        let mut wanted: BTreeSet<DefId> = BTreeSet::new();
+        for id in &contents {
+            let uses = self.def(*id).uses.iter().copied();
+            wanted.extend(uses.filter(|used| unit_of(self, *used) == next));
+        }
+        let mut twins = BTreeMap::new();
+        for id in wanted {
+            if affected.floating.contains(&id) {
+                homes.insert(id, first);
+            } else if is_structural(self.def(id).item.kind) && self.def(id).item.kind != Kind::Alias {
+                // A type cannot be in two crates: it becomes another one.
+                let copy = self.copy(id, affected);
+                homes.insert(copy, first);
+            } else {
+                let twin = self.duplicate(id);
+                affected.floating.insert(twin);
+                homes.insert(twin, first);
+                twins.insert(id, twin);
+            }
+        }
+        for id in contents {
+            if self.def(id).uses.iter().any(|used| twins.contains_key(used)) {
+                let def = self.def_mut(id);
+                def.uses = def.uses.iter().map(|used| twins.get(used).copied().unwrap_or(*used)).collect();
+            }
+        }
+        self.spread(affected);
+        self.follow(affected);
+    }
+
+    /// Takes on a layout: the units to compile, each behind those that it links to.
+    fn rearrange(&mut self, layout: Layout, new: UnitId) -> Vec<UnitId> {
+        let mut compile: BTreeSet<UnitId> = layout.touched.clone();
+        if !self.units[new].defs.is_empty() {
+            compile.insert(new);
+        }
+        // What links to one that is compiled again must be, too.
+        loop {
+            let linked = layout.links.iter().filter(|(unit, links)| !compile.contains(unit) && !links.is_disjoint(&compile));
+            let more: Vec<UnitId> = linked.map(|(unit, _)| *unit).collect();
+            if more.is_empty() {
+                break;
+            }
+            compile.extend(more);
+        }
+        let mut order = Vec::new();
+        while order.len() < compile.len() {
+            let ready = compile.iter().copied().find(|unit| {
+                let links = layout.links.get(unit);
+                !order.contains(unit) && links.is_none_or(|links| links.iter().all(|link| !compile.contains(link) || order.contains(link)))
+            });
+            let Some(unit) = ready else { break };
+            order.push(unit);
+        }
+        for unit in &order {
+            let known = Arc::make_mut(&mut self.units[*unit]);
+            known.defs = layout.contents.get(unit).cloned().unwrap_or_default();
+            known.depends = layout.links.get(unit).cloned().unwrap_or_default();
+        }
+        order.retain(|unit| !self.units[*unit].defs.is_empty());
+        order
+    }
+}
+
+/// The units after a change.
+struct Layout {
+    contents: BTreeMap<UnitId, Vec<DefId>>,
+    links: BTreeMap<UnitId, BTreeSet<UnitId>>,
+    touched: BTreeSet<UnitId>,
+}
+
+/// Units that link to each other in a circle, in the order of their links.
+fn circle(links: &BTreeMap<UnitId, BTreeSet<UnitId>>) -> Option<Vec<UnitId>> {
+    let mut done = BTreeSet::new();
+    for start in links.keys() {
+        let mut path = Vec::new();
+        if let Some(found) = walk(*start, links, &mut path, &mut done) {
+            return Some(found);
+        }
+    }
+    None
+}
+
+fn walk(unit: UnitId, links: &BTreeMap<UnitId, BTreeSet<UnitId>>, path: &mut Vec<UnitId>, done: &mut BTreeSet<UnitId>) -> Option<Vec<UnitId>> {
+    if let Some(at) = path.iter().position(|known| *known == unit) {
+        return Some(path[at..].to_vec());
+    }
+    if done.contains(&unit) {
+        return None;
+    }
+    path.push(unit);
+    for next in links.get(&unit).into_iter().flatten() {
+        if let Some(found) = walk(*next, links, path, done) {
+            return Some(found);
+        }
+    }
+    path.pop();
+    done.insert(unit);
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_circle_is_found_wherever_it_begins() {
+        let links = |pairs: &[(UnitId, &[UnitId])]| {
+            let pairs = pairs.iter().map(|(unit, to)| (*unit, to.iter().copied().collect()));
+            pairs.collect::<BTreeMap<UnitId, BTreeSet<UnitId>>>()
+        };
+        assert_eq!(circle(&links(&[(1, &[]), (2, &[1]), (3, &[1, 2])])), None);
+        let found = circle(&links(&[(0, &[1]), (1, &[2]), (2, &[3]), (3, &[1])])).unwrap();
+        assert_eq!(found, [1, 2, 3]);
+    }
+}

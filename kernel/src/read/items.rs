@@ -1,0 +1,503 @@
+//! The items of a cell: what they define, what they mention, and what must be written otherwise so
+//! that other cells reach them.
+
+use super::Insertion;
+use super::publish;
+use super::words;
+use ra_ap_syntax::ast::{self, HasAttrs, HasGenericParams, HasName};
+use ra_ap_syntax::{AstNode, NodeOrToken, SyntaxKind, SyntaxNode, T};
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// What an item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Struct,
+    Enum,
+    Union,
+    Trait,
+    Alias,
+    Fn,
+    Const,
+    Static,
+    Mod,
+    /// `mod name;`
+    ModFile,
+    MacroRules,
+    Impl,
+    /// A macro call that stands for items which nobody knows before the compiler.
+    MacroCall,
+    Use,
+    /// Foreign functions, assembly, unnamed constants.
+    Other,
+}
+
+impl Kind {
+    /// Whether values or other types depend on which definition of a name this is: another
+    /// definition is another type.
+    pub fn has_identity(self) -> bool {
+        use Kind::{Enum, MacroCall, Mod, ModFile, Static, Struct, Trait, Union};
+        matches!(self, Struct | Enum | Union | Trait | Static | Mod | ModFile | MacroCall)
+    }
+}
+
+/// The namespaces of names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Space {
+    Type,
+    Value,
+    Macro,
+}
+
+/// A name that a `use` brings in, as a `use` of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// None of a glob and of `as _`.
+    pub name: Option<String>,
+    pub text: String,
+}
+
+/// What an `impl` says before its braces, and the names within.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImplHead {
+    pub inherent: bool,
+    /// The head's tokens.
+    pub head: String,
+    /// Words of the trait's path, of the type; in their order.
+    pub trait_words: Vec<String>,
+    pub type_words: Vec<String>,
+    /// Methods, constants and types.
+    pub names: Vec<String>,
+    /// Whether it says something that types can depend on: an associated type or constant.
+    pub associated: bool,
+}
+
+/// The parts of a `static` that its declaration elsewhere needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticHead {
+    pub mutable: bool,
+    pub name: String,
+    pub ty: String,
+}
+
+/// An item of a cell.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// In the cell's text, attributes and comments of documentation included.
+    pub range: Range<usize>,
+    pub kind: Kind,
+    pub names: Vec<(Space, String)>,
+    pub insertions: Vec<Insertion>,
+    /// The tokens without spaces and comments: what makes two definitions the same.
+    pub tokens: String,
+    pub words: HashSet<String>,
+    pub imports: Vec<Import>,
+    pub impl_head: Option<ImplHead>,
+    pub static_head: Option<StaticHead>,
+    /// Names of a trait's items: who calls one of them needs the trait.
+    pub trait_names: Vec<String>,
+}
+
+impl Item {
+    /// `before`: the length of what stands before the cell's text in the parsed source.
+    pub fn from_ast(item: &ast::Item, range: Range<usize>, before: usize, code: &str) -> Self {
+        let mut read = Self::new(kind(item), range, tokens(item.syntax()), code);
+        read.names = names(item);
+        match item {
+            ast::Item::Use(item) => read.imports = item.use_tree().map_or_else(Vec::new, imports),
+            ast::Item::ExternCrate(item) => read.imports = extern_crate(item),
+            ast::Item::Impl(item) => read.impl_head = Some(impl_head(item)),
+            ast::Item::Static(item) => read.static_head = static_head(item),
+            ast::Item::Trait(item) => {
+                let items = item.assoc_item_list();
+                read.trait_names = items.map_or_else(Vec::new, |items| assoc_names(&items));
+            }
+            _ => {}
+        }
+        if read.kind != Kind::Use {
+            read.insertions = publish::item(item, before);
+            read.insertions
+                .extend(paths_of_the_crate(item.syntax(), before));
+            read.insertions.sort_by_key(|insertion| insertion.at);
+        }
+        read
+    }
+
+    /// A macro call in the place of items.
+    pub fn from_macro_call(call: &ast::MacroCall, range: Range<usize>, code: &str) -> Self {
+        let mut read = Self::new(Kind::MacroCall, range, tokens(call.syntax()), code);
+        let before = usize::from(call.syntax().text_range().start()) - read.range.start;
+        if let Some(tree) = call.token_tree() {
+            read.insertions = publish::tokens(tree.syntax(), before);
+            read.names = publish::names(tree.syntax());
+        }
+        read.insertions
+            .extend(paths_of_the_crate(call.syntax(), before));
+        read.insertions.sort_by_key(|insertion| insertion.at);
+        read
+    }
+
+    fn new(kind: Kind, range: Range<usize>, tokens: String, code: &str) -> Self {
+        let words = words::of(&code[range.clone()]);
+        Self {
+            words: words.into_iter().map(str::to_owned).collect(),
+            range,
+            kind,
+            names: Vec::new(),
+            insertions: Vec::new(),
+            tokens,
+            imports: Vec::new(),
+            impl_head: None,
+            static_head: None,
+            trait_names: Vec::new(),
+        }
+    }
+
+    /// How messages name it.
+    pub fn label(&self) -> String {
+        match (&self.impl_head, self.names.first()) {
+            (Some(head), _) => head.head.clone(),
+            (None, Some((Space::Macro, name))) => format!("{name}!"),
+            (None, Some((_, name))) => name.clone(),
+            (None, None) => "an item without a name".to_owned(),
+        }
+    }
+}
+
+fn kind(item: &ast::Item) -> Kind {
+    match item {
+        ast::Item::Struct(_) => Kind::Struct,
+        ast::Item::Enum(_) => Kind::Enum,
+        ast::Item::Union(_) => Kind::Union,
+        ast::Item::Trait(_) => Kind::Trait,
+        ast::Item::TypeAlias(_) => Kind::Alias,
+        ast::Item::Fn(_) => Kind::Fn,
+        ast::Item::Const(item) if item.name().is_some() => Kind::Const,
+        ast::Item::Static(_) => Kind::Static,
+        ast::Item::Module(item) if item.item_list().is_some() => Kind::Mod,
+        ast::Item::Module(_) => Kind::ModFile,
+        ast::Item::MacroRules(_) | ast::Item::MacroDef(_) => Kind::MacroRules,
+        ast::Item::Impl(_) => Kind::Impl,
+        ast::Item::MacroCall(_) => Kind::MacroCall,
+        ast::Item::Use(_) | ast::Item::ExternCrate(_) => Kind::Use,
+        _ => Kind::Other,
+    }
+}
+
+fn names(item: &ast::Item) -> Vec<(Space, String)> {
+    let of = |name: Option<ast::Name>, spaces: &[Space]| -> Vec<(Space, String)> {
+        let Some(name) = name else { return Vec::new() };
+        let name = name.text().to_string();
+        spaces.iter().map(|space| (*space, name.clone())).collect()
+    };
+    match item {
+        ast::Item::Struct(item) => match item.field_list() {
+            Some(ast::FieldList::RecordFieldList(_)) => of(item.name(), &[Space::Type]),
+            _ => of(item.name(), &[Space::Type, Space::Value]),
+        },
+        ast::Item::Enum(item) => of(item.name(), &[Space::Type]),
+        ast::Item::Union(item) => of(item.name(), &[Space::Type]),
+        ast::Item::Trait(item) => of(item.name(), &[Space::Type]),
+        ast::Item::TypeAlias(item) => of(item.name(), &[Space::Type]),
+        ast::Item::Module(item) => of(item.name(), &[Space::Type]),
+        ast::Item::Fn(item) => of(item.name(), &[Space::Value]),
+        ast::Item::Const(item) => of(item.name(), &[Space::Value]),
+        ast::Item::Static(item) => of(item.name(), &[Space::Value]),
+        ast::Item::MacroRules(item) => of(item.name(), &[Space::Macro]),
+        ast::Item::MacroDef(item) => of(item.name(), &[Space::Macro]),
+        ast::Item::ExternBlock(item) => {
+            let items = item.extern_item_list().into_iter();
+            let named = items.flat_map(|list| list.extern_items()).flat_map(|item| match item {
+                ast::ExternItem::Fn(item) => of(item.name(), &[Space::Value]),
+                ast::ExternItem::Static(item) => of(item.name(), &[Space::Value]),
+                ast::ExternItem::TypeAlias(item) => of(item.name(), &[Space::Type]),
+                ast::ExternItem::MacroCall(_) => Vec::new(),
+            });
+            named.collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The tokens of a node, one space between them; comments of documentation are none.
+pub fn tokens(node: &SyntaxNode) -> String {
+    let mut text = String::new();
+    for token in node.descendants_with_tokens().filter_map(NodeOrToken::into_token) {
+        if !token.kind().is_trivia() {
+            text.push_str(token.text());
+            text.push(' ');
+        }
+    }
+    text
+}
+
+/// Words in their order, each once.
+fn ordered_words(node: Option<&SyntaxNode>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let names = node.into_iter().flat_map(SyntaxNode::descendants_with_tokens);
+    for token in names.filter_map(NodeOrToken::into_token) {
+        if token.kind() == SyntaxKind::IDENT && !found.iter().any(|word| word == token.text()) {
+            found.push(token.text().to_owned());
+        }
+    }
+    found
+}
+
+fn impl_head(item: &ast::Impl) -> ImplHead {
+    let list = item.assoc_item_list();
+    let end = list.as_ref().map(|list| list.syntax().text_range().start());
+    let mut head = String::new();
+    for token in item
+        .syntax()
+        .descendants_with_tokens()
+        .filter_map(NodeOrToken::into_token)
+        .filter(|token| end.is_none_or(|end| token.text_range().end() <= end))
+    {
+        let in_attribute = token
+            .parent_ancestors()
+            .any(|node| node.kind() == SyntaxKind::ATTR);
+        if !token.kind().is_trivia() && !in_attribute {
+            let glued = matches!(token.kind(), T![<] | T![>] | T![,] | T![::]);
+            if !head.is_empty() && !glued && !head.ends_with(['<', ':']) {
+                head.push(' ');
+            }
+            head.push_str(token.text());
+        }
+    }
+    let generics: Vec<String> = item.generic_param_list().map_or_else(Vec::new, |list| {
+        let names = list.type_or_const_params().filter_map(|param| match param {
+            ast::TypeOrConstParam::Type(param) => param.name(),
+            ast::TypeOrConstParam::Const(param) => param.name(),
+        });
+        names.map(|name| name.text().to_string()).collect()
+    });
+    let words = |ty: Option<ast::Type>| {
+        let mut words = ordered_words(ty.as_ref().map(AstNode::syntax));
+        words.retain(|word| !generics.contains(word));
+        words
+    };
+    ImplHead {
+        inherent: item.trait_().is_none(),
+        head,
+        trait_words: words(item.trait_()),
+        type_words: words(item.self_ty()),
+        associated: list.as_ref().is_some_and(|list| {
+            list.assoc_items()
+                .any(|item| matches!(item, ast::AssocItem::Const(_) | ast::AssocItem::TypeAlias(_)))
+        }),
+        names: list.map_or_else(Vec::new, |list| assoc_names(&list)),
+    }
+}
+
+fn assoc_names(list: &ast::AssocItemList) -> Vec<String> {
+    let names = list.assoc_items().filter_map(|item| match item {
+        ast::AssocItem::Const(item) => item.name(),
+        ast::AssocItem::Fn(item) => item.name(),
+        ast::AssocItem::TypeAlias(item) => item.name(),
+        ast::AssocItem::MacroCall(_) => None,
+    });
+    names.map(|name| name.text().to_string()).collect()
+}
+
+fn static_head(item: &ast::Static) -> Option<StaticHead> {
+    // Attributes may say how it is linked or that there is one a thread.
+    let plain = item.attrs().next().is_none();
+    plain.then_some(())?;
+    Some(StaticHead {
+        mutable: item.mut_token().is_some(),
+        name: item.name()?.text().to_string(),
+        ty: item.ty()?.syntax().text().to_string(),
+    })
+}
+
+fn extern_crate(item: &ast::ExternCrate) -> Vec<Import> {
+    let renamed = item.rename().map(|rename| rename.name());
+    let name = match renamed {
+        Some(name) => name.map(|name| name.text().to_string()),
+        None => item.name_ref().map(|name| name.text().to_string()),
+    };
+    vec![Import {
+        name,
+        text: format!("{}", item.syntax().text()),
+    }]
+}
+
+/// A `use`, name by name.
+fn imports(tree: ast::UseTree) -> Vec<Import> {
+    let mut found = Vec::new();
+    flatten(&tree, "", &mut found);
+    found
+}
+
+fn flatten(tree: &ast::UseTree, prefix: &str, found: &mut Vec<Import>) {
+    let path = tree.path().map(|path| path.syntax().text().to_string());
+    let joined = match (&path, prefix) {
+        (None, prefix) => prefix.to_owned(),
+        (Some(path), "") => path.clone(),
+        (Some(path), prefix) => format!("{prefix}::{path}"),
+    };
+    // `use ::{a, b}`
+    let joined = match tree.coloncolon_token() {
+        Some(_) if path.is_none() && prefix.is_empty() => String::new(),
+        _ => joined,
+    };
+    if let Some(list) = tree.use_tree_list() {
+        for tree in list.use_trees() {
+            flatten(&tree, &joined, found);
+        }
+        return;
+    }
+    // The crate of a cell is its module: names of the session are there.
+    let joined = match joined.strip_prefix("crate") {
+        Some(rest) if rest.is_empty() || rest.starts_with("::") => format!("self{rest}"),
+        _ => joined,
+    };
+    if tree.star_token().is_some() {
+        let text = match joined.is_empty() {
+            true => "use *;".to_owned(),
+            false => format!("use {joined}::*;"),
+        };
+        return found.push(Import { name: None, text });
+    }
+    let (path, last) = match joined.strip_suffix("::self") {
+        Some(module) => (module.to_owned(), module.rsplit("::").next().unwrap_or(module)),
+        None => (joined.clone(), joined.rsplit("::").next().unwrap_or(&joined)),
+    };
+    let import = match tree.rename() {
+        Some(rename) => {
+            let name = rename.name().map(|name| name.text().to_string());
+            let alias = name.clone().unwrap_or_else(|| "_".to_owned());
+            Import {
+                name,
+                text: format!("use {path} as {alias};"),
+            }
+        }
+        None => Import {
+            name: Some(last.to_owned()),
+            text: format!("use {path};"),
+        },
+    };
+    found.push(import);
+}
+
+/// Stands in an insertion for the module of the cell within its crate, whose name is known when
+/// the crate is written.
+pub const MODULE: char = '\u{1}';
+
+/// Paths that begin with `crate`: what the user means is in the module of the cell.
+pub fn paths_of_the_crate(node: &SyntaxNode, before: usize) -> Vec<Insertion> {
+    let mut found = Vec::new();
+    for token in node.descendants_with_tokens().filter_map(NodeOrToken::into_token) {
+        if token.kind() != T![crate] {
+            continue;
+        }
+        let mut next = token.next_token();
+        while let Some(trivia) = next.as_ref().filter(|next| next.kind().is_trivia()) {
+            next = trivia.next_token();
+        }
+        // In a token tree `::` may be two colons.
+        let is_path = next.is_some_and(|next| matches!(next.kind(), T![::] | T![:]));
+        if is_path {
+            let at = usize::from(token.text_range().end()) - before;
+            found.push(Insertion::new(at, format!("::{MODULE}")));
+        }
+    }
+    found
+}
+
+/// Macros of widely used crates that stand for items.
+pub fn known_item_macro(name: &str) -> bool {
+    matches!(name, "thread_local" | "lazy_static" | "bitflags")
+}
+
+/// Whether the arguments of a macro begin as an item does.
+pub fn starts_like_an_item(tree: &str) -> bool {
+    let inside = tree.trim_start_matches(['(', '[', '{']).trim_start();
+    if inside.starts_with("#[") || inside.starts_with("# [") {
+        return true;
+    }
+    let mut words = inside.split_whitespace();
+    let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let named = second.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    let head = ["pub", "static", "struct", "enum", "fn", "trait", "impl", "mod", "type", "union"];
+    named && head.contains(&first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ra_ap_syntax::ast::HasModuleItem;
+    use ra_ap_syntax::{Edition, SourceFile};
+
+    fn items(code: &str) -> Vec<Item> {
+        let parse = SourceFile::parse(code, Edition::Edition2024);
+        let items = parse.tree().items().map(|item| {
+            let range = item.syntax().text_range();
+            Item::from_ast(&item, range.start().into()..range.end().into(), 0, code)
+        });
+        items.collect()
+    }
+
+    #[test]
+    fn a_use_is_taken_apart_name_by_name() {
+        let items = items("use a::{self, b::{c as d, e::*}, f as _}; use crate::g::H; use ::k;");
+        let found: Vec<(Option<&str>, &str)> = items
+            .iter()
+            .flat_map(|item| &item.imports)
+            .map(|import| (import.name.as_deref(), import.text.as_str()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (Some("a"), "use a;"),
+                (Some("d"), "use a::b::c as d;"),
+                (None, "use a::b::e::*;"),
+                (None, "use a::f as _;"),
+                (Some("H"), "use self::g::H;"),
+                (Some("k"), "use ::k;"),
+            ]
+        );
+    }
+
+    #[test]
+    fn comments_and_spaces_make_no_other_definition() {
+        let code = |text: &str| items(text)[0].tokens.clone();
+        assert_eq!(code("struct P { x: i32 }"), code("/// doc\nstruct P{x:i32 /* c */}"));
+        assert_ne!(code("struct P { x: i32 }"), code("struct P { x: i64 }"));
+    }
+
+    #[test]
+    fn an_impl_knows_what_it_is_for() {
+        let items = items("impl<T: Tr> From<A<T>> for Vec<B> { type X = T; fn f() {} } impl B { const N: u8 = 1; }");
+        let head = items[0].impl_head.as_ref().unwrap();
+        assert_eq!(head.trait_words, ["From", "A"]);
+        assert_eq!(head.type_words, ["Vec", "B"]);
+        assert!(!head.inherent && head.associated);
+        assert_eq!(head.names, ["X", "f"]);
+        let head = items[1].impl_head.as_ref().unwrap();
+        assert!(head.inherent && head.head == "impl B");
+    }
+
+    #[test]
+    fn names_live_in_their_own_spaces() {
+        let of = |code: &str| items(code)[0].names.clone();
+        let name = |space, name: &str| (space, name.to_owned());
+        assert_eq!(of("struct A { x: u8 }"), [name(Space::Type, "A")]);
+        assert_eq!(of("struct A(u8);"), [name(Space::Type, "A"), name(Space::Value, "A")]);
+        assert_eq!(of("fn a() {}"), [name(Space::Value, "a")]);
+        assert_eq!(of("macro_rules! a { () => {} }"), [name(Space::Macro, "a")]);
+        assert_eq!(of("const _: () = ();"), []);
+    }
+
+    #[test]
+    fn a_path_from_the_crate_goes_through_the_cells_module() {
+        let item = &items("fn f() { crate::g(); m!(crate :: h); } ")[0];
+        let at: Vec<usize> = item
+            .insertions
+            .iter()
+            .filter(|insertion| insertion.text.contains(MODULE))
+            .map(|insertion| insertion.at)
+            .collect();
+        assert_eq!(at, [14, 29]);
+    }
+}

@@ -1,0 +1,344 @@
+//! The first step of a cell's life: its text becomes commands, statements and items.
+//!
+//! Everything keeps its place: offsets are those of the cell's own text, so that what the compiler
+//! says later can be shown in it.
+
+pub mod bindings;
+pub mod commands;
+pub mod completeness;
+pub mod items;
+pub mod loops;
+pub mod publish;
+pub mod words;
+
+use items::{Item, Kind};
+use ra_ap_syntax::ast::{self, HasAttrs, HasModuleItem};
+use ra_ap_syntax::{AstNode, Edition, SourceFile, SyntaxKind, SyntaxNode, TextRange, TextSize};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Stands before the user's text when it is parsed: statements are allowed in a function only.
+const BEFORE: &str = "fn cell() {\n";
+const BEHIND: &str = "\n}";
+
+/// A cell as the user wrote it.
+#[derive(Debug)]
+pub struct CellText {
+    /// Its number, as Jupyter counts.
+    pub number: u64,
+    pub text: String,
+}
+
+/// What a cell holds.
+#[derive(Debug)]
+pub struct Cell {
+    pub text: Arc<CellText>,
+    /// `#![feature(..)]`, `#![allow(..)]`.
+    pub attributes: Vec<Range<usize>>,
+    pub items: Vec<Item>,
+    pub statements: Vec<Statement>,
+    /// Names that the statements bind at the top level: the last binding of each.
+    pub bindings: Vec<bindings::Binding>,
+    /// Whether a statement waits outside of closures and blocks of its own.
+    pub awaits: bool,
+    /// The text cannot be parsed: `statements` is one piece, all of it.
+    pub broken: bool,
+}
+
+/// A statement of the cell's body.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    pub range: Range<usize>,
+    pub kind: StatementKind,
+    /// Text to be put into it, at places of the cell.
+    pub insertions: Vec<Insertion>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatementKind {
+    Let,
+    /// An expression whose value is dropped.
+    Expression,
+    /// The last expression, without a semicolon: its value is shown.
+    Value,
+}
+
+/// Text that is put into the user's at a place, in place of `delete` bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Insertion {
+    pub at: usize,
+    pub delete: usize,
+    pub text: String,
+}
+
+impl Insertion {
+    pub fn new(at: usize, text: impl Into<String>) -> Self {
+        Self {
+            at,
+            delete: 0,
+            text: text.into(),
+        }
+    }
+}
+
+/// Reads a cell. `code` is its Rust: commands are blanks already. `makes_items` says of a macro of
+/// the session's whether it stands for items.
+pub fn cell(text: Arc<CellText>, code: &str, makes_items: &dyn Fn(&str) -> Option<bool>) -> Cell {
+    let source = format!("{BEFORE}{code}{BEHIND}");
+    let parse = SourceFile::parse(&source, Edition::Edition2024);
+    let function = parse.tree().items().find_map(|item| match item {
+        ast::Item::Fn(function) => Some(function),
+        _ => None,
+    });
+    let body = function.and_then(|function| function.body()?.stmt_list());
+    let mut cell = Cell {
+        text,
+        attributes: Vec::new(),
+        items: Vec::new(),
+        statements: Vec::new(),
+        bindings: Vec::new(),
+        awaits: false,
+        broken: true,
+    };
+    match body {
+        Some(body) if parse.errors().is_empty() && body.syntax().text_range().end() == end(&source) => {
+            cell.broken = false;
+            Reader {
+                cell: &mut cell,
+                code,
+                makes_items,
+            }
+            .read(&body);
+        }
+        _ => cell.statements.push(Statement {
+            range: 0..code.len(),
+            kind: StatementKind::Expression,
+            insertions: Vec::new(),
+        }),
+    }
+    cell
+}
+
+fn end(source: &str) -> TextSize {
+    TextSize::of(source)
+}
+
+/// The range in the cell's text.
+fn place(range: TextRange) -> Range<usize> {
+    let before = BEFORE.len();
+    let at = |offset: TextSize| usize::from(offset).saturating_sub(before);
+    at(range.start())..at(range.end())
+}
+
+struct Reader<'a> {
+    cell: &'a mut Cell,
+    code: &'a str,
+    makes_items: &'a dyn Fn(&str) -> Option<bool>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, body: &ast::StmtList) {
+        for attribute in body.attrs() {
+            if attribute.excl_token().is_some() {
+                let range = attribute.syntax().text_range();
+                self.cell.attributes.push(place(range));
+            }
+        }
+        let checks: Vec<usize> = loops::checks(body.syntax())
+            .into_iter()
+            .map(|at| usize::from(at) - BEFORE.len())
+            .collect();
+        let tail = body.tail_expr();
+        for node in body.syntax().children() {
+            if let Some(item) = ast::Item::cast(node.clone()) {
+                self.item(&item, &checks);
+            } else if let Some(call) = item_macro(&node, self.makes_items) {
+                let range = place(node.text_range());
+                self.cell.items.push(Item::from_macro_call(&call, range, self.code));
+            } else if let Some(statement) = ast::Stmt::cast(node.clone()) {
+                self.statement(&statement, &checks);
+            } else if tail.as_ref().is_some_and(|tail| *tail.syntax() == node) {
+                self.push(&node, StatementKind::Value, &checks);
+            }
+        }
+        let names = &mut self.cell.bindings;
+        for node in body.syntax().children() {
+            if let Some(ast::Stmt::LetStmt(statement)) = ast::Stmt::cast(node) {
+                bindings::collect(&statement, names);
+            }
+        }
+    }
+
+    fn item(&mut self, item: &ast::Item, checks: &[usize]) {
+        let range = place(item.syntax().text_range());
+        let mut read = Item::from_ast(item, range.clone(), BEFORE.len(), self.code);
+        if read.kind != Kind::Use {
+            read.insertions.extend(within(checks, &range));
+        }
+        self.cell.items.push(read);
+    }
+
+    fn statement(&mut self, statement: &ast::Stmt, checks: &[usize]) {
+        match statement {
+            ast::Stmt::LetStmt(_) => self.push(statement.syntax(), StatementKind::Let, checks),
+            ast::Stmt::ExprStmt(_) => self.push(statement.syntax(), StatementKind::Expression, checks),
+            // Met as an item.
+            ast::Stmt::Item(_) => {}
+        }
+    }
+
+    fn push(&mut self, node: &SyntaxNode, kind: StatementKind, checks: &[usize]) {
+        let range = place(node.text_range());
+        self.cell.awaits |= awaits(node);
+        let mut insertions: Vec<Insertion> = within(checks, &range).collect();
+        insertions.extend(returns(node));
+        insertions.extend(items::paths_of_the_crate(node, BEFORE.len()));
+        insertions.sort_by_key(|insertion| insertion.at);
+        self.cell.statements.push(Statement {
+            range,
+            kind,
+            insertions,
+        });
+    }
+}
+
+/// What is called at the start of a loop's body.
+const CHECK: &str = "::holoscope::host::check();";
+
+fn within<'a>(checks: &'a [usize], range: &Range<usize>) -> impl Iterator<Item = Insertion> + use<'a> {
+    let range = range.clone();
+    let inside = checks.iter().filter(move |at| range.contains(at));
+    inside.map(|at| Insertion::new(*at, CHECK))
+}
+
+/// Functions, closures and async blocks have returns and awaits of their own.
+fn is_a_body_of_its_own(kind: SyntaxKind) -> bool {
+    matches!(
+        kind,
+        SyntaxKind::FN | SyntaxKind::CLOSURE_EXPR | SyntaxKind::IMPL | SyntaxKind::TRAIT | SyntaxKind::MODULE
+    )
+}
+
+fn is_async_block(node: &SyntaxNode) -> bool {
+    ast::BlockExpr::cast(node.clone()).is_some_and(|block| block.async_token().is_some())
+}
+
+/// Calls `visit` on a node and what is below it, but for bodies of their own.
+fn walk(node: &SyntaxNode, visit: &mut dyn FnMut(&SyntaxNode)) {
+    if is_a_body_of_its_own(node.kind()) || is_async_block(node) {
+        return;
+    }
+    visit(node);
+    for child in node.children() {
+        walk(&child, visit);
+    }
+}
+
+fn awaits(node: &SyntaxNode) -> bool {
+    let mut found = false;
+    walk(node, &mut |node| found |= node.kind() == SyntaxKind::AWAIT_EXPR);
+    found
+}
+
+/// A `return` of the cell's own, whose body is a closure that gives a result.
+fn returns(node: &SyntaxNode) -> Vec<Insertion> {
+    let mut found = Vec::new();
+    walk(node, &mut |node| {
+        if let Some(expr) = ast::ReturnExpr::cast(node.clone())
+            && expr.expr().is_none()
+        {
+            let at = place(expr.syntax().text_range()).end;
+            found.push(Insertion::new(at, " ::core::result::Result::Ok(())"));
+        }
+    });
+    found
+}
+
+/// A macro call that stands for items: what the session knows of its own macros, and what is
+/// known of, or looks like, macros of crates.
+fn item_macro(node: &SyntaxNode, makes_items: &dyn Fn(&str) -> Option<bool>) -> Option<ast::MacroCall> {
+    let expr = match ast::ExprStmt::cast(node.clone()) {
+        Some(statement) => statement.expr()?,
+        None => ast::Expr::cast(node.clone())?,
+    };
+    let ast::Expr::MacroExpr(call) = expr else {
+        return None;
+    };
+    let call = call.macro_call()?;
+    let name = call.path()?.segment()?.name_ref()?.text().to_string();
+    let looks_like_items = || {
+        let tree = call.token_tree().map(|tree| tree.syntax().text().to_string());
+        items::known_item_macro(&name) || tree.is_some_and(|tree| items::starts_like_an_item(&tree))
+    };
+    makes_items(&name)
+        .unwrap_or_else(looks_like_items)
+        .then_some(call)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(code: &str) -> Cell {
+        let text = CellText {
+            number: 1,
+            text: code.to_owned(),
+        };
+        cell(Arc::new(text), code, &|_| None)
+    }
+
+    #[test]
+    fn a_cell_is_taken_apart_where_its_parts_stand() {
+        let code = "#![allow(dead_code)]\nuse std::fmt;\nstruct P { x: i32 }\nlet p = P { x: 1 };\nf(p);\np.x";
+        let cell = read(code);
+        assert!(!cell.broken);
+        assert_eq!(&code[cell.attributes[0].clone()], "#![allow(dead_code)]");
+        let items: Vec<&str> = cell.items.iter().map(|i| &code[i.range.clone()]).collect();
+        assert_eq!(items, ["use std::fmt;", "struct P { x: i32 }"]);
+        let statements: Vec<(&str, StatementKind)> = cell
+            .statements
+            .iter()
+            .map(|s| (&code[s.range.clone()], s.kind))
+            .collect();
+        assert_eq!(
+            statements,
+            [
+                ("let p = P { x: 1 };", StatementKind::Let),
+                ("f(p);", StatementKind::Expression),
+                ("p.x", StatementKind::Value)
+            ]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_parsed_is_one_broken_piece() {
+        for code in ["let a = std::", "fn broken( {", "\"never closed", "let d = [1, 2;", "}"] {
+            let cell = read(code);
+            assert!(cell.broken, "{code}");
+            assert_eq!(cell.statements[0].range, 0..code.len());
+        }
+    }
+
+    #[test]
+    fn only_awaits_and_returns_of_the_cell_itself_count() {
+        assert!(read("two().await + 1").awaits);
+        assert!(!read("let f = async { two().await };").awaits);
+        assert!(!read("async fn f() { two().await }").awaits);
+        let code = "if x { return; }\nlet f = || { return; };";
+        let cell = read(code);
+        let inserted: Vec<usize> = cell
+            .statements
+            .iter()
+            .flat_map(|s| s.insertions.iter().map(|i| i.at))
+            .collect();
+        assert_eq!(inserted, [code.find("return").unwrap() + "return".len()]);
+    }
+
+    #[test]
+    fn macros_that_make_items_are_items() {
+        assert_eq!(read("thread_local! { static N: u8 = 1; }").items.len(), 1);
+        assert_eq!(read("bitflags! { struct F: u8 { const A = 1; } }").items.len(), 1);
+        assert_eq!(read("println!(\"{}\", 1)").items.len(), 0);
+        assert_eq!(read("vec![1, 2];").items.len(), 0);
+    }
+}

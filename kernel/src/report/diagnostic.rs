@@ -1,0 +1,93 @@
+//! rustc's messages about generated crates, told in terms of the user's cells.
+//!
+//! The kernel compiles crates in which stretches of the user's text stand between
+//! generated text. What rustc says about them (`--error-format=json`) is parsed
+//! (`parse`), every span is traced to the text that the user knows (`place`), and the
+//! message is drawn again over that text as rustc would have drawn it (`render`).
+
+mod cut;
+mod parse;
+mod place;
+mod render;
+#[cfg(test)]
+mod tests;
+
+pub use parse::{Diagnostic, Span};
+
+use place::Owner;
+use std::collections::HashSet;
+
+/// A place in the user's text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Origin<'a> {
+    /// How the cell is called: "this cell", "cell 4".
+    pub cell: &'a str,
+    /// Whether it is the cell that is being compiled.
+    pub current: bool,
+    /// The cell's whole source.
+    pub source: &'a str,
+    /// The place, in bytes from the start of the source.
+    pub offset: usize,
+}
+
+/// Where the places of generated files stand in the user's text.
+pub trait Origins {
+    /// The user's text behind a byte of a file as rustc names it; `None` for generated
+    /// text and for files that have nothing to do with cells.
+    fn origin(&self, file: &str, byte: usize) -> Option<Origin<'_>>;
+
+    /// Whether the kernel wrote the file. What has no origin in such a file is never
+    /// shown, while that of any other file is shown where rustc found it.
+    fn generated(&self, file: &str) -> bool;
+}
+
+/// The errors among the messages: what is wrong in a line, and the whole story.
+///
+/// `names` turns generated names in texts into the user's. An error in generated text
+/// is most often the shadow of another in the user's, and is left out beside one.
+pub fn render_all(
+    diagnostics: &[Diagnostic],
+    origins: &dyn Origins,
+    names: &dyn Fn(&str) -> String,
+) -> (String, String) {
+    let mut errors: Vec<(u8, &Diagnostic)> = diagnostics
+        .iter()
+        .filter(|d| d.is_error())
+        .map(|d| (distance(d, origins), d))
+        .collect();
+    // Stable: rustc's own order among equals.
+    errors.sort_by_key(|(distance, _)| *distance);
+    if errors.first().is_some_and(|(d, _)| *d < GENERATED) {
+        errors.retain(|(distance, _)| *distance < GENERATED);
+    }
+    let mut seen = HashSet::new();
+    let mut headline = String::new();
+    let mut stories = Vec::new();
+    for (_, error) in errors {
+        let story = error.render(origins, names);
+        if !seen.insert(story.clone()) {
+            continue;
+        }
+        if stories.is_empty() {
+            let message = render::told(error.message(), names);
+            headline.push_str(message.lines().next().unwrap_or_default());
+        }
+        stories.push(story);
+    }
+    if stories.len() > 1 {
+        headline.push_str(&format!(" (and {} more)", stories.len() - 1));
+    }
+    (headline, stories.join("\n\n"))
+}
+
+const GENERATED: u8 = 2;
+
+/// How far an error is from the user's text: in a cell, in a file of theirs, neither.
+fn distance(error: &Diagnostic, origins: &dyn Origins) -> u8 {
+    let place = error.primary().and_then(|span| place::of(span, origins));
+    match place.map(|found| found.place.owner) {
+        Some(Owner::Cell { .. }) => 0,
+        Some(Owner::File(_)) => 1,
+        None => GENERATED,
+    }
+}

@@ -1,0 +1,9 @@
+//! What cells write and show: from bytes to events.
+
+mod bucket;
+mod displays;
+pub mod event;
+pub mod frame;
+pub mod frames;
+pub mod limit;
+pub mod shown;

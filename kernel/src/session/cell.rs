@@ -1,0 +1,453 @@
+//! Running cells.
+
+use super::analysis::Analysis;
+use super::dependencies::Dependencies;
+use super::sources::Sources;
+use super::workspace::{self, Workspace};
+use crate::compile::{Call, Compiler, Kind};
+use crate::error::{Error, Result};
+use crate::image::{self, Image, Watch};
+use crate::plan::body::{Manner, revived};
+use crate::plan::{Definitions, UnitId, Variable};
+use crate::read::bindings::Binding;
+use crate::read::{Cell, CellText, commands};
+use crate::report::outcome::{CellError, Outcome};
+use crate::run::output::event::{Event, MimeBundle, StreamName};
+use crate::run::output::frame::Frame;
+use crate::run::output::frames::{Frames, Runner};
+use crate::run::output::limit::Limiter;
+use crate::run::output::shown::{End, Shown};
+use crate::run::process::interrupt::Compilers;
+use crate::run::process::runtime::{Instruction, Processes};
+use crate::trace;
+use crossbeam_channel::unbounded;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Takes what is shown while no cell runs, by threads that cells have started.
+pub type Between = Box<dyn FnMut(Event) + Send>;
+
+/// A session keeps the library that it began with.
+const STALE: &str = "note: the library's source has changed since this session began; \
+                     restart the kernel to use it\n";
+
+/// Why a cell ended before it ran.
+pub(super) enum Stop {
+    Error(CellError),
+    /// Its compiler was ended.
+    Interrupted,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Error(CellError::new("error", error.to_string(), error.to_string()))
+    }
+}
+
+/// Where a cell's events go, and who answers its questions.
+pub(super) struct Io<'a> {
+    pub events: &'a mut (dyn FnMut(Event) + Send),
+    pub ask: &'a dyn Fn(&str, bool) -> Option<String>,
+}
+
+/// A running session.
+pub struct Session {
+    pub(super) definitions: Arc<Definitions>,
+    pub(super) compiler: Compiler,
+    pub(super) sources: Sources,
+    /// What a cell's definitions and places in crates are named after.
+    pub(super) run: u64,
+    /// The number of the cell that runs, as its user counts.
+    pub(super) number: u64,
+    pub(super) revisions: HashMap<UnitId, u32>,
+    /// Types of other crates that can be written.
+    pub(super) named_types: HashSet<String>,
+    pub(super) cells: BTreeMap<u64, String>,
+    /// The code of the compiler's last error.
+    pub(super) last_code: Option<String>,
+    pub(super) dependencies: Dependencies,
+    pub(super) analysis: Analysis,
+    processes: Processes,
+    frames: Frames,
+    limiter: Arc<Mutex<Limiter>>,
+    /// Below all that ends before the next session may have the folder.
+    pub(super) workspace: Workspace,
+    image: Image,
+    watch: Watch,
+}
+
+impl Session {
+    /// Starts the process that runs cells, on a built image. `workspace` must have been exported to
+    /// the environment (see [`Workspace::export`]).
+    pub fn start(workspace: Workspace, image: &Image, mut between: Between) -> Result<Self> {
+        // What an earlier session in this folder has asked for is not this one's.
+        workspace.patch(&BTreeMap::new())?;
+        let texts = workspace.output();
+        workspace::remove(&texts).map_err(Error::io("remove", &texts))?;
+        let objects = workspace.objects();
+        workspace::remove(&objects).map_err(Error::io("remove", &objects))?;
+        std::fs::create_dir_all(&objects).map_err(Error::io("create", &objects))?;
+        let limiter = Arc::new(Mutex::new(Limiter::new(texts)));
+        let mut idle = Shown::new(limiter.clone());
+        let frames = Frames::start(Box::new(move |frame| idle.take(frame, &mut between)))?;
+        let library = image.folder.join(image::IMAGE_FILE);
+        let processes = Processes::start(&frames, &library, &|command| {
+            workspace.give_back_environment(command);
+        })?;
+        trace::mark("processes");
+        let rustc = image::program("rustc").unwrap_or_else(|| "rustc".into());
+        let cache = workspace.kept();
+        if let Some(kept) = &cache {
+            crate::compile::sweep(kept);
+        }
+        let metadata = image.folder.join(image::METADATA);
+        let compiler = Compiler::new(rustc, objects, image.folder.clone(), metadata, cache);
+        let mut session = Self {
+            definitions: Arc::default(),
+            compiler,
+            sources: Sources::default(),
+            run: 0,
+            number: 0,
+            revisions: HashMap::new(),
+            named_types: HashSet::new(),
+            cells: BTreeMap::new(),
+            last_code: None,
+            dependencies: Dependencies::new(image),
+            analysis: Analysis::new(image, &workspace),
+            processes,
+            frames,
+            limiter,
+            workspace,
+            image: image.clone(),
+            watch: Watch::new(&image.root, &image.sources),
+        };
+        session.stand_by();
+        trace::mark("ready");
+        Ok(session)
+    }
+
+    /// Has what answers questions about code begin while the user still reads.
+    pub fn warm(&mut self) {
+        self.analysis.warm();
+    }
+
+    /// Has a compiler wait for the next cell.
+    fn stand_by(&mut self) {
+        let text = Arc::new(CellText {
+            number: 0,
+            text: String::new(),
+        });
+        let cell = crate::read::cell(text, "", &|_| None);
+        let body = self.definitions.body(&cell, self.run + 1, &Manner::default());
+        let call = Call {
+            line: self.sources.next_line(),
+            ..self.body_call(&body, &self.definitions, Kind::Body)
+        };
+        self.compiler.prepare(&call);
+    }
+
+    /// Runs a cell; events arrive while it runs, in order. `ask(prompt, password)` answers what the
+    /// cell asks of the user. `number` is the cell's, as its user counts.
+    pub fn execute(
+        &mut self,
+        code: &str,
+        number: u64,
+        on_event: &mut (dyn FnMut(Event) + Send),
+        ask: &dyn Fn(&str, bool) -> Option<String>,
+    ) -> Outcome {
+        trace::mark_with("cell", || serde_json::json!({ "code": code }));
+        self.run += 1;
+        self.number = number;
+        self.cells.insert(number, code.to_owned());
+        let mut io = Io {
+            events: on_event,
+            ask,
+        };
+        let outcome = self.execute_parts(code, &mut io);
+        if self.watch.changed() {
+            (io.events)(Event::Stream {
+                name: StreamName::Stderr,
+                text: STALE.to_owned(),
+            });
+        }
+        trace::mark("done");
+        outcome
+    }
+
+    fn execute_parts(&mut self, code: &str, io: &mut Io<'_>) -> Outcome {
+        let (commands, rust) = commands::split(code, &|name| self.knows(name));
+        for command in &commands {
+            match self.command(command, io) {
+                Ok(()) => {}
+                Err(Stop::Error(error)) => return Outcome::Failed(error),
+                Err(Stop::Interrupted) => return Outcome::Failed(CellError::interrupted_compiling()),
+            }
+        }
+        let text = Arc::new(CellText {
+            number: self.number,
+            text: code.to_owned(),
+        });
+        let mut cell = crate::read::cell(text, &rust, &|name| self.definitions.makes_items(name));
+        if cell.items.is_empty() && cell.statements.is_empty() && cell.attributes.is_empty() {
+            return Outcome::Ok;
+        }
+        for (name, mutable) in revived(&self.definitions, &cell) {
+            cell.bindings.push(Binding { name, mutable });
+        }
+        match self.compile_and_run(&cell, io) {
+            Ok(outcome) => outcome,
+            Err(Stop::Error(error)) => Outcome::Failed(error),
+            Err(Stop::Interrupted) => Outcome::Failed(CellError::interrupted_compiling()),
+        }
+    }
+
+    /// Whether a name is one of Rust's in this session.
+    pub fn knows(&self, name: &str) -> bool {
+        let plain = name.trim_start_matches("r#");
+        self.definitions.variables.contains_key(plain) || !self.definitions.scope.entries(name).is_empty()
+    }
+
+    fn compile_and_run(&mut self, cell: &Cell, io: &mut Io<'_>) -> Result<Outcome, Stop> {
+        if cell.awaits && !self.compiler.has_crate("tokio") {
+            self.bring_tokio(io)?;
+        }
+        let mut next = Arc::clone(&self.definitions);
+        let (replaced, only_imports) = match cell.items.is_empty() && cell.attributes.is_empty() {
+            true => (Vec::new(), false),
+            false => self.compile_items(cell, Arc::make_mut(&mut next))?,
+        };
+        let ready = match cell.statements.is_empty() {
+            true => None,
+            false => Some(self.compile_body(cell, &next)?),
+        };
+        if ready.is_none() && only_imports {
+            self.check_imports(cell, &next)?;
+        }
+        let former = next.former(&replaced);
+        self.definitions = next;
+        self.analysis.note(cell);
+        for (name, definition) in former {
+            (io.events)(Event::Stream {
+                name: StreamName::Stderr,
+                text: format!("note: `{name}` keeps the former `{definition}`\n"),
+            });
+        }
+        let outcome = match ready {
+            Some(ready) => self.run_body(cell, ready, io),
+            None => Outcome::Ok,
+        };
+        self.stand_by();
+        Ok(outcome)
+    }
+
+    fn run_body(&mut self, cell: &Cell, ready: super::crates::Ready, io: &mut Io<'_>) -> Outcome {
+        let before: Vec<String> = self.variables();
+        lock(&self.limiter).begin();
+        let instruction = Instruction::Run {
+            object: ready.made.object.clone(),
+            function: ready.function.clone(),
+        };
+        let shown = self.follow(&instruction, io);
+        // What is loaded stays loaded without its file.
+        let _ = std::fs::remove_file(&ready.made.object);
+        let outcome = self.outcome_of(&shown, &before);
+        self.note_variables(cell, &ready, &shown);
+        if shown.death.as_ref().is_some_and(|death| !death.restored)
+            && let Err(error) = self.restart_processes()
+        {
+            return Outcome::Failed(CellError::new("error", error.to_string(), error.to_string()));
+        }
+        outcome
+    }
+
+    /// Has the runner follow an instruction, until it has.
+    fn follow(&mut self, instruction: &Instruction, io: &mut Io<'_>) -> Shown {
+        let mut shown = Shown::new(self.limiter.clone());
+        let (ended, ends) = unbounded::<Option<(String, bool)>>();
+        let (frames, processes, ask) = (&self.frames, &mut self.processes, io.ask);
+        let events = &mut *io.events;
+        let shown_ref = &mut shown;
+        frames.during(
+            &mut |frame| {
+                let signal = match &frame {
+                    Frame::Complete | Frame::Died { .. } => Some(None),
+                    Frame::Ask { prompt, password } => Some(Some((prompt.clone(), *password))),
+                    _ => None,
+                };
+                shown_ref.take(frame, events);
+                if let Some(signal) = signal {
+                    let _ = ended.send(signal);
+                }
+            },
+            || {
+                if processes.tell(instruction).is_err() {
+                    // The relay tells of the death, if it can.
+                    let _ = ends.recv_timeout(std::time::Duration::from_secs(5));
+                    return;
+                }
+                while let Ok(Some((prompt, password))) = ends.recv() {
+                    // What was printed before the question stands before it.
+                    frames.sync();
+                    let line = ask(&prompt, password).map(|line| line.replace(['\r', '\n'], " "));
+                    if processes.tell(&Instruction::Answer { line }).is_err() {
+                        return;
+                    }
+                }
+            },
+        );
+        shown.finish(io.events);
+        shown
+    }
+
+    fn outcome_of(&self, shown: &Shown, before: &[String]) -> Outcome {
+        if let Some(death) = &shown.death {
+            return Outcome::Failed(CellError::died(death, before));
+        }
+        let Some(end) = shown.end else {
+            return Outcome::Ok;
+        };
+        let now = shown.variables.clone().unwrap_or_default();
+        let gone: Vec<String> = before.iter().filter(|name| !now.contains(name)).cloned().collect();
+        let error = match end {
+            End::Failed => {
+                let message = shown.error.clone().unwrap_or_default();
+                let first = message.lines().find(|line| !line.trim().is_empty());
+                let first = first.unwrap_or("an error without a text").to_owned();
+                CellError::new("error", first, message)
+            }
+            End::Panicked => match &shown.panic {
+                Some(panic) => CellError::panicked(panic, |file, line, column| self.users_line(file, line, column)),
+                None => CellError::new("panic", "the cell panicked", "the cell panicked"),
+            },
+            End::Interrupted => CellError::stopped(),
+        };
+        Outcome::Failed(error.with_taken(&gone))
+    }
+
+    /// The user's line behind a place in a crate: `line 3 of this cell`, and the line.
+    fn users_line(&self, file: &str, line: usize, column: usize) -> Option<(String, String)> {
+        let (cell, number, text) = self.sources.line(file, line, column)?;
+        let place = match cell.number == self.number {
+            true => format!("line {number} of this cell"),
+            false => format!("line {number} of cell {}", cell.number),
+        };
+        Some((place, text))
+    }
+
+    /// What has become of the variables.
+    fn note_variables(&mut self, cell: &Cell, ready: &super::crates::Ready, shown: &Shown) {
+        if let Some(death) = &shown.death {
+            if !death.restored {
+                Arc::make_mut(&mut self.definitions).variables.clear();
+            }
+            return;
+        }
+        let Some(names) = &shown.variables else { return };
+        let definitions = Arc::make_mut(&mut self.definitions);
+        let now: HashSet<&str> = names.iter().map(String::as_str).collect();
+        for name in &ready.taken {
+            if !now.contains(name.as_str())
+                && let Some(variable) = definitions.variables.remove(name)
+            {
+                let moved = (self.number, variable.mutable);
+                definitions.moved.insert(name.clone(), moved);
+            }
+        }
+        if shown.end.is_some() {
+            return;
+        }
+        for binding in &cell.bindings {
+            let name = binding.plain();
+            match ready.made.types.get(name) {
+                Some(ty) if now.contains(name) => {
+                    let variable = Variable {
+                        ty: ty.clone(),
+                        mutable: binding.mutable,
+                        cell: self.number,
+                        written: binding.name.clone(),
+                    };
+                    definitions.moved.remove(name);
+                    definitions.variables.insert(name.to_owned(), variable);
+                }
+                _ => {
+                    let moved = (self.number, binding.mutable);
+                    definitions.variables.remove(name);
+                    definitions.moved.insert(name.to_owned(), moved);
+                }
+            }
+        }
+        self.analysis.note_variables(&self.definitions);
+    }
+
+    /// A new process, without variables.
+    pub(super) fn restart_processes(&mut self) -> Result<()> {
+        self.processes.end();
+        let library = self.image.folder.join(image::IMAGE_FILE);
+        let workspace = &self.workspace;
+        self.processes = Processes::start(&self.frames, &library, &|command| {
+            workspace.give_back_environment(command);
+        })?;
+        let definitions = Arc::make_mut(&mut self.definitions);
+        definitions.variables.clear();
+        definitions.moved.clear();
+        Ok(())
+    }
+
+    /// Drops all variables, and forgets all definitions.
+    pub(super) fn clear(&mut self, io: &mut Io<'_>) {
+        let names = self.definitions.variables.keys().cloned().collect();
+        lock(&self.limiter).begin();
+        self.follow(&Instruction::Drop { names }, io);
+        self.definitions = Arc::new(self.definitions.cleared());
+        self.analysis.clear();
+        self.stand_by();
+    }
+
+    /// The names of the variables, sorted.
+    pub fn variables(&self) -> Vec<String> {
+        self.definitions.variables.keys().cloned().collect()
+    }
+
+    /// The process that runs cells; signal it to interrupt.
+    pub fn runner(&self) -> Arc<Runner> {
+        self.frames.runner()
+    }
+
+    /// The compilers, for who interrupts them.
+    pub fn compilers(&self) -> Compilers {
+        Compilers {
+            running: self.compiler.running(),
+            idle: self.compiler.idle(),
+            cargo: self.analysis.building(),
+        }
+    }
+
+    /// Our child above the process that runs cells.
+    pub fn relay(&self) -> u32 {
+        self.processes.relay()
+    }
+
+    pub(super) fn analysis_mut(&mut self) -> &mut Analysis {
+        &mut self.analysis
+    }
+}
+
+/// Answers a question when no user is there.
+pub fn nobody(_prompt: &str, _password: bool) -> Option<String> {
+    None
+}
+
+fn lock(limiter: &Mutex<Limiter>) -> std::sync::MutexGuard<'_, Limiter> {
+    limiter.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A display of text.
+pub(super) fn text_event(text: String) -> Event {
+    let data = MimeBundle::from_iter([("text/plain".to_owned(), Value::String(text))]);
+    Event::Display {
+        data,
+        metadata: MimeBundle::new(),
+        display_id: None,
+    }
+}

@@ -1,0 +1,78 @@
+//! How a cell runs and ends.
+
+use super::notify;
+use serde_json::json;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// What `?` in a cell makes of an error: the kernel is told the error's own text, and the cell ends.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct CellError(());
+
+impl<T: std::fmt::Display> From<T> for CellError {
+    fn from(error: T) -> Self {
+        tell_error(&error);
+        Self(())
+    }
+}
+
+#[inline(never)]
+fn tell_error(error: &dyn std::fmt::Display) {
+    notify(&json!({ "type": "error", "message": error.to_string() }));
+}
+
+/// Unwinds from a cell that was interrupted.
+struct Interrupted;
+
+/// Stands at the start of the loops of a cell: ends the cell if it was interrupted.
+#[inline(always)]
+pub fn check() {
+    if crate::show::interrupted() {
+        stop();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn stop() {
+    // Where a panic is under way already, a second one would end the process.
+    if !std::thread::panicking() {
+        resume_unwind(Box::new(Interrupted));
+    }
+}
+
+/// Runs the body of a cell; whether it came to its end.
+#[inline]
+pub fn guard<F: FnOnce() -> Result<(), CellError>>(body: F) -> bool {
+    let mut body = Some(body);
+    run(&mut || body.take().is_none_or(|body| body().is_ok()))
+}
+
+/// Depends on no type, so that a cell does not compile it again.
+#[inline(never)]
+fn run(body: &mut dyn FnMut() -> bool) -> bool {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(true) => true,
+        Ok(false) => {
+            notify(&json!({ "type": "failed" }));
+            false
+        }
+        Err(payload) => {
+            let kind = match payload.is::<Interrupted>() {
+                true => "interrupted",
+                false => "panicked",
+            };
+            forget(payload);
+            notify(&json!({ "type": kind }));
+            false
+        }
+    }
+}
+
+/// A payload whose drop panics must not end the process.
+fn forget(payload: Box<dyn Any + Send>) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
+    }
+}
