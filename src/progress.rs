@@ -4,7 +4,33 @@
 //! what to show. A loop also asks [`Progress::interrupted`] and, when it says
 //! yes, stops and returns what it has.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+/// Loops of the library that run now and hear interrupts.
+static LISTENING: AtomicUsize = AtomicUsize::new(0);
+
+/// There while a loop runs that hears interrupts: whoever interrupts waits for it.
+#[derive(Debug)]
+pub(crate) struct Listening(());
+
+impl Listening {
+    pub(crate) fn begin() -> Self {
+        LISTENING.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+
+    /// Whether any such loop runs.
+    pub(crate) fn anyone() -> bool {
+        LISTENING.load(Ordering::SeqCst) > 0
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        LISTENING.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 /// One state of a long loop.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +88,7 @@ pub struct Progress<'a> {
     reporter: &'a mut dyn Reporter,
     tick: Tick,
     start: Instant,
+    _listening: Listening,
 }
 
 impl<'a> Progress<'a> {
@@ -81,6 +108,7 @@ impl<'a> Progress<'a> {
             reporter,
             tick,
             start: Instant::now(),
+            _listening: Listening::begin(),
         }
     }
 

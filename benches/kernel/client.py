@@ -22,7 +22,7 @@ class Failed(Exception):
     """A cell's error, with its text."""
 
 
-def manager(name):
+def kernel_manager(name):
     """Of an installed kernelspec, or of the one that a folder with a kernel.json is."""
     if not os.path.isfile(os.path.join(name, "kernel.json")):
         return KernelManager(kernel_name=name)
@@ -37,7 +37,7 @@ class Kernel:
     def __init__(self, name, patience, mark=None, environment=None):
         self.patience = patience
         self.mark = mark or f"{'#' if is_python(name) else '//'} {uuid.uuid4()}"
-        self.manager = manager(name)
+        self.manager = kernel_manager(name)
         self.began = time.perf_counter()
         self.manager.start_kernel(env={**os.environ, **(environment or {})})
         self.session = self.manager.session

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{describe, holoscope, python};
+use common::{conformance, describe, install};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -14,19 +14,12 @@ use std::sync::{Mutex, PoisonError};
 static TURN: Mutex<()> = Mutex::new(());
 
 fn suite(script: &str) {
-    let Some(python) = python() else { return };
-    if std::env::var_os("HOLOSCOPE_CONFORMANCE").is_none() {
-        println!("skipped: HOLOSCOPE_CONFORMANCE is not set ({script} takes minutes)");
+    let Some(python) = conformance(&format!("{script} takes minutes")) else {
         return;
-    }
+    };
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
-    let installed = holoscope()
-        .args(["install", "--no-build", "--prefix"])
-        .arg(dir.path())
-        .output()
-        .unwrap();
-    assert!(installed.status.success(), "{}", describe(&installed));
+    let jupyter = install(dir.path());
     let output = Command::new(&python)
         .arg(
             Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -35,7 +28,7 @@ fn suite(script: &str) {
         )
         .arg("-v")
         .current_dir(dir.path())
-        .env("JUPYTER_PATH", dir.path().join("share/jupyter"))
+        .env("JUPYTER_PATH", jupyter)
         .env("HOLOSCOPE_HISTORY", dir.path().join("history.jsonl"))
         .output()
         .expect("Python runs");

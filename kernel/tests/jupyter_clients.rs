@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{describe, holoscope, python, read_cells, root, text, write_notebook};
+use common::{conformance, describe, install, python, read_cells, root, text, write_notebook};
 use serde_json::json;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -25,12 +25,7 @@ fn execute(python: &Path, jupyter: &Path, kernel: &str, notebook: &Path, out: &P
 fn nbclient_runs_a_notebook_on_our_kernel() {
     let Some(python) = python() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let installed = holoscope()
-        .args(["install", "--no-build", "--prefix"])
-        .arg(dir.path())
-        .output()
-        .unwrap();
-    assert!(installed.status.success(), "{}", describe(&installed));
+    let jupyter = install(dir.path());
     let notebook = dir.path().join("in.ipynb");
     let out = dir.path().join("out.ipynb");
     write_notebook(
@@ -41,7 +36,6 @@ fn nbclient_runs_a_notebook_on_our_kernel() {
             "n * 2",
         ],
     );
-    let jupyter = dir.path().join("share/jupyter");
     let output = execute(&python, &jupyter, "holoscope", &notebook, &out);
     assert!(output.status.success(), "{}", describe(&output));
     let cells = read_cells(&out);
@@ -67,13 +61,9 @@ fn nbclient_runs_a_notebook_on_our_kernel() {
 /// kernel: its first cell is the documented `:dep` line.
 #[test]
 fn the_write_up_runs_on_stock_evcxr() {
-    let Some(python) = python() else { return };
-    if std::env::var_os("HOLOSCOPE_CONFORMANCE").is_none() {
-        println!(
-            "skipped: HOLOSCOPE_CONFORMANCE is not set (stock evcxr builds everything anew, 15 minutes)"
-        );
+    let Some(python) = conformance("stock evcxr builds everything anew, 15 minutes") else {
         return;
-    }
+    };
     let dir = tempfile::tempdir().unwrap();
     let spec = dir.path().join("kernels/stock");
     std::fs::create_dir_all(&spec).unwrap();

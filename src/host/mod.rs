@@ -24,19 +24,44 @@ type Tell = extern "C" fn(*const u8, usize);
 
 static TELL: OnceLock<Tell> = OnceLock::new();
 
-/// The thread that runs cells. (It is the process' main one, but this standard
-/// library did not start it and does not know its name.)
-static CELLS: OnceLock<ThreadId> = OnceLock::new();
+/// The thread that runs cells: the process' main one, until an interrupt parks a cell on it.
+static CELLS: Mutex<Option<ThreadId>> = Mutex::new(None);
 
 /// Called by the kernel once, before the first cell and on the thread that runs cells. `tell` takes
 /// notices from any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn holoscope_start(tell: Tell) {
     TELL.get_or_init(|| tell);
-    CELLS.get_or_init(|| std::thread::current().id());
+    holoscope_cells_run_here();
     std::panic::set_hook(Box::new(panic::report_panic));
-    // A loop that asks `show::interrupted` hears it in a process that has no reporter yet.
-    crate::show::hear_interrupts();
+    crate::show::leave_interrupts_to_the_kernel();
+}
+
+/// Called by the kernel on the thread that runs cells from now on.
+#[unsafe(no_mangle)]
+pub extern "C" fn holoscope_cells_run_here() {
+    *CELLS.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
+}
+
+/// Called by the kernel while a cell runs: 0 where nobody has interrupted it, 1 where nothing hears
+/// the interrupt, 2 where a loop of the library, or of the cell, does or will.
+#[unsafe(no_mangle)]
+pub extern "C" fn holoscope_interrupt() -> u8 {
+    match crate::show::interrupt() {
+        (false, _) => 0,
+        (true, false) => 1,
+        (true, true) => 2,
+    }
+}
+
+/// Called by the kernel on a new thread, when a cell has been parked: comes back if that cell holds
+/// nothing that every other one needs (the locks of the streams and of the variables, memory).
+#[unsafe(no_mangle)]
+pub extern "C" fn holoscope_probe() {
+    let _ = std::io::stdout().lock().flush();
+    let _ = std::io::stderr().lock().flush();
+    let names = store::names();
+    drop(names);
 }
 
 /// Called by the kernel after each cell: writes out what this library's stdout still buffers (the
@@ -65,5 +90,6 @@ fn notify(notice: &serde_json::Value) {
 }
 
 fn is_cells_thread() -> bool {
-    CELLS.get() == Some(&std::thread::current().id())
+    let cells = CELLS.lock().unwrap_or_else(PoisonError::into_inner);
+    *cells == Some(std::thread::current().id())
 }

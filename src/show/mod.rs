@@ -23,7 +23,9 @@ pub use chart::{
 pub use display::{clear_output, display, display_with_id, update_display};
 pub use html::{Html, Markdown, escape};
 pub use number::format_number;
-pub(crate) use reporter::{Interrupts, forget_interrupt, hear_interrupts};
+pub(crate) use reporter::{
+    Interrupts, forget_interrupt, interrupt, leave_interrupts_to_the_kernel,
+};
 pub use reporter::{NotebookReporter, interrupted};
 pub use table::Table;
 pub use tokens::{TokenView, visible_token};

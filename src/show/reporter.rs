@@ -14,30 +14,53 @@ use super::display::{Channel, framed, write_out};
 use super::live_chart::LiveChart;
 use super::number::format_number;
 use crate::error::{Error, Result};
-use crate::progress::{Reporter, Tick};
+use crate::progress::{Listening, Reporter, Tick};
 
 /// Set by an interrupt (SIGINT), cleared when it has had its effect: in Holoscope's
 /// kernel when the cell is over, elsewhere when the next loop begins.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// Whether some loop has been told of the interrupt.
+static HEARD: AtomicBool = AtomicBool::new(false);
+/// Whether the kernel has loaded this library.
+static KERNEL: AtomicBool = AtomicBool::new(false);
 
 /// True since the user interrupted, for loops in a cell that want to stop early:
 /// until the cell is over in Holoscope's kernel, so that none of its later loops
 /// begins in earnest; elsewhere until the next loop with a [`NotebookReporter`] begins.
 #[inline]
 pub fn interrupted() -> bool {
-    INTERRUPTED.load(Ordering::SeqCst)
+    INTERRUPTED.load(Ordering::Relaxed) && heard()
+}
+
+#[cold]
+fn heard() -> bool {
+    HEARD.store(true, Ordering::SeqCst);
+    true
+}
+
+/// Whether an interrupt waits for somebody, and whether somebody has heard it, or will.
+pub(crate) fn interrupt() -> (bool, bool) {
+    let hears = HEARD.load(Ordering::SeqCst) || Listening::anyone();
+    (INTERRUPTED.load(Ordering::SeqCst), hears)
+}
+
+/// From now on interrupts only set a flag: the kernel sees to what does not hear them.
+pub(crate) fn leave_interrupts_to_the_kernel() {
+    KERNEL.store(true, Ordering::SeqCst);
+    hear_interrupts();
 }
 
 /// Forgets an interrupt: the cell that it was meant for is over.
 pub(crate) fn forget_interrupt() {
     INTERRUPTED.store(false, Ordering::SeqCst);
+    HEARD.store(false, Ordering::SeqCst);
 }
 
 /// Hears interrupts in a loop of the library that has no reporter.
 #[derive(Debug)]
 pub(crate) struct Interrupts {
     /// Loops are begun with [`Interrupts::listen`].
-    _begun: (),
+    _begun: Listening,
 }
 
 impl Interrupts {
@@ -46,7 +69,9 @@ impl Interrupts {
         if Channel::current() == Channel::Blocks {
             forget_interrupt();
         }
-        Self { _begun: () }
+        Self {
+            _begun: Listening::begin(),
+        }
     }
 
     /// True when the user has asked the loop to stop.
@@ -203,7 +228,7 @@ pub(crate) fn hear_interrupts() {
 
     extern "C" fn on_interrupt(signal: libc::c_int) {
         // Only async-signal-safe calls here: an atomic, signal(2), raise(3).
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) && !KERNEL.load(Ordering::SeqCst) {
             // SAFETY: both functions are async-signal-safe (POSIX.1-2017, 2.4.3).
             unsafe {
                 libc::signal(signal, libc::SIG_DFL);

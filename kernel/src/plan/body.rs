@@ -99,6 +99,14 @@ impl Definitions {
         }
     }
 
+    /// A cell that cannot be parsed, with nothing around it that rustc could take for a part of it.
+    pub fn write_broken(&self, cell: &Cell, run: u64, source: &mut Source) {
+        self.head(source);
+        source.generated(&format!("mod cell_{run} {{\nfn cell() {{\n"));
+        source.users(&cell.text, &(0..cell.text.text.len()), &[], "");
+        source.generated("\n}\n}\n");
+    }
+
     /// A crate that is right if a type can be written.
     pub fn write_type_check(&self, ty: &str, source: &mut Source) {
         self.head(source);

@@ -212,6 +212,9 @@ impl Session {
         if cell.awaits && !self.compiler.has_crate("tokio") {
             self.bring_tokio(io)?;
         }
+        if cell.broken {
+            self.check_broken(cell)?;
+        }
         let mut next = Arc::clone(&self.definitions);
         let (replaced, only_imports) = match cell.items.is_empty() && cell.attributes.is_empty() {
             true => (Vec::new(), false),

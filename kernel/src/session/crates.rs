@@ -141,6 +141,32 @@ impl Session {
         }
     }
 
+    /// Has rustc say what is wrong with a cell that our parser does not understand. Where rustc does,
+    /// it runs like any other.
+    pub(super) fn check_broken(&mut self, cell: &Cell) -> Result<(), Stop> {
+        let mut source = Source::default();
+        self.definitions.write_broken(cell, self.run, &mut source);
+        let body = Body {
+            source,
+            function: String::new(),
+            units: BTreeSet::new(),
+            taken: Vec::new(),
+        };
+        let call = self.body_call(&body, &self.definitions, Kind::Check);
+        match self.compiler.compile(&call)? {
+            Compiled::Made(_) => Ok(()),
+            Compiled::Stopped => Err(Stop::Interrupted),
+            Compiled::Refused => {
+                let messages = self.compiler.explain(&call)?;
+                // Names are not looked up before all of a text can be read.
+                match Diagnostic::parse_all(&messages).iter().any(|error| error.is_error() && error.code().is_none()) {
+                    true => Err(Stop::Error(self.explained(&call, &messages, cell))),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+
     pub(super) fn body_call(&self, body: &Body, next: &Definitions, kind: Kind) -> Call {
         Call {
             kind,

@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+/// Where the files outside the repository are: as for the library's tests.
+#[path = "../../../tests/common/mod.rs"]
+mod outside;
+
 /// The command line under test.
 pub fn holoscope() -> Command {
     Command::new(env!("CARGO_BIN_EXE_holoscope"))
@@ -36,6 +40,34 @@ pub fn python() -> Option<PathBuf> {
             None
         }
     }
+}
+
+/// The same for tests that take long: only where `HOLOSCOPE_CONFORMANCE` is set, as in CI.
+pub fn conformance(takes: &str) -> Option<PathBuf> {
+    let python = python()?;
+    if std::env::var_os("HOLOSCOPE_CONFORMANCE").is_none() {
+        println!("skipped: HOLOSCOPE_CONFORMANCE is not set ({takes})");
+        return None;
+    }
+    Some(python)
+}
+
+/// A file of the folder of shared files. `None`, with the reason printed, where
+/// it is missing; CI must have it.
+pub fn shared(rel: &str) -> Option<PathBuf> {
+    outside::shared_beside(&root(), rel)
+}
+
+/// Makes the kernel under test known below `prefix`, with its image built, and
+/// says which `JUPYTER_PATH` finds it before any other of its name.
+pub fn install(prefix: &Path) -> PathBuf {
+    let installed = holoscope()
+        .args(["install", "--no-session", "--prefix"])
+        .arg(prefix)
+        .output()
+        .expect("the binary runs");
+    assert!(installed.status.success(), "{}", describe(&installed));
+    prefix.join("share/jupyter")
 }
 
 /// Writes a notebook of these code cells.

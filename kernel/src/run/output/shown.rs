@@ -150,7 +150,7 @@ impl Shown {
             Some("error") => self.error = notice["message"].as_str().map(str::to_owned),
             Some("failed") => self.end = Some(End::Failed),
             Some("panicked") => self.end = Some(End::Panicked),
-            Some("interrupted") => self.end = Some(End::Interrupted),
+            Some("interrupted" | "parked") => self.end = Some(End::Interrupted),
             Some("variables") => {
                 let names = notice["names"].as_array().into_iter().flatten();
                 self.variables = Some(names.filter_map(|n| n.as_str().map(str::to_owned)).collect());

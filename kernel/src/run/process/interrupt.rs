@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long an interrupted cell may take to stop by itself.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long an interrupted cell may take to stop by itself, or to be parked where it stands.
+const PATIENCE: Duration = Duration::from_secs(8);
 /// How long an interrupt waits for the cell that it came a moment too early for.
 const EARLY: Duration = Duration::from_millis(100);
 /// How often the interrupted cell is looked at.

@@ -1,9 +1,12 @@
 //! The processes that run cells, and how they are reached.
 
 pub mod interrupt;
+mod library;
 mod ordered;
+mod park;
 mod processes;
 mod relay;
 mod runner;
 pub mod runtime;
 mod snapshot;
+mod stdin;

@@ -1,19 +1,40 @@
 //! The runner: loads each cell's shared object and calls it, one after the other.
+//!
+//! Cells run on one thread, the process' main one. A second one takes instructions and looks after
+//! the first: a cell that does not hear an interrupt is parked where it stands (see `park`), and the
+//! next cells run on a new thread, with all variables that the parked one had not taken.
 
+use super::library::{self, Interrupt, Library};
 use super::ordered::{self, Tag};
+use super::park;
 use super::runtime::{IMAGE_ENV, Instruction};
 use super::snapshot::{self, Taken};
+use super::stdin;
+use crate::run::pipe::wait_readable;
 use crate::trace;
-use std::ffi::{CString, c_void};
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::os::fd::{FromRawFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// How often a running cell is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long an interrupted cell may go on that shows no sign of hearing it.
+const UNHEARD: Duration = Duration::from_millis(250);
+/// How long one may take that hears it: a step of a training is a step.
+const HEARD: Duration = Duration::from_secs(4);
+/// How long it is tried to park a cell; then the session ends the process.
+const MOST: Duration = Duration::from_secs(10);
+/// How long a new thread may take to see that nothing is held.
+const PROBE: Duration = Duration::from_millis(300);
+/// A cell's stack.
+const STACK: usize = 8 << 20;
 
 /// Copies of stdout and stderr, in case a cell closes or replaces them.
+#[derive(Clone, Copy)]
 struct Streams([RawFd; 2]);
 
 impl Streams {
@@ -35,61 +56,223 @@ impl Streams {
     }
 }
 
-/// The pipe of instructions; a cell that reads from its standard input reads its answer there.
-static CONTROL: Mutex<Option<BufReader<File>>> = Mutex::new(None);
-/// True while a cell runs: only then can the user be asked.
-static RUNNING: AtomicBool = AtomicBool::new(false);
+/// What the thread that runs cells is to do.
+enum Job {
+    Run(PathBuf, String),
+    Drop(Vec<String>),
+}
 
-fn next_instruction() -> Option<Instruction> {
-    let mut control = CONTROL.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut line = String::new();
-    match control.as_mut()?.read_line(&mut line) {
-        Ok(n) if n > 0 => serde_json::from_str(&line).ok(),
-        _ => None,
-    }
+/// What a thread that runs cells needs.
+#[derive(Clone, Copy)]
+struct Ground {
+    library: Library,
+    streams: Streams,
+    control: RawFd,
+    relay: libc::pid_t,
 }
 
 /// Follows instructions; never returns.
 pub fn run_cells(records: RawFd, control: RawFd) -> ! {
     keep_memory_warm();
     ordered::start(records);
-    // SAFETY: the relay handed the descriptor down for this process alone.
-    let control = BufReader::new(unsafe { File::from_raw_fd(control) });
-    *CONTROL.lock().unwrap_or_else(PoisonError::into_inner) = Some(control);
     let streams = Streams::keep();
-    // SAFETY: no arguments, no failure.
-    let relay = unsafe { libc::getppid() };
-    let library = Library::load();
-    while let Some(instruction) = next_instruction() {
-        match instruction {
-            Instruction::Run { object, function } => {
+    let Some(image) = std::env::var_os(IMAGE_ENV) else {
+        fatal("nobody says where the library is");
+    };
+    // SAFETY: no thread has been started.
+    unsafe { std::env::remove_var(IMAGE_ENV) };
+    let library = match Library::load(Path::new(&image)) {
+        Ok(library) => library,
+        Err(error) => fatal(&format!("cannot load the library: {error}")),
+    };
+    park::prepare();
+    let ground = Ground {
+        library,
+        streams,
+        control,
+        // SAFETY: no arguments, no failure.
+        relay: unsafe { libc::getppid() },
+    };
+    let (jobs, done) = look_after_this_thread(ground);
+    run_jobs(ground, jobs, done);
+    // The other thread ends the process; this one must not, in the middle of that.
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Starts the thread that takes instructions and looks after this one, which runs cells.
+fn look_after_this_thread(ground: Ground) -> (Receiver<Job>, Sender<()>) {
+    let (give, jobs) = channel();
+    let (done, ends) = channel();
+    // SAFETY: names this thread.
+    let thread = unsafe { libc::pthread_self() };
+    let keeper = move || {
+        // SAFETY: the relay handed the descriptor down for this process alone, and this thread, which
+        // owns it, ends only with the process.
+        let control = BufReader::new(unsafe { File::from_raw_fd(ground.control) });
+        Keeper {
+            ground,
+            control,
+            cells: Cells { thread, give, ends },
+        }
+        .run()
+    };
+    if let Err(error) = std::thread::Builder::new().name("keeper".to_owned()).spawn(keeper) {
+        fatal(&format!("cannot start a thread: {error}"));
+    }
+    (jobs, done)
+}
+
+/// Does what comes, until nobody can ask any more.
+fn run_jobs(ground: Ground, mut jobs: Receiver<Job>, mut done: Sender<()>) {
+    while let Ok(job) = jobs.recv() {
+        match job {
+            Job::Run(object, function) => {
                 tell(Tag::Begin, b"");
-                let taken = snapshot::take(relay);
+                let taken = snapshot::take(ground.relay);
                 if let Taken::Restored = taken {
+                    // Of the threads this one alone is there.
+                    (jobs, done) = look_after_this_thread(ground);
                     let pid = std::process::id().to_string();
                     tell(Tag::Restored, pid.as_bytes());
                     continue;
                 }
-                RUNNING.store(true, Ordering::SeqCst);
+                stdin::may_ask(true);
                 if let Err(error) = load_and_run(&object, &function) {
                     fatal(&format!("cannot run the cell: {error}"));
                 }
-                library.after_cell();
-                RUNNING.store(false, Ordering::SeqCst);
-                streams.restore();
+                stdin::may_ask(false);
+                ground.library.after_cell();
+                ground.streams.restore();
                 taken.discard();
             }
-            Instruction::Drop { names } => {
+            Job::Drop(names) => {
                 tell(Tag::Begin, b"");
-                library.drop_variables(&names);
-                library.after_cell();
+                ground.library.drop_variables(&names);
+                ground.library.after_cell();
             }
-            // To a question that nobody waits for any more.
-            Instruction::Answer { .. } => continue,
         }
-        tell(Tag::Complete, b"");
+        if done.send(()).is_err() {
+            return;
+        }
     }
-    std::process::exit(0)
+}
+
+/// The thread that runs cells, as the other one reaches it.
+struct Cells {
+    thread: libc::pthread_t,
+    give: Sender<Job>,
+    ends: Receiver<()>,
+}
+
+/// Takes instructions and looks after the thread that runs cells.
+struct Keeper {
+    ground: Ground,
+    control: BufReader<File>,
+    cells: Cells,
+}
+
+impl Keeper {
+    fn run(mut self) {
+        while let Some(instruction) = self.next() {
+            let job = match instruction {
+                Instruction::Run { object, function } => Job::Run(object, function),
+                Instruction::Drop { names } => Job::Drop(names),
+                // To a question that nobody waits for any more.
+                Instruction::Answer { .. } => continue,
+            };
+            if self.cells.give.send(job).is_err() {
+                break;
+            }
+            self.wait();
+            tell(Tag::Complete, b"");
+        }
+        std::process::exit(0)
+    }
+
+    fn next(&mut self) -> Option<Instruction> {
+        let mut line = String::new();
+        match self.control.read_line(&mut line) {
+            Ok(n) if n > 0 => serde_json::from_str(&line).ok(),
+            _ => None,
+        }
+    }
+
+    /// Until the cell is over, or parked.
+    fn wait(&mut self) {
+        let mut since: Option<Instant> = None;
+        loop {
+            match self.cells.ends.recv_timeout(LOOK) {
+                Ok(()) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => std::process::exit(97),
+            }
+            self.pass_answers();
+            let patience = match self.ground.library.interrupt() {
+                Interrupt::None => {
+                    since = None;
+                    continue;
+                }
+                Interrupt::Unheard => UNHEARD,
+                Interrupt::Heard => HEARD,
+            };
+            // Nobody answers a question of an interrupted cell.
+            stdin::answer(None);
+            let waited = since.get_or_insert_with(Instant::now).elapsed();
+            if waited > patience && waited < MOST && self.park() {
+                return;
+            }
+        }
+    }
+
+    fn pass_answers(&mut self) {
+        let waiting = wait_readable([self.control.get_ref().as_raw_fd()], 0);
+        if matches!(waiting, Ok([true])) {
+            match self.next() {
+                Some(Instruction::Answer { line }) => stdin::answer(line),
+                Some(_) => {}
+                None => std::process::exit(0),
+            }
+        }
+    }
+
+    /// Parks the cell, if another thread can go on without it.
+    fn park(&mut self) -> bool {
+        if !park::park(self.cells.thread) {
+            return false;
+        }
+        let ground = self.ground;
+        let (give, jobs) = channel();
+        let (done, ends) = channel();
+        let (ready, is_ready) = channel();
+        let begin = move || {
+            ground.library.probe();
+            ground.library.cells_run_here();
+            // SAFETY: names this thread.
+            let thread = unsafe { libc::pthread_self() };
+            if ready.send(thread).is_ok() {
+                run_jobs(ground, jobs, done);
+            }
+        };
+        let started = std::thread::Builder::new().name("cells".to_owned()).stack_size(STACK).spawn(begin);
+        let Some(thread) = started.ok().and_then(|_| is_ready.recv_timeout(PROBE).ok()) else {
+            // It holds what every cell needs: let it go a little further.
+            park::release();
+            return false;
+        };
+        park::keep();
+        snapshot::forget();
+        stdin::may_ask(false);
+        self.cells = Cells { thread, give, ends };
+        let notice = br#"{"type":"parked"}"#;
+        if ordered::send_notice(notice).is_err() {
+            std::process::exit(98);
+        }
+        ground.library.after_cell();
+        ground.streams.restore();
+        true
+    }
 }
 
 /// Without the relay there is nobody to run for.
@@ -104,132 +287,17 @@ fn fatal(message: &str) -> ! {
     std::process::exit(99)
 }
 
-/// The library's functions for the kernel.
-struct Library {
-    after_cell: Option<extern "C" fn()>,
-    drop: Option<unsafe extern "C" fn(*const u8, usize)>,
-}
-
-impl Library {
-    /// Loads the image, so that the first cell finds it there.
-    fn load() -> Self {
-        let Some(path) = std::env::var_os(IMAGE_ENV) else {
-            fatal("nobody says where the library is");
-        };
-        // SAFETY: `main` has not started a thread.
-        unsafe { std::env::remove_var(IMAGE_ENV) };
-        let handle = match open(Path::new(&path)) {
-            Ok(handle) => handle,
-            Err(error) => fatal(&format!("cannot load the library: {error}")),
-        };
-        // SAFETY: the library defines these functions with these types (`holoscope::host`).
-        unsafe {
-            let start = libc::dlsym(handle, c"holoscope_start".as_ptr());
-            if start.is_null() {
-                fatal("the library has no `holoscope_start`");
-            }
-            let start: extern "C" fn(extern "C" fn(*const u8, usize)) = std::mem::transmute(start);
-            start(notice);
-            let after = libc::dlsym(handle, c"holoscope_after_cell".as_ptr());
-            let drop = libc::dlsym(handle, c"holoscope_drop".as_ptr());
-            Self {
-                after_cell: (!after.is_null()).then(|| std::mem::transmute::<*mut c_void, extern "C" fn()>(after)),
-                drop: (!drop.is_null())
-                    .then(|| std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*const u8, usize)>(drop)),
-            }
-        }
-    }
-
-    fn after_cell(&self) {
-        if let Some(after) = self.after_cell {
-            after();
-        }
-    }
-
-    fn drop_variables(&self, names: &[String]) {
-        let text = names.join("\n");
-        if let Some(drop) = self.drop {
-            // SAFETY: the text lives as long as the call.
-            unsafe { drop(text.as_ptr(), text.len()) };
-        }
-    }
-}
-
-/// Takes the library's notices.
-extern "C" fn notice(bytes: *const u8, length: usize) {
-    // SAFETY: the library passes text that lives as long as the call.
-    let bytes = unsafe { std::slice::from_raw_parts(bytes, length) };
-    // Without the relay there is nobody to tell.
-    let _ = ordered::send_notice(bytes);
-}
-
-fn open(object: &Path) -> Result<*mut c_void, String> {
-    let path = CString::new(object.as_os_str().as_bytes()).map_err(|e| e.to_string())?;
-    // SAFETY: loads an object that the session has made.
-    let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
-    if handle.is_null() {
-        // SAFETY: dlopen has just failed.
-        let error = unsafe { std::ffi::CStr::from_ptr(libc::dlerror()) };
-        return Err(error.to_string_lossy().into_owned());
-    }
-    Ok(handle)
-}
-
-/// Loads a cell and calls it. The object stays loaded: values in the store may
-/// point into it.
+/// Loads a cell and calls it.
 fn load_and_run(object: &Path, function: &str) -> Result<(), String> {
     let name = CString::new(function).map_err(|e| e.to_string())?;
     trace::mark("load");
-    let handle = open(object)?;
-    // SAFETY: the object was compiled for this call: `name` is an `extern "C" fn()`.
-    unsafe {
-        let symbol = libc::dlsym(handle, name.as_ptr());
-        if symbol.is_null() {
-            return Err(format!("{function} is not in {}", object.display()));
-        }
-        let cell: extern "C" fn() = std::mem::transmute(symbol);
-        trace::mark("call");
-        cell();
-        trace::mark("returned");
-    }
+    let symbol = library::symbol(library::open(object)?, &name)?;
+    // SAFETY: the object was compiled for this call: it is an `extern "C" fn()`.
+    let cell: extern "C" fn() = unsafe { std::mem::transmute(symbol) };
+    trace::mark("call");
+    cell();
+    trace::mark("returned");
     Ok(())
-}
-
-/// Stands in the place of libc's function for all that is loaded into this program: who reads from
-/// the standard input asks the user for a line.
-///
-/// # Safety
-/// As read(2).
-#[cfg(target_os = "linux")]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn read(fd: libc::c_int, bytes: *mut c_void, n: usize) -> isize {
-    if fd != 0 || n == 0 || !RUNNING.load(Ordering::SeqCst) {
-        // SAFETY: promised by the caller.
-        return unsafe { libc::syscall(libc::SYS_read, fd, bytes, n) as isize };
-    }
-    let line = REST.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(mut line) = line.or_else(ask) else {
-        return 0;
-    };
-    let rest = line.split_off(n.min(line.len()));
-    // SAFETY: at most `n` bytes, which the caller owns.
-    unsafe { std::ptr::copy_nonoverlapping(line.as_ptr(), bytes.cast(), line.len()) };
-    if !rest.is_empty() {
-        *REST.lock().unwrap_or_else(PoisonError::into_inner) = Some(rest);
-    }
-    isize::try_from(line.len()).unwrap_or(0)
-}
-
-/// What of an answer has not been read yet.
-static REST: Mutex<Option<Vec<u8>>> = Mutex::new(None);
-
-/// The user's answer; none where nobody can answer.
-fn ask() -> Option<Vec<u8>> {
-    ordered::send(Tag::Ask, b"").ok()?;
-    match next_instruction() {
-        Some(Instruction::Answer { line: Some(line) }) => Some(format!("{line}\n").into_bytes()),
-        _ => None,
-    }
 }
 
 /// Tensors come and go by the hundred megabytes: keep freed memory instead of

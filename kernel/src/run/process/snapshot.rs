@@ -5,12 +5,16 @@
 //! two writes to it, and waits: when the cell is over it goes away; when the
 //! runner dies it goes on in its place, with every variable as it was.
 //!
-//! A fork copies one thread. While other threads live (a thread pool, say) the
+//! A fork copies one thread. While threads of others live (a thread pool, say) the
 //! copy would hold their locks for ever, so then there is no copy: a state that
 //! may hang is worse than none. See `kernel/README.md` for what that means.
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
+
+/// The copy that waits now, or 0.
+static WAITING: AtomicI32 = AtomicI32::new(0);
 
 /// What taking a snapshot gave.
 pub enum Taken {
@@ -32,6 +36,7 @@ impl Taken {
         let Taken::Run(Some(mut copy)) = self else {
             return;
         };
+        WAITING.store(0, Ordering::SeqCst);
         // A copy that is gone already has heard.
         let _ = copy.tell.write_all(b"d");
         loop {
@@ -54,21 +59,37 @@ pub fn take(relay: libc::pid_t) -> Taken {
     let Ok((hear, tell)) = std::io::pipe() else {
         return Taken::Run(None);
     };
-    // SAFETY: this process has one thread, so the copy is whole.
+    // SAFETY: the only other thread holds no lock, so the copy is whole.
     match unsafe { libc::fork() } {
         -1 => Taken::Run(None),
         0 => {
             drop(tell);
             wait(hear, relay)
         }
-        pid => Taken::Run(Some(Copy { pid, tell })),
+        pid => {
+            WAITING.store(pid, Ordering::SeqCst);
+            Taken::Run(Some(Copy { pid, tell }))
+        }
     }
 }
 
-/// True when this process has no thread but this one.
+/// Ends the copy that waits: the cell that it was taken for will not end.
+pub fn forget() {
+    let pid = WAITING.swap(0, Ordering::SeqCst);
+    if pid > 0 {
+        // SAFETY: ends and awaits our own child.
+        unsafe {
+            libc::kill(pid, libc::SIGKILL);
+            libc::waitpid(pid, std::ptr::null_mut(), 0);
+        }
+    }
+}
+
+/// True when this process has no threads but this one and the one that looks after it. That one
+/// waits meanwhile and holds no lock, and the copy starts another.
 fn alone() -> bool {
     cfg!(target_os = "linux")
-        && std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
+        && std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 2)
 }
 
 /// The copy waits; it returns when the process that runs the cell is dead.
