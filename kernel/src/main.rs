@@ -1,10 +1,13 @@
 //! `holoscope`: Rust notebooks that are fast, live and honest.
 
+mod cargo;
 mod cli;
 mod compile;
 mod digest;
 mod error;
 mod export;
+mod facade;
+mod files;
 mod highlight;
 mod image;
 mod jupyter;
@@ -15,12 +18,13 @@ mod read;
 mod report;
 mod run;
 mod session;
+mod toolchain;
 mod trace;
 
 fn main() {
     // Cargo, evcxr and the session start this same program for their own ends.
-    image::direct::run_if_called_as_tool();
-    image::wrapper::run_if_called_as_rustc();
+    cargo::stand_in::run_if_called_as_tool();
+    cargo::rustc::run_if_called_as_rustc();
     run::process::runtime::run_if_called_as_runtime();
     std::process::exit(cli::main());
 }

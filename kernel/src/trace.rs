@@ -59,7 +59,7 @@ pub fn cargos_start() -> Option<f64> {
     let parent = unsafe { libc::getppid() };
     match std::env::args_os().next().is_some_and(|name| {
         name.to_string_lossy()
-            .ends_with(crate::image::direct::CARGO)
+            .ends_with(crate::cargo::stand_in::CARGO)
     }) {
         true => started(std::process::id()),
         false => started(parent.unsigned_abs()),

@@ -198,17 +198,16 @@ fn describe_step(step: &Value, text: &mut String) {
     }
 }
 
-/// A case without a test would never be run.
 #[test]
 fn every_case_has_a_test() {
     let Some(cases) = shared(CASES) else { return };
-    let mut found: Vec<String> = std::fs::read_dir(cases)
+    let without: Vec<String> = std::fs::read_dir(cases)
         .unwrap()
         .filter_map(|entry| {
             let name = entry.unwrap().file_name().into_string().unwrap();
             Some(format!("case_{}", name.strip_suffix(".json")?))
         })
+        .filter(|name| !NAMES.contains(&name.as_str()))
         .collect();
-    found.sort();
-    assert_eq!(found, NAMES);
+    assert!(without.is_empty(), "not in `cases!`: {without:?}");
 }

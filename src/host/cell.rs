@@ -22,6 +22,18 @@ fn tell_error(error: &dyn std::fmt::Display) {
     notify(&json!({ "type": "error", "message": error.to_string() }));
 }
 
+/// Says the type of a variable, for the compiler's lint of unused results.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Typed<T: ?Sized>(std::marker::PhantomData<T>);
+
+/// What the kernel hands a new variable to, to learn its type (`kernel/src/compile/types.rs`).
+#[doc(hidden)]
+#[inline(always)]
+pub fn typed<T: ?Sized>(_: &T) -> Typed<T> {
+    Typed(std::marker::PhantomData)
+}
+
 /// Unwinds from a cell that was interrupted.
 struct Interrupted;
 

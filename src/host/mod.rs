@@ -10,7 +10,7 @@ mod display;
 mod panic;
 mod store;
 
-pub use cell::{CellError, check, guard};
+pub use cell::{CellError, Typed, check, guard, typed};
 #[cfg(feature = "kernel")]
 pub use display::DebugDisplay;
 pub use store::{put, shared, take};

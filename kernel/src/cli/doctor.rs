@@ -58,7 +58,7 @@ fn first_line(program: &Path, args: &[&str]) -> Option<String> {
 }
 
 fn sources() -> Finding {
-    match crate::image::workspace_root() {
+    match crate::toolchain::workspace_root() {
         Ok(root) => Finding::Good(root.display().to_string()),
         Err(error) => Finding::Bad {
             what: error.to_string(),
@@ -68,7 +68,7 @@ fn sources() -> Finding {
 }
 
 fn cargo() -> Finding {
-    match first_line(&crate::image::cargo(), &["--version"]) {
+    match first_line(&crate::toolchain::cargo(), &["--version"]) {
         Some(version) => Finding::Good(version),
         None => Finding::Bad {
             what: "cells are compiled with cargo, and it does not run".to_owned(),
@@ -101,7 +101,7 @@ fn linker() -> Finding {
 }
 
 fn disk() -> Finding {
-    let Ok(root) = crate::image::workspace_root() else {
+    let Ok(root) = crate::toolchain::workspace_root() else {
         return Finding::Good("not checked without sources".to_owned());
     };
     match free_bytes(&root) {

@@ -4,8 +4,8 @@ use super::{InstallArgs, PlaceArgs, waiting};
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::kernelspec;
-use crate::session::Session;
 use crate::session::workspace::Workspace;
+use crate::session::{Outcome, Session, nobody};
 
 /// Builds the image, tries it, and writes the kernelspec.
 pub fn install(args: &InstallArgs) -> Result<i32> {
@@ -21,15 +21,22 @@ pub fn install(args: &InstallArgs) -> Result<i32> {
     Ok(0)
 }
 
-/// Starts a session and ends it. That shows that cells run here, and what only the
-/// first session has to do is done: its first cells are compiled.
+/// Runs a cell in a session, and has it answer a question about code. That shows that both work
+/// here, and what only the first session has to do is done.
 fn try_session(image: &Image) -> Result<()> {
     eprintln!("holoscope: trying a first session");
     let workspace = Workspace::acquire()?;
     // SAFETY: the threads that read what cargo said have ended.
     unsafe { workspace.export()? };
-    Session::start(workspace, image, Box::new(|_| {}))?;
-    Ok(())
+    let mut session = Session::start(workspace, image, Box::new(|_| {}))?;
+    if let Outcome::Failed(error) = session.execute("1 + 1", 1, &mut |_| {}, &nobody) {
+        let text = error.traceback.join("\n");
+        return Err(Error::Session(format!(
+            "a cell cannot run: {}\n{text}",
+            error.evalue
+        )));
+    }
+    session.try_analysis()
 }
 
 /// Removes the kernelspec.

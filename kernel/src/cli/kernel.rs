@@ -6,10 +6,10 @@ use crate::error::Result;
 use crate::image::News;
 use crate::jupyter;
 use crate::jupyter::engine::{Background, Engine, HelpLink, KernelInfo, Language, LanguageInfo};
-use crate::session::Session;
 use crate::read::completeness;
-use crate::session::engine::SessionEngine;
 use crate::run::output::event::{Event, StreamName};
+use crate::session::Session;
+use crate::session::engine::SessionEngine;
 use crate::session::workspace::Workspace;
 use crate::trace;
 use std::path::PathBuf;
@@ -67,7 +67,7 @@ fn history() -> Option<PathBuf> {
 }
 
 fn info() -> KernelInfo {
-    let version = crate::image::rustc_version()
+    let version = crate::toolchain::rustc_version()
         .and_then(|v| v.split(' ').nth(1).map(str::to_owned))
         .unwrap_or_default();
     KernelInfo {

@@ -47,6 +47,9 @@ pub struct RunArgs {
     /// Value for a variable of the cell tagged `parameters`; may be repeated
     #[arg(short, long = "parameter", value_name = "NAME=VALUE", value_parser = crate::notebook::parse_parameter)]
     pub parameters: Vec<(String, String)>,
+    /// Go on after a cell that fails: its error stays in the notebook, and the exit status is 0
+    #[arg(long)]
+    pub allow_errors: bool,
 }
 
 #[derive(Debug, Args)]

@@ -85,6 +85,9 @@ pub fn run(args: &RunArgs) -> Result<i32> {
         cell.set_seconds(seconds);
         terminal.end(seconds, outcome == Outcome::Ok);
         if let Outcome::Failed(error) = outcome {
+            if args.allow_errors {
+                continue;
+            }
             failure = Some((n + 1, job, error));
             break;
         }
@@ -310,10 +313,10 @@ fn stamp(notebook: &mut Notebook, args: &RunArgs, seconds: f64) {
         "wall_seconds": (seconds * 10.0).round() / 10.0,
         "parameters": parameters,
     });
-    if let Some(version) = crate::image::rustc_version() {
+    if let Some(version) = crate::toolchain::rustc_version() {
         provenance["rustc"] = Value::String(version);
     }
-    if let Some(commit) = crate::image::source_commit() {
+    if let Some(commit) = crate::toolchain::source_commit() {
         provenance["commit"] = Value::String(commit);
     }
     notebook.metadata.insert("holoscope".to_owned(), provenance);

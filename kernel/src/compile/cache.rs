@@ -33,7 +33,7 @@ struct Record {
 impl Cache {
     pub fn new(folder: PathBuf, rustc: &Path, image: &Path) -> Self {
         let mut ground = Sha256::new();
-        for path in [rustc, &image.join(crate::image::IMAGE_FILE)] {
+        for path in [rustc, &image.join(crate::image::layout::IMAGE_FILE)] {
             ground.update(path.as_os_str().as_encoded_bytes());
             if let Ok(found) = std::fs::metadata(path) {
                 ground.update(format!("{} {:?}", found.len(), found.modified().ok()));
@@ -45,17 +45,28 @@ impl Cache {
     /// The name of what is kept for a call; none for one that cannot be.
     pub fn key(&self, args: &[String], call: &Call, folder: &Path) -> Option<String> {
         let text = &call.source.text;
-        let users = text.replace("mod cell_", "").replace("pub mod p", "").replace("mod layer", "");
+        let users = text
+            .replace("mod cell_", "")
+            .replace("pub mod p", "")
+            .replace("mod layer", "");
         if call.kind == Kind::Check || READ_MORE.iter().any(|word| users.contains(word)) {
             return None;
         }
         let mut digest = self.ground.clone();
         let folder = folder.to_string_lossy();
-        for arg in args {
+        let units: std::collections::HashSet<String> = call
+            .units
+            .iter()
+            .map(|(name, path)| format!("{name}={}", path.display()))
+            .collect();
+        for arg in args
+            .iter()
+            .filter(|arg| arg.as_str() != "--extern" && !units.contains(arg.as_str()))
+        {
             digest.update(arg.replace(&*folder, "."));
             digest.update([0]);
         }
-        for object in call.units.values().chain(&call.objects) {
+        for object in call.named.iter().chain(&call.objects) {
             // The content: a unit of the same name may be another one in another session.
             digest.update(std::fs::read(object).ok()?);
             digest.update([0]);

@@ -1,13 +1,13 @@
 //! The third step of a cell's life: rustc makes objects of its crates.
 
-mod call;
 mod cache;
+mod call;
 mod standby;
 pub mod types;
 
-pub use call::{Call, Kind};
 pub use cache::sweep;
 pub use call::BODY;
+pub use call::{Call, Kind};
 use standby::Standby;
 
 use crate::error::{Error, Result};
@@ -67,8 +67,14 @@ struct Ran {
 
 impl Compiler {
     /// `folder` must be there; `image` holds the library, `metadata` that of the crates behind it.
-    pub fn new(rustc: PathBuf, folder: PathBuf, image: PathBuf, metadata: PathBuf, cache: Option<PathBuf>) -> Self {
-        let library = image.join(crate::image::IMAGE_FILE);
+    pub fn new(
+        rustc: PathBuf,
+        folder: PathBuf,
+        image: PathBuf,
+        metadata: PathBuf,
+        cache: Option<PathBuf>,
+    ) -> Self {
+        let library = image.join(crate::image::layout::IMAGE_FILE);
         let running = Arc::default();
         let cache = cache.map(|folder| Cache::new(folder, &rustc, &image));
         Self {
@@ -121,7 +127,10 @@ impl Compiler {
 
     /// Compiles a crate.
     pub fn compile(&mut self, call: &Call) -> Result<Outcome> {
-        trace::mark_with("rustc", || json!({ "crate": call.name, "level": self.level }));
+        trace::mark_with(
+            "rustc",
+            || json!({ "crate": call.name, "level": self.level }),
+        );
         let outcome = self.compile_or_recall(call);
         trace::mark_with("compiled", || json!({ "crate": call.name }));
         outcome
@@ -129,7 +138,10 @@ impl Compiler {
 
     fn compile_or_recall(&mut self, call: &Call) -> Result<Outcome> {
         let args = self.arguments(call, true);
-        let key = self.cache.as_ref().and_then(|cache| cache.key(&args, call, &self.folder));
+        let key = self
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.key(&args, call, &self.folder));
         if let Some((cache, key)) = self.cache.as_ref().zip(key.as_ref())
             && let Some(types) = cache.recall(key, &self.folder.join(call.object()))
         {
@@ -160,7 +172,7 @@ impl Compiler {
             None => self.run(call, args, true)?,
         };
         match ran.code {
-            Some(0) => self.made(call),
+            Some(0) => Ok(Outcome::Made(self.made(call, &ran.messages))),
             None => Ok(Outcome::Stopped),
             Some(_) => {
                 self.messages = ran.messages;
@@ -177,7 +189,9 @@ impl Compiler {
 
     /// What rustc says of a crate that it refuses when it may write types as people do.
     pub fn explain(&self, call: &Call) -> Result<String> {
-        Ok(self.run(call, &self.arguments(call, false), false)?.messages)
+        Ok(self
+            .run(call, &self.arguments(call, false), false)?
+            .messages)
     }
 
     fn run(&self, call: &Call, args: &[String], in_full: bool) -> Result<Ran> {
@@ -197,7 +211,10 @@ impl Compiler {
         self.running.store(0, Ordering::SeqCst);
         let output = output.map_err(Error::io("run", &self.rustc))?;
         if output.status.success() && call.kind == Kind::Body {
-            let (staged, object) = (self.folder.join(call::STAGED), self.folder.join(call.object()));
+            let (staged, object) = (
+                self.folder.join(call::STAGED),
+                self.folder.join(call.object()),
+            );
             std::fs::rename(&staged, object).map_err(Error::io("rename", &staged))?;
         }
         Ok(Ran {
@@ -206,24 +223,18 @@ impl Compiler {
         })
     }
 
-    fn made(&self, call: &Call) -> Result<Outcome> {
-        let object = self.folder.join(call.object());
-        let mut made = Made {
-            object,
-            types: BTreeMap::new(),
-            reads: Vec::new(),
-        };
-        match call.kind {
-            Kind::Body => {
-                let path = self.folder.join(call.mir());
-                let mir = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-                made.types = types::of_variables(&mir);
-                let _ = std::fs::remove_file(path);
-            }
-            Kind::Unit => made.reads = call::files_read(&self.folder.join(call.dep_info()), &call.file()),
-            Kind::Check => {}
+    fn made(&self, call: &Call, messages: &str) -> Made {
+        Made {
+            object: self.folder.join(call.object()),
+            types: match call.kind {
+                Kind::Body => types::of_variables(messages, call),
+                Kind::Unit | Kind::Check => BTreeMap::new(),
+            },
+            reads: match call.kind {
+                Kind::Unit => call::files_read(&self.folder.join(call.dep_info()), &call.file()),
+                Kind::Body | Kind::Check => Vec::new(),
+            },
         }
-        Ok(Outcome::Made(made))
     }
 
     /// Has a compiler wait for the next body.

@@ -5,8 +5,8 @@
 //!
 //! It serves a call that is the same to the letter; any other is compiled plainly.
 
-use super::{Call, Ran};
 use super::call::{self, BODY, STAGED};
+use super::{Call, Ran};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -57,7 +57,9 @@ impl Standby {
         self.running.store(child.id(), Ordering::SeqCst);
         let mut pipe = child.stdin.take()?;
         let lines = "\n".repeat(call.line);
-        let fed = pipe.write_all(lines.as_bytes()).and_then(|()| pipe.write_all(body.as_bytes()));
+        let fed = pipe
+            .write_all(lines.as_bytes())
+            .and_then(|()| pipe.write_all(body.as_bytes()));
         drop(pipe);
         // While this one compiles, mostly on one core, the next one makes itself ready. (Both write
         // to the same place; but the next one only when it has got a body.)
@@ -70,6 +72,7 @@ impl Standby {
             false => fed,
         };
         staged.ok()?;
+        crate::trace::mark("standby");
         Some(Ran {
             code: output.status.code(),
             messages: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -77,15 +80,16 @@ impl Standby {
     }
 
     fn take_away(&self, call: &Call) -> std::io::Result<()> {
-        std::fs::rename(self.own().join(STAGED), self.folder.join(call.object()))?;
-        std::fs::rename(self.own().join(call.mir()), self.folder.join(call.mir()))
+        std::fs::rename(self.own().join(STAGED), self.folder.join(call.object()))
     }
 
     /// Has a compiler wait for calls like this one.
     pub(super) fn prepare(&mut self, rustc: &Path, args: &[String], call: &Call) {
         let (head, _) = split(&call.source.text);
         let waits = self.waiting.as_mut().is_some_and(|waiting| {
-            waiting.args == args && waiting.head == head && matches!(waiting.child.try_wait(), Ok(None))
+            waiting.args == args
+                && waiting.head == head
+                && matches!(waiting.child.try_wait(), Ok(None))
         });
         if !waits {
             self.start(rustc, args, head);
@@ -93,7 +97,10 @@ impl Standby {
     }
 
     fn take(&mut self, args: &[String], head: &str) -> Option<Child> {
-        let same = self.waiting.as_ref().is_some_and(|waiting| waiting.args == args && waiting.head == head);
+        let same = self
+            .waiting
+            .as_ref()
+            .is_some_and(|waiting| waiting.args == args && waiting.head == head);
         if !same {
             return None;
         }
@@ -147,7 +154,7 @@ impl Standby {
                 BODY => command.arg(ROOT),
                 emit if emit.starts_with("--emit=") => {
                     let own = format!("link=standby/{STAGED}");
-                    command.arg(emit.replace(&format!("link={STAGED}"), &own).replace("mir=", "mir=standby/"))
+                    command.arg(emit.replace(&format!("link={STAGED}"), &own))
                 }
                 other => command.arg(other),
             };
@@ -175,6 +182,9 @@ impl Drop for Standby {
 fn split(source: &str) -> (&str, String) {
     let end = source.find("mod cell_").unwrap_or(0);
     let (head, body) = source.split_at(end);
-    let blank: String = head.chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
+    let blank: String = head
+        .chars()
+        .map(|c| if c == '\n' { '\n' } else { ' ' })
+        .collect();
     (head.trim_start_matches('\n'), blank + body)
 }

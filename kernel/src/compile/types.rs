@@ -1,60 +1,37 @@
 //! The types of a cell's variables, as rustc has found them.
 //!
-//! A body puts its variables into the store by calls of a generic function. rustc writes its
-//! intermediate code (`--emit=mir`) in the same run in which it makes the object, and there each
-//! call stands with its type: `holoscope::host::put::<Vec<i32>>(const "v", ..)`.
+//! A body hands each variable that it binds to a function whose result it drops, under a lint
+//! (`unused_results`) that is on for this statement alone. So rustc says, in the run in which it
+//! makes the object, `unused result of type `holoscope::host::Typed<Vec<i32>>``.
 
+use super::Call;
+use crate::plan::source::Mark;
+use crate::report::diagnostic::Diagnostic;
 use std::collections::BTreeMap;
 
-const CALL: &str = "host::put::<";
+const BEFORE: &str = "unused result of type `";
+const WRAPPER: &str = "Typed<";
 
 /// The types by the names of the variables.
-pub fn of_variables(mir: &str) -> BTreeMap<String, String> {
+pub fn of_variables(messages: &str, call: &Call) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    let mut constants: BTreeMap<&str, &str> = BTreeMap::new();
-    for line in mir.lines() {
-        let line = line.trim();
-        if let Some((place, value)) = line.split_once(" = const \"") {
-            constants.insert(place, value.trim_end_matches(';').trim_end_matches('"'));
-        }
-        let Some(at) = line.find(CALL) else { continue };
-        let rest = &line[at + CALL.len()..];
-        let Some(end) = closing(rest) else { continue };
-        let ty = &rest[..end];
-        let arguments = rest[end..].trim_start_matches(">(");
-        let name = match arguments.strip_prefix("const \"") {
-            Some(text) => text.split('"').next(),
-            None => {
-                let place = arguments.split(',').next().unwrap_or_default();
-                let place = place.trim_start_matches("move ").trim_start_matches("copy ");
-                constants.get(place).copied()
-            }
-        };
-        if let Some(name) = name {
-            found.insert(name.to_owned(), as_source(ty));
+    if !messages.contains(BEFORE) {
+        return found;
+    }
+    for message in Diagnostic::parse_all(messages) {
+        let place = message.primary().map(|span| span.bytes().start);
+        let mark = place.and_then(|byte| call.source.mark(byte.checked_sub(call.line)?));
+        if let (Some(Mark::Type(name)), Some(ty)) = (mark, type_in(message.message())) {
+            found.insert(name.clone(), as_source(ty));
         }
     }
     found
 }
 
-/// Where the angle bracket closes that was opened before the text.
-fn closing(text: &str) -> Option<usize> {
-    let mut depth = 1;
-    let mut before = ' ';
-    for (at, c) in text.char_indices() {
-        match c {
-            '<' => depth += 1,
-            // The arrow of a function's type closes nothing.
-            '>' if before == '-' => {}
-            '>' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(at);
-        }
-        before = c;
-    }
-    None
+fn type_in(message: &str) -> Option<&str> {
+    let ty = message.strip_prefix(BEFORE)?.strip_suffix('`')?;
+    let (_, inside) = ty.split_once(WRAPPER)?;
+    inside.strip_suffix('>')
 }
 
 /// A type as a cell can write it: cells know the image by the library's name.
@@ -85,7 +62,9 @@ pub fn foreign_paths(ty: &str) -> Vec<&str> {
     let paths = ty.split(|c| !is_part(c)).filter(|path| path.contains("::"));
     let known = |path: &&str| {
         let root = path.split("::").next().unwrap_or_default();
-        let of_cells = root.len() == 6 && root.starts_with('c') && root[1..].bytes().all(|b| b.is_ascii_digit());
+        let of_cells = root.len() == 6
+            && root.starts_with('c')
+            && root[1..].bytes().all(|b| b.is_ascii_digit());
         !of_cells && !matches!(root, "std" | "core" | "alloc" | "holoscope")
     };
     paths.filter(known).collect()
@@ -96,23 +75,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_read_from_the_calls_that_store_variables() {
-        let mir = r#"
-            _9 = holoscope::host::put::<std::vec::Vec<c00001::p1::P>>(const "b", move _10) -> [return: bb3, unwind: bb4];
-            _4 = const "f";
-            _9 = holoscope_image::host::put::<std::boxed::Box<dyn std::ops::Fn(i32) -> i32 + std::marker::Send>>(copy _4, move _10) -> [return: bb3];
-            _9 = other::put::<u8>(const "z", const 1_u8);
-        "#;
-        let found = of_variables(mir);
-        assert_eq!(found["b"], "std::vec::Vec<c00001::p1::P>");
-        assert_eq!(found["f"], "std::boxed::Box<dyn std::ops::Fn(i32) -> i32 + std::marker::Send>");
-        assert_eq!(found.len(), 2);
+    fn types_are_read_from_what_the_lint_says() {
+        let message =
+            "unused result of type `holoscope::host::Typed<std::boxed::Box<dyn Fn(i32) -> i32>>`";
+        assert_eq!(
+            type_in(message),
+            Some("std::boxed::Box<dyn Fn(i32) -> i32>")
+        );
+        assert_eq!(type_in("unused result of type `i32`"), None);
     }
 
     #[test]
     fn types_without_a_name_are_told_apart() {
-        assert_eq!(unnameable("std::iter::Map<std::ops::Range<i32>, {closure@b.rs:8:79: 8:82}>"), Some("a closure"));
-        assert_eq!(unnameable("for<'a> fn(&'a P) -> P {<P as Clone>::clone}"), Some("a function"));
+        assert_eq!(
+            unnameable("std::iter::Map<std::ops::Range<i32>, {closure@b.rs:8:79: 8:82}>"),
+            Some("a closure")
+        );
+        assert_eq!(
+            unnameable("for<'a> fn(&'a P) -> P {<P as Clone>::clone}"),
+            Some("a function")
+        );
         assert_eq!(unnameable("fn(i32) -> i32"), None);
     }
 

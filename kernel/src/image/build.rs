@@ -3,51 +3,25 @@
 use super::compile::{self, Artifacts, Place};
 use super::first_build;
 use super::inputs::Inputs;
-use crate::digest::hex;
-use super::manifest::Linked;
+use super::layout::{EXTERNS_FILE, IMAGE_FILE, METADATA};
+use super::news::News;
 use super::reason::Reason;
-use super::stamp::{METADATA, Stamp};
+use super::stamp::Stamp;
 use super::store::{Image, Store};
-use super::units::{Progress, Record, Units};
-use super::wrapper::{EXTERNS_FILE, IMAGE_FILE};
+use super::units::{Record, Units};
+use crate::digest::hex;
 use crate::error::{Error, Result};
+use crate::facade::manifest::Linked;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Sources that are saved while cargo reads them are built again, this often.
 const ATTEMPTS: usize = 3;
 
-/// What happens while an image is built.
-#[derive(Debug)]
-pub enum News {
-    /// Why there is something to wait for; one line.
-    Note(String),
-    /// A line of cargo's or rustc's.
-    Said(String),
-    Progress(Progress),
-}
-
-/// The workspace that holds the library: `HOLOSCOPE_SOURCE`, or the checkout
-/// that this binary was built from.
-pub fn workspace_root() -> Result<PathBuf> {
-    let root = match std::env::var_os("HOLOSCOPE_SOURCE") {
-        Some(dir) => PathBuf::from(dir),
-        None => Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .unwrap_or(Path::new("."))
-            .to_path_buf(),
-    };
-    if root.join("Cargo.toml").is_file() && root.join("src/lib.rs").is_file() {
-        return Ok(root);
-    }
-    Err(Error::NoSource { dir: root })
-}
-
 /// Builds the image, or finds at once that it is up to date.
 pub fn build(tell: &mut dyn FnMut(News)) -> Result<Image> {
-    let root = workspace_root()?;
+    let root = crate::toolchain::workspace_root()?;
     let usual =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let usual = Store::new(std::path::absolute(&usual).unwrap_or(usual).join("image"));
@@ -55,7 +29,7 @@ pub fn build(tell: &mut dyn FnMut(News)) -> Result<Image> {
         return Ok(image);
     }
     // What is missing shall be known before the long build, not after it.
-    super::rust_src::library_source()?;
+    crate::facade::rust_src::library_source()?;
     let target = compile::target_directory(&root)?;
     let store = Store::new(target.join("image"));
     let _lock = store.lock(&mut || {
@@ -120,7 +94,7 @@ fn make(
     let known = match before.is_empty() {
         true => {
             tell(News::Note("fetching what it is built from".to_owned()));
-            let metadata = super::facade::metadata(place.root)?;
+            let metadata = crate::facade::metadata(place.root)?;
             Units::guessed(first_build::guess(&compile::tree(place.root), &metadata))
         }
         false => Units::measured(before),
@@ -135,7 +109,7 @@ fn make(
     }
     units.record().write(store.home())?;
     let linked = linked(&folder, &artifacts);
-    super::facade::write(place.root, &folder, &linked, &store.folders())?;
+    crate::facade::write(place.root, &folder, &linked, &store.folders())?;
     describe(&folder, inputs.clone(), artifacts)
 }
 
@@ -243,7 +217,7 @@ fn link_wrapper(root: &Path, home: &Path) -> Result<PathBuf> {
     let checkout = hex(checkout);
     let name = format!(
         "rustc-for-image-{}-{}",
-        super::wrapper::RECIPE,
+        super::layout::RECIPE,
         &checkout[..8]
     );
     let link = home.join(&name);
@@ -254,23 +228,6 @@ fn link_wrapper(root: &Path, home: &Path) -> Result<PathBuf> {
     std::os::unix::fs::symlink(&exe, &staged).map_err(Error::io("create", &staged))?;
     std::fs::rename(&staged, &link).map_err(Error::io("rename", &staged))?;
     Ok(link)
-}
-
-/// Writes through a temporary file, and leaves an identical file (and its
-/// modification time, which cargo reads) alone.
-pub fn write_if_changed(path: &Path, text: &str) -> Result<()> {
-    if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
-        return Ok(());
-    }
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file =
-        tempfile::NamedTempFile::new_in(dir).map_err(Error::io("create a file in", dir))?;
-    file.write_all(text.as_bytes())
-        .map_err(Error::io("write", path))?;
-    file.persist(path)
-        .map_err(|e| e.error)
-        .map_err(Error::io("rename", path))?;
-    Ok(())
 }
 
 #[cfg(test)]

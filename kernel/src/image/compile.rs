@@ -1,9 +1,9 @@
 //! Cargo's part of a build: compiling what has changed, and telling how far it is.
 
-use super::News;
-use super::toolchain::{cargo, is_sessions};
+use super::news::News;
 use super::units::Units;
 use crate::error::{Error, Result};
+use crate::toolchain::{cargo, is_sessions};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -64,7 +64,7 @@ pub fn run(place: &Place, units: &mut Units, tell: &mut dyn FnMut(News)) -> Resu
         // Its lines are read by us.
         .env("CARGO_TERM_COLOR", "never")
         .env("RUSTC_WORKSPACE_WRAPPER", place.wrapper)
-        .env(super::wrapper::BUILD_IMAGE_ENV, place.folder)
+        .env(super::layout::BUILD_IMAGE_ENV, place.folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -211,7 +211,7 @@ pub fn forget(root: &Path, target: &Path, packages: &[&str]) -> Result<()> {
         .env("CARGO_TARGET_DIR", target)
         .output()
         .map_err(Error::io("run", cargo()))?;
-    succeeded("cargo clean", &output)
+    crate::toolchain::succeeded("cargo clean", &output)
 }
 
 /// The packages behind the image, one a line; empty where cargo does not tell.
@@ -221,7 +221,7 @@ pub fn tree(root: &Path) -> String {
         .args(["tree", "--locked", "-p", "holoscope-image"])
         .args(["-e", "normal,build", "--prefix", "none", "-f", "{p}"])
         .current_dir(root);
-    super::toolchain::said_by(&mut command).unwrap_or_default()
+    crate::toolchain::said_by(&mut command).unwrap_or_default()
 }
 
 /// Where cargo builds by default.
@@ -232,7 +232,7 @@ pub fn target_directory(root: &Path) -> Result<PathBuf> {
         .current_dir(root)
         .output()
         .map_err(Error::io("run", cargo()))?;
-    succeeded("cargo metadata", &output)?;
+    crate::toolchain::succeeded("cargo metadata", &output)?;
     let metadata: Value = serde_json::from_slice(&output.stdout)?;
     metadata["target_directory"]
         .as_str()
@@ -240,17 +240,6 @@ pub fn target_directory(root: &Path) -> Result<PathBuf> {
         .ok_or_else(|| Error::ImageBuild {
             reason: "`cargo metadata` names no target directory".to_owned(),
         })
-}
-
-/// An error with what the program said, unless it succeeded.
-pub fn succeeded(what: &str, output: &std::process::Output) -> Result<()> {
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(Error::ImageBuild {
-        reason: format!("`{what}` failed: {}", said.trim()),
-    })
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //!
 //! The digest is kept in parts, so that a build can say why it builds.
 
-use super::toolchain::{is_sessions, program, said_by};
 use crate::digest::hex;
 use crate::error::{Error, Result};
+use crate::toolchain::{is_sessions, program, said_by};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -83,7 +83,7 @@ impl Inputs {
         let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         Ok(Self {
             root: root.to_path_buf(),
-            recipe: format!("{} {}", super::wrapper::RECIPE, super::facade::RECIPE),
+            recipe: format!("{} {}", super::layout::RECIPE, crate::facade::RECIPE),
             compiler: compiler.unwrap_or_default(),
             processor: hex(Sha256::new_with_prefix(features(&processor))),
             settings: hex(settings),

@@ -4,6 +4,7 @@
 //! what an interrupted build has left.
 
 use super::inputs::Inputs;
+use super::layout::{FACADE, METADATA};
 use crate::digest::hex;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -12,11 +13,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// What the image's folder holds.
-pub const FACADE: &str = "facade";
-/// In the image's folder: the metadata of all that the library was built from, and nothing
-/// else. Cargo's folder has thousands of files more, and each crate twice.
-pub const METADATA: &str = "metadata";
 const STAMP: &str = "stamp.json";
 
 /// An image's record.
@@ -93,7 +89,7 @@ impl Stamp {
 
     /// Makes the image in `folder` a complete one.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        super::write_if_changed(&folder.join(STAMP), &serde_json::to_string(self)?)
+        crate::files::write_if_changed(&folder.join(STAMP), &serde_json::to_string(self)?)
     }
 
     /// Makes the image in `folder` one that was never completed.

@@ -7,8 +7,9 @@
 //! never removes any, so that only `cargo clean` takes it from a running session.
 
 use super::inputs::{self, Inputs};
+use super::layout::FACADE;
 use super::reason::Reason;
-use super::stamp::{FACADE, Stamp};
+use super::stamp::Stamp;
 use crate::error::{Error, Result};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};

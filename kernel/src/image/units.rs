@@ -29,7 +29,7 @@ impl Record {
     }
 
     pub fn write(&self, home: &Path) -> Result<()> {
-        super::write_if_changed(&home.join(RECORD), &serde_json::to_string(self)?)
+        crate::files::write_if_changed(&home.join(RECORD), &serde_json::to_string(self)?)
     }
 
     pub fn is_empty(&self) -> bool {

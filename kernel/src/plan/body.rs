@@ -40,9 +40,17 @@ impl Definitions {
         let text = &cell.text.text;
         let mut mentioned: HashSet<String> = HashSet::new();
         for statement in &cell.statements {
-            mentioned.extend(words::of(&text[statement.range.clone()]).into_iter().map(str::to_owned));
+            mentioned.extend(
+                words::of(&text[statement.range.clone()])
+                    .into_iter()
+                    .map(str::to_owned),
+            );
         }
-        if cell.statements.iter().any(|statement| statement.kind == StatementKind::Value) {
+        if cell
+            .statements
+            .iter()
+            .any(|statement| statement.kind == StatementKind::Value)
+        {
             // A trait of the session's may say how a value is shown.
             mentioned.insert("evcxr_display".to_owned());
         }
@@ -74,12 +82,20 @@ impl Definitions {
             source.marked(Mark::Take((*name).clone()), &text);
         }
         self.statements(cell, manner, &format!("cell_{run}"), &mut source);
-        let bound: HashSet<&str> = cell.bindings.iter().map(|binding| binding.plain()).collect();
+        let bound: HashSet<&str> = cell
+            .bindings
+            .iter()
+            .map(|binding| binding.plain())
+            .collect();
         for (name, variable) in &taken {
             if manner.moved.contains(*name) {
                 continue;
             }
-            let condition = if bound.contains(name.as_str()) { "if !done " } else { "" };
+            let condition = if bound.contains(name.as_str()) {
+                "if !done "
+            } else {
+                ""
+            };
             let text = format!(
                 "{condition}{{ ::holoscope::host::put({name:?}, {}); }}\n",
                 variable.written
@@ -130,7 +146,11 @@ impl Definitions {
                 source.generated(if mutable { "let mut " } else { "let " });
             }
             if shown {
-                let ours = if manner.users_display { "" } else { "use ::holoscope::host::DebugDisplay as _; " };
+                let ours = if manner.users_display {
+                    ""
+                } else {
+                    "use ::holoscope::host::DebugDisplay as _; "
+                };
                 source.generated(&format!("{{ {ours}("));
             }
             source.users(&cell.text, &statement.range, &statement.insertions, module);
@@ -144,6 +164,12 @@ impl Definitions {
             if manner.moved.contains(&format!("new {}", binding.plain())) {
                 continue;
             }
+            // A lint that is on for this statement alone has rustc say the variable's type.
+            let text = format!(
+                "#[warn(unused_results)] ::holoscope::host::typed(&{});\n",
+                binding.name
+            );
+            source.marked(Mark::Type(binding.plain().to_owned()), &text);
             let text = format!(
                 "::holoscope::host::put({:?}, {});\n",
                 binding.plain(),

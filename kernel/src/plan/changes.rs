@@ -20,7 +20,12 @@ pub(super) struct Affected {
 }
 
 impl Definitions {
-    pub(super) fn change(&mut self, cell: &Cell, run: u64, change: &mut Change) -> Result<(), String> {
+    pub(super) fn change(
+        &mut self,
+        cell: &Cell,
+        run: u64,
+        change: &mut Change,
+    ) -> Result<(), String> {
         let mut affected = Affected::default();
         let mut fresh = Vec::new();
         let mut kept = Vec::new();
@@ -53,7 +58,10 @@ impl Definitions {
     fn unchanged(&self, item: &Item) -> Option<DefId> {
         let same = |id: &DefId| {
             let def = self.def(*id);
-            def.current && def.item.kind == item.kind && def.item.tokens == item.tokens && self.reads_the_same(def)
+            def.current
+                && def.item.kind == item.kind
+                && def.item.tokens == item.tokens
+                && self.reads_the_same(def)
         };
         match item.names.first() {
             Some((space, name)) if item.kind != Kind::MacroCall => {
@@ -159,7 +167,9 @@ impl Definitions {
             };
             let others = !fresh.contains(id) && !kept.contains(id);
             let overlaps = known.names.iter().any(|name| head.names.contains(name));
-            others && known.head == head.head && (!head.inherent || overlaps || known.names.is_empty())
+            others
+                && known.head == head.head
+                && (!head.inherent || overlaps || known.names.is_empty())
         };
         self.unnamed.iter().copied().filter(same).collect()
     }
@@ -182,8 +192,15 @@ impl Definitions {
     /// Finds what must be compiled again, and copies what cannot stay what it was.
     pub(super) fn spread(&mut self, affected: &mut Affected) {
         let mut touched: BTreeMap<DefId, bool> = BTreeMap::new();
-        let changed = affected.floating.iter().chain(affected.map.keys()).chain(&affected.dirty);
-        let impls: Vec<DefId> = changed.copied().filter(|id| self.def(*id).item.kind == Kind::Impl).collect();
+        let changed = affected
+            .floating
+            .iter()
+            .chain(affected.map.keys())
+            .chain(&affected.dirty);
+        let impls: Vec<DefId> = changed
+            .copied()
+            .filter(|id| self.def(*id).item.kind == Kind::Impl)
+            .collect();
         for id in impls {
             self.touch(id, affected, &mut touched);
         }
@@ -193,7 +210,8 @@ impl Definitions {
             found = false;
             for id in 0..self.defs.len() {
                 let def = Arc::clone(&self.defs[id]);
-                if !def.current || affected.floating.contains(&id) || affected.map.contains_key(&id) {
+                if !def.current || affected.floating.contains(&id) || affected.map.contains_key(&id)
+                {
                     continue;
                 }
                 let follows = def.uses.iter().any(|used| affected.map.contains_key(used));
@@ -217,7 +235,10 @@ impl Definitions {
     /// What takes the place of a definition takes that of its duplicates, too.
     fn map_duplicates(&self, affected: &mut Affected) {
         for (id, def) in self.defs.iter().enumerate() {
-            if let Some(new) = def.duplicate_of.and_then(|of| affected.map.get(&of).copied()) {
+            if let Some(new) = def
+                .duplicate_of
+                .and_then(|of| affected.map.get(&of).copied())
+            {
                 affected.map.entry(id).or_insert(new);
             }
         }
@@ -233,7 +254,11 @@ impl Definitions {
         let head = def.item.impl_head.as_ref();
         def.uses.iter().copied().filter(move |used| {
             let item = &self.def(*used).item;
-            let said = |name: &String| head.is_some_and(|head| head.trait_words.contains(name) || head.type_words.contains(name));
+            let said = |name: &String| {
+                head.is_some_and(|head| {
+                    head.trait_words.contains(name) || head.type_words.contains(name)
+                })
+            };
             let named = |(space, name): &(Space, String)| *space == Space::Type && said(name);
             item.kind.has_identity() && item.names.iter().any(named)
         })
@@ -242,7 +267,11 @@ impl Definitions {
     /// Notes what an `impl` is about, and whether types can depend on how it is implemented.
     fn touch(&self, id: DefId, affected: &Affected, touched: &mut BTreeMap<DefId, bool>) {
         let def = self.def(id);
-        let associated = def.item.impl_head.as_ref().is_some_and(|head| head.associated);
+        let associated = def
+            .item
+            .impl_head
+            .as_ref()
+            .is_some_and(|head| head.associated);
         for subject in self.subjects(def) {
             if !affected.map.contains_key(&subject) && !affected.floating.contains(&subject) {
                 *touched.entry(subject).or_default() |= associated;
@@ -252,12 +281,18 @@ impl Definitions {
 
     /// Whether a definition cannot stay the same one: what its layout, its value or its code
     /// depends on has changed. (An `impl` or a function is only compiled again.)
-    fn must_be_another(&self, def: &Def, affected: &Affected, touched: &BTreeMap<DefId, bool>) -> bool {
+    fn must_be_another(
+        &self,
+        def: &Def,
+        affected: &Affected,
+        touched: &BTreeMap<DefId, bool>,
+    ) -> bool {
         let kind = def.item.kind;
         if kind == Kind::Const {
-            return def.uses.iter().any(|used| {
-                affected.map.contains_key(used) || touched.contains_key(used)
-            });
+            return def
+                .uses
+                .iter()
+                .any(|used| affected.map.contains_key(used) || touched.contains_key(used));
         }
         if !is_structural(kind) {
             return false;
@@ -266,7 +301,13 @@ impl Definitions {
         let only_type = def.item.static_head.as_ref().map(|head| &head.ty);
         def.uses.iter().any(|used| {
             let other = self.def(*used);
-            if only_type.is_some_and(|ty| !other.item.names.iter().any(|(_, name)| ty.contains(name.as_str()))) {
+            if only_type.is_some_and(|ty| {
+                !other
+                    .item
+                    .names
+                    .iter()
+                    .any(|(_, name)| ty.contains(name.as_str()))
+            }) {
                 return false;
             }
             affected.map.contains_key(used) || touched.get(used).copied().unwrap_or(false)
@@ -307,7 +348,12 @@ impl Definitions {
 
     /// Follows what has taken the place of what the floating and the dirty mention.
     pub(super) fn follow(&mut self, affected: &Affected) {
-        let ids: Vec<DefId> = affected.floating.iter().chain(&affected.dirty).copied().collect();
+        let ids: Vec<DefId> = affected
+            .floating
+            .iter()
+            .chain(&affected.dirty)
+            .copied()
+            .collect();
         for id in ids {
             let uses = &self.def(id).uses;
             if !uses.iter().any(|used| affected.map.contains_key(used)) {

@@ -22,6 +22,7 @@ use crate::read::{Cell, CellText};
 use scope::{DefId, Scope};
 use source::Source;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -127,7 +128,9 @@ impl Definitions {
     pub fn makes_items(&self, name: &str) -> Option<bool> {
         let id = self.scope.find(name, Space::Macro)?;
         let tokens = &self.def(id).item.tokens;
-        let (_, body) = tokens.split_once("=>").or_else(|| tokens.split_once("= >"))?;
+        let (_, body) = tokens
+            .split_once("=>")
+            .or_else(|| tokens.split_once("= >"))?;
         Some(crate::read::items::starts_like_an_item(body.trim()))
     }
 
@@ -225,28 +228,72 @@ impl Definitions {
 
     /// The definitions that a type names.
     fn defs_in_type(&self, ty: &str) -> Vec<DefId> {
-        let mut found = Vec::new();
-        for (at, _) in ty.match_indices("::p") {
-            let Some(unit) = at.checked_sub(6).and_then(|from| unit_named(ty.get(from..at)?)) else {
-                continue;
-            };
-            let mut rest = ty[at + 3..].split("::");
-            let run: Option<u64> = rest.next().and_then(|run| run.parse().ok());
-            let name = rest.next().unwrap_or_default();
-            let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            let defs = self.units.get(unit).map_or(&[][..], |unit| &unit.defs);
-            found.extend(defs.iter().copied().filter(|id| {
-                let def = self.def(*id);
-                Some(def.run) == run && def.item.names.iter().any(|(_, known)| *known == name)
-            }));
+        paths(ty)
+            .iter()
+            .flat_map(|path| self.defs_at(path))
+            .collect()
+    }
+
+    fn defs_at(&self, path: &Path<'_>) -> Vec<DefId> {
+        let defs = self.units.get(path.unit).map_or(&[][..], |unit| &unit.defs);
+        let here = defs.iter().copied().filter(|id| {
+            let def = self.def(*id);
+            def.run == path.run && def.item.names.iter().any(|(_, known)| known == path.name)
+        });
+        here.collect()
+    }
+
+    /// A type with each definition under its own path: rustc may have written one by which another
+    /// module brings it in, which is there only as long as that module needs it.
+    pub fn own_paths(&self, ty: &str) -> String {
+        let mut text = String::with_capacity(ty.len());
+        let mut end = 0;
+        for path in paths(ty) {
+            text.push_str(&ty[end..path.range.start]);
+            end = path.range.end;
+            match self.brought_in(&path) {
+                Some(id) => {
+                    let def = self.def(id);
+                    text.push_str(&format!("{}::p{}", crate_name(def.unit), def.run));
+                }
+                None => text.push_str(&ty[path.range]),
+            }
         }
-        found
+        text.push_str(&ty[end..]);
+        text
+    }
+
+    /// The type or module that a path names which is defined elsewhere.
+    fn brought_in(&self, path: &Path<'_>) -> Option<DefId> {
+        if !self.defs_at(path).is_empty() {
+            return None;
+        }
+        let defs = self
+            .units
+            .get(path.unit)?
+            .defs
+            .iter()
+            .map(|id| self.def(*id));
+        let mut used = defs
+            .filter(|def| def.run == path.run)
+            .flat_map(|def| &def.uses);
+        let named = |id: &&DefId| {
+            let names = &self.def(**id).item.names;
+            names
+                .iter()
+                .any(|(space, known)| *space == Space::Type && known == path.name)
+        };
+        used.find(named).copied()
     }
 
     /// The units whose crates a type names.
     pub fn units_in_type(ty: &str) -> BTreeSet<UnitId> {
-        let starts = ty.match_indices("::p").filter_map(|(at, _)| at.checked_sub(6).map(|from| from..at));
-        starts.filter_map(|range| unit_named(ty.get(range)?)).collect()
+        let starts = ty
+            .match_indices("::p")
+            .filter_map(|(at, _)| at.checked_sub(6).map(|from| from..at));
+        starts
+            .filter_map(|range| unit_named(ty.get(range)?))
+            .collect()
     }
 
     /// A type in the user's words: without the crates and modules of cells.
@@ -256,7 +303,9 @@ impl Definitions {
         while let Some(at) = rest.find("::p") {
             let (before, behind) = rest.split_at(at);
             let digits = behind[3..].bytes().take_while(u8::is_ascii_digit).count();
-            let named = before.len() >= 6 && before.is_char_boundary(before.len() - 6) && unit_named(&before[before.len() - 6..]).is_some();
+            let named = before.len() >= 6
+                && before.is_char_boundary(before.len() - 6)
+                && unit_named(&before[before.len() - 6..]).is_some();
             if named && digits > 0 && behind[3 + digits..].starts_with("::") {
                 text.push_str(&before[..before.len() - 6]);
                 rest = &behind[3 + digits + 2..];
@@ -281,6 +330,34 @@ impl Definitions {
         }
         found
     }
+}
+
+/// A path into a unit: `c00012::p7`, and the name behind it.
+struct Path<'a> {
+    /// Without the name.
+    range: Range<usize>,
+    unit: UnitId,
+    run: u64,
+    name: &'a str,
+}
+
+/// The paths of a type that lead into units.
+fn paths(ty: &str) -> Vec<Path<'_>> {
+    let found = ty.match_indices("::p").filter_map(|(at, _)| {
+        let start = at.checked_sub(6)?;
+        let unit = unit_named(ty.get(start..at)?)?;
+        let (run, rest) = ty[at + 3..].split_once("::")?;
+        let name = rest
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .next()?;
+        Some(Path {
+            range: start..at + 3 + run.len(),
+            unit,
+            run: run.parse().ok()?,
+            name,
+        })
+    });
+    found.collect()
 }
 
 /// The unit behind `c00012`.

@@ -17,7 +17,12 @@ const MOST_ROUNDS: usize = 200;
 
 impl Definitions {
     /// Decides where the floating definitions go, and which units are compiled in which order.
-    pub(super) fn place(&mut self, fresh: &[DefId], affected: &mut Affected, change: &mut Change) -> Result<(), String> {
+    pub(super) fn place(
+        &mut self,
+        fresh: &[DefId],
+        affected: &mut Affected,
+        change: &mut Change,
+    ) -> Result<(), String> {
         self.follow(affected);
         let new = self.units.len();
         self.units.push(Arc::new(Unit::default()));
@@ -44,7 +49,10 @@ impl Definitions {
                 Some(circle) => self.open(&circle, &plan, &mut homes, affected, new),
             }
         }
-        let label = fresh.first().map(|id| self.def(*id).item.label()).unwrap_or_default();
+        let label = fresh
+            .first()
+            .map(|id| self.def(*id).item.label())
+            .unwrap_or_default();
         Err(format!(
             "`{label}` and what it depends on need each other in a way that cannot be compiled cell by \
              cell; define them together in one cell"
@@ -58,7 +66,10 @@ impl Definitions {
             return new;
         }
         let subjects: Vec<DefId> = self.subjects(def).collect();
-        if subjects.iter().any(|subject| affected.floating.contains(subject)) {
+        if subjects
+            .iter()
+            .any(|subject| affected.floating.contains(subject))
+        {
             return new;
         }
         // The latest of them: it can link to the others.
@@ -71,20 +82,32 @@ impl Definitions {
     }
 
     /// The existing units whose contents change.
-    fn touched(&self, homes: &BTreeMap<DefId, UnitId>, affected: &Affected, new: UnitId) -> BTreeSet<UnitId> {
+    fn touched(
+        &self,
+        homes: &BTreeMap<DefId, UnitId>,
+        affected: &Affected,
+        new: UnitId,
+    ) -> BTreeSet<UnitId> {
         let homed = homes.values().copied();
         let dirty = affected.dirty.iter().map(|id| self.def(*id).unit);
         let replaced = affected.map.keys().filter(|id| {
             let def = self.def(**id);
-            def.item.kind == Kind::Impl && def.duplicate_of.is_none() && !self.is_of_the_past(def, affected)
+            def.item.kind == Kind::Impl
+                && def.duplicate_of.is_none()
+                && !self.is_of_the_past(def, affected)
         });
         let replaced = replaced.map(|id| self.def(*id).unit);
-        homed.chain(dirty).chain(replaced).filter(|unit| *unit != new && *unit != usize::MAX).collect()
+        homed
+            .chain(dirty)
+            .chain(replaced)
+            .filter(|unit| *unit != new && *unit != usize::MAX)
+            .collect()
     }
 
     /// Whether an `impl` is about a former definition, with which it stays.
     fn is_of_the_past(&self, def: &super::Def, affected: &Affected) -> bool {
-        self.subjects(def).any(|subject| affected.map.contains_key(&subject) || !self.def(subject).current)
+        self.subjects(def)
+            .any(|subject| affected.map.contains_key(&subject) || !self.def(subject).current)
     }
 
     /// Gives the floating their units; the new unit is there only if it holds something.
@@ -92,7 +115,11 @@ impl Definitions {
         for (&id, &unit) in homes {
             self.def_mut(id).unit = unit;
         }
-        let defs: Vec<DefId> = homes.iter().filter(|(_, unit)| **unit == new).map(|(id, _)| *id).collect();
+        let defs: Vec<DefId> = homes
+            .iter()
+            .filter(|(_, unit)| **unit == new)
+            .map(|(id, _)| *id)
+            .collect();
         let depends = self.links_of(&defs, new);
         let unit = Arc::make_mut(&mut self.units[new]);
         unit.defs = defs;
@@ -102,11 +129,18 @@ impl Definitions {
     fn links_of(&self, defs: &[DefId], own: UnitId) -> BTreeSet<UnitId> {
         let used = defs.iter().flat_map(|id| self.def(*id).uses.iter());
         let units = used.map(|used| self.def(*used).unit);
-        units.filter(|unit| *unit != own && *unit != usize::MAX).collect()
+        units
+            .filter(|unit| *unit != own && *unit != usize::MAX)
+            .collect()
     }
 
     /// What each unit that must be compiled will hold, and what it links to.
-    fn layout(&self, homes: &BTreeMap<DefId, UnitId>, touched: &BTreeSet<UnitId>, affected: &Affected) -> Layout {
+    fn layout(
+        &self,
+        homes: &BTreeMap<DefId, UnitId>,
+        touched: &BTreeSet<UnitId>,
+        affected: &Affected,
+    ) -> Layout {
         let unit_of = |id: DefId| homes.get(&id).copied().unwrap_or(self.def(id).unit);
         let needed = self.needed_by_values();
         let mut contents: BTreeMap<UnitId, Vec<DefId>> = BTreeMap::new();
@@ -115,7 +149,10 @@ impl Definitions {
                 let def = self.def(*id);
                 def.current && !affected.map.contains_key(id) || needed.contains(id)
             });
-            let joins = homes.iter().filter(|(_, home)| **home == unit).map(|(id, _)| *id);
+            let joins = homes
+                .iter()
+                .filter(|(_, home)| **home == unit)
+                .map(|(id, _)| *id);
             let mut defs: Vec<DefId> = stays.chain(joins).collect();
             defs.dedup();
             if !defs.is_empty() {
@@ -124,7 +161,10 @@ impl Definitions {
         }
         let links = contents.iter().map(|(unit, defs)| {
             let used = defs.iter().flat_map(|id| self.def(*id).uses.iter());
-            let units: BTreeSet<UnitId> = used.map(|used| unit_of(*used)).filter(|other| other != unit && *other != usize::MAX).collect();
+            let units: BTreeSet<UnitId> = used
+                .map(|used| unit_of(*used))
+                .filter(|other| other != unit && *other != usize::MAX)
+                .collect();
             (*unit, units)
         });
         Layout {
@@ -136,7 +176,11 @@ impl Definitions {
 
     /// Former definitions that the types of variables name, and what these need.
     fn needed_by_values(&self) -> BTreeSet<DefId> {
-        let mut queue: Vec<DefId> = self.variables.values().flat_map(|variable| self.defs_in_type(&variable.ty)).collect();
+        let mut queue: Vec<DefId> = self
+            .variables
+            .values()
+            .flat_map(|variable| self.defs_in_type(&variable.ty))
+            .collect();
         queue.retain(|id| !self.def(*id).current);
         let mut needed = BTreeSet::new();
         while let Some(id) = queue.pop() {
@@ -155,12 +199,29 @@ impl Definitions {
     }
 
     /// Opens a circle: what a touched unit needs of a later one goes into it.
-    fn open(&mut self, circle: &[UnitId], layout: &Layout, homes: &mut BTreeMap<DefId, UnitId>, affected: &mut Affected, new: UnitId) {
+    fn open(
+        &mut self,
+        circle: &[UnitId],
+        layout: &Layout,
+        homes: &mut BTreeMap<DefId, UnitId>,
+        affected: &mut Affected,
+        new: UnitId,
+    ) {
         // The earliest unit of the circle is the one that others were built on.
-        let first = circle.iter().copied().filter(|unit| *unit != new).min().unwrap_or(new);
-        let at = circle.iter().position(|unit| *unit == first).unwrap_or_default();
+        let first = circle
+            .iter()
+            .copied()
+            .filter(|unit| *unit != new)
+            .min()
+            .unwrap_or(new);
+        let at = circle
+            .iter()
+            .position(|unit| *unit == first)
+            .unwrap_or_default();
         let next = circle[(at + 1) % circle.len()];
-        let unit_of = |definitions: &Self, id: DefId| homes.get(&id).copied().unwrap_or(definitions.def(id).unit);
+        let unit_of = |definitions: &Self, id: DefId| {
+            homes.get(&id).copied().unwrap_or(definitions.def(id).unit)
+        };
         let contents = layout.contents.get(&first).cloned().unwrap_or_default();
         let mut wanted: BTreeSet<DefId> = BTreeSet::new();
         for id in &contents {
@@ -171,7 +232,8 @@ impl Definitions {
         for id in wanted {
             if affected.floating.contains(&id) {
                 homes.insert(id, first);
-            } else if is_structural(self.def(id).item.kind) && self.def(id).item.kind != Kind::Alias {
+            } else if is_structural(self.def(id).item.kind) && self.def(id).item.kind != Kind::Alias
+            {
                 // A type cannot be in two crates: it becomes another one.
                 let copy = self.copy(id, affected);
                 homes.insert(copy, first);
@@ -183,9 +245,18 @@ impl Definitions {
             }
         }
         for id in contents {
-            if self.def(id).uses.iter().any(|used| twins.contains_key(used)) {
+            if self
+                .def(id)
+                .uses
+                .iter()
+                .any(|used| twins.contains_key(used))
+            {
                 let def = self.def_mut(id);
-                def.uses = def.uses.iter().map(|used| twins.get(used).copied().unwrap_or(*used)).collect();
+                def.uses = def
+                    .uses
+                    .iter()
+                    .map(|used| twins.get(used).copied().unwrap_or(*used))
+                    .collect();
             }
         }
         self.spread(affected);
@@ -198,9 +269,14 @@ impl Definitions {
         if !self.units[new].defs.is_empty() {
             compile.insert(new);
         }
-        // What links to one that is compiled again must be, too.
+        // What links to one that is compiled again must be, too: also by what it held when it was
+        // compiled, and through units that hold nothing any more.
         loop {
-            let linked = layout.links.iter().filter(|(unit, links)| !compile.contains(unit) && !links.is_disjoint(&compile));
+            let linked = layout.links.iter().filter(|(unit, links)| {
+                !compile.contains(unit)
+                    && (!links.is_disjoint(&compile)
+                        || !self.with_dependencies([**unit]).is_disjoint(&compile))
+            });
             let more: Vec<UnitId> = linked.map(|(unit, _)| *unit).collect();
             if more.is_empty() {
                 break;
@@ -211,7 +287,12 @@ impl Definitions {
         while order.len() < compile.len() {
             let ready = compile.iter().copied().find(|unit| {
                 let links = layout.links.get(unit);
-                !order.contains(unit) && links.is_none_or(|links| links.iter().all(|link| !compile.contains(link) || order.contains(link)))
+                !order.contains(unit)
+                    && links.is_none_or(|links| {
+                        links
+                            .iter()
+                            .all(|link| !compile.contains(link) || order.contains(link))
+                    })
             });
             let Some(unit) = ready else { break };
             order.push(unit);
@@ -245,7 +326,12 @@ fn circle(links: &BTreeMap<UnitId, BTreeSet<UnitId>>) -> Option<Vec<UnitId>> {
     None
 }
 
-fn walk(unit: UnitId, links: &BTreeMap<UnitId, BTreeSet<UnitId>>, path: &mut Vec<UnitId>, done: &mut BTreeSet<UnitId>) -> Option<Vec<UnitId>> {
+fn walk(
+    unit: UnitId,
+    links: &BTreeMap<UnitId, BTreeSet<UnitId>>,
+    path: &mut Vec<UnitId>,
+    done: &mut BTreeSet<UnitId>,
+) -> Option<Vec<UnitId>> {
     if let Some(at) = path.iter().position(|known| *known == unit) {
         return Some(path[at..].to_vec());
     }
@@ -270,7 +356,9 @@ mod tests {
     #[test]
     fn a_circle_is_found_wherever_it_begins() {
         let links = |pairs: &[(UnitId, &[UnitId])]| {
-            let pairs = pairs.iter().map(|(unit, to)| (*unit, to.iter().copied().collect()));
+            let pairs = pairs
+                .iter()
+                .map(|(unit, to)| (*unit, to.iter().copied().collect()));
             pairs.collect::<BTreeMap<UnitId, BTreeSet<UnitId>>>()
         };
         assert_eq!(circle(&links(&[(1, &[]), (2, &[1]), (3, &[1, 2])])), None);

@@ -71,7 +71,10 @@ impl Scope {
             }
             !entry.spaces.is_empty()
         });
-        match entries.iter_mut().find(|entry| entry.provider == Provider::Def(id)) {
+        match entries
+            .iter_mut()
+            .find(|entry| entry.provider == Provider::Def(id))
+        {
             Some(entry) => entry.spaces.push(space),
             None => entries.push(Entry {
                 provider: Provider::Def(id),
@@ -137,10 +140,14 @@ impl Scope {
 
     /// Every `use` in force: those without a name, and those that still serve theirs.
     pub fn imports(&self) -> Vec<Arc<Import>> {
-        let named = self.names.values().flatten().filter_map(|entry| match &entry.provider {
-            Provider::Import(import) => Some(Arc::clone(import)),
-            Provider::Def(_) => None,
-        });
+        let named = self
+            .names
+            .values()
+            .flatten()
+            .filter_map(|entry| match &entry.provider {
+                Provider::Import(import) => Some(Arc::clone(import)),
+                Provider::Def(_) => None,
+            });
         let mut named: Vec<_> = named.collect();
         named.sort_by(|a, b| a.text.cmp(&b.text));
         self.unnamed.iter().cloned().chain(named).collect()
@@ -157,10 +164,13 @@ impl Scope {
         let mut queue: Vec<String> = words.into_iter().collect();
         let mut seen: HashSet<String> = queue.iter().cloned().collect();
         while let Some(word) = queue.pop() {
-            let named = self.entries(&word).iter().filter_map(|entry| match entry.provider {
-                Provider::Def(id) => Some(id),
-                Provider::Import(_) => None,
-            });
+            let named = self
+                .entries(&word)
+                .iter()
+                .filter_map(|entry| match entry.provider {
+                    Provider::Def(id) => Some(id),
+                    Provider::Import(_) => None,
+                });
             let listed = [&self.methods, &self.calls].map(|lists| lists.get(&word));
             for id in named.chain(listed.into_iter().flatten().flatten().copied()) {
                 if found.insert(id)
@@ -219,7 +229,12 @@ mod tests {
         scope.add_trait(1, &["legs".to_owned()]);
         scope.define(2, "sq", Space::Macro);
         scope.define(3, "helper", Space::Value);
-        let words = |text: &str| crate::read::words::of(text).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let words = |text: &str| {
+            crate::read::words::of(text)
+                .into_iter()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
         let macro_words = |id| (id == 2).then(|| HashSet::from(["helper".to_owned()]));
         let found = scope.mentioned(words("cat.legs()"), &macro_words);
         assert_eq!(found.into_iter().collect::<Vec<_>>(), [1]);

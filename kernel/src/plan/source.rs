@@ -12,6 +12,8 @@ pub enum Mark {
     Take(String),
     /// A variable goes back to the store.
     Put(String),
+    /// rustc is made to say the type of a variable.
+    Type(String),
     /// The value of the last expression is shown.
     Show,
     /// Names are brought in.
@@ -55,7 +57,10 @@ impl Source {
         module: &str,
     ) {
         let mut from = range.start;
-        for insertion in insertions.iter().filter(|i| range.contains(&i.at) || i.at == range.end) {
+        for insertion in insertions
+            .iter()
+            .filter(|i| range.contains(&i.at) || i.at == range.end)
+        {
             self.piece(cell, from..insertion.at);
             self.generated(&insertion.text.replace(MODULE, module));
             from = insertion.at + insertion.delete;
@@ -78,19 +83,28 @@ impl Source {
 
     /// The cell, and the place in it, behind a byte of the source.
     pub fn origin(&self, byte: usize) -> Option<(&Arc<CellText>, usize)> {
-        let after = self.pieces.partition_point(|piece| piece.range.start <= byte);
+        let after = self
+            .pieces
+            .partition_point(|piece| piece.range.start <= byte);
         let piece = self.pieces.get(after.checked_sub(1)?)?;
         // The end of a piece is a place of its own: "expected `;` here".
         (byte <= piece.range.end).then(|| (&piece.cell, piece.offset + byte - piece.range.start))
     }
 
     /// The cell and the place in it behind a line and a column (both from 1, in characters).
-    pub fn origin_of_position(&self, line: usize, column: usize) -> Option<(&Arc<CellText>, usize)> {
+    pub fn origin_of_position(
+        &self,
+        line: usize,
+        column: usize,
+    ) -> Option<(&Arc<CellText>, usize)> {
         let mut start = 0;
         for _ in 1..line {
             start += self.text[start..].find('\n')? + 1;
         }
-        let within = self.text[start..].char_indices().nth(column.saturating_sub(1))?.0;
+        let within = self.text[start..]
+            .char_indices()
+            .nth(column.saturating_sub(1))?
+            .0;
         self.origin(start + within)
     }
 
@@ -106,8 +120,13 @@ pub fn line_at(text: &str, offset: usize) -> (usize, &str) {
     let offset = text.floor_char_boundary(offset);
     let before = &text[..offset];
     let start = before.rfind('\n').map_or(0, |at| at + 1);
-    let end = text[offset..].find('\n').map_or(text.len(), |at| offset + at);
-    (before.matches('\n').count() + 1, text[start..end].trim_end_matches('\r'))
+    let end = text[offset..]
+        .find('\n')
+        .map_or(text.len(), |at| offset + at);
+    (
+        before.matches('\n').count() + 1,
+        text[start..end].trim_end_matches('\r'),
+    )
 }
 
 #[cfg(test)]

@@ -25,7 +25,11 @@ impl Session {
             let object = PathBuf::from(format!("{}-{}.so", crate_name(*unit), self.run));
             self.definitions.compiled(*unit, &object, "", source);
         }
-        change.compile.iter().map(|unit| crate_name(*unit)).collect()
+        change
+            .compile
+            .iter()
+            .map(|unit| crate_name(*unit))
+            .collect()
     }
 
     fn source(&self, unit: UnitId) -> &str {
@@ -63,7 +67,10 @@ fn each_cell_is_a_crate_that_brings_in_what_it_mentions() {
 fn an_unchanged_definition_is_not_compiled_again() {
     let mut session = Session::default();
     session.take("/// One.\nstruct P { x: i32 }\nimpl P { fn a(&self) {} }");
-    assert_eq!(session.take("struct P {\n    x: i32, // the place\n}\nimpl P { fn a(&self) {} }"), [""; 0]);
+    assert_eq!(
+        session.take("struct P {\n    x: i32 // the place\n}\nimpl P { fn a(&self) {} }"),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -83,8 +90,14 @@ fn what_mentions_a_redefined_type_is_compiled_with_the_new_one() {
 fn an_impl_joins_the_crate_of_its_type_which_keeps_its_name() {
     let mut session = Session::default();
     session.take("struct Cat { n: u32 }\ntrait Mammal { fn legs(&self) -> u32; }");
-    assert_eq!(session.take("impl Mammal for Cat { fn legs(&self) -> u32 { 4 } }"), ["c00000"]);
-    assert_eq!(session.take("fn count(c: &Cat) -> u32 { c.legs() }"), ["c00002"]);
+    assert_eq!(
+        session.take("impl Mammal for Cat { fn legs(&self) -> u32 { 4 } }"),
+        ["c00000"]
+    );
+    assert_eq!(
+        session.take("fn count(c: &Cat) -> u32 { c.legs() }"),
+        ["c00002"]
+    );
     // Run again: the type's crate, and what links to it.
     assert_eq!(
         session.take("impl Mammal for Cat { fn legs(&self) -> u32 { 3 } }"),
@@ -116,7 +129,10 @@ fn a_function_that_an_impl_needs_is_compiled_with_it_where_it_uses_the_type() {
     // Who redefines the function reaches the `impl`, and the type stays the same.
     let compiled = session.take("fn helper(s: &S) -> i32 { s.n + 1 }");
     assert!(compiled.contains(&"c00000".to_owned()), "{compiled:?}");
-    assert!(session.source(0).contains("s.n + 1") && !session.source(0).contains("s: &S) -> i32 { s.n }"));
+    assert!(
+        session.source(0).contains("s.n + 1")
+            && !session.source(0).contains("s: &S) -> i32 { s.n }")
+    );
     assert_eq!(session.unit_of("S", Space::Type), 0);
 }
 
@@ -152,10 +168,15 @@ fn a_type_depends_on_constants_and_on_associated_types() {
 #[test]
 fn a_static_is_made_once() {
     let mut session = Session::default();
-    session.take("static COUNT: AtomicUsize = AtomicUsize::new(0);\nfn one() -> i32 { 1 }\nstruct S;");
+    session
+        .take("static COUNT: AtomicUsize = AtomicUsize::new(0);\nfn one() -> i32 { 1 }\nstruct S;");
     assert!(session.source(0).contains("export_name"));
     session.take("impl S { fn f() -> i32 { one() } }");
-    assert!(session.source(0).contains("pub safe static COUNT: AtomicUsize;"));
+    assert!(
+        session
+            .source(0)
+            .contains("pub safe static COUNT: AtomicUsize;")
+    );
     assert!(!session.source(0).contains("AtomicUsize::new"));
     assert_eq!(session.definitions.objects_of_statics(0).len(), 1);
     // Its own definition changes: another static.
@@ -171,13 +192,22 @@ fn names_of_two_namespaces_are_both_brought_in() {
     session.take("mod a { pub fn b() -> i32 { 2 } }");
     session.take("fn both() -> i32 { a() + a::b() }");
     let source = session.source(2);
-    assert!(source.contains("pub use ::c00000::p1::a;") && source.contains("pub use ::c00001::p2::a;"), "{source}");
+    assert!(
+        source.contains("pub use ::c00000::p1::a;") && source.contains("pub use ::c00001::p2::a;"),
+        "{source}"
+    );
 }
 
 #[test]
 fn a_type_is_told_in_the_users_words() {
-    assert_eq!(Definitions::users_type("std::vec::Vec<c00012::p7::P>"), "std::vec::Vec<P>");
-    assert_eq!(Definitions::users_type("c00012::parts::P"), "c00012::parts::P");
+    assert_eq!(
+        Definitions::users_type("std::vec::Vec<c00012::p7::P>"),
+        "std::vec::Vec<P>"
+    );
+    assert_eq!(
+        Definitions::users_type("c00012::parts::P"),
+        "c00012::parts::P"
+    );
     assert_eq!(
         Definitions::units_in_type("(c00012::p7::P, &c00003::p1::m::Q)"),
         BTreeSet::from([3, 12])

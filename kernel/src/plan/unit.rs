@@ -55,9 +55,15 @@ impl Definitions {
         for id in defs {
             uses.extend(self.used_in_source(*id));
         }
-        let own: BTreeSet<&(Space, String)> = defs.iter().flat_map(|id| &self.def(*id).item.names).collect();
+        let own: BTreeSet<&(Space, String)> = defs
+            .iter()
+            .flat_map(|id| &self.def(*id).item.names)
+            .collect();
         uses.retain(|used| !defs.contains(used));
-        let imports = defs.first().map(|id| Arc::clone(&self.def(*id).imports)).unwrap_or_default();
+        let imports = defs
+            .first()
+            .map(|id| Arc::clone(&self.def(*id).imports))
+            .unwrap_or_default();
         self.prelude(&uses, &imports, &own, Some(unit), source);
         for id in defs {
             self.write(*id, &module, source);
@@ -85,7 +91,11 @@ impl Definitions {
         let item = &def.item;
         match (&item.static_head, &def.stored) {
             (Some(head), Some(stored)) => {
-                let kind = if head.mutable { "static mut" } else { "safe static" };
+                let kind = if head.mutable {
+                    "static mut"
+                } else {
+                    "safe static"
+                };
                 source.generated(&format!(
                     "unsafe extern \"Rust\" {{ #[link_name = {:?}] pub {kind} {}: {}; }}",
                     stored.symbol, head.name, head.ty
@@ -151,12 +161,21 @@ impl Definitions {
             return true;
         };
         let entries = self.scope.entries(name).iter();
-        entries.into_iter().any(|entry| entry.provider == Provider::Import(Arc::clone(import)))
+        entries
+            .into_iter()
+            .any(|entry| entry.provider == Provider::Import(Arc::clone(import)))
     }
 
     /// A name with several definitions, each in a namespace, is brought in layer by layer: a glob
     /// gives what nothing nearer has.
-    fn bring_in(&self, name: &str, ids: &BTreeSet<DefId>, defined: bool, unit: Option<UnitId>, source: &mut Source) {
+    fn bring_in(
+        &self,
+        name: &str,
+        ids: &BTreeSet<DefId>,
+        defined: bool,
+        unit: Option<UnitId>,
+        source: &mut Source,
+    ) {
         let count = ids.len();
         let mut layer = String::new();
         for (n, id) in ids.iter().enumerate() {
@@ -201,7 +220,10 @@ impl Definitions {
 
     /// The objects of statics that a unit declares and does not make.
     pub fn objects_of_statics(&self, unit: UnitId) -> BTreeSet<PathBuf> {
-        let stored = self.units[unit].defs.iter().filter_map(|id| self.def(*id).stored.as_ref());
+        let stored = self.units[unit]
+            .defs
+            .iter()
+            .filter_map(|id| self.def(*id).stored.as_ref());
         stored.map(|stored| stored.object.clone()).collect()
     }
 
@@ -225,20 +247,25 @@ impl Definitions {
     /// The files that a unit's modules are read from.
     pub fn module_files(&self, unit: UnitId) -> Vec<ModuleFile> {
         let defs = self.units[unit].defs.iter().map(|id| self.def(*id));
-        let files = defs.filter(|def| def.item.kind == Kind::ModFile).flat_map(|def| {
-            let names = def.item.names.iter();
-            names.map(|(_, name)| ModuleFile {
-                within: PathBuf::from(format!("p{}", def.run)),
-                name: name.trim_start_matches("r#").to_owned(),
-            })
-        });
+        let files = defs
+            .filter(|def| def.item.kind == Kind::ModFile)
+            .flat_map(|def| {
+                let names = def.item.names.iter();
+                names.map(|(_, name)| ModuleFile {
+                    within: PathBuf::from(format!("p{}", def.run)),
+                    name: name.trim_start_matches("r#").to_owned(),
+                })
+            });
         files.collect()
     }
 
     /// Whether a unit holds what keeps a state that another object would not have.
     pub fn holds_calls(&self, unit: UnitId) -> bool {
         let defs = &self.units[unit].defs;
-        !defs.is_empty() && defs.iter().all(|id| self.def(*id).item.kind == Kind::MacroCall)
+        !defs.is_empty()
+            && defs
+                .iter()
+                .all(|id| self.def(*id).item.kind == Kind::MacroCall)
     }
 }
 

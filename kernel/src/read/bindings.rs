@@ -33,7 +33,8 @@ pub fn collect(statement: &ast::LetStmt, bindings: &mut Vec<Binding>) {
         let Some(name) = ident.name() else { continue };
         let name = name.text().to_string();
         // In a larger pattern a capital names a constant or a variant: `let (None, x) = ..`.
-        let bare = ident.mut_token().is_none() && ident.pat().is_none() && ident.ref_token().is_none();
+        let bare =
+            ident.mut_token().is_none() && ident.pat().is_none() && ident.ref_token().is_none();
         let is_constant = plain(&name).starts_with(char::is_uppercase) && bare;
         if is_constant && *ident.syntax() != whole {
             continue;
@@ -54,7 +55,12 @@ mod tests {
     fn bound(code: &str) -> Vec<(String, bool)> {
         let parse = SourceFile::parse(&format!("fn f() {{ {code} }}"), Edition::Edition2024);
         let mut found = Vec::new();
-        for statement in parse.tree().syntax().descendants().filter_map(ast::LetStmt::cast) {
+        for statement in parse
+            .tree()
+            .syntax()
+            .descendants()
+            .filter_map(ast::LetStmt::cast)
+        {
             collect(&statement, &mut found);
         }
         found.into_iter().map(|b| (b.name, b.mutable)).collect()
@@ -71,9 +77,18 @@ mod tests {
             bound("let mut x = 1; let S { x, y: z } = s;"),
             [name("x", false), name("z", false)]
         );
-        assert_eq!(bound("let Some((k, n)) = t else { panic!() };"), [name("k", false), name("n", false)]);
-        assert_eq!(bound("let (None, v) = t else { panic!() };"), [name("v", false)]);
-        assert_eq!(bound("let N = 5; let whole @ (p, _) = q;"), [name("N", false), name("whole", false), name("p", false)]);
+        assert_eq!(
+            bound("let Some((k, n)) = t else { panic!() };"),
+            [name("k", false), name("n", false)]
+        );
+        assert_eq!(
+            bound("let (None, v) = t else { panic!() };"),
+            [name("v", false)]
+        );
+        assert_eq!(
+            bound("let N = 5; let whole @ (p, _) = q;"),
+            [name("N", false), name("whole", false), name("p", false)]
+        );
         assert_eq!(bound("let r#type = 5;"), [name("r#type", false)]);
         assert_eq!(bound("let _ = 5;"), []);
     }

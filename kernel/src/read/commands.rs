@@ -21,7 +21,13 @@ pub fn split(code: &str, known: &dyn Fn(&str) -> bool) -> (Vec<Command>, String)
     for line in code.split_inclusive('\n') {
         if completeness::is_command(line, &rust, known) {
             commands.push(command(line.trim()));
-            rust.extend(line.bytes().map(|b| if b == b'\n' || b == b'\r' { b as char } else { ' ' }));
+            rust.extend(line.bytes().map(|b| {
+                if b == b'\n' || b == b'\r' {
+                    b as char
+                } else {
+                    ' '
+                }
+            }));
         } else {
             rust.push_str(line);
         }
@@ -102,7 +108,10 @@ mod tests {
         ] {
             assert_eq!(split(code, &known).0, [], "{code}");
         }
-        assert_eq!(split("!ls -l", &known).0, [Command::Shell("ls -l".to_owned())]);
+        assert_eq!(
+            split("!ls -l", &known).0,
+            [Command::Shell("ls -l".to_owned())]
+        );
         assert_eq!(split("!ls", &known).0, [Command::Shell("ls".to_owned())]);
     }
 
@@ -110,7 +119,10 @@ mod tests {
     fn a_question_is_about_what_is_no_variable() {
         assert_eq!(asked_about("Vec?", &known).as_deref(), Some("Vec"));
         assert_eq!(asked_about("?flag", &known).as_deref(), Some("flag"));
-        assert_eq!(asked_about("std::fs::File?", &known).as_deref(), Some("std::fs::File"));
+        assert_eq!(
+            asked_about("std::fs::File?", &known).as_deref(),
+            Some("std::fs::File")
+        );
         assert_eq!(asked_about("p.value?", &known), None);
         assert_eq!(asked_about("f()?", &known), None);
     }

@@ -217,10 +217,16 @@ pub(super) fn is_command(line: &str, kept: &str, known: &dyn Fn(&str) -> bool) -
     let Some(shell) = line.strip_prefix('!') else {
         return false;
     };
-    let word: String = shell.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let word: String = shell
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
     let after = &shell[word.len()..];
     let is_rust = known(&word)
-        || matches!(word.as_str(), "true" | "false" | "if" | "match" | "unsafe" | "self" | "crate")
+        || matches!(
+            word.as_str(),
+            "true" | "false" | "if" | "match" | "unsafe" | "self" | "crate"
+        )
         || after.starts_with("::")
         || !word.is_empty() && after.starts_with(['(', '!', '[', '{', '?'])
         || word.is_empty() && after.starts_with(['(', '"', '\'', '!', '*', '&', '-', '{']);

@@ -37,7 +37,10 @@ impl Kind {
     /// definition is another type.
     pub fn has_identity(self) -> bool {
         use Kind::{Enum, MacroCall, Mod, ModFile, Static, Struct, Trait, Union};
-        matches!(self, Struct | Enum | Union | Trait | Static | Mod | ModFile | MacroCall)
+        matches!(
+            self,
+            Struct | Enum | Union | Trait | Static | Mod | ModFile | MacroCall
+        )
     }
 }
 
@@ -207,12 +210,14 @@ fn names(item: &ast::Item) -> Vec<(Space, String)> {
         ast::Item::MacroDef(item) => of(item.name(), &[Space::Macro]),
         ast::Item::ExternBlock(item) => {
             let items = item.extern_item_list().into_iter();
-            let named = items.flat_map(|list| list.extern_items()).flat_map(|item| match item {
-                ast::ExternItem::Fn(item) => of(item.name(), &[Space::Value]),
-                ast::ExternItem::Static(item) => of(item.name(), &[Space::Value]),
-                ast::ExternItem::TypeAlias(item) => of(item.name(), &[Space::Type]),
-                ast::ExternItem::MacroCall(_) => Vec::new(),
-            });
+            let named = items
+                .flat_map(|list| list.extern_items())
+                .flat_map(|item| match item {
+                    ast::ExternItem::Fn(item) => of(item.name(), &[Space::Value]),
+                    ast::ExternItem::Static(item) => of(item.name(), &[Space::Value]),
+                    ast::ExternItem::TypeAlias(item) => of(item.name(), &[Space::Type]),
+                    ast::ExternItem::MacroCall(_) => Vec::new(),
+                });
             named.collect()
         }
         _ => Vec::new(),
@@ -222,7 +227,10 @@ fn names(item: &ast::Item) -> Vec<(Space, String)> {
 /// The tokens of a node, one space between them; comments of documentation are none.
 pub fn tokens(node: &SyntaxNode) -> String {
     let mut text = String::new();
-    for token in node.descendants_with_tokens().filter_map(NodeOrToken::into_token) {
+    for token in node
+        .descendants_with_tokens()
+        .filter_map(NodeOrToken::into_token)
+    {
         if !token.kind().is_trivia() {
             text.push_str(token.text());
             text.push(' ');
@@ -234,7 +242,9 @@ pub fn tokens(node: &SyntaxNode) -> String {
 /// Words in their order, each once.
 fn ordered_words(node: Option<&SyntaxNode>) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    let names = node.into_iter().flat_map(SyntaxNode::descendants_with_tokens);
+    let names = node
+        .into_iter()
+        .flat_map(SyntaxNode::descendants_with_tokens);
     for token in names.filter_map(NodeOrToken::into_token) {
         if token.kind() == SyntaxKind::IDENT && !found.iter().any(|word| word == token.text()) {
             found.push(token.text().to_owned());
@@ -282,8 +292,12 @@ fn impl_head(item: &ast::Impl) -> ImplHead {
         trait_words: words(item.trait_()),
         type_words: words(item.self_ty()),
         associated: list.as_ref().is_some_and(|list| {
-            list.assoc_items()
-                .any(|item| matches!(item, ast::AssocItem::Const(_) | ast::AssocItem::TypeAlias(_)))
+            list.assoc_items().any(|item| {
+                matches!(
+                    item,
+                    ast::AssocItem::Const(_) | ast::AssocItem::TypeAlias(_)
+                )
+            })
         }),
         names: list.map_or_else(Vec::new, |list| assoc_names(&list)),
     }
@@ -360,8 +374,14 @@ fn flatten(tree: &ast::UseTree, prefix: &str, found: &mut Vec<Import>) {
         return found.push(Import { name: None, text });
     }
     let (path, last) = match joined.strip_suffix("::self") {
-        Some(module) => (module.to_owned(), module.rsplit("::").next().unwrap_or(module)),
-        None => (joined.clone(), joined.rsplit("::").next().unwrap_or(&joined)),
+        Some(module) => (
+            module.to_owned(),
+            module.rsplit("::").next().unwrap_or(module),
+        ),
+        None => (
+            joined.clone(),
+            joined.rsplit("::").next().unwrap_or(&joined),
+        ),
     };
     let import = match tree.rename() {
         Some(rename) => {
@@ -387,7 +407,10 @@ pub const MODULE: char = '\u{1}';
 /// Paths that begin with `crate`: what the user means is in the module of the cell.
 pub fn paths_of_the_crate(node: &SyntaxNode, before: usize) -> Vec<Insertion> {
     let mut found = Vec::new();
-    for token in node.descendants_with_tokens().filter_map(NodeOrToken::into_token) {
+    for token in node
+        .descendants_with_tokens()
+        .filter_map(NodeOrToken::into_token)
+    {
         if token.kind() != T![crate] {
             continue;
         }
@@ -417,9 +440,14 @@ pub fn starts_like_an_item(tree: &str) -> bool {
         return true;
     }
     let mut words = inside.split_whitespace();
-    let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (first, second) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+    );
     let named = second.starts_with(|c: char| c.is_alphabetic() || c == '_');
-    let head = ["pub", "static", "struct", "enum", "fn", "trait", "impl", "mod", "type", "union"];
+    let head = [
+        "pub", "static", "struct", "enum", "fn", "trait", "impl", "mod", "type", "union",
+    ];
     named && head.contains(&first)
 }
 
@@ -462,13 +490,18 @@ mod tests {
     #[test]
     fn comments_and_spaces_make_no_other_definition() {
         let code = |text: &str| items(text)[0].tokens.clone();
-        assert_eq!(code("struct P { x: i32 }"), code("/// doc\nstruct P{x:i32 /* c */}"));
+        assert_eq!(
+            code("struct P { x: i32 }"),
+            code("/// doc\nstruct P{x:i32 /* c */}")
+        );
         assert_ne!(code("struct P { x: i32 }"), code("struct P { x: i64 }"));
     }
 
     #[test]
     fn an_impl_knows_what_it_is_for() {
-        let items = items("impl<T: Tr> From<A<T>> for Vec<B> { type X = T; fn f() {} } impl B { const N: u8 = 1; }");
+        let items = items(
+            "impl<T: Tr> From<A<T>> for Vec<B> { type X = T; fn f() {} } impl B { const N: u8 = 1; }",
+        );
         let head = items[0].impl_head.as_ref().unwrap();
         assert_eq!(head.trait_words, ["From", "A"]);
         assert_eq!(head.type_words, ["Vec", "B"]);
@@ -483,7 +516,10 @@ mod tests {
         let of = |code: &str| items(code)[0].names.clone();
         let name = |space, name: &str| (space, name.to_owned());
         assert_eq!(of("struct A { x: u8 }"), [name(Space::Type, "A")]);
-        assert_eq!(of("struct A(u8);"), [name(Space::Type, "A"), name(Space::Value, "A")]);
+        assert_eq!(
+            of("struct A(u8);"),
+            [name(Space::Type, "A"), name(Space::Value, "A")]
+        );
         assert_eq!(of("fn a() {}"), [name(Space::Value, "a")]);
         assert_eq!(of("macro_rules! a { () => {} }"), [name(Space::Macro, "a")]);
         assert_eq!(of("const _: () = ();"), []);

@@ -101,7 +101,9 @@ pub fn cell(text: Arc<CellText>, code: &str, makes_items: &dyn Fn(&str) -> Optio
         broken: true,
     };
     match body {
-        Some(body) if parse.errors().is_empty() && body.syntax().text_range().end() == end(&source) => {
+        Some(body)
+            if parse.errors().is_empty() && body.syntax().text_range().end() == end(&source) =>
+        {
             cell.broken = false;
             Reader {
                 cell: &mut cell,
@@ -154,7 +156,9 @@ impl Reader<'_> {
                 self.item(&item, &checks);
             } else if let Some(call) = item_macro(&node, self.makes_items) {
                 let range = place(node.text_range());
-                self.cell.items.push(Item::from_macro_call(&call, range, self.code));
+                self.cell
+                    .items
+                    .push(Item::from_macro_call(&call, range, self.code));
             } else if let Some(statement) = ast::Stmt::cast(node.clone()) {
                 self.statement(&statement, &checks);
             } else if tail.as_ref().is_some_and(|tail| *tail.syntax() == node) {
@@ -181,7 +185,9 @@ impl Reader<'_> {
     fn statement(&mut self, statement: &ast::Stmt, checks: &[usize]) {
         match statement {
             ast::Stmt::LetStmt(_) => self.push(statement.syntax(), StatementKind::Let, checks),
-            ast::Stmt::ExprStmt(_) => self.push(statement.syntax(), StatementKind::Expression, checks),
+            ast::Stmt::ExprStmt(_) => {
+                self.push(statement.syntax(), StatementKind::Expression, checks)
+            }
             // Met as an item.
             ast::Stmt::Item(_) => {}
         }
@@ -205,7 +211,10 @@ impl Reader<'_> {
 /// What is called at the start of a loop's body.
 const CHECK: &str = "::holoscope::host::check();";
 
-fn within<'a>(checks: &'a [usize], range: &Range<usize>) -> impl Iterator<Item = Insertion> + use<'a> {
+fn within<'a>(
+    checks: &'a [usize],
+    range: &Range<usize>,
+) -> impl Iterator<Item = Insertion> + use<'a> {
     let range = range.clone();
     let inside = checks.iter().filter(move |at| range.contains(at));
     inside.map(|at| Insertion::new(*at, CHECK))
@@ -215,7 +224,11 @@ fn within<'a>(checks: &'a [usize], range: &Range<usize>) -> impl Iterator<Item =
 fn is_a_body_of_its_own(kind: SyntaxKind) -> bool {
     matches!(
         kind,
-        SyntaxKind::FN | SyntaxKind::CLOSURE_EXPR | SyntaxKind::IMPL | SyntaxKind::TRAIT | SyntaxKind::MODULE
+        SyntaxKind::FN
+            | SyntaxKind::CLOSURE_EXPR
+            | SyntaxKind::IMPL
+            | SyntaxKind::TRAIT
+            | SyntaxKind::MODULE
     )
 }
 
@@ -236,7 +249,9 @@ fn walk(node: &SyntaxNode, visit: &mut dyn FnMut(&SyntaxNode)) {
 
 fn awaits(node: &SyntaxNode) -> bool {
     let mut found = false;
-    walk(node, &mut |node| found |= node.kind() == SyntaxKind::AWAIT_EXPR);
+    walk(node, &mut |node| {
+        found |= node.kind() == SyntaxKind::AWAIT_EXPR
+    });
     found
 }
 
@@ -256,7 +271,10 @@ fn returns(node: &SyntaxNode) -> Vec<Insertion> {
 
 /// A macro call that stands for items: what the session knows of its own macros, and what is
 /// known of, or looks like, macros of crates.
-fn item_macro(node: &SyntaxNode, makes_items: &dyn Fn(&str) -> Option<bool>) -> Option<ast::MacroCall> {
+fn item_macro(
+    node: &SyntaxNode,
+    makes_items: &dyn Fn(&str) -> Option<bool>,
+) -> Option<ast::MacroCall> {
     let expr = match ast::ExprStmt::cast(node.clone()) {
         Some(statement) => statement.expr()?,
         None => ast::Expr::cast(node.clone())?,
@@ -267,7 +285,9 @@ fn item_macro(node: &SyntaxNode, makes_items: &dyn Fn(&str) -> Option<bool>) -> 
     let call = call.macro_call()?;
     let name = call.path()?.segment()?.name_ref()?.text().to_string();
     let looks_like_items = || {
-        let tree = call.token_tree().map(|tree| tree.syntax().text().to_string());
+        let tree = call
+            .token_tree()
+            .map(|tree| tree.syntax().text().to_string());
         items::known_item_macro(&name) || tree.is_some_and(|tree| items::starts_like_an_item(&tree))
     };
     makes_items(&name)
@@ -312,7 +332,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_parsed_is_one_broken_piece() {
-        for code in ["let a = std::", "fn broken( {", "\"never closed", "let d = [1, 2;", "}"] {
+        for code in [
+            "let a = std::",
+            "fn broken( {",
+            "\"never closed",
+            "let d = [1, 2;",
+            "}",
+        ] {
             let cell = read(code);
             assert!(cell.broken, "{code}");
             assert_eq!(cell.statements[0].range, 0..code.len());
@@ -337,7 +363,12 @@ mod tests {
     #[test]
     fn macros_that_make_items_are_items() {
         assert_eq!(read("thread_local! { static N: u8 = 1; }").items.len(), 1);
-        assert_eq!(read("bitflags! { struct F: u8 { const A = 1; } }").items.len(), 1);
+        assert_eq!(
+            read("bitflags! { struct F: u8 { const A = 1; } }")
+                .items
+                .len(),
+            1
+        );
         assert_eq!(read("println!(\"{}\", 1)").items.len(), 0);
         assert_eq!(read("vec![1, 2];").items.len(), 0);
     }

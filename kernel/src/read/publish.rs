@@ -16,7 +16,9 @@ pub fn item(item: &ast::Item, before: usize) -> Vec<Insertion> {
     match item {
         ast::Item::Struct(item) => {
             edits.publish(item);
-            item.field_list().into_iter().for_each(|list| edits.fields(&list));
+            item.field_list()
+                .into_iter()
+                .for_each(|list| edits.fields(&list));
         }
         ast::Item::Union(item) => {
             edits.publish(item);
@@ -34,7 +36,11 @@ pub fn item(item: &ast::Item, before: usize) -> Vec<Insertion> {
             edits.restricted(item.syntax());
         }
         ast::Item::Impl(item) if item.trait_().is_none() => {
-            for item in item.assoc_item_list().into_iter().flat_map(|list| list.assoc_items()) {
+            for item in item
+                .assoc_item_list()
+                .into_iter()
+                .flat_map(|list| list.assoc_items())
+            {
                 match item {
                     ast::AssocItem::Fn(item) => edits.publish(&item),
                     ast::AssocItem::Const(item) => edits.publish(&item),
@@ -44,7 +50,11 @@ pub fn item(item: &ast::Item, before: usize) -> Vec<Insertion> {
             }
         }
         ast::Item::ExternBlock(item) => {
-            for item in item.extern_item_list().into_iter().flat_map(|list| list.extern_items()) {
+            for item in item
+                .extern_item_list()
+                .into_iter()
+                .flat_map(|list| list.extern_items())
+            {
                 match item {
                     ast::ExternItem::Fn(item) => edits.publish(&item),
                     ast::ExternItem::Static(item) => edits.publish(&item),
@@ -55,7 +65,9 @@ pub fn item(item: &ast::Item, before: usize) -> Vec<Insertion> {
         }
         ast::Item::MacroRules(item) => edits.macro_rules(item),
         ast::Item::MacroCall(item) => {
-            item.token_tree().into_iter().for_each(|tree| edits.tree(tree.syntax()));
+            item.token_tree()
+                .into_iter()
+                .for_each(|tree| edits.tree(tree.syntax()));
         }
         _ => {}
     }
@@ -155,10 +167,16 @@ impl Edits {
         if !exported && let Some(first) = behind_attributes(item.syntax()) {
             self.insert(&first, "#[macro_export] ");
         }
-        let Some(rules) = item.token_tree() else { return };
+        let Some(rules) = item.token_tree() else {
+            return;
+        };
         let elements = elements(rules.syntax());
         for window in elements.windows(3) {
-            let [SyntaxElement::Token(equals), SyntaxElement::Token(greater), SyntaxElement::Node(tree)] = window
+            let [
+                SyntaxElement::Token(equals),
+                SyntaxElement::Token(greater),
+                SyntaxElement::Node(tree),
+            ] = window
             else {
                 continue;
             };
@@ -215,8 +233,10 @@ impl Edits {
             at += 2;
         }
         let head = kind(at);
-        let named = matches!(kind(at + 1), Some(SyntaxKind::IDENT | T![$] | T![fn] | T![mut] | T![unsafe]))
-            || kind(at + 1) == Some(SyntaxKind::STRING);
+        let named = matches!(
+            kind(at + 1),
+            Some(SyntaxKind::IDENT | T![$] | T![fn] | T![mut] | T![unsafe])
+        ) || kind(at + 1) == Some(SyntaxKind::STRING);
         if named && is_head(head) && !visible {
             self.insert(&elements[at], "pub ");
         }
@@ -281,7 +301,10 @@ impl Edits {
             Some(T![$]) => kind(at + 2) == Some(T![:]),
             _ => false,
         };
-        let a_type = matches!(kind(at), Some(SyntaxKind::IDENT | T![&] | SyntaxKind::TOKEN_TREE));
+        let a_type = matches!(
+            kind(at),
+            Some(SyntaxKind::IDENT | T![&] | SyntaxKind::TOKEN_TREE)
+        );
         if braces && named || !braces && a_type {
             self.insert(&elements[at], "pub ");
         }
@@ -307,14 +330,18 @@ fn is_head(kind: Option<SyntaxKind>) -> bool {
 }
 
 fn is_braces(tree: &SyntaxNode) -> bool {
-    tree.first_token().is_some_and(|token| token.kind() == T!['{'])
+    tree.first_token()
+        .is_some_and(|token| token.kind() == T!['{'])
 }
 
 /// What is in a token tree, without its delimiters, spaces and comments.
 fn elements(tree: &SyntaxNode) -> Vec<SyntaxElement> {
     let inside = tree.children_with_tokens().filter(|element| {
         let kind = element.kind();
-        let delimiter = matches!(kind, T!['('] | T![')'] | T!['['] | T![']'] | T!['{'] | T!['}']);
+        let delimiter = matches!(
+            kind,
+            T!['('] | T![')'] | T!['['] | T![']'] | T!['{'] | T!['}']
+        );
         !kind.is_trivia() && !delimiter
     });
     inside.collect()
@@ -348,14 +375,29 @@ mod tests {
     #[test]
     fn items_fields_and_methods_are_made_public() {
         for (private, public) in [
-            ("struct P { x: i32, pub(crate) y: i32 }", "pub struct P { pub x: i32, pub y: i32 }"),
+            (
+                "struct P { x: i32, pub(crate) y: i32 }",
+                "pub struct P { pub x: i32, pub y: i32 }",
+            ),
             ("struct T(u8, pub u8);", "pub struct T(pub u8, pub u8);"),
-            ("/// d\n#[derive(Debug)]\nstruct U;", "/// d\n#[derive(Debug)]\npub struct U;"),
-            ("impl P { fn a(&self) {} const B: u8 = 1; }", "impl P { pub fn a(&self) {} pub const B: u8 = 1; }"),
-            ("impl Tr for P { fn a(&self) {} }", "impl Tr for P { fn a(&self) {} }"),
+            (
+                "/// d\n#[derive(Debug)]\nstruct U;",
+                "/// d\n#[derive(Debug)]\npub struct U;",
+            ),
+            (
+                "impl P { fn a(&self) {} const B: u8 = 1; }",
+                "impl P { pub fn a(&self) {} pub const B: u8 = 1; }",
+            ),
+            (
+                "impl Tr for P { fn a(&self) {} }",
+                "impl Tr for P { fn a(&self) {} }",
+            ),
             ("enum E { A(u8) }", "pub enum E { A(u8) }"),
             ("const fn f() {}", "pub const fn f() {}"),
-            ("mod m { struct Q; pub(super) fn r() {} }", "pub mod m { struct Q; pub fn r() {} }"),
+            (
+                "mod m { struct Q; pub(super) fn r() {} }",
+                "pub mod m { struct Q; pub fn r() {} }",
+            ),
             ("const _: () = ();", "const _: () = ();"),
         ] {
             assert_eq!(published(private), public);
@@ -385,7 +427,10 @@ mod tests {
                 "macro_rules! all { ($($n:ident),*) => { $( struct $n(u8); )* }; }",
                 "#[macro_export] macro_rules! all { ($($n:ident),*) => { $( pub struct $n(pub u8); )* }; }",
             ),
-            ("thread_local! { static N: u8 = 1; }", "thread_local! { pub static N: u8 = 1; }"),
+            (
+                "thread_local! { static N: u8 = 1; }",
+                "thread_local! { pub static N: u8 = 1; }",
+            ),
         ] {
             assert_eq!(published(private), public);
         }

@@ -3,7 +3,8 @@
 use crate::run::output::shown::Death;
 use serde_json::Value;
 
-const COMPILING: &str = "interrupted while it was compiled; nothing of it ran, every variable is kept";
+const COMPILING: &str =
+    "interrupted while it was compiled; nothing of it ran, every variable is kept";
 
 /// Why a cell failed.
 #[derive(Debug, Clone, PartialEq)]
@@ -200,7 +201,10 @@ mod tests {
             "message": "no", "file": "cell.rs", "line": 9, "column": 5, "frames": ["inner", "outer"]
         });
         let place = |_: &str, line: usize, column: usize| {
-            Some((format!("line {} of this cell", line - 7), format!("inner({column});")))
+            Some((
+                format!("line {} of this cell", line - 7),
+                format!("inner({column});"),
+            ))
         };
         let error = CellError::panicked(&panic, place);
         let story = error.traceback.join("\n");

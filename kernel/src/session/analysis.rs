@@ -6,7 +6,7 @@
 
 use super::workspace::Workspace;
 use crate::error::{Error, Result};
-use crate::image::{Image, wrapper};
+use crate::image::{Image, layout};
 use crate::plan::{Definitions, Variable};
 use crate::read::Cell;
 use crate::read::items::Kind;
@@ -70,7 +70,7 @@ impl Analysis {
                 library: format!("{{ path = {:?} }}", image.facade.to_string_lossy()),
                 image: image.folder.to_string_lossy().into_owned(),
                 metadata: image.deps.to_string_lossy().into_owned(),
-                standard_library: crate::image::standard_library(&image.facade),
+                standard_library: crate::facade::standard_library(&image.facade),
                 cells: workspace.cells(),
                 link: workspace.standard_library(),
                 above: workspace.manifest_above(),
@@ -98,7 +98,10 @@ impl Analysis {
         };
         let setup = self.setup.clone();
         let run = move || Thread::new(setup).run(&jobs);
-        self.thread = std::thread::Builder::new().name("analysis".to_owned()).spawn(run).ok();
+        self.thread = std::thread::Builder::new()
+            .name("analysis".to_owned())
+            .spawn(run)
+            .ok();
     }
 
     /// A cell has defined this.
@@ -122,7 +125,10 @@ impl Analysis {
             if self.told.get(name) != Some(variable) {
                 let mutable = if variable.mutable { "mut " } else { "" };
                 let ty = Definitions::users_type(&variable.ty);
-                text.push_str(&format!("let {mutable}{}: {ty} = panic!();\n", variable.written));
+                text.push_str(&format!(
+                    "let {mutable}{}: {ty} = panic!();\n",
+                    variable.written
+                ));
             }
         }
         if !text.is_empty() {
@@ -140,7 +146,9 @@ impl Analysis {
     pub fn complete(&mut self, code: &str, cursor: usize) -> Option<Completions> {
         self.start();
         let (send, receive) = bounded(1);
-        self.jobs.send(Job::Complete(code.to_owned(), cursor, send)).ok()?;
+        self.jobs
+            .send(Job::Complete(code.to_owned(), cursor, send))
+            .ok()?;
         receive.recv().ok()?
     }
 
@@ -148,7 +156,9 @@ impl Analysis {
     pub fn inspect(&mut self, code: &str, end: usize) -> Option<(String, String)> {
         self.start();
         let (send, receive) = bounded(1);
-        self.jobs.send(Job::Inspect(code.to_owned(), end, send)).ok()?;
+        self.jobs
+            .send(Job::Inspect(code.to_owned(), end, send))
+            .ok()?;
         receive.recv().ok()?
     }
 
@@ -160,7 +170,11 @@ impl Analysis {
         let _ = self.jobs.send(Job::Execute(command.to_owned(), send));
         let answer = receive.recv();
         self.building.store(false, Ordering::SeqCst);
-        answer.unwrap_or_else(|_| Err("what answers questions about code has ended".to_owned().into()))
+        answer.unwrap_or_else(|_| {
+            Err("what answers questions about code has ended"
+                .to_owned()
+                .into())
+        })
     }
 }
 
@@ -204,12 +218,16 @@ impl Thread {
             Job::Complete(code, cursor, answer) => {
                 self.learn();
                 // Completion of broken code is a wish, not a duty.
-                let found = self.context().and_then(|context| context.completions(&code, cursor).ok());
+                let found = self
+                    .context()
+                    .and_then(|context| context.completions(&code, cursor).ok());
                 let _ = answer.send(found);
             }
             Job::Inspect(code, end, answer) => {
                 self.learn();
-                let found = self.context().and_then(|context| context.hover_at(&code, end).ok());
+                let found = self
+                    .context()
+                    .and_then(|context| context.hover_at(&code, end).ok());
                 let _ = answer.send(found);
             }
             Job::Execute(command, answer) => {
@@ -243,7 +261,9 @@ impl Thread {
             return;
         }
         let pending = std::mem::take(&mut self.pending);
-        let Some(context) = self.context() else { return };
+        let Some(context) = self.context() else {
+            return;
+        };
         if context.execute(&pending.concat()).is_err() {
             for text in pending {
                 let _ = context.execute(&text);
@@ -257,9 +277,9 @@ impl Thread {
         let Some(context) = self.context() else {
             return Err(self.failed.clone().into());
         };
-        crate::image::direct::ask_cargo(&cells, true);
+        crate::cargo::stand_in::ask_cargo(&cells, true);
         let result = context.execute(command);
-        crate::image::direct::ask_cargo(&cells, false);
+        crate::cargo::stand_in::ask_cargo(&cells, false);
         result
     }
 
@@ -288,19 +308,24 @@ impl Setup {
 
     fn start(&self) -> Result<CommandContext> {
         super::workspace::read_standard_library(&self.link, &self.standard_library)?;
-        crate::image::direct::ask_cargo(&self.cells, false);
+        crate::cargo::stand_in::ask_cargo(&self.cells, false);
         let exe = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
-        let (mut context, _) = EvalContext::with_subprocess_command(Command::new(exe)).map_err(Error::evcxr)?;
+        let (mut context, _) =
+            EvalContext::with_subprocess_command(Command::new(exe)).map_err(Error::evcxr)?;
         trace::mark("evcxr");
         let mut state = context.state();
         for (name, path) in [
-            (wrapper::IMAGE_ENV, &self.image),
-            (wrapper::IMAGE_DEPS_ENV, &self.metadata),
+            (layout::IMAGE_ENV, &self.image),
+            (layout::IMAGE_DEPS_ENV, &self.metadata),
         ] {
             state.set_build_env(name, path);
         }
-        state.add_dep("holoscope", &self.library).map_err(Error::evcxr)?;
-        context.eval_with_state(ABOUT, state).map_err(Error::evcxr)?;
+        state
+            .add_dep("holoscope", &self.library)
+            .map_err(Error::evcxr)?;
+        context
+            .eval_with_state(ABOUT, state)
+            .map_err(Error::evcxr)?;
         trace::mark("analysis");
         Ok(CommandContext::with_eval_context(context))
     }

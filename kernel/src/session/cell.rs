@@ -41,7 +41,11 @@ pub(super) enum Stop {
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
-        Stop::Error(CellError::new("error", error.to_string(), error.to_string()))
+        Stop::Error(CellError::new(
+            "error",
+            error.to_string(),
+            error.to_string(),
+        ))
     }
 }
 
@@ -91,17 +95,17 @@ impl Session {
         let limiter = Arc::new(Mutex::new(Limiter::new(texts)));
         let mut idle = Shown::new(limiter.clone());
         let frames = Frames::start(Box::new(move |frame| idle.take(frame, &mut between)))?;
-        let library = image.folder.join(image::IMAGE_FILE);
+        let library = image.folder.join(image::layout::IMAGE_FILE);
         let processes = Processes::start(&frames, &library, &|command| {
             workspace.give_back_environment(command);
         })?;
         trace::mark("processes");
-        let rustc = image::program("rustc").unwrap_or_else(|| "rustc".into());
+        let rustc = crate::toolchain::program("rustc").unwrap_or_else(|| "rustc".into());
         let cache = workspace.kept();
         if let Some(kept) = &cache {
             crate::compile::sweep(kept);
         }
-        let metadata = image.folder.join(image::METADATA);
+        let metadata = image.folder.join(image::layout::METADATA);
         let compiler = Compiler::new(rustc, objects, image.folder.clone(), metadata, cache);
         let mut session = Self {
             definitions: Arc::default(),
@@ -132,6 +136,11 @@ impl Session {
         self.analysis.warm();
     }
 
+    /// Whether questions about code can be answered here.
+    pub fn try_analysis(&mut self) -> Result<()> {
+        self.analysis.execute("").map(drop).map_err(Error::evcxr)
+    }
+
     /// Has a compiler wait for the next cell.
     fn stand_by(&mut self) {
         let text = Arc::new(CellText {
@@ -139,7 +148,9 @@ impl Session {
             text: String::new(),
         });
         let cell = crate::read::cell(text, "", &|_| None);
-        let body = self.definitions.body(&cell, self.run + 1, &Manner::default());
+        let body = self
+            .definitions
+            .body(&cell, self.run + 1, &Manner::default());
         let call = Call {
             line: self.sources.next_line(),
             ..self.body_call(&body, &self.definitions, Kind::Body)
@@ -181,7 +192,9 @@ impl Session {
             match self.command(command, io) {
                 Ok(()) => {}
                 Err(Stop::Error(error)) => return Outcome::Failed(error),
-                Err(Stop::Interrupted) => return Outcome::Failed(CellError::interrupted_compiling()),
+                Err(Stop::Interrupted) => {
+                    return Outcome::Failed(CellError::interrupted_compiling());
+                }
             }
         }
         let text = Arc::new(CellText {
@@ -205,7 +218,8 @@ impl Session {
     /// Whether a name is one of Rust's in this session.
     pub fn knows(&self, name: &str) -> bool {
         let plain = name.trim_start_matches("r#");
-        self.definitions.variables.contains_key(plain) || !self.definitions.scope.entries(name).is_empty()
+        self.definitions.variables.contains_key(plain)
+            || !self.definitions.scope.entries(name).is_empty()
     }
 
     fn compile_and_run(&mut self, cell: &Cell, io: &mut Io<'_>) -> Result<Outcome, Stop> {
@@ -259,7 +273,11 @@ impl Session {
         if shown.death.as_ref().is_some_and(|death| !death.restored)
             && let Err(error) = self.restart_processes()
         {
-            return Outcome::Failed(CellError::new("error", error.to_string(), error.to_string()));
+            return Outcome::Failed(CellError::new(
+                "error",
+                error.to_string(),
+                error.to_string(),
+            ));
         }
         outcome
     }
@@ -311,7 +329,11 @@ impl Session {
             return Outcome::Ok;
         };
         let now = shown.variables.clone().unwrap_or_default();
-        let gone: Vec<String> = before.iter().filter(|name| !now.contains(name)).cloned().collect();
+        let gone: Vec<String> = before
+            .iter()
+            .filter(|name| !now.contains(name))
+            .cloned()
+            .collect();
         let error = match end {
             End::Failed => {
                 let message = shown.error.clone().unwrap_or_default();
@@ -320,7 +342,9 @@ impl Session {
                 CellError::new("error", first, message)
             }
             End::Panicked => match &shown.panic {
-                Some(panic) => CellError::panicked(panic, |file, line, column| self.users_line(file, line, column)),
+                Some(panic) => CellError::panicked(panic, |file, line, column| {
+                    self.users_line(file, line, column)
+                }),
                 None => CellError::new("panic", "the cell panicked", "the cell panicked"),
             },
             End::Interrupted => CellError::stopped(),
@@ -346,7 +370,9 @@ impl Session {
             }
             return;
         }
-        let Some(names) = &shown.variables else { return };
+        let Some(names) = &shown.variables else {
+            return;
+        };
         let definitions = Arc::make_mut(&mut self.definitions);
         let now: HashSet<&str> = names.iter().map(String::as_str).collect();
         for name in &ready.taken {
@@ -386,7 +412,7 @@ impl Session {
     /// A new process, without variables.
     pub(super) fn restart_processes(&mut self) -> Result<()> {
         self.processes.end();
-        let library = self.image.folder.join(image::IMAGE_FILE);
+        let library = self.image.folder.join(image::layout::IMAGE_FILE);
         let workspace = &self.workspace;
         self.processes = Processes::start(&self.frames, &library, &|command| {
             workspace.give_back_environment(command);

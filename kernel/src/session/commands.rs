@@ -45,7 +45,11 @@ const HELP: &str = "\
 
 fn refused(text: impl Into<String>) -> Stop {
     let text = text.into();
-    Stop::Error(CellError::new("error", text.lines().next().unwrap_or("").to_owned(), text))
+    Stop::Error(CellError::new(
+        "error",
+        text.lines().next().unwrap_or("").to_owned(),
+        text,
+    ))
 }
 
 impl Session {
@@ -83,17 +87,25 @@ impl Session {
                 return self.of_evcxr(name, arguments, io);
             }
             name if WITHOUT_USE.contains(&name) => {
-                say(format!(":{name} has no use here: cells are not compiled by evcxr"), io);
+                say(
+                    format!(":{name} has no use here: cells are not compiled by evcxr"),
+                    io,
+                );
             }
             name => {
-                return Err(refused(format!("there is no command :{name}; :help lists the commands")));
+                return Err(refused(format!(
+                    "there is no command :{name}; :help lists the commands"
+                )));
             }
         }
         Ok(())
     }
 
     fn shell(&mut self, line: &str, io: &mut Io<'_>) -> Result<(), Stop> {
-        let output = std::process::Command::new("sh").args(["-c", line]).stdin(std::process::Stdio::null()).output();
+        let output = std::process::Command::new("sh")
+            .args(["-c", line])
+            .stdin(std::process::Stdio::null())
+            .output();
         let output = output.map_err(|error| refused(format!("cannot run the shell: {error}")))?;
         let (out, err) = (
             String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -113,7 +125,9 @@ impl Session {
 
     fn help_on(&mut self, path: &str, io: &mut Io<'_>) -> Result<(), Stop> {
         match self.analysis.inspect(path, path.len()) {
-            Some((plain, html)) if !plain.trim().is_empty() && plain != "No documentation found" => {
+            Some((plain, html))
+                if !plain.trim().is_empty() && plain != "No documentation found" =>
+            {
                 let data = MimeBundle::from_iter([
                     ("text/plain".to_owned(), Value::String(plain)),
                     ("text/html".to_owned(), Value::String(html)),
@@ -144,7 +158,10 @@ impl Session {
     /// The type of an expression: rustc says it of a variable that is bound to it.
     fn type_of(&mut self, expression: &str, io: &mut Io<'_>) -> Result<(), Stop> {
         if let Some(variable) = self.definitions.variables.get(expression.trim()) {
-            say(format!("{}: {}", expression.trim(), short_type(&variable.ty)), io);
+            say(
+                format!("{}: {}", expression.trim(), short_type(&variable.ty)),
+                io,
+            );
             return Ok(());
         }
         let code = format!("let holoscope_value = {{ {expression} }};");
@@ -157,7 +174,13 @@ impl Session {
         let ready = self.compile_body(&cell, &next)?;
         let _ = std::fs::remove_file(&ready.made.object);
         let ty = ready.made.types.get("holoscope_value");
-        say(format!("{expression}: {}", ty.map_or("()".to_owned(), |ty| short_type(ty))), io);
+        say(
+            format!(
+                "{expression}: {}",
+                ty.map_or("()".to_owned(), |ty| short_type(ty))
+            ),
+            io,
+        );
         Ok(())
     }
 
@@ -166,7 +189,11 @@ impl Session {
             "" if self.compiler.level() == "2" => "1",
             "" => "2",
             level @ ("0" | "1" | "2" | "3" | "s" | "z") => level,
-            other => return Err(refused(format!(":opt {other}: the level must be 0, 1, 2 or 3"))),
+            other => {
+                return Err(refused(format!(
+                    ":opt {other}: the level must be 0, 1, 2 or 3"
+                )));
+            }
         };
         self.compiler.set_level(level);
         say(format!("Optimization: {level}"), io);
@@ -196,9 +223,13 @@ impl Session {
 
     fn explain_last(&mut self, io: &mut Io<'_>) -> Result<(), Stop> {
         let Some(code) = self.last_code.clone() else {
-            return Err(refused("the last error of the compiler has no code, or there was none"));
+            return Err(refused(
+                "the last error of the compiler has no code, or there was none",
+            ));
         };
-        let explained = std::process::Command::new("rustc").args(["--explain", &code]).output();
+        let explained = std::process::Command::new("rustc")
+            .args(["--explain", &code])
+            .output();
         match explained {
             Ok(output) if output.status.success() => {
                 say(String::from_utf8_lossy(&output.stdout).into_owned(), io);
@@ -244,7 +275,9 @@ fn short_type(ty: &str) -> String {
             word.push(c);
             continue;
         }
-        let known = ["std::", "core::", "alloc::"].iter().any(|root| word.starts_with(root));
+        let known = ["std::", "core::", "alloc::"]
+            .iter()
+            .any(|root| word.starts_with(root));
         match word.rsplit("::").next() {
             Some(last) if known => text.push_str(last),
             _ => text.push_str(&word),
@@ -256,8 +289,11 @@ fn short_type(ty: &str) -> String {
 }
 
 fn version() -> String {
-    let rustc = crate::image::rustc_version().unwrap_or_default();
-    format!("holoscope {}, {rustc}, evcxr 0.22.0", env!("CARGO_PKG_VERSION"))
+    let rustc = crate::toolchain::rustc_version().unwrap_or_default();
+    format!(
+        "holoscope {}, {rustc}, evcxr 0.22.0",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 fn say(text: String, io: &mut Io<'_>) {

@@ -26,7 +26,11 @@ pub(super) struct Ready {
 
 impl Session {
     /// Compiles a cell's items as units of `next`; what they have replaced.
-    pub(super) fn compile_items(&mut self, cell: &Cell, next: &mut Definitions) -> Result<(Vec<usize>, bool), Stop> {
+    pub(super) fn compile_items(
+        &mut self,
+        cell: &Cell,
+        next: &mut Definitions,
+    ) -> Result<(Vec<usize>, bool), Stop> {
         let change = next
             .take(cell, self.run)
             .map_err(|error| Stop::Error(CellError::new("compile error", error.clone(), error)))?;
@@ -36,7 +40,12 @@ impl Session {
         Ok((change.replaced, change.imports && change.compile.is_empty()))
     }
 
-    fn compile_unit(&mut self, unit: UnitId, cell: &Cell, next: &mut Definitions) -> Result<(), Stop> {
+    fn compile_unit(
+        &mut self,
+        unit: UnitId,
+        cell: &Cell,
+        next: &mut Definitions,
+    ) -> Result<(), Stop> {
         let source = Arc::new(next.unit_source(unit));
         let name = crate_name(unit);
         let known = &next.units[unit];
@@ -54,6 +63,9 @@ impl Session {
             line: 0,
             soname: soname.clone(),
             units: units(next, known.depends.iter().copied()),
+            named: units(next, known.depends.iter().copied())
+                .into_values()
+                .collect(),
             objects: next.objects_of_statics(unit).into_iter().collect(),
         };
         self.link_modules(unit, next);
@@ -105,7 +117,10 @@ impl Session {
             let body = next.body(cell, self.run, &manner);
             let call = self.body_call(&body, next, Kind::Body);
             let messages = match self.compiler.compile(&call)? {
-                Compiled::Made(made) => {
+                Compiled::Made(mut made) => {
+                    for ty in made.types.values_mut() {
+                        *ty = next.own_paths(ty);
+                    }
                     self.check_types(cell, &made, next)?;
                     self.sources.add_body(Arc::clone(&call.source));
                     return Ok(Ready {
@@ -159,7 +174,10 @@ impl Session {
             Compiled::Refused => {
                 let messages = self.compiler.explain(&call)?;
                 // Names are not looked up before all of a text can be read.
-                match Diagnostic::parse_all(&messages).iter().any(|error| error.is_error() && error.code().is_none()) {
+                match Diagnostic::parse_all(&messages)
+                    .iter()
+                    .any(|error| error.is_error() && error.code().is_none())
+                {
                     true => Err(Stop::Error(self.explained(&call, &messages, cell))),
                     false => Ok(()),
                 }
@@ -175,7 +193,10 @@ impl Session {
             source: Arc::new(body.source.clone()),
             line: self.sources.next_line(),
             soname: String::new(),
-            units: units(next, body.units.iter().copied()),
+            units: units(next, 0..next.units.len()),
+            named: units(next, body.units.iter().copied())
+                .into_values()
+                .collect(),
             objects: Vec::new(),
         }
     }
@@ -183,13 +204,24 @@ impl Session {
     /// Writes the body otherwise, where rustc's errors say how; whether that can help.
     fn adjust(&self, call: &Call, errors: &[Diagnostic], manner: &mut Manner, cell: &Cell) -> bool {
         let file = call.file();
-        let view = View::new(&self.sources, &file, &call.source, call.line, cell.text.number);
+        let view = View::new(
+            &self.sources,
+            &file,
+            &call.source,
+            call.line,
+            cell.text.number,
+        );
         let before = manner.clone();
         for error in errors.iter().filter(|error| error.is_error()) {
-            let Some(span) = error.primary() else { continue };
+            let Some(span) = error.primary() else {
+                continue;
+            };
             match (view.mark(span.file(), span.bytes().start), error.code()) {
                 (Some(Mark::Put(name)), Some("E0382" | "E0381" | "E0425")) => {
                     manner.moved.insert(name.clone());
+                }
+                (Some(Mark::Type(name)), Some("E0382" | "E0381" | "E0425")) => {
+                    manner.moved.insert(format!("new {name}"));
                 }
                 (Some(Mark::Put(name)), Some("E0505")) if !name.starts_with("new ") => {
                     manner.moved.insert(name.clone());
@@ -197,7 +229,9 @@ impl Session {
                 (Some(Mark::Show), Some("E0034")) if !manner.users_display => {
                     manner.users_display = true;
                 }
-                (None, Some("E0034")) if error.message().contains("evcxr_display") && !manner.users_display => {
+                (None, Some("E0034"))
+                    if error.message().contains("evcxr_display") && !manner.users_display =>
+                {
                     manner.users_display = true;
                 }
                 _ => return false,
@@ -211,7 +245,9 @@ impl Session {
         let mut doubtful: BTreeMap<String, String> = BTreeMap::new();
         for binding in &cell.bindings {
             let name = binding.plain();
-            let Some(ty) = made.types.get(name) else { continue };
+            let Some(ty) = made.types.get(name) else {
+                continue;
+            };
             if let Some(what) = types::unnameable(ty) {
                 return Err(Stop::Error(not_kept(name, ty, what)));
             }
@@ -237,9 +273,17 @@ impl Session {
                 Compiled::Stopped => return Err(Stop::Interrupted),
                 Compiled::Refused => {
                     let ty = users_words(&ty);
-                    let message = format!("the variable `{name}` cannot be kept: its type, `{ty}`, is private in its crate");
-                    let detail = format!("{message}\nUse the value in the cell that makes it, or within braces: {{ .. }}");
-                    return Err(Stop::Error(CellError::new("compile error", message, detail)));
+                    let message = format!(
+                        "the variable `{name}` cannot be kept: its type, `{ty}`, is private in its crate"
+                    );
+                    let detail = format!(
+                        "{message}\nUse the value in the cell that makes it, or within braces: {{ .. }}"
+                    );
+                    return Err(Stop::Error(CellError::new(
+                        "compile error",
+                        message,
+                        detail,
+                    )));
                 }
             }
         }
@@ -249,10 +293,19 @@ impl Session {
     /// rustc's messages about a crate, in terms of the user's cells.
     fn explained(&mut self, call: &Call, messages: &str, cell: &Cell) -> CellError {
         let diagnostics = Diagnostic::parse_all(messages);
-        let code = diagnostics.iter().find(|error| error.is_error()).and_then(Diagnostic::code);
+        let code = diagnostics
+            .iter()
+            .find(|error| error.is_error())
+            .and_then(Diagnostic::code);
         self.last_code = code.map(str::to_owned);
         let file = call.file();
-        let view = View::new(&self.sources, &file, &call.source, call.line, cell.text.number);
+        let view = View::new(
+            &self.sources,
+            &file,
+            &call.source,
+            call.line,
+            cell.text.number,
+        );
         if let Some(error) = self.of_generated(&view, &diagnostics) {
             return error;
         }
@@ -271,7 +324,10 @@ impl Session {
         let errors: Vec<&Diagnostic> = errors.iter().filter(|error| error.is_error()).collect();
         let in_text = |error: &&Diagnostic| {
             let spans = error.spans().iter().filter(|span| span.is_primary());
-            spans.into_iter().any(|span| view.origin(span.file(), span.bytes().start).is_some() && view.mark(span.file(), span.bytes().start).is_none())
+            spans.into_iter().any(|span| {
+                view.origin(span.file(), span.bytes().start).is_some()
+                    && view.mark(span.file(), span.bytes().start).is_none()
+            })
         };
         for error in &errors {
             let marks: Vec<&Mark> = error
@@ -281,7 +337,19 @@ impl Session {
                 .collect();
             let lifetime = matches!(
                 error.code(),
-                Some("E0597" | "E0505" | "E0521" | "E0716" | "E0373" | "E0499" | "E0502" | "E0506" | "E0713" | "E0515" | "E0310")
+                Some(
+                    "E0597"
+                        | "E0505"
+                        | "E0521"
+                        | "E0716"
+                        | "E0373"
+                        | "E0499"
+                        | "E0502"
+                        | "E0506"
+                        | "E0713"
+                        | "E0515"
+                        | "E0310"
+                )
             );
             let put = marks.iter().find_map(|mark| match mark {
                 Mark::Put(name) => Some(name.trim_start_matches("new ").to_owned()),
@@ -290,13 +358,18 @@ impl Session {
             if let Some(name) = put.filter(|_| lifetime) {
                 return Some(not_static(&name, error, errors.as_slice(), view));
             }
-            if marks.iter().any(|mark| matches!(mark, Mark::Show)) && matches!(error.code(), Some("E0599" | "E0277" | "E0282" | "E0283")) {
+            if marks.iter().any(|mark| matches!(mark, Mark::Show))
+                && matches!(error.code(), Some("E0599" | "E0277" | "E0282" | "E0283"))
+            {
                 return Some(not_shown(error));
             }
             if let Some(Mark::Take(name)) = marks.first()
                 && !in_text(error)
             {
-                let message = format!("the variable `{name}` cannot be used any more: {}", users_words(error.message()));
+                let message = format!(
+                    "the variable `{name}` cannot be used any more: {}",
+                    users_words(error.message())
+                );
                 return Some(CellError::new("compile error", message.clone(), message));
             }
         }
@@ -305,21 +378,36 @@ impl Session {
 }
 
 fn units(next: &Definitions, units: impl IntoIterator<Item = UnitId>) -> BTreeMap<String, PathBuf> {
-    let named: BTreeSet<UnitId> = units.into_iter().filter(|unit| *unit != usize::MAX).collect();
-    let paths = named.into_iter().map(|unit| (crate_name(unit), next.units[unit].object.clone()));
+    let named: BTreeSet<UnitId> = units
+        .into_iter()
+        .filter(|unit| *unit != usize::MAX)
+        .collect();
+    let made = named
+        .into_iter()
+        .filter(|unit| !next.units[*unit].object.as_os_str().is_empty());
+    let paths = made.map(|unit| (crate_name(unit), next.units[unit].object.clone()));
     paths.collect()
 }
 
 /// A variable whose type has no name.
 fn not_kept(name: &str, ty: &str, what: &str) -> CellError {
-    let message = format!("the variable `{name}` is {what}, which cannot be persisted", what = match ty.starts_with('{') || what == "a function" {
-        true => what.to_owned(),
-        false => format!("made with {what}"),
-    });
+    let message = format!(
+        "the variable `{name}` is {what}, which cannot be persisted",
+        what = match ty.starts_with('{') || what == "a function" {
+            true => what.to_owned(),
+            false => format!("made with {what}"),
+        }
+    );
     let way = match what {
-        "a function" => format!("write its type as a function pointer: let {name}: fn(..) -> .. = .."),
-        "a closure" if ty.starts_with('{') => format!("box it: let {name}: Box<dyn Fn(..) -> ..> = Box::new(..);"),
-        _ => format!("box it (let {name}: Box<dyn Iterator<Item = ..>> = Box::new(..);), or collect it into a Vec"),
+        "a function" => {
+            format!("write its type as a function pointer: let {name}: fn(..) -> .. = ..")
+        }
+        "a closure" if ty.starts_with('{') => {
+            format!("box it: let {name}: Box<dyn Fn(..) -> ..> = Box::new(..);")
+        }
+        _ => format!(
+            "box it (let {name}: Box<dyn Iterator<Item = ..>> = Box::new(..);), or collect it into a Vec"
+        ),
     };
     let detail = format!(
         "{message}: its type has no name by which another cell could take it.\n\
@@ -331,10 +419,15 @@ fn not_kept(name: &str, ty: &str, what: &str) -> CellError {
 
 /// A variable that borrows from another.
 fn not_static(name: &str, error: &Diagnostic, all: &[&Diagnostic], view: &View<'_>) -> CellError {
-    let message = format!("the variable `{name}` holds a reference, which cannot be kept for other cells");
+    let message =
+        format!("the variable `{name}` holds a reference, which cannot be kept for other cells");
     let errors: Vec<Diagnostic> = all.iter().map(|error| (*error).clone()).collect();
     let (_, detail) = render_all(&errors, view, &users_words);
-    let said = if detail.trim().is_empty() { users_words(error.message()) } else { detail };
+    let said = if detail.trim().is_empty() {
+        users_words(error.message())
+    } else {
+        detail
+    };
     let detail = format!(
         "{message}\n{said}\n\
          A variable lives on behind its cell, and what it borrows from may be moved by then.\n\
@@ -346,16 +439,24 @@ fn not_static(name: &str, error: &Diagnostic, all: &[&Diagnostic], view: &View<'
 /// A value that has no form to be shown in.
 fn not_shown(error: &Diagnostic) -> CellError {
     let text = users_words(error.message());
-    let ty = text.split('`').find(|part| !part.is_empty() && !part.contains("evcxr_display") && !part.contains(' ') || part.contains('<'));
+    let ty = text.split('`').find(|part| {
+        !part.is_empty() && !part.contains("evcxr_display") && !part.contains(' ')
+            || part.contains('<')
+    });
     let labels = error.spans().iter().filter_map(|span| span.label());
-    let of_label = labels.filter_map(|label| label.split('`').nth(1)).find(|part| !part.contains("evcxr_display"));
+    let of_label = labels
+        .filter_map(|label| label.split('`').nth(1))
+        .find(|part| !part.contains("evcxr_display"));
     let named = text
         .rsplit_once("for ")
         .and_then(|(_, behind)| behind.split('`').nth(1))
         .or(of_label)
         .or(ty)
         .unwrap_or("this type");
-    let message = format!("the value cannot be shown: `{}` does not implement `Debug`", users_words(named));
+    let message = format!(
+        "the value cannot be shown: `{}` does not implement `Debug`",
+        users_words(named)
+    );
     let detail = format!(
         "{message}\n\
          Put #[derive(Debug)] before the type, or end the line with a semicolon to drop the value"

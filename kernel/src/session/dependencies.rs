@@ -4,7 +4,8 @@
 use super::cell::{Io, Session, Stop};
 use crate::compile::{Call, Kind, Outcome as Compiled};
 use crate::error::Result;
-use crate::image::{Image, Shared};
+use crate::facade::shared::Shared;
+use crate::image::Image;
 use crate::plan::source::Source;
 use crate::report::outcome::CellError;
 use std::collections::BTreeMap;
@@ -48,12 +49,21 @@ impl Session {
     /// Adds a crate for the cells.
     pub(super) fn dependency(&mut self, arguments: &str, io: &mut Io<'_>) -> Result<(), Stop> {
         // A comment behind it is none of cargo's.
-        let name = arguments.split([' ', '=']).next().unwrap_or_default().to_owned();
+        let name = arguments
+            .split([' ', '='])
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         if name == "holoscope" {
             // For stock evcxr; here the library is loaded already.
             return Ok(());
         }
-        if self.dependencies.asked.get(&name).is_some_and(|known| known == arguments) {
+        if self
+            .dependencies
+            .asked
+            .get(&name)
+            .is_some_and(|known| known == arguments)
+        {
             return Ok(());
         }
         let fail = |error: crate::error::Error| Stop::Error(CellError::dependency(&error));
@@ -70,7 +80,7 @@ impl Session {
             self.workspace.patch(&patches).map_err(fail)?;
             self.dependencies.patches = patches;
         }
-        crate::image::direct::forget_call(&self.workspace.cells());
+        crate::cargo::stand_in::forget_call(&self.workspace.cells());
         match self.analysis.execute(&command) {
             Ok(outputs) => super::commands::show(&outputs, io),
             Err(error) => return Err(Stop::Error(not_built(&name, &error))),
@@ -88,13 +98,24 @@ impl Session {
 
     /// Lets cells link to what cargo has built.
     fn link_to_crates(&mut self, name: &str) -> Result<(), Stop> {
-        let Some(linked) = crate::image::direct::noted(&self.workspace.cells()) else {
+        let Some(linked) = crate::cargo::stand_in::noted(&self.workspace.cells()) else {
             let text = format!(":dep {name}: cargo has not said how cells are linked to it");
-            return Err(Stop::Error(CellError::new("dependency", text.clone(), text)));
+            return Err(Stop::Error(CellError::new(
+                "dependency",
+                text.clone(),
+                text,
+            )));
         };
-        let externs: BTreeMap<String, PathBuf> = linked.externs.into_iter().filter(|(name, _)| name != "holoscope").collect();
-        self.compiler.set_dependencies(externs.clone(), &linked.search);
-        let held = externs.iter().filter(|(_, path)| path.extension().is_some_and(|kind| kind != "so"));
+        let externs: BTreeMap<String, PathBuf> = linked
+            .externs
+            .into_iter()
+            .filter(|(name, _)| name != "holoscope")
+            .collect();
+        self.compiler
+            .set_dependencies(externs.clone(), &linked.search);
+        let held = externs
+            .iter()
+            .filter(|(_, path)| path.extension().is_some_and(|kind| kind != "so"));
         let mut source = Source::default();
         source.generated("extern crate holoscope;\n");
         for bundle in &self.dependencies.bundles {
@@ -117,6 +138,7 @@ impl Session {
             line: 0,
             soname: format!("lib{bundle}-{}.so", self.run),
             units: BTreeMap::new(),
+            named: Vec::new(),
             objects: Vec::new(),
         };
         match self.compiler.compile(&call)? {
@@ -128,8 +150,15 @@ impl Session {
             }
             Compiled::Stopped => Err(Stop::Interrupted),
             Compiled::Refused => {
-                let text = format!(":dep {name}: cells cannot be linked to it\n{}", self.compiler.messages());
-                Err(Stop::Error(CellError::new("dependency", text.lines().next().unwrap_or("").to_owned(), text)))
+                let text = format!(
+                    ":dep {name}: cells cannot be linked to it\n{}",
+                    self.compiler.messages()
+                );
+                Err(Stop::Error(CellError::new(
+                    "dependency",
+                    text.lines().next().unwrap_or("").to_owned(),
+                    text,
+                )))
             }
         }
     }
@@ -145,6 +174,14 @@ fn not_built(name: &str, error: &evcxr::Error) -> CellError {
         other => other.to_string(),
     };
     let text = text.trim();
-    let first = text.lines().find(|line| line.contains("error")).or(text.lines().next()).unwrap_or("it cannot be built");
-    CellError::new("dependency", format!(":dep {name}: {}", first.trim()), format!(":dep {name}\n{text}"))
+    let first = text
+        .lines()
+        .find(|line| line.contains("error"))
+        .or(text.lines().next())
+        .unwrap_or("it cannot be built");
+    CellError::new(
+        "dependency",
+        format!(":dep {name}: {}", first.trim()),
+        format!(":dep {name}\n{text}"),
+    )
 }

@@ -1,12 +1,12 @@
 //! A session as an engine of the Jupyter wire.
 
 use super::{Outcome, Session};
-use crate::read::commands;
-use crate::run::output::event::MimeBundle;
-use crate::run::process::interrupt::{Handle, Interrupted, Interrupter};
 use crate::jupyter::engine::{
     self, CellIo, Completion, Engine, ExecuteRequest, InputRequest, Match, Remote,
 };
+use crate::read::commands;
+use crate::run::output::event::MimeBundle;
+use crate::run::process::interrupt::{Handle, Interrupted, Interrupter};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -69,10 +69,14 @@ impl Engine for SessionEngine {
         };
         // What counts for the frontend counts for messages that name cells.
         self.number += u64::from(!request.silent && request.store_history);
-        let outcome = self.session.execute(&request.code, self.number, io.events, &ask);
+        let outcome = self
+            .session
+            .execute(&request.code, self.number, io.events, &ask);
         let error = match (outcome, self.interrupter.end()) {
             (Outcome::Ok, _) => return engine::Outcome::Done { pages: Vec::new() },
-            (Outcome::Failed(error), Interrupted::Running) if error.ename == "died" => error.interrupted(),
+            (Outcome::Failed(error), Interrupted::Running) if error.ename == "died" => {
+                error.interrupted()
+            }
             (Outcome::Failed(error), _) => error,
         };
         engine::Outcome::Failed {

@@ -36,7 +36,12 @@ impl Sources {
     }
 
     /// The cell and its line behind a line and a column of a file.
-    pub fn line(&self, file: &str, line: usize, column: usize) -> Option<(Arc<CellText>, usize, String)> {
+    pub fn line(
+        &self,
+        file: &str,
+        line: usize,
+        column: usize,
+    ) -> Option<(Arc<CellText>, usize, String)> {
         let (cell, offset) = if file == BODY {
             let after = self.bodies.partition_point(|(start, _)| *start < line);
             let (start, source) = self.bodies.get(after.checked_sub(1)?)?;
@@ -74,12 +79,20 @@ impl Labels {
     fn of(&self, number: u64) -> &'static str {
         let mut known = self.0.borrow_mut();
         // A few bytes for each cell that an error has ever pointed into.
-        known.entry(number).or_insert_with(|| Box::leak(format!("cell {number}").into_boxed_str()))
+        known
+            .entry(number)
+            .or_insert_with(|| Box::leak(format!("cell {number}").into_boxed_str()))
     }
 }
 
 impl<'a> View<'a> {
-    pub fn new(sources: &'a Sources, file: &'a str, source: &'a Source, before: usize, cell: u64) -> Self {
+    pub fn new(
+        sources: &'a Sources,
+        file: &'a str,
+        source: &'a Source,
+        before: usize,
+        cell: u64,
+    ) -> Self {
         Self {
             sources,
             file,
@@ -105,7 +118,11 @@ impl Origins for View<'_> {
         };
         let current = cell.number == self.cell;
         Some(Origin {
-            cell: if current { "this cell" } else { self.labels.of(cell.number) },
+            cell: if current {
+                "this cell"
+            } else {
+                self.labels.of(cell.number)
+            },
             current,
             source: &cell.text,
             offset,

@@ -93,12 +93,12 @@ impl Workspace {
             std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
         }
         // `allow_static_linking = false` makes our binary cargo's RUSTC_WRAPPER.
-        crate::image::write_if_changed(
+        crate::files::write_if_changed(
             &config.join("evcxr.toml"),
             "[evcxr]\nallow_static_linking = false\noffline_mode = false\nopt_level = \"1\"\n",
         )?;
         let tools = self.dir.join("tools");
-        crate::image::direct::install(&tools)?;
+        crate::cargo::stand_in::install(&tools)?;
         let users = self.users_path.clone().unwrap_or_default();
         let path = std::env::join_paths(
             [tools.clone()]
@@ -106,7 +106,7 @@ impl Workspace {
                 .chain(std::env::split_paths(&users)),
         );
         let toolchain = std::env::var_os("RUSTUP_TOOLCHAIN")
-            .or_else(|| crate::image::toolchain().map(Into::into));
+            .or_else(|| crate::toolchain::toolchain().map(Into::into));
         // SAFETY: promised by the caller.
         unsafe {
             // Cells must be compiled by the compiler of the image, wherever they are.
@@ -115,7 +115,7 @@ impl Workspace {
             }
             // Cargo, asked by rust-analyzer, would call rustup's rustc a dozen times.
             if self.users_rustc.is_none()
-                && let Some(rustc) = crate::image::program("rustc")
+                && let Some(rustc) = crate::toolchain::program("rustc")
             {
                 std::env::set_var(RUSTC, rustc);
             }
@@ -129,7 +129,7 @@ impl Workspace {
             // A folder whose name cannot stand in a `PATH`: cells are compiled by cargo.
             if let Ok(path) = path {
                 std::env::set_var(PATH, path);
-                std::env::set_var(crate::image::direct::TOOLS_ENV, &tools);
+                std::env::set_var(crate::cargo::stand_in::TOOLS_ENV, &tools);
             }
         }
         Ok(())
@@ -147,7 +147,7 @@ impl Workspace {
                 None => command.env_remove(name),
             };
         }
-        command.env_remove(crate::image::direct::TOOLS_ENV);
+        command.env_remove(crate::cargo::stand_in::TOOLS_ENV);
     }
 
     /// The manifest of the workspace that cargo would take the cells for a part of.
@@ -177,7 +177,7 @@ impl Workspace {
             let path = toml::Value::from(folder.to_string_lossy().into_owned());
             text.push_str(&format!("{name} = {{ path = {path} }}\n"));
         }
-        crate::image::write_if_changed(&dir.join("config.toml"), &text)?;
+        crate::files::write_if_changed(&dir.join("config.toml"), &text)?;
         self.unlock(patches)
     }
 
@@ -201,7 +201,7 @@ impl Workspace {
         });
         match packages.len() == before {
             true => Ok(()),
-            false => crate::image::write_if_changed(&path, &lock.to_string()),
+            false => crate::files::write_if_changed(&path, &lock.to_string()),
         }
     }
 
@@ -364,7 +364,6 @@ mod tests {
             let given: Vec<_> = command.get_envs().collect();
             let users = users.as_deref();
             let expected = [
-                ("HOLOSCOPE_STANDBY", None),
                 ("HOLOSCOPE_TOOLS", None),
                 ("PATH", users),
                 ("RUSTC", users),

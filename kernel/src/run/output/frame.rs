@@ -250,7 +250,11 @@ mod tests {
             mime: "text/html".into(),
             text: "<b>\n</b>".into()
         }));
-        assert!(whole.iter().any(|frame| matches!(frame, Frame::Question { .. })));
+        assert!(
+            whole
+                .iter()
+                .any(|frame| matches!(frame, Frame::Question { .. }))
+        );
         let bytes: Vec<String> = text.chars().map(String::from).collect();
         let pieces: Vec<&str> = bytes.iter().map(String::as_str).collect();
         assert_eq!(split(&pieces), whole);

@@ -2,8 +2,8 @@
 //! the session lives, also while no cell runs.
 
 use super::frame::Frame;
-use crate::run::pipe::{wait_readable, widen};
 use crate::error::{Error, Result};
+use crate::run::pipe::{wait_readable, widen};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};

@@ -153,7 +153,11 @@ impl Shown {
             Some("interrupted" | "parked") => self.end = Some(End::Interrupted),
             Some("variables") => {
                 let names = notice["names"].as_array().into_iter().flatten();
-                self.variables = Some(names.filter_map(|n| n.as_str().map(str::to_owned)).collect());
+                self.variables = Some(
+                    names
+                        .filter_map(|n| n.as_str().map(str::to_owned))
+                        .collect(),
+                );
             }
             _ => {}
         }

@@ -1,9 +1,9 @@
 //! Interrupts: the library's loops are asked and keep their work, a compilation
 //! is stopped, and user code that does not listen is ended.
 
-use crate::run::output::frames::Runner;
 use super::processes::{descendants, signal};
 use crate::jupyter::engine::Remote;
+use crate::run::output::frames::Runner;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};

@@ -33,14 +33,29 @@ impl Library {
         let handle = open(image)?;
         // SAFETY: the library defines these functions with these types.
         unsafe {
-            let start: extern "C" fn(Tell) = std::mem::transmute(symbol(handle, c"holoscope_start")?);
+            let start: extern "C" fn(Tell) =
+                std::mem::transmute(symbol(handle, c"holoscope_start")?);
             start(notice);
             Ok(Self {
-                after_cell: std::mem::transmute::<*mut c_void, extern "C" fn()>(symbol(handle, c"holoscope_after_cell")?),
-                drop: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*const u8, usize)>(symbol(handle, c"holoscope_drop")?),
-                cells_run_here: std::mem::transmute::<*mut c_void, extern "C" fn()>(symbol(handle, c"holoscope_cells_run_here")?),
-                interrupt: std::mem::transmute::<*mut c_void, extern "C" fn() -> u8>(symbol(handle, c"holoscope_interrupt")?),
-                probe: std::mem::transmute::<*mut c_void, extern "C" fn()>(symbol(handle, c"holoscope_probe")?),
+                after_cell: std::mem::transmute::<*mut c_void, extern "C" fn()>(symbol(
+                    handle,
+                    c"holoscope_after_cell",
+                )?),
+                drop: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*const u8, usize)>(
+                    symbol(handle, c"holoscope_drop")?,
+                ),
+                cells_run_here: std::mem::transmute::<*mut c_void, extern "C" fn()>(symbol(
+                    handle,
+                    c"holoscope_cells_run_here",
+                )?),
+                interrupt: std::mem::transmute::<*mut c_void, extern "C" fn() -> u8>(symbol(
+                    handle,
+                    c"holoscope_interrupt",
+                )?),
+                probe: std::mem::transmute::<*mut c_void, extern "C" fn()>(symbol(
+                    handle,
+                    c"holoscope_probe",
+                )?),
             })
         }
     }

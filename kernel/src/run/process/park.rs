@@ -106,7 +106,9 @@ mod imp {
         // handler makes only calls that are async-signal-safe.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = handler as extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) as usize;
+            action.sa_sigaction = handler
+                as extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void)
+                as usize;
             action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
             libc::sigemptyset(&mut action.sa_mask);
             libc::sigaction(number(), &action, std::ptr::null_mut());
@@ -134,7 +136,13 @@ mod imp {
                 tv_nsec: 5_000_000,
             };
             // SAFETY: reads a local.
-            unsafe { libc::syscall(libc::SYS_nanosleep, &pause, std::ptr::null_mut::<libc::timespec>()) };
+            unsafe {
+                libc::syscall(
+                    libc::SYS_nanosleep,
+                    &pause,
+                    std::ptr::null_mut::<libc::timespec>(),
+                )
+            };
             if super::FOR_GOOD.load(Ordering::SeqCst) {
                 super::stay();
             }
@@ -151,20 +159,30 @@ mod imp {
         let code = |from: usize| unsafe { std::slice::from_raw_parts(from as *const u8, 2) };
         const SYSCALL: &[u8] = &[0x0f, 0x05];
         // A call that was interrupted, or that is about to be made again.
-        code(at - 2) == SYSCALL && result == -i64::from(libc::EINTR) || code(at) == SYSCALL && WAITING.contains(&result)
+        code(at - 2) == SYSCALL && result == -i64::from(libc::EINTR)
+            || code(at) == SYSCALL && WAITING.contains(&result)
     }
 
     /// Where the code of the C library and of the loader lies.
     fn ranges() -> Vec<(usize, usize)> {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
         let code = maps.lines().filter(|line| {
-            let executable = line.split(' ').nth(1).is_some_and(|mode| mode.contains('x'));
+            let executable = line
+                .split(' ')
+                .nth(1)
+                .is_some_and(|mode| mode.contains('x'));
             let name = line.rsplit('/').next().unwrap_or_default();
-            executable && ["libc.so", "libc-", "ld-linux", "libpthread"].iter().any(|start| name.starts_with(start))
+            executable
+                && ["libc.so", "libc-", "ld-linux", "libpthread"]
+                    .iter()
+                    .any(|start| name.starts_with(start))
         });
         let ranges = code.filter_map(|line| {
             let (start, end) = line.split(' ').next()?.split_once('-')?;
-            Some((usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
+            Some((
+                usize::from_str_radix(start, 16).ok()?,
+                usize::from_str_radix(end, 16).ok()?,
+            ))
         });
         ranges.collect()
     }
@@ -204,10 +222,12 @@ mod tests {
         let count = Arc::new(AtomicU64::new(0));
         for sleeps in [false, true] {
             let counter = Arc::clone(&count);
-            let thread = std::thread::spawn(move || loop {
-                counter.fetch_add(1, Ordering::SeqCst);
-                if sleeps {
-                    std::thread::sleep(Duration::from_millis(1));
+            let thread = std::thread::spawn(move || {
+                loop {
+                    counter.fetch_add(1, Ordering::SeqCst);
+                    if sleeps {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
                 }
             });
             let began = Instant::now();

@@ -118,7 +118,10 @@ fn look_after_this_thread(ground: Ground) -> (Receiver<Job>, Sender<()>) {
         }
         .run()
     };
-    if let Err(error) = std::thread::Builder::new().name("keeper".to_owned()).spawn(keeper) {
+    if let Err(error) = std::thread::Builder::new()
+        .name("keeper".to_owned())
+        .spawn(keeper)
+    {
         fatal(&format!("cannot start a thread: {error}"));
     }
     (jobs, done)
@@ -255,7 +258,10 @@ impl Keeper {
                 run_jobs(ground, jobs, done);
             }
         };
-        let started = std::thread::Builder::new().name("cells".to_owned()).stack_size(STACK).spawn(begin);
+        let started = std::thread::Builder::new()
+            .name("cells".to_owned())
+            .stack_size(STACK)
+            .spawn(begin);
         let Some(thread) = started.ok().and_then(|_| is_ready.recv_timeout(PROBE).ok()) else {
             // It holds what every cell needs: let it go a little further.
             park::release();

@@ -110,7 +110,11 @@ pub struct Processes {
 impl Processes {
     /// Starts the relay, which starts the runner. `environment` gives user code the environment
     /// that its user knows.
-    pub fn start(frames: &Frames, image: &Path, environment: &dyn Fn(&mut Command)) -> Result<Self> {
+    pub fn start(
+        frames: &Frames,
+        image: &Path,
+        environment: &dyn Fn(&mut Command),
+    ) -> Result<Self> {
         let exe = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
         let (hear, control) = std::io::pipe().map_err(Error::io("create", "a pipe"))?;
         let (writer, reader) = (frames.writer(), hear.as_raw_fd());
@@ -136,7 +140,9 @@ impl Processes {
                 hand_down(reader)
             });
         }
-        let relay = command.spawn().map_err(Error::io("start", "the process that runs cells"))?;
+        let relay = command
+            .spawn()
+            .map_err(Error::io("start", "the process that runs cells"))?;
         Ok(Self { relay, control })
     }
 
@@ -174,7 +180,7 @@ const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
 /// image of another build that lies there would be taken for the one that cells are linked with.
 fn without_images(folders: &OsStr) -> OsString {
     let folders = std::env::split_paths(folders);
-    let others = folders.filter(|folder| !folder.join(crate::image::IMAGE_FILE).exists());
+    let others = folders.filter(|folder| !folder.join(crate::image::layout::IMAGE_FILE).exists());
     // Split at the same character, they can be joined again.
     std::env::join_paths(others).unwrap_or_default()
 }

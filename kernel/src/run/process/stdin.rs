@@ -21,7 +21,10 @@ pub fn may_ask(may: bool) {
 
 /// Gives the answer to whoever waits for one; none where nobody can answer.
 pub fn answer(line: Option<String>) {
-    let waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let waiting = WAITING
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
     if let Some(waiting) = waiting {
         // It may have been parked.
         let _ = waiting.send(line);

@@ -1,9 +1,9 @@
 //! What rustc is told for facades, for cells and for the crates that cells ask for:
 //! the crates of the image in the place of facades, and how to be quick.
 
-use super::manifest::Crate;
-use super::stamp::{FACADE, METADATA};
-use super::wrapper::{CELL, artifact, crate_name, replace, value};
+use crate::facade::EMPTY_FILE;
+use crate::facade::manifest::Crate;
+use crate::image::layout::{FACADE, METADATA};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub fn facade_of(image: &Path) -> Option<PathBuf> {
 /// an empty file.
 pub fn facade_args(args: Vec<OsString>, image: &Path) -> Vec<OsString> {
     let source = |arg: &OsString| Path::new(arg).extension() == Some(OsStr::new("rs"));
-    let empty = image.join(FACADE).join(super::facade::EMPTY_FILE);
+    let empty = image.join(FACADE).join(EMPTY_FILE);
     without_incremental(args)
         .into_iter()
         .map(|arg| match source(&arg) {
@@ -110,6 +110,37 @@ fn linked(argument: &OsStr) -> Option<OsString> {
     Some(format!("{name}={path}").into())
 }
 
+/// evcxr's name for the crate that it believes its cells to be.
+pub const CELL: &str = "ctx";
+
+/// The value that follows a flag.
+pub fn value<'a>(args: &'a [OsString], flag: &str) -> Option<&'a OsStr> {
+    let at = args.iter().position(|a| a == flag)?;
+    args.get(at + 1).map(OsString::as_os_str)
+}
+
+/// A file beside what rustc writes for a crate, and named like it.
+pub fn artifact(args: &[OsString], out: &Path, extension: &str) -> PathBuf {
+    let name = crate_name(args).unwrap_or_default().to_string_lossy();
+    let suffix = args.iter().find_map(|arg| {
+        let arg = arg.to_str()?;
+        let arg = arg.strip_prefix("-C").unwrap_or(arg);
+        arg.strip_prefix("extra-filename=")
+    });
+    let suffix = suffix.unwrap_or_default();
+    out.join(format!("lib{name}{suffix}.{extension}"))
+}
+
+pub fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let staged = path.with_extension(std::process::id().to_string());
+    std::fs::write(&staged, text)?;
+    std::fs::rename(&staged, path)
+}
+
+pub fn crate_name(args: &[OsString]) -> Option<&OsStr> {
+    value(args, "--crate-name")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,9 +186,6 @@ mod tests {
                 &theirs,
                 "--extern",
                 "proc_macro",
-                "-Cdebuginfo=line-tables-only",
-                "-Cstrip=none",
-                "-Clto=off",
                 "-Ldependency=i",
                 "-Ldependency=i/metadata",
                 "-Ldependency=d"
@@ -178,21 +206,6 @@ mod tests {
                 .any(|a| a == "-Ldependency=d" || a == "-C" || a == "incremental=y")
         );
         assert_eq!(alone.last().unwrap(), "-Ldependency=i/metadata");
-    }
-
-    #[test]
-    fn only_quick_levels_do_without_optimisation_across_a_cells_parts() {
-        for (level, fast) in [
-            ("0", true),
-            ("1", true),
-            ("2", false),
-            ("3", false),
-            ("s", false),
-        ] {
-            let cell = strings(&["--crate-name", "ctx", "-C", &format!("opt-level={level}")]);
-            let args = cell_args(cell, "i".as_ref(), "d".as_ref());
-            assert_eq!(args.iter().any(|a| a == "-Clto=off"), fast, "{level}");
-        }
     }
 
     #[test]

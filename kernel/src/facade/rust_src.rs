@@ -1,7 +1,7 @@
 //! The standard library's source, which rust-analyzer reads: rustup's component `rust-src`.
 
-use super::toolchain::said_by;
 use crate::error::{Error, Result};
+use crate::toolchain::said_by;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -10,11 +10,16 @@
 //! The standard library gets the same treatment: rust-analyzer would read the
 //! 34 MB of `rust-src`, most of them processor intrinsics and tests.
 
-use super::manifest::{self, Facade, Linked};
-use super::stamp::FACADE;
-use super::toolchain::{cargo, host, rustc_version};
-use super::{slim, write_if_changed};
+pub mod manifest;
+pub mod rust_src;
+pub mod shared;
+mod slim;
+
 use crate::error::{Error, Result};
+use crate::files::write_if_changed;
+use crate::image::layout::FACADE;
+use crate::toolchain::{cargo, host, rustc_version};
+use manifest::{Facade, Linked};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -117,7 +122,7 @@ fn worth_reading(folder: &Path) -> bool {
 }
 
 fn write_standard_library(to: &Path) -> Result<()> {
-    let from = super::rust_src::library_source()?;
+    let from = rust_src::library_source()?;
     for name in STANDARD {
         let source = from.join(name).join("src");
         slim::copy(&source, &to.join(name).join("src"), &worth_reading)?;
@@ -144,7 +149,7 @@ pub fn metadata(root: &Path) -> Result<Value> {
         .current_dir(root)
         .output()
         .map_err(Error::io("run", cargo()))?;
-    super::compile::succeeded("cargo metadata", &output)?;
+    crate::toolchain::succeeded("cargo metadata", &output)?;
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 

@@ -9,8 +9,9 @@
 //! `rustup` is this program; it answers that one question with a name of this program
 //! (and where rustc is, sooner than rustup), and leaves everything else to the real ones.
 
-use super::toolchain;
 use crate::error::{Error, Result};
+use crate::files::write_if_changed;
+use crate::toolchain;
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -111,7 +112,7 @@ fn rustup(tools: &Path, args: &[OsString]) -> String {
 /// Says where a program is; of cargo, where ours is, which then finds the real one.
 fn answer(tools: &Path, is_cargo: bool, path: &str) -> ! {
     // Without the note ours could not be called.
-    match is_cargo && super::write_if_changed(&tools.join(REAL_CARGO), path).is_ok() {
+    match is_cargo && write_if_changed(&tools.join(REAL_CARGO), path).is_ok() {
         true => println!("{}", tools.join(CARGO).display()),
         false => println!("{path}"),
     }
@@ -159,7 +160,10 @@ pub fn ask_cargo(cells: &Path, really: bool) {
 /// Notes how rustc is called for evcxr's crate.
 pub fn note(args: &[OsString]) -> std::io::Result<()> {
     let mut linked = Linked::default();
-    let texts: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let texts: Vec<String> = args
+        .iter()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
     for pair in texts.windows(2) {
         if pair[0] == "--extern"
             && let Some((name, path)) = pair[1].split_once('=')
@@ -172,7 +176,9 @@ pub fn note(args: &[OsString]) -> std::io::Result<()> {
             linked.search.push(folder.into());
         }
     }
-    let folders = texts.iter().filter_map(|text| text.strip_prefix("-Ldependency="));
+    let folders = texts
+        .iter()
+        .filter_map(|text| text.strip_prefix("-Ldependency="));
     linked.search.extend(folders.map(PathBuf::from));
     std::fs::write(LINKED, serde_json::to_vec(&linked)?)
 }
@@ -199,7 +205,11 @@ mod tests {
             externs: vec![("serde".to_owned(), "/d/libserde.rlib".into())],
             search: vec!["/d".into()],
         };
-        std::fs::write(dir.path().join(LINKED), serde_json::to_vec(&linked).unwrap()).unwrap();
+        std::fs::write(
+            dir.path().join(LINKED),
+            serde_json::to_vec(&linked).unwrap(),
+        )
+        .unwrap();
         assert_eq!(noted(dir.path()), Some(linked));
         forget_call(dir.path());
         assert_eq!(noted(dir.path()), None);

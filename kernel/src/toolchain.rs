@@ -1,9 +1,25 @@
 //! The programs that build: cargo, rustc, and what they say of themselves.
 
-use super::workspace_root;
+use crate::error::{Error, Result};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// The workspace that holds the library: `HOLOSCOPE_SOURCE`, or the checkout
+/// that this binary was built from.
+pub fn workspace_root() -> Result<PathBuf> {
+    let root = match std::env::var_os("HOLOSCOPE_SOURCE") {
+        Some(dir) => PathBuf::from(dir),
+        None => Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .unwrap_or(Path::new("."))
+            .to_path_buf(),
+    };
+    if root.join("Cargo.toml").is_file() && root.join("src/lib.rs").is_file() {
+        return Ok(root);
+    }
+    Err(Error::NoSource { dir: root })
+}
 
 /// The `cargo` to call: the one that runs us, or the one on PATH.
 pub fn cargo() -> PathBuf {
@@ -83,6 +99,17 @@ pub fn said_by(command: &mut Command) -> Option<String> {
     let output = command.stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     (output.status.success() && !text.is_empty()).then_some(text)
+}
+
+/// An error with what the program said, unless it succeeded.
+pub fn succeeded(what: &str, output: &std::process::Output) -> Result<()> {
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Error::ImageBuild {
+        reason: format!("`{what}` failed: {}", said.trim()),
+    })
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 //! (`:dep serde = "1"`), gets the library's own, so that its types are the same;
 //! see `shared` for what a session makes of that, and `wrapper` for rustc's part.
 
-use super::wrapper::IMAGE_FILE;
 use crate::error::{Error, Result};
+use crate::image::layout::IMAGE_FILE;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

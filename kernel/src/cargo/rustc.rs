@@ -4,30 +4,17 @@
 //!
 //! Cargo calls `wrapper rustc ARGS..`. Everything else passes unchanged.
 
-use super::call::{cell_args, facade_args, facade_of, stand_in};
-use super::direct;
+use super::arguments::{
+    CELL, artifact, cell_args, crate_name, facade_args, facade_of, replace, stand_in, value,
+};
+use super::stand_in as cargo;
+use crate::image::layout::{BUILD_IMAGE_ENV, EXTERNS_FILE, IMAGE_DEPS_ENV, IMAGE_ENV, IMAGE_FILE};
 use crate::trace;
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-/// Raise this when what is done for our crates changes: cargo knows the wrapper
-/// by its name only, and would keep what the old one built.
-pub const RECIPE: u32 = 5;
-/// What rustc calls the image.
-pub const IMAGE_FILE: &str = "libholoscope_image.so";
-
-/// Set for cargo when it builds the image: the folder that keeps it.
-pub const BUILD_IMAGE_ENV: &str = "HOLOSCOPE_BUILD_IMAGE";
-/// For cells: the folder of the image that they link against.
-pub const IMAGE_ENV: &str = "HOLOSCOPE_IMAGE";
-/// For cells: the folder of the metadata of the image's dependencies.
-pub const IMAGE_DEPS_ENV: &str = "HOLOSCOPE_IMAGE_DEPS";
-/// In the image's folder: the crates that `holoscope_image` is linked with.
-pub const EXTERNS_FILE: &str = "holoscope_image.externs";
-/// evcxr's name for a cell.
-pub const CELL: &str = "ctx";
 /// evcxr sets this when it makes our binary cargo's RUSTC_WRAPPER.
 const EVCXR_WRAPPER_ENV: &str = "EVCXR_RUSTC_WRAPPER";
 
@@ -85,13 +72,15 @@ pub fn compile(rustc: &OsStr, mut args: Vec<OsString>) -> i32 {
 
 /// In the place of evcxr's crate: how cells are linked is noted, and nothing is compiled.
 fn note_cell(args: &[OsString]) -> i32 {
-    let out = value(args, "--out-dir").map(Path::new).unwrap_or(Path::new("."));
+    let out = value(args, "--out-dir")
+        .map(Path::new)
+        .unwrap_or(Path::new("."));
     let object = out.join(format!("lib{CELL}{}", std::env::consts::DLL_SUFFIX));
     // Cargo looks for both.
     let made = std::fs::write(&object, "")
         .and_then(|()| std::fs::write(out.join(format!("{CELL}.d")), ""))
-        .and_then(|()| direct::note(args))
-        .and_then(|()| direct::answer_with_nothing());
+        .and_then(|()| cargo::note(args))
+        .and_then(|()| cargo::answer_with_nothing());
     match made {
         Ok(()) => 0,
         Err(error) => {
@@ -103,7 +92,10 @@ fn note_cell(args: &[OsString]) -> i32 {
 
 fn run(rustc: &OsStr, args: &[OsString]) -> i32 {
     let name = crate_name(args).unwrap_or_default().to_string_lossy();
-    trace::mark_with("wrapper", || json!({ "crate": name, "cargo": trace::cargos_start() }));
+    trace::mark_with(
+        "wrapper",
+        || json!({ "crate": name, "cargo": trace::cargos_start() }),
+    );
     let status = match Command::new(rustc).args(args).status() {
         Ok(status) => status.code().unwrap_or(101),
         Err(error) => {
@@ -122,12 +114,6 @@ fn emits_a_cell(args: &[OsString]) -> bool {
         text.starts_with("--emit=") && text.contains("link")
     };
     args.iter().any(emitted)
-}
-
-/// The value that follows a flag.
-pub fn value<'a>(args: &'a [OsString], flag: &str) -> Option<&'a OsStr> {
-    let at = args.iter().position(|a| a == flag)?;
-    args.get(at + 1).map(OsString::as_os_str)
 }
 
 /// Copies the shared object that rustc just wrote to the image's own folder:
@@ -158,28 +144,6 @@ fn externs(args: &[OsString]) -> String {
         text.contains('=').then(|| format!("{text}\n"))
     });
     lines.collect()
-}
-
-/// A file beside what rustc writes for a crate, and named like it.
-pub fn artifact(args: &[OsString], out: &Path, extension: &str) -> PathBuf {
-    let name = crate_name(args).unwrap_or_default().to_string_lossy();
-    let suffix = args.iter().find_map(|arg| {
-        let arg = arg.to_str()?;
-        let arg = arg.strip_prefix("-C").unwrap_or(arg);
-        arg.strip_prefix("extra-filename=")
-    });
-    let suffix = suffix.unwrap_or_default();
-    out.join(format!("lib{name}{suffix}.{extension}"))
-}
-
-pub fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let staged = path.with_extension(std::process::id().to_string());
-    std::fs::write(&staged, text)?;
-    std::fs::rename(&staged, path)
-}
-
-pub fn crate_name(args: &[OsString]) -> Option<&OsStr> {
-    value(args, "--crate-name")
 }
 
 /// Where this compiler keeps libstd.
