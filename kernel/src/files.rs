@@ -20,3 +20,24 @@ pub fn write_if_changed(path: &Path, text: &str) -> Result<()> {
         .map_err(Error::io("rename", path))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unchanged_file_keeps_its_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        write_if_changed(&path, "one").unwrap();
+        let before = std::fs::metadata(&path).unwrap().modified().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        write_if_changed(&path, "one").unwrap();
+        assert_eq!(
+            before,
+            std::fs::metadata(&path).unwrap().modified().unwrap()
+        );
+        write_if_changed(&path, "two").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
+    }
+}
