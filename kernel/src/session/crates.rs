@@ -234,7 +234,8 @@ impl Session {
                 {
                     manner.users_display = true;
                 }
-                _ => return false,
+                // It may be about a variable that is moved and never put back: then it goes, too.
+                _ => {}
             }
         }
         *manner != before

@@ -68,7 +68,7 @@ pub fn notebook(seeds: &[u64]) -> Vec<Cell> {
         // Edits that break something are rare enough to leave a session to break.
         let all: Vec<_> = tries.by_ref().collect();
         let at = all.iter().position(|tried| tried.2).unwrap_or(0);
-        let at = if dice.roll(6) == 0 { 0 } else { at };
+        let at = if dice.roll(3) == 0 { 0 } else { at };
         let Some((ops, after, right)) = all.into_iter().nth(at) else {
             continue;
         };
@@ -106,7 +106,7 @@ fn ops(n: usize, model: &Model, dice: &mut Dice) -> Vec<Op> {
         _ => {}
     }
     match dice.roll(20) {
-        0..=6 => {
+        0..=7 => {
             let count = if dice.roll(4) == 0 { 2 } else { 1 };
             let mut names: Vec<Name> = (0..count).map(|_| some_name(dice)).collect();
             names.dedup();
@@ -116,7 +116,7 @@ fn ops(n: usize, model: &Model, dice: &mut Dice) -> Vec<Op> {
             }
             ops
         }
-        7 => {
+        8 => {
             // A definition as it stands, run again.
             let known: Vec<(Name, Def)> = model
                 .defs
@@ -126,7 +126,7 @@ fn ops(n: usize, model: &Model, dice: &mut Dice) -> Vec<Op> {
             let again = dice.pick(&known).map(|(name, def)| Op::Define(name, def));
             again.into_iter().collect()
         }
-        8..=11 => {
+        9..=12 => {
             let made = binding(model, dice);
             match (&made, dice.roll(3)) {
                 (Op::Let(k, ..), 0) => vec![made.clone(), Op::Show(*k)],

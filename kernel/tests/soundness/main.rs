@@ -9,15 +9,19 @@ mod generate;
 mod model;
 mod text;
 
-use common::{describe, holoscope, read_cells, write_notebook};
+use common::{holoscope, read_cells, write_notebook};
 use generate::{Cell, Op, notebook};
 use model::{Def, Live, Model, Name, Ty};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use serde_json::Value;
 use std::cell::RefCell;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 const CELLS: usize = 25;
+/// What a notebook may take, with the first build of an image.
+const LONGEST: Duration = Duration::from_secs(900);
 
 /// Whether a cell must succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
