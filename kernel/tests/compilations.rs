@@ -88,7 +88,7 @@ fn a_cell_is_compiled_once_and_one_that_moves_a_variable_twice() {
         ("let n = 4;", 1, ""),
         ("let m = n;\nm + n", 1, "8"),
     ];
-    let codes = cells.map(|(code, _, _)| format!("// {new:?}\n{code}"));
+    let codes = cells.map(|(code, _, _)| format!("let _ = \"{new:?}\";\n{code}"));
     let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
     for ((runs, result), (code, times, wanted)) in run(&codes).0.into_iter().zip(cells) {
         assert_eq!((runs, result.as_str()), (times, wanted), "{code}");
@@ -99,8 +99,8 @@ fn a_cell_is_compiled_once_and_one_that_moves_a_variable_twice() {
 fn a_cell_that_was_compiled_before_is_not_compiled_again() {
     let new = std::time::SystemTime::now();
     let codes = [
-        format!("struct P(u8); // {new:?}\nlet p = P(3);"),
-        format!("p.0 // {new:?}"),
+        format!("#[doc = \"{new:?}\"] struct P(u8);\nlet p = P(3);"),
+        format!("let _ = \"{new:?}\"; p.0"),
     ];
     let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
     let kept = |events: &[Value]| {
@@ -138,7 +138,7 @@ fn a_cell_that_a_compiler_waited_for_is_a_cell_like_any_other() {
             "\"4\"",
         ),
     ];
-    let codes = cells.map(|(code, _)| format!("// {new:?}\n{code}"));
+    let codes = cells.map(|(code, _)| format!("let _ = \"{new:?}\";\n{code}"));
     let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
     let (results, events) = run(&codes);
     for ((runs, result), (code, wanted)) in results.into_iter().zip(cells) {

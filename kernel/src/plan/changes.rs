@@ -219,8 +219,7 @@ impl Definitions {
                 if is_impl && follows && !self.is_about_another(&def, affected) {
                     found |= affected.dirty.insert(id);
                     self.touch(id, affected, &mut touched);
-                } else if is_impl && follows
-                    || follows && !is_structural(def.item.kind)
+                } else if follows && (is_impl || !is_structural(def.item.kind))
                     || self.must_be_another(&def, affected, &touched)
                 {
                     found = true;
@@ -298,16 +297,15 @@ impl Definitions {
             return false;
         }
         // What a static was made with it keeps; its type it must not.
-        let only_type = def.item.static_head.as_ref().map(|head| &head.ty);
+        let head = def.item.static_head.as_ref();
+        let only_type = head.map(|head| crate::read::words::of(&head.ty));
         def.uses.iter().any(|used| {
             let other = self.def(*used);
-            if only_type.is_some_and(|ty| {
-                !other
-                    .item
-                    .names
-                    .iter()
-                    .any(|(_, name)| ty.contains(name.as_str()))
-            }) {
+            let of_type = only_type.as_ref().is_none_or(|words| {
+                let mut names = other.item.names.iter();
+                names.any(|(_, name)| words.contains(name.as_str()))
+            });
+            if !of_type {
                 return false;
             }
             affected.map.contains_key(used) || touched.get(used).copied().unwrap_or(false)

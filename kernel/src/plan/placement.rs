@@ -29,9 +29,8 @@ impl Definitions {
         let mut homes: BTreeMap<DefId, UnitId> = BTreeMap::new();
         for _ in 0..MOST_ROUNDS {
             for id in affected.floating.clone() {
-                if !homes.contains_key(&id) {
-                    homes.insert(id, self.home(id, affected, new));
-                }
+                let home = || self.home(id, affected, new);
+                homes.entry(id).or_insert_with(home);
             }
             let touched = self.touched(&homes, affected, new);
             if touched.is_empty() {

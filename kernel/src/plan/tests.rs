@@ -199,6 +199,45 @@ fn names_of_two_namespaces_are_both_brought_in() {
 }
 
 #[test]
+fn a_unit_that_linked_to_one_of_the_past_is_compiled_again_with_what_that_links_to() {
+    let mut session = Session::default();
+    session.take("struct P;");
+    session.take("struct Q { p: P }");
+    session.take("const N: usize = 1;\nfn f(q: &Q) {}");
+    // `f` goes with the new type; the constant stays in a crate that was made with the old one.
+    session.take("struct Q { p: P, n: u8 }");
+    let compiled = session.take("impl P { fn m(&self) {} }");
+    assert_eq!(compiled, ["c00000", "c00002", "c00003"]);
+}
+
+#[test]
+fn a_static_stays_where_only_what_it_was_made_with_changes() {
+    let mut session = Session::default();
+    session.take("type U = u8;");
+    session.take("static COUNT: AtomicU64 = AtomicU64::new(size_of::<U>() as u64);");
+    // `U` is a letter of its type, and no word of it.
+    session.take("type U = u16;");
+    assert_eq!(session.unit_of("COUNT", Space::Value), 1);
+}
+
+#[test]
+fn a_type_has_the_path_of_its_own_definition() {
+    let mut session = Session::default();
+    session.take("struct P;");
+    session.take("impl P { fn m(&self) {} }");
+    session.take("fn f() -> P { P }");
+    let definitions = &session.definitions;
+    assert_eq!(
+        definitions.own_paths("(c00000::p2::P, c00002::p3::P)"),
+        "(c00000::p1::P, c00000::p1::P)"
+    );
+    assert_eq!(
+        definitions.own_paths("std::vec::Vec<c00000::p1::P>"),
+        "std::vec::Vec<c00000::p1::P>"
+    );
+}
+
+#[test]
 fn a_type_is_told_in_the_users_words() {
     assert_eq!(
         Definitions::users_type("std::vec::Vec<c00012::p7::P>"),

@@ -133,7 +133,7 @@ fn ops(n: usize, model: &Model, dice: &mut Dice) -> Vec<Op> {
                 _ => vec![made],
             }
         }
-        12 => dice
+        13 => dice
             .pick(&variables(model))
             .map(Op::Drop)
             .into_iter()

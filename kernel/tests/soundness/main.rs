@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use serde_json::Value;
 use std::cell::RefCell;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 const CELLS: usize = 25;
@@ -173,23 +173,40 @@ struct Tally {
     former_refused: usize,
 }
 
+/// Waits for a run; why it has not succeeded.
+fn ended(running: &mut Child) -> Result<(), String> {
+    let began = Instant::now();
+    loop {
+        match running.try_wait().unwrap() {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(status.to_string()),
+            None if began.elapsed() > LONGEST => {
+                running.kill().unwrap();
+                running.wait().unwrap();
+                return Err(format!("no end after {LONGEST:?}"));
+            }
+            None => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
 /// Runs a notebook and compares each cell; what is wrong.
 fn compare(cells: &[Cell], tally: &mut Tally) -> Result<(), String> {
     let dir = tempfile::tempdir().unwrap();
     let (input, out) = (dir.path().join("in.ipynb"), dir.path().join("out.ipynb"));
     let sources: Vec<&str> = cells.iter().map(|cell| cell.source.as_str()).collect();
     write_notebook(&input, &sources);
-    let output = holoscope()
+    let mut running = holoscope()
         .arg("run")
         .arg(&input)
         .arg("-o")
         .arg(&out)
         .arg("--allow-errors")
-        .output()
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
         .unwrap();
-    if !output.status.success() {
-        return Err(describe(&output));
-    }
+    ended(&mut running)?;
     tally.notebooks += 1;
     let mut model = Model::default();
     for (n, (cell, ran)) in cells.iter().zip(read_cells(&out)).enumerate() {
