@@ -25,6 +25,6 @@ fn main() {
     // Cargo, evcxr and the session start this same program for their own ends.
     cargo::stand_in::run_if_called_as_tool();
     cargo::rustc::run_if_called_as_rustc();
-    run::process::runtime::run_if_called_as_runtime();
+    run::process::entry::run_if_called_as_runtime();
     std::process::exit(cli::main());
 }

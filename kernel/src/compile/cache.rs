@@ -4,7 +4,8 @@
 //! A crate is known by its source, by how rustc is called, and by the objects of the units that it
 //! links to. One that reads other files or the environment is not kept.
 
-use super::{Call, Kind, Made};
+use super::call::{Call, Kind};
+use super::made::Made;
 use crate::digest::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -1,6 +1,5 @@
 //! How rustc is called for a crate of a session.
 
-use super::Compiler;
 use crate::plan::source::Source;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -74,7 +73,21 @@ pub const BODY: &str = "cell.rs";
 /// What a body is made to, before it gets its name.
 pub(super) const STAGED: &str = "body.so";
 
-impl Compiler {
+/// What all calls of a session have in common.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    /// Where sources and objects are.
+    pub folder: PathBuf,
+    /// The folder of the image.
+    pub image: PathBuf,
+    /// Where else crates are found.
+    pub search: Vec<PathBuf>,
+    /// The crates that cells may name: the library and what `:dep` has brought.
+    pub externs: BTreeMap<String, PathBuf>,
+    pub level: String,
+}
+
+impl Ground {
     /// `in_full`: types are written with all of their paths.
     pub(super) fn arguments(&self, call: &Call, in_full: bool) -> Vec<String> {
         let mut args: Vec<String> = vec![

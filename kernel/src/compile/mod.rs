@@ -2,12 +2,16 @@
 
 mod cache;
 mod call;
+mod made;
 mod standby;
 pub mod types;
 
 pub use cache::sweep;
 pub use call::BODY;
+use call::Ground;
 pub use call::{Call, Kind};
+use made::Ran;
+pub use made::{Made, Outcome};
 use standby::Standby;
 
 use crate::error::{Error, Result};
@@ -20,48 +24,15 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What became of a crate.
-#[derive(Debug)]
-pub enum Outcome {
-    Made(Made),
-    /// rustc has found errors: [`Compiler::messages`], or in a person's words [`Compiler::explain`].
-    Refused,
-    /// Somebody has ended rustc.
-    Stopped,
-}
-
-/// What rustc has made.
-#[derive(Debug)]
-pub struct Made {
-    pub object: PathBuf,
-    /// Of a body: the types of the variables that it puts into the store.
-    pub types: BTreeMap<String, String>,
-    /// Files that were read beside the source.
-    pub reads: Vec<PathBuf>,
-}
-
 /// rustc for the crates of a session.
 pub struct Compiler {
     rustc: PathBuf,
-    /// Where sources and objects are.
-    folder: PathBuf,
-    /// The image, the metadata behind it, and what else crates are found in.
-    image: PathBuf,
-    search: Vec<PathBuf>,
-    /// The crates that cells may name: the library and what `:dep` has brought.
-    externs: BTreeMap<String, PathBuf>,
-    level: String,
+    ground: Ground,
     standby: Standby,
     cache: Option<Cache>,
     /// The process that compiles a crate now, or 0.
     running: Arc<AtomicU32>,
     /// What rustc has said of the last crate that it refused.
-    messages: String,
-}
-
-/// How rustc ended, and what it said.
-struct Ran {
-    code: Option<i32>,
     messages: String,
 }
 
@@ -79,40 +50,42 @@ impl Compiler {
         let cache = cache.map(|folder| Cache::new(folder, &rustc, &image));
         Self {
             rustc,
-            search: vec![image.clone(), metadata],
-            image,
-            externs: BTreeMap::from([("holoscope".to_owned(), library)]),
-            level: "1".to_owned(),
             standby: Standby::new(folder.clone(), Arc::clone(&running)),
             running,
             cache,
-            folder,
+            ground: Ground {
+                search: vec![image.clone(), metadata],
+                image,
+                externs: BTreeMap::from([("holoscope".to_owned(), library)]),
+                level: "1".to_owned(),
+                folder,
+            },
             messages: String::new(),
         }
     }
 
     pub fn level(&self) -> &str {
-        &self.level
+        &self.ground.level
     }
 
     pub fn set_level(&mut self, level: &str) {
-        level.clone_into(&mut self.level);
+        level.clone_into(&mut self.ground.level);
     }
 
     /// Gives cells the crates of their `:dep`s, found in these folders.
     pub fn set_dependencies(&mut self, externs: BTreeMap<String, PathBuf>, search: &[PathBuf]) {
-        self.externs.extend(externs);
-        self.search.truncate(2);
-        self.search.extend(search.iter().cloned());
+        self.ground.externs.extend(externs);
+        self.ground.search.truncate(2);
+        self.ground.search.extend(search.iter().cloned());
     }
 
     /// Gives cells one more crate.
     pub fn add_extern(&mut self, name: &str, path: PathBuf) {
-        self.externs.insert(name.to_owned(), path);
+        self.ground.externs.insert(name.to_owned(), path);
     }
 
     pub fn has_crate(&self, name: &str) -> bool {
-        self.externs.contains_key(name)
+        self.ground.externs.contains_key(name)
     }
 
     /// The process that compiles a crate now, or 0.
@@ -129,7 +102,7 @@ impl Compiler {
     pub fn compile(&mut self, call: &Call) -> Result<Outcome> {
         trace::mark_with(
             "rustc",
-            || json!({ "crate": call.name, "level": self.level }),
+            || json!({ "crate": call.name, "level": self.ground.level }),
         );
         let outcome = self.compile_or_recall(call);
         trace::mark_with("compiled", || json!({ "crate": call.name }));
@@ -137,17 +110,17 @@ impl Compiler {
     }
 
     fn compile_or_recall(&mut self, call: &Call) -> Result<Outcome> {
-        let args = self.arguments(call, true);
+        let args = self.ground.arguments(call, true);
         let key = self
             .cache
             .as_ref()
-            .and_then(|cache| cache.key(&args, call, &self.folder));
+            .and_then(|cache| cache.key(&args, call, &self.ground.folder));
         if let Some((cache, key)) = self.cache.as_ref().zip(key.as_ref())
-            && let Some(types) = cache.recall(key, &self.folder.join(call.object()))
+            && let Some(types) = cache.recall(key, &self.ground.folder.join(call.object()))
         {
             trace::mark("kept");
             return Ok(Outcome::Made(Made {
-                object: self.folder.join(call.object()),
+                object: self.ground.folder.join(call.object()),
                 types,
                 reads: Vec::new(),
             }));
@@ -190,17 +163,17 @@ impl Compiler {
     /// What rustc says of a crate that it refuses when it may write types as people do.
     pub fn explain(&self, call: &Call) -> Result<String> {
         Ok(self
-            .run(call, &self.arguments(call, false), false)?
+            .run(call, &self.ground.arguments(call, false), false)?
             .messages)
     }
 
     fn run(&self, call: &Call, args: &[String], in_full: bool) -> Result<Ran> {
-        let source = self.folder.join(call.file());
+        let source = self.ground.folder.join(call.file());
         std::fs::write(&source, call.text()).map_err(Error::io("write", &source))?;
         let mut command = Command::new(&self.rustc);
         command
             .args(args)
-            .current_dir(&self.folder)
+            .current_dir(&self.ground.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -212,26 +185,25 @@ impl Compiler {
         let output = output.map_err(Error::io("run", &self.rustc))?;
         if output.status.success() && call.kind == Kind::Body {
             let (staged, object) = (
-                self.folder.join(call::STAGED),
-                self.folder.join(call.object()),
+                self.ground.folder.join(call::STAGED),
+                self.ground.folder.join(call.object()),
             );
             std::fs::rename(&staged, object).map_err(Error::io("rename", &staged))?;
         }
-        Ok(Ran {
-            code: output.status.code(),
-            messages: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        Ok(Ran::new(&output))
     }
 
     fn made(&self, call: &Call, messages: &str) -> Made {
         Made {
-            object: self.folder.join(call.object()),
+            object: self.ground.folder.join(call.object()),
             types: match call.kind {
                 Kind::Body => types::of_variables(messages, call),
                 Kind::Unit | Kind::Check => BTreeMap::new(),
             },
             reads: match call.kind {
-                Kind::Unit => call::files_read(&self.folder.join(call.dep_info()), &call.file()),
+                Kind::Unit => {
+                    call::files_read(&self.ground.folder.join(call.dep_info()), &call.file())
+                }
                 Kind::Body | Kind::Check => Vec::new(),
             },
         }
@@ -239,11 +211,11 @@ impl Compiler {
 
     /// Has a compiler wait for the next body.
     pub fn prepare(&mut self, call: &Call) {
-        let args = self.arguments(call, true);
+        let args = self.ground.arguments(call, true);
         self.standby.prepare(&self.rustc, &args, call);
     }
 
     pub fn folder(&self) -> &Path {
-        &self.folder
+        &self.ground.folder
     }
 }

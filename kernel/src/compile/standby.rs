@@ -5,8 +5,8 @@
 //!
 //! It serves a call that is the same to the letter; any other is compiled plainly.
 
-use super::call::{self, BODY, STAGED};
-use super::{Call, Ran};
+use super::call::{self, BODY, Call, STAGED};
+use super::made::Ran;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -73,10 +73,7 @@ impl Standby {
         };
         staged.ok()?;
         crate::trace::mark("standby");
-        Some(Ran {
-            code: output.status.code(),
-            messages: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        Some(Ran::new(&output))
     }
 
     fn take_away(&self, call: &Call) -> std::io::Result<()> {

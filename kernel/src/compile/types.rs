@@ -4,7 +4,7 @@
 //! (`unused_results`) that is on for this statement alone. So rustc says, in the run in which it
 //! makes the object, `unused result of type `holoscope::host::Typed<Vec<i32>>``.
 
-use super::Call;
+use super::call::Call;
 use crate::plan::source::Mark;
 use crate::report::diagnostic::Diagnostic;
 use std::collections::BTreeMap;

@@ -13,8 +13,9 @@ use tokio::time::timeout;
 use super::connection::Connection;
 use super::content::{self, CodeRequest, CommOpen, CursorRequest, Request, ShutdownRequest};
 use super::engine::{Completeness, Completion};
-use super::kernel::{Kernel, Origin};
+use super::kernel::Kernel;
 use super::message::Message;
+use super::origin::Origin;
 use super::sockets::iopub::State;
 use super::sockets::router::Outbox;
 

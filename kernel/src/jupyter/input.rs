@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 
 use super::content::InputReply;
 use super::engine::InputRequest;
-use super::kernel::Origin;
 use super::message::{Message, Wire};
+use super::origin::Origin;
 use super::sockets::router::Outbox;
 
 /// The stdin channel.

@@ -4,66 +4,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::engine::{Engine, ExecuteRequest, Language, Remote};
 use super::history::History;
 use super::input::Stdin;
-use super::message::{Frame, Header, Message, Wire};
+use super::message::Wire;
+use super::origin::Origin;
 use super::sockets::iopub::{Parent, Publisher};
-use super::sockets::router::Outbox;
-use crate::jupyter::content::reply_type;
 
 /// How long a question about code waits for a cell that runs, or an engine that starts.
 const BEHIND_A_CELL: Duration = Duration::from_secs(2);
 
 /// How long a question about code may take.
 const UNDISTURBED: Duration = Duration::from_secs(15);
-
-/// A request that is to be answered: where it came from and what it was.
-#[derive(Clone)]
-pub struct Origin {
-    pub header: Arc<Header>,
-    pub identities: Vec<Frame>,
-    outbox: Outbox,
-}
-
-impl Origin {
-    /// The origin of a message; its answers go to `outbox`.
-    pub fn new(message: &Message, outbox: Outbox) -> Origin {
-        Origin {
-            header: Arc::new(message.header.clone()),
-            identities: message.identities.clone(),
-            outbox,
-        }
-    }
-
-    /// What published messages name as their parent.
-    pub fn parent(&self) -> Parent {
-        Some(self.header.clone())
-    }
-
-    /// Answers the request.
-    pub fn reply(&self, wire: &Wire, content: Value) {
-        self.outbox.send(self.answer(wire, content));
-    }
-
-    /// Answers the request and waits until the answer is out.
-    pub async fn reply_now(&self, wire: &Wire, content: Value) {
-        let _ = self.outbox.send_and_tell(self.answer(wire, content)).await;
-    }
-
-    fn answer(&self, wire: &Wire, content: Value) -> Message {
-        wire.message(
-            &reply_type(&self.header.msg_type),
-            Some(&self.header),
-            self.identities.clone(),
-            content,
-        )
-    }
-}
 
 /// Work for the engine's thread, done in the order in which it came.
 pub enum Job {

@@ -12,6 +12,7 @@ mod history;
 mod input;
 mod kernel;
 mod message;
+mod origin;
 mod outputs;
 pub mod progress_view;
 mod signature;

@@ -13,7 +13,8 @@ use serde_json::{Map, Value, json};
 
 use super::content::{error, execute_aborted, execute_error, execute_ok, expression_ok};
 use super::engine::{Background, CellIo, Completion, Engine, ExecuteRequest, Outcome, Remote};
-use super::kernel::{Job, Kernel, Origin};
+use super::kernel::{Job, Kernel};
+use super::origin::Origin;
 use super::sockets::iopub::{Parent, State};
 use crate::run::output::event::{Event, MimeBundle};
 

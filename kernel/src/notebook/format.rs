@@ -4,7 +4,7 @@
 
 use super::json::{split_lines, to_python_json};
 use super::model::{Cell, CellKind, MimeBundle, Notebook, Output, OutputKind, StreamName};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 impl Notebook {
@@ -236,6 +236,20 @@ impl Lines {
             Lines::One(text) => text,
             Lines::Many(lines) => lines.concat(),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Cell {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = RawCell::deserialize(deserializer)?;
+        raw.try_into().map_err(serde::de::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Output {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = RawOutput::deserialize(deserializer)?;
+        raw.try_into().map_err(serde::de::Error::custom)
     }
 }
 

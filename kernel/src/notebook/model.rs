@@ -4,7 +4,6 @@
 
 use crate::error::{Error, Result};
 pub use crate::run::output::event::{MimeBundle, StreamName};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::path::Path;
@@ -22,8 +21,7 @@ pub struct Notebook {
 }
 
 /// One cell.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(try_from = "super::format::RawCell")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Cell {
     /// Unique within its notebook: 1 to 64 of `[A-Za-z0-9_-]`; empty means "not given yet".
     pub id: String,
@@ -46,8 +44,7 @@ pub enum CellKind {
 }
 
 /// One output of a code cell.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(try_from = "super::format::RawOutput")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Output {
     pub kind: OutputKind,
     /// Fields that the format does not name.

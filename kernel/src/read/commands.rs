@@ -18,8 +18,9 @@ pub enum Command {
 pub fn split(code: &str, known: &dyn Fn(&str) -> bool) -> (Vec<Command>, String) {
     let mut commands = Vec::new();
     let mut rust = String::with_capacity(code.len());
+    let parses = !super::is_too_deep(code);
     for line in code.split_inclusive('\n') {
-        if completeness::is_command(line, &rust, known) {
+        if parses && completeness::is_command(line, &rust, known) {
             commands.push(command(line.trim()));
             rust.extend(line.bytes().map(|b| {
                 if b == b'\n' || b == b'\r' {

@@ -16,7 +16,7 @@ const AFTER: &str = "\n}";
 
 /// Complete, incomplete with the next line's indentation, or invalid.
 pub fn of(code: &str) -> Completeness {
-    if asks_about_a_name(code) {
+    if asks_about_a_name(code) || super::is_too_deep(code) {
         return Completeness::Complete;
     }
     Cell::parse(&without_commands(code)).verdict()

@@ -1,8 +1,9 @@
 //! The items of a cell: what they define, what they mention, and what must be written otherwise so
 //! that other cells reach them.
 
-use super::Insertion;
 use super::publish;
+use super::text::Insertion;
+pub use super::text::Space;
 use super::words;
 use ra_ap_syntax::ast::{self, HasAttrs, HasGenericParams, HasName};
 use ra_ap_syntax::{AstNode, NodeOrToken, SyntaxKind, SyntaxNode, T};
@@ -42,14 +43,6 @@ impl Kind {
             Struct | Enum | Union | Trait | Static | Mod | ModFile | MacroCall
         )
     }
-}
-
-/// The namespaces of names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Space {
-    Type,
-    Value,
-    Macro,
 }
 
 /// A name that a `use` brings in, as a `use` of its own.

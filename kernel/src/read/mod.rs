@@ -8,8 +8,11 @@ pub mod commands;
 pub mod completeness;
 pub mod items;
 pub mod loops;
-pub mod publish;
+mod publish;
+mod text;
 pub mod words;
+
+pub use text::{CellText, Insertion};
 
 use items::{Item, Kind};
 use ra_ap_syntax::ast::{self, HasAttrs, HasModuleItem};
@@ -20,14 +23,6 @@ use std::sync::Arc;
 /// Stands before the user's text when it is parsed: statements are allowed in a function only.
 const BEFORE: &str = "fn cell() {\n";
 const BEHIND: &str = "\n}";
-
-/// A cell as the user wrote it.
-#[derive(Debug)]
-pub struct CellText {
-    /// Its number, as Jupyter counts.
-    pub number: u64,
-    pub text: String,
-}
 
 /// What a cell holds.
 #[derive(Debug)]
@@ -63,28 +58,32 @@ pub enum StatementKind {
     Value,
 }
 
-/// Text that is put into the user's at a place, in place of `delete` bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Insertion {
-    pub at: usize,
-    pub delete: usize,
-    pub text: String,
-}
+/// Brackets within brackets beyond which a text is not parsed here: the parser recurses, and a kernel
+/// without a stack is no kernel. (rustc, in a process of its own, says what it thinks of it.)
+const MOST_NESTED: usize = 200;
 
-impl Insertion {
-    pub fn new(at: usize, text: impl Into<String>) -> Self {
-        Self {
-            at,
-            delete: 0,
-            text: text.into(),
+/// Whether a text is too deep for our parser.
+pub fn is_too_deep(code: &str) -> bool {
+    let mut depth = 0_usize;
+    let mut deepest = 0;
+    for byte in code.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
         }
+        deepest = deepest.max(depth);
     }
+    deepest > MOST_NESTED
 }
 
 /// Reads a cell. `code` is its Rust: commands are blanks already. `makes_items` says of a macro of
 /// the session's whether it stands for items.
 pub fn cell(text: Arc<CellText>, code: &str, makes_items: &dyn Fn(&str) -> Option<bool>) -> Cell {
-    let source = format!("{BEFORE}{code}{BEHIND}");
+    let source = match is_too_deep(code) {
+        true => String::new(),
+        false => format!("{BEFORE}{code}{BEHIND}"),
+    };
     let parse = SourceFile::parse(&source, Edition::Edition2024);
     let function = parse.tree().items().find_map(|item| match item {
         ast::Item::Fn(function) => Some(function),
@@ -348,6 +347,13 @@ mod tests {
             assert!(cell.broken, "{code}");
             assert_eq!(cell.statements[0].range, 0..code.len());
         }
+    }
+
+    #[test]
+    fn a_text_that_nests_too_deep_is_left_to_rustc() {
+        let deep = format!("{}1{}", "(".repeat(50_000), ")".repeat(50_000));
+        assert!(read(&deep).broken);
+        assert!(!read(&format!("{}1{}", "(".repeat(100), ")".repeat(100))).broken);
     }
 
     #[test]

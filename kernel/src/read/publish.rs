@@ -2,8 +2,7 @@
 //! so everything at the top of a cell is made `pub`, with the fields of its types and the methods of
 //! its `impl`s. What stands in a module of the user's keeps the privacy that the user wrote.
 
-use super::Insertion;
-use super::items::Space;
+use super::text::{Insertion, Space};
 use ra_ap_syntax::ast::{self, HasAttrs, HasName, HasVisibility};
 use ra_ap_syntax::{AstNode, NodeOrToken, SyntaxElement, SyntaxKind, SyntaxNode, T};
 
@@ -235,7 +234,7 @@ impl Edits {
         let head = kind(at);
         let named = matches!(
             kind(at + 1),
-            Some(SyntaxKind::IDENT | T![$] | T![fn] | T![mut] | T![unsafe])
+            Some(SyntaxKind::IDENT | T![$] | T![fn] | T![mut] | T![ref] | T![unsafe])
         ) || kind(at + 1) == Some(SyntaxKind::STRING);
         if named && is_head(head) && !visible {
             self.insert(&elements[at], "pub ");
@@ -430,6 +429,10 @@ mod tests {
             (
                 "thread_local! { static N: u8 = 1; }",
                 "thread_local! { pub static N: u8 = 1; }",
+            ),
+            (
+                "lazy_static! { static ref L: Vec<u8> = vec![]; }",
+                "lazy_static! { pub static ref L: Vec<u8> = vec![]; }",
             ),
         ] {
             assert_eq!(published(private), public);

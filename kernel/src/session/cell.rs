@@ -1,136 +1,32 @@
 //! Running cells.
 
-use super::analysis::Analysis;
-use super::dependencies::Dependencies;
-use super::sources::Sources;
-use super::workspace::{self, Workspace};
-use crate::compile::{Call, Compiler, Kind};
+use super::state::{Io, Ready, Session, Stop};
+use crate::compile::{Call, Kind};
 use crate::error::{Error, Result};
-use crate::image::{self, Image, Watch};
+use crate::image;
+use crate::plan::Variable;
 use crate::plan::body::{Manner, revived};
-use crate::plan::{Definitions, UnitId, Variable};
 use crate::read::bindings::Binding;
 use crate::read::{Cell, CellText, commands};
 use crate::report::outcome::{CellError, Outcome};
-use crate::run::output::event::{Event, MimeBundle, StreamName};
+use crate::run::output::event::{Event, StreamName};
 use crate::run::output::frame::Frame;
-use crate::run::output::frames::{Frames, Runner};
+use crate::run::output::frames::Runner;
 use crate::run::output::limit::Limiter;
 use crate::run::output::shown::{End, Shown};
 use crate::run::process::interrupt::Compilers;
-use crate::run::process::runtime::{Instruction, Processes};
+use crate::run::process::runtime::Instruction;
+use crate::run::process::session::Processes;
 use crate::trace;
 use crossbeam_channel::unbounded;
-use serde_json::Value;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Takes what is shown while no cell runs, by threads that cells have started.
-pub type Between = Box<dyn FnMut(Event) + Send>;
 
 /// A session keeps the library that it began with.
 const STALE: &str = "note: the library's source has changed since this session began; \
                      restart the kernel to use it\n";
 
-/// Why a cell ended before it ran.
-pub(super) enum Stop {
-    Error(CellError),
-    /// Its compiler was ended.
-    Interrupted,
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Stop::Error(CellError::new(
-            "error",
-            error.to_string(),
-            error.to_string(),
-        ))
-    }
-}
-
-/// Where a cell's events go, and who answers its questions.
-pub(super) struct Io<'a> {
-    pub events: &'a mut (dyn FnMut(Event) + Send),
-    pub ask: &'a dyn Fn(&str, bool) -> Option<String>,
-}
-
-/// A running session.
-pub struct Session {
-    pub(super) definitions: Arc<Definitions>,
-    pub(super) compiler: Compiler,
-    pub(super) sources: Sources,
-    /// What a cell's definitions and places in crates are named after.
-    pub(super) run: u64,
-    /// The number of the cell that runs, as its user counts.
-    pub(super) number: u64,
-    pub(super) revisions: HashMap<UnitId, u32>,
-    /// Types of other crates that can be written.
-    pub(super) named_types: HashSet<String>,
-    pub(super) cells: BTreeMap<u64, String>,
-    /// The code of the compiler's last error.
-    pub(super) last_code: Option<String>,
-    pub(super) dependencies: Dependencies,
-    pub(super) analysis: Analysis,
-    processes: Processes,
-    frames: Frames,
-    limiter: Arc<Mutex<Limiter>>,
-    /// Below all that ends before the next session may have the folder.
-    pub(super) workspace: Workspace,
-    image: Image,
-    watch: Watch,
-}
-
 impl Session {
-    /// Starts the process that runs cells, on a built image. `workspace` must have been exported to
-    /// the environment (see [`Workspace::export`]).
-    pub fn start(workspace: Workspace, image: &Image, mut between: Between) -> Result<Self> {
-        // What an earlier session in this folder has asked for is not this one's.
-        workspace.patch(&BTreeMap::new())?;
-        let texts = workspace.output();
-        workspace::remove(&texts).map_err(Error::io("remove", &texts))?;
-        let objects = workspace.objects();
-        workspace::remove(&objects).map_err(Error::io("remove", &objects))?;
-        std::fs::create_dir_all(&objects).map_err(Error::io("create", &objects))?;
-        let limiter = Arc::new(Mutex::new(Limiter::new(texts)));
-        let mut idle = Shown::new(limiter.clone());
-        let frames = Frames::start(Box::new(move |frame| idle.take(frame, &mut between)))?;
-        let library = image.folder.join(image::layout::IMAGE_FILE);
-        let processes = Processes::start(&frames, &library, &|command| {
-            workspace.give_back_environment(command);
-        })?;
-        trace::mark("processes");
-        let rustc = crate::toolchain::program("rustc").unwrap_or_else(|| "rustc".into());
-        let cache = workspace.kept();
-        if let Some(kept) = &cache {
-            crate::compile::sweep(kept);
-        }
-        let metadata = image.folder.join(image::layout::METADATA);
-        let compiler = Compiler::new(rustc, objects, image.folder.clone(), metadata, cache);
-        let mut session = Self {
-            definitions: Arc::default(),
-            compiler,
-            sources: Sources::default(),
-            run: 0,
-            number: 0,
-            revisions: HashMap::new(),
-            named_types: HashSet::new(),
-            cells: BTreeMap::new(),
-            last_code: None,
-            dependencies: Dependencies::new(image),
-            analysis: Analysis::new(image, &workspace),
-            processes,
-            frames,
-            limiter,
-            workspace,
-            image: image.clone(),
-            watch: Watch::new(&image.root, &image.sources),
-        };
-        session.stand_by();
-        trace::mark("ready");
-        Ok(session)
-    }
-
     /// Has what answers questions about code begin while the user still reads.
     pub fn warm(&mut self) {
         self.analysis.warm();
@@ -142,7 +38,7 @@ impl Session {
     }
 
     /// Has a compiler wait for the next cell.
-    fn stand_by(&mut self) {
+    pub(super) fn stand_by(&mut self) {
         let text = Arc::new(CellText {
             number: 0,
             text: String::new(),
@@ -202,6 +98,9 @@ impl Session {
             text: code.to_owned(),
         });
         let mut cell = crate::read::cell(text, &rust, &|name| self.definitions.makes_items(name));
+        if self.only_statements {
+            cell.items.clear();
+        }
         if cell.items.is_empty() && cell.statements.is_empty() && cell.attributes.is_empty() {
             return Outcome::Ok;
         }
@@ -258,7 +157,7 @@ impl Session {
         Ok(outcome)
     }
 
-    fn run_body(&mut self, cell: &Cell, ready: super::crates::Ready, io: &mut Io<'_>) -> Outcome {
+    fn run_body(&mut self, cell: &Cell, ready: Ready, io: &mut Io<'_>) -> Outcome {
         let before: Vec<String> = self.variables();
         lock(&self.limiter).begin();
         let instruction = Instruction::Run {
@@ -363,7 +262,7 @@ impl Session {
     }
 
     /// What has become of the variables.
-    fn note_variables(&mut self, cell: &Cell, ready: &super::crates::Ready, shown: &Shown) {
+    fn note_variables(&mut self, cell: &Cell, ready: &Ready, shown: &Shown) {
         if let Some(death) = &shown.death {
             if !death.restored {
                 Arc::make_mut(&mut self.definitions).variables.clear();
@@ -457,7 +356,7 @@ impl Session {
         self.processes.relay()
     }
 
-    pub(super) fn analysis_mut(&mut self) -> &mut Analysis {
+    pub(super) fn analysis_mut(&mut self) -> &mut super::analysis::Analysis {
         &mut self.analysis
     }
 }
@@ -469,14 +368,4 @@ pub fn nobody(_prompt: &str, _password: bool) -> Option<String> {
 
 fn lock(limiter: &Mutex<Limiter>) -> std::sync::MutexGuard<'_, Limiter> {
     limiter.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A display of text.
-pub(super) fn text_event(text: String) -> Event {
-    let data = MimeBundle::from_iter([("text/plain".to_owned(), Value::String(text))]);
-    Event::Display {
-        data,
-        metadata: MimeBundle::new(),
-        display_id: None,
-    }
 }

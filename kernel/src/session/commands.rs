@@ -1,12 +1,12 @@
 //! The commands of cells: `:dep`, `:vars`, `!ls` and the others.
 
-use super::cell::{Io, Session, Stop, text_event};
+use super::answers::{show, text_event};
 use super::sources::users_words;
+use super::state::{Io, Session, Stop};
 use crate::plan::Definitions;
 use crate::read::commands::Command;
 use crate::report::outcome::CellError;
 use crate::run::output::event::{Event, MimeBundle};
-use evcxr::EvalOutputs;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ const HELP: &str = "\
 :opt [N]              Cells are compiled at level N (0 to 3) from now on; alone: 2, or back to 1
 :clear                Drops all variables and forgets all definitions
 :restart              A new process for cells: variables are lost, definitions stay
-:rerun                Runs again the cells whose variables keep former types
+:rerun                Runs again the statements of cells whose variables keep former types
 :doc PATH             Documentation, like ?PATH
 :env NAME=VALUE       Sets a variable of the environment for cells
 :explain              The compiler's explanation of the last error
@@ -212,7 +212,10 @@ impl Session {
             };
             say(format!("running cell {number} again"), io);
             let running = self.number;
+            // Its definitions are there, or newer ones.
+            self.only_statements = true;
             let outcome = self.execute(&code, number, io.events, io.ask);
+            self.only_statements = false;
             self.number = running;
             if let crate::report::outcome::Outcome::Failed(error) = outcome {
                 return Err(Stop::Error(error));
@@ -298,21 +301,4 @@ fn version() -> String {
 
 fn say(text: String, io: &mut Io<'_>) {
     (io.events)(text_event(text));
-}
-
-/// What evcxr has answered.
-pub(super) fn show(outputs: &EvalOutputs, io: &mut Io<'_>) {
-    if outputs.content_by_mime_type.is_empty() {
-        return;
-    }
-    let data = outputs
-        .content_by_mime_type
-        .iter()
-        .map(|(mime, content)| (mime.clone(), Value::String(content.clone())))
-        .collect();
-    (io.events)(Event::Display {
-        data,
-        metadata: MimeBundle::new(),
-        display_id: None,
-    });
 }

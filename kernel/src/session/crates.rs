@@ -1,7 +1,7 @@
 //! The crates of a cell: its items, then its statements.
 
-use super::cell::{Session, Stop};
 use super::sources::{View, users_words};
+use super::state::{Ready, Session, Stop};
 use crate::compile::{Call, Kind, Made, Outcome as Compiled, types};
 use crate::plan::body::{Body, Manner};
 use crate::plan::source::{Mark, Source};
@@ -16,13 +16,6 @@ use std::sync::Arc;
 /// How often a body is written anew because of what rustc says: once a variable that is moved,
 /// and for how a value is shown.
 const MOST_MANNERS: usize = 8;
-
-/// A body that can run.
-pub(super) struct Ready {
-    pub made: Made,
-    pub function: String,
-    pub taken: Vec<String>,
-}
 
 impl Session {
     /// Compiles a cell's items as units of `next`; what they have replaced.
@@ -310,7 +303,19 @@ impl Session {
         if let Some(error) = self.of_generated(&view, &diagnostics) {
             return error;
         }
-        let (headline, mut detail) = render_all(&diagnostics, &view, &users_words);
+        let (mut headline, mut detail) = render_all(&diagnostics, &view, &users_words);
+        if headline.is_empty() {
+            let lines: Vec<&str> = messages
+                .lines()
+                .filter(|line| !line.starts_with('{'))
+                .collect();
+            let last = lines.iter().rev().find(|line| !line.trim().is_empty());
+            headline = format!(
+                "the compiler failed: {}",
+                last.unwrap_or(&"it said nothing")
+            );
+            detail = lines[lines.len().saturating_sub(20)..].join("\n");
+        }
         for (name, (number, _)) in &self.definitions.moved {
             if detail.contains(&format!("cannot find value `{name}`")) {
                 detail.push_str(&format!("\nnote: `{name}` was moved by cell {number}\n"));
@@ -405,6 +410,11 @@ fn not_kept(name: &str, ty: &str, what: &str) -> CellError {
         }
         "a closure" if ty.starts_with('{') => {
             format!("box it: let {name}: Box<dyn Fn(..) -> ..> = Box::new(..);")
+        }
+        what if what.starts_with("a future") => {
+            format!(
+                "await it in the cell that makes it, or spawn it: let {name} = tokio::spawn(..);"
+            )
         }
         _ => format!(
             "box it (let {name}: Box<dyn Iterator<Item = ..>> = Box::new(..);), or collect it into a Vec"

@@ -1,49 +1,14 @@
 //! `:dep` lines: what the image brings is not compiled again, and everything else is compiled once,
 //! into one object that all cells link to.
 
-use super::cell::{Io, Session, Stop};
+use super::answers::show;
+use super::state::{Io, Session, Stop};
 use crate::compile::{Call, Kind, Outcome as Compiled};
-use crate::error::Result;
-use crate::facade::shared::Shared;
-use crate::image::Image;
 use crate::plan::source::Source;
 use crate::report::outcome::CellError;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// What a session's cells have asked for so far.
-pub struct Dependencies {
-    shared: Shared,
-    /// Facades that stand for crates of the registry.
-    patches: BTreeMap<String, PathBuf>,
-    /// The lines, by the names of the crates.
-    asked: BTreeMap<String, String>,
-    /// Crates that hold those of the cells: each holds what those before it have not.
-    pub bundles: Vec<String>,
-    /// Held: a session's image is not removed under it.
-    _image: Image,
-}
-
-impl Dependencies {
-    pub fn new(image: &Image) -> Self {
-        Self {
-            shared: Shared::beside(&image.facade),
-            patches: BTreeMap::new(),
-            asked: BTreeMap::new(),
-            bundles: Vec::new(),
-            _image: image.clone(),
-        }
-    }
-
-    pub fn list(&self) -> String {
-        let lines: Vec<String> = self.asked.values().cloned().collect();
-        match lines.is_empty() {
-            true => "no crates but the library (holoscope) and the standard library".to_owned(),
-            false => lines.join("\n"),
-        }
-    }
-}
 
 impl Session {
     /// Adds a crate for the cells.
@@ -82,7 +47,7 @@ impl Session {
         }
         crate::cargo::stand_in::forget_call(&self.workspace.cells());
         match self.analysis.execute(&command) {
-            Ok(outputs) => super::commands::show(&outputs, io),
+            Ok(outputs) => show(&outputs, io),
             Err(error) => return Err(Stop::Error(not_built(&name, &error))),
         }
         self.link_to_crates(&name)?;
@@ -164,11 +129,20 @@ impl Session {
     }
 }
 
+/// rustc's whole message, or what evcxr says by itself.
+fn said(error: &evcxr::CompilationError) -> String {
+    let rendered = error.rendered();
+    match rendered.trim().is_empty() {
+        true => error.message(),
+        false => rendered,
+    }
+}
+
 /// Why a crate could not be built: rustc's or cargo's own words.
 fn not_built(name: &str, error: &evcxr::Error) -> CellError {
     let text = match error {
         evcxr::Error::CompilationErrors(errors) => {
-            let texts: Vec<String> = errors.iter().map(|error| error.rendered()).collect();
+            let texts: Vec<String> = errors.iter().map(said).collect();
             texts.join("\n")
         }
         other => other.to_string(),

@@ -5,13 +5,17 @@
 //! here they are put together, with what lives as long as the session.
 
 mod analysis;
+mod answers;
+mod asked;
 mod cell;
 mod commands;
 mod crates;
 mod dependencies;
 pub mod engine;
 mod sources;
+mod state;
 pub mod workspace;
 
 pub use crate::report::outcome::{CellError, Outcome};
-pub use cell::{Session, nobody};
+pub use cell::nobody;
+pub use state::Session;

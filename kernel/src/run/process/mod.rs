@@ -1,5 +1,6 @@
 //! The processes that run cells, and how they are reached.
 
+pub mod entry;
 pub mod interrupt;
 mod library;
 mod ordered;
@@ -8,5 +9,6 @@ mod processes;
 mod relay;
 mod runner;
 pub mod runtime;
+pub mod session;
 mod snapshot;
 mod stdin;
