@@ -82,7 +82,11 @@ impl Definitions {
         named.into_iter().all(|import| {
             let same_name = now.iter().find(|other| other.name == import.name);
             same_name.is_none_or(|other| other.text == import.text)
-        }) && !matches!(def.item.kind, Kind::ModFile)
+        }) && (def.item.kind != Kind::ModFile || !def.files.is_empty())
+            && def
+                .files
+                .iter()
+                .all(|(file, digest)| super::unit::digest(file) == *digest)
     }
 
     fn add(&mut self, item: &Item, cell: &Arc<CellText>, run: u64) -> DefId {
@@ -95,6 +99,7 @@ impl Definitions {
             unit: usize::MAX,
             current: true,
             stored: None,
+            files: Vec::new(),
             duplicate_of: None,
         }));
         self.defs.len() - 1

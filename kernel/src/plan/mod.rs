@@ -45,6 +45,8 @@ pub struct Def {
     pub current: bool,
     /// Once a static exists, other crates only declare it.
     stored: Option<Stored>,
+    /// Of `mod name;`: the files that it was read from, and digests of what was in them.
+    files: Vec<(PathBuf, String)>,
     /// The definition that this one repeats in another unit.
     duplicate_of: Option<DefId>,
 }

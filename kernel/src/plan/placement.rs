@@ -7,7 +7,7 @@
 
 use super::changes::Affected;
 use super::scope::DefId;
-use super::{Change, Definitions, Unit, UnitId, is_structural};
+use super::{Change, Definitions, UnitId, is_structural};
 use crate::read::items::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,7 +25,8 @@ impl Definitions {
     ) -> Result<(), String> {
         self.follow(affected);
         let new = self.units.len();
-        self.units.push(Arc::new(Unit::default()));
+        // One for what keeps a state that another object would not have, and one for the rest.
+        self.units.extend([Arc::default(), Arc::default()]);
         let mut homes: BTreeMap<DefId, UnitId> = BTreeMap::new();
         for _ in 0..MOST_ROUNDS {
             for id in affected.floating.clone() {
@@ -35,7 +36,10 @@ impl Definitions {
             let touched = self.touched(&homes, affected, new);
             if touched.is_empty() {
                 self.settle(&homes, new);
-                change.compile = vec![new];
+                change.compile = vec![calls_of(new), new];
+                let holds = |unit: &UnitId| !self.units[*unit].defs.is_empty();
+                change.compile.retain(holds);
+                self.trim(new);
                 return Ok(());
             }
             let plan = self.layout(&homes, &touched, affected);
@@ -43,6 +47,7 @@ impl Definitions {
                 None => {
                     self.settle(&homes, new);
                     change.compile = self.rearrange(plan, new);
+                    self.trim(new);
                     return Ok(());
                 }
                 Some(circle) => self.open(&circle, &plan, &mut homes, affected, new),
@@ -58,9 +63,20 @@ impl Definitions {
         ))
     }
 
+    /// Leaves out the unit for macro calls where there are none.
+    fn trim(&mut self, new: UnitId) {
+        if self.units[calls_of(new)].defs.is_empty() {
+            self.units.truncate(calls_of(new));
+        }
+    }
+
     /// The unit of a definition that has none yet.
     fn home(&self, id: DefId, affected: &Affected, new: UnitId) -> UnitId {
         let def = self.def(id);
+        let alone = |used: &DefId| !affected.floating.contains(used);
+        if def.item.kind == Kind::MacroCall && def.uses.iter().all(alone) {
+            return calls_of(new);
+        }
         if def.item.kind != Kind::Impl {
             return new;
         }
@@ -99,7 +115,7 @@ impl Definitions {
         homed
             .chain(dirty)
             .chain(replaced)
-            .filter(|unit| *unit != new && *unit != usize::MAX)
+            .filter(|unit| *unit < new)
             .collect()
     }
 
@@ -114,15 +130,17 @@ impl Definitions {
         for (&id, &unit) in homes {
             self.def_mut(id).unit = unit;
         }
-        let defs: Vec<DefId> = homes
-            .iter()
-            .filter(|(_, unit)| **unit == new)
-            .map(|(id, _)| *id)
-            .collect();
-        let depends = self.links_of(&defs, new);
-        let unit = Arc::make_mut(&mut self.units[new]);
-        unit.defs = defs;
-        unit.depends = depends;
+        for own in [calls_of(new), new] {
+            let defs: Vec<DefId> = homes
+                .iter()
+                .filter(|(_, unit)| **unit == own)
+                .map(|(id, _)| *id)
+                .collect();
+            let depends = self.links_of(&defs, own);
+            let unit = Arc::make_mut(&mut self.units[own]);
+            unit.defs = defs;
+            unit.depends = depends;
+        }
     }
 
     fn links_of(&self, defs: &[DefId], own: UnitId) -> BTreeSet<UnitId> {
@@ -207,12 +225,14 @@ impl Definitions {
         new: UnitId,
     ) {
         // The earliest unit of the circle is the one that others were built on.
-        let first = circle
-            .iter()
-            .copied()
-            .filter(|unit| *unit != new)
-            .min()
-            .unwrap_or(new);
+        let earlier = circle.iter().copied().filter(|unit| *unit < new);
+        let Some(first) = earlier.min() else {
+            // Both are new: they are one.
+            for home in homes.values_mut().filter(|home| **home > new) {
+                *home = new;
+            }
+            return;
+        };
         let at = circle
             .iter()
             .position(|unit| *unit == first)
@@ -265,9 +285,11 @@ impl Definitions {
     /// Takes on a layout: the units to compile, each behind those that it links to.
     fn rearrange(&mut self, layout: Layout, new: UnitId) -> Vec<UnitId> {
         let mut compile: BTreeSet<UnitId> = layout.touched.clone();
-        if !self.units[new].defs.is_empty() {
-            compile.insert(new);
-        }
+        let made = [calls_of(new), new];
+        compile.extend(
+            made.into_iter()
+                .filter(|unit| !self.units[*unit].defs.is_empty()),
+        );
         // What links to one that is compiled again must be, too: also by what it held when it was
         // compiled, and through units that hold nothing any more.
         loop {
@@ -304,6 +326,11 @@ impl Definitions {
         order.retain(|unit| !self.units[*unit].defs.is_empty());
         order
     }
+}
+
+/// The unit for macro calls beside a new unit.
+fn calls_of(new: UnitId) -> UnitId {
+    new + 1
 }
 
 /// The units after a change.

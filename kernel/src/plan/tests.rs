@@ -252,3 +252,19 @@ fn a_type_is_told_in_the_users_words() {
         BTreeSet::from([3, 12])
     );
 }
+
+#[test]
+fn what_a_macro_call_keeps_outlives_the_recompilation_of_its_cell() {
+    let mut session = Session::default();
+    let compiled = session.take(
+        "struct S;\nthread_local! { static N: u32 = 1; }\nfn up() -> u32 { N.with(|n| *n) }\nimpl S { fn a() -> u32 { up() } }",
+    );
+    // The call by itself, and the rest, which links to it.
+    assert_eq!(compiled, ["c00001", "c00000"]);
+    assert!(session.source(1).contains("thread_local!") && session.definitions.holds_calls(1));
+    let compiled = session.take("impl S { fn a() -> u32 { up() + 1 } }");
+    assert_eq!(compiled, ["c00000"]);
+    // A call that uses a type of its cell is compiled with it.
+    let compiled = session.take("struct T;\nthread_local! { static M: Option<T> = None; }");
+    assert_eq!(compiled.len(), 1);
+}

@@ -5,6 +5,7 @@ use super::scope::{DefId, Provider};
 use super::source::{Mark, Source};
 use super::{Definitions, UnitId, crate_name};
 use crate::read::items::{Import, Kind, Space};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -244,6 +245,17 @@ impl Definitions {
         known.source = source;
     }
 
+    /// A unit was made from these files, too.
+    pub fn read_from(&mut self, unit: UnitId, files: &[PathBuf]) {
+        for id in self.units[unit].defs.clone() {
+            let def = self.def_mut(id);
+            if def.item.kind == Kind::ModFile {
+                let known = files.iter().map(|file| (file.clone(), digest(file)));
+                def.files = known.collect();
+            }
+        }
+    }
+
     /// The files that a unit's modules are read from.
     pub fn module_files(&self, unit: UnitId) -> Vec<ModuleFile> {
         let defs = self.units[unit].defs.iter().map(|id| self.def(*id));
@@ -267,6 +279,12 @@ impl Definitions {
                 .iter()
                 .all(|id| self.def(*id).item.kind == Kind::MacroCall)
     }
+}
+
+/// A digest of what is in a file; of none where it cannot be read.
+pub(super) fn digest(file: &Path) -> String {
+    let content = std::fs::read(file).unwrap_or_default();
+    crate::digest::hex(Sha256::new_with_prefix(content))
 }
 
 /// The name under which the linker knows a static.

@@ -67,6 +67,9 @@ impl Session {
                 self.sources.add_unit(call.file(), Arc::clone(&source));
                 Arc::make_mut(&mut next.units[unit]).revision = revision;
                 next.compiled(unit, &made.object, &soname, source);
+                let folder = self.compiler.folder().to_owned();
+                let files: Vec<PathBuf> = made.reads.iter().map(|file| folder.join(file)).collect();
+                next.read_from(unit, &files);
                 Ok(())
             }
             Compiled::Stopped => Err(Stop::Interrupted),
