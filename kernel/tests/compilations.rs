@@ -171,6 +171,33 @@ fn a_variable_keeps_its_type_beside_a_new_one_of_the_same_name() {
 }
 
 #[test]
+fn a_static_goes_on_where_its_crate_is_compiled_again() {
+    let cells = [
+        (
+            "use std::sync::atomic::*;\nstatic TOTAL: AtomicU32 = AtomicU32::new(5);\n\
+             thread_local! { static TURNS: std::cell::Cell<u32> = std::cell::Cell::new(0); }\n\
+             struct Z;\nimpl Z { fn t() -> u32 { TURNS.set(TURNS.get() + 1); TOTAL.fetch_add(1, Ordering::SeqCst) } }",
+            "",
+        ),
+        ("Z::t()", "5"),
+        (
+            "impl Z { fn t() -> u32 { TURNS.set(TURNS.get() + 1); TOTAL.fetch_add(10, Ordering::SeqCst) } }",
+            "",
+        ),
+        ("Z::t()", "6"),
+        // Also from a cell that names nothing else of the crate.
+        ("TOTAL.load(Ordering::SeqCst)", "16"),
+        ("TURNS.get()", "2"),
+        ("static TOTAL: AtomicU32 = AtomicU32::new(70);", ""),
+        ("Z::t()", "70"),
+    ];
+    let codes: Vec<&str> = cells.iter().map(|c| c.0).collect();
+    for ((_, result), (code, wanted)) in run(&codes).0.into_iter().zip(cells) {
+        assert_eq!(result, wanted, "{code}");
+    }
+}
+
+#[test]
 fn variables_that_a_cell_does_not_mention_keep_their_values() {
     // `#[cfg]` takes a statement away that would have moved one.
     let cells = [

@@ -228,6 +228,21 @@ impl Definitions {
         stored.map(|stored| stored.object.clone()).collect()
     }
 
+    /// The objects of statics that are declared in any unit and made in none that stands now. Code
+    /// of a unit that refers to one may be inlined wherever the unit is linked to.
+    pub fn objects_of_all_statics(&self) -> BTreeSet<PathBuf> {
+        let units = self.units.iter();
+        let stored = units.flat_map(|unit| {
+            let defs = unit
+                .defs
+                .iter()
+                .filter_map(|id| self.def(*id).stored.as_ref());
+            let elsewhere = defs.filter(|stored| stored.object != unit.object);
+            elsewhere.map(|stored| stored.object.clone())
+        });
+        stored.collect()
+    }
+
     /// A unit has been compiled to this object.
     pub fn compiled(&mut self, unit: UnitId, object: &Path, soname: &str, source: Arc<Source>) {
         for id in self.units[unit].defs.clone() {

@@ -59,7 +59,11 @@ impl Session {
             named: units(next, known.depends.iter().copied())
                 .into_values()
                 .collect(),
-            objects: next.objects_of_statics(unit).into_iter().collect(),
+            objects: {
+                let mut objects = next.objects_of_all_statics();
+                objects.extend(next.objects_of_statics(unit));
+                objects.into_iter().collect()
+            },
         };
         self.link_modules(unit, next);
         match self.compiler.compile(&call)? {
@@ -193,7 +197,7 @@ impl Session {
             named: units(next, body.units.iter().copied())
                 .into_values()
                 .collect(),
-            objects: Vec::new(),
+            objects: next.objects_of_all_statics().into_iter().collect(),
         }
     }
 
