@@ -248,6 +248,18 @@ impl Workspace {
 }
 
 impl Temporary {
+    /// Removes all of it at the end of the process, whatever its other threads still write there.
+    pub fn remove_at_the_end(&self) {
+        crate::run::process::processes::kill_below(std::process::id());
+        for _ in 0..50 {
+            self.remove();
+            if !self.dir.exists() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+
     /// Removes all of it, while the workspace is still this session's.
     pub fn remove(&self) {
         // What cannot be removed now is removed when the folder is taken again.

@@ -5,7 +5,7 @@ pub mod interrupt;
 mod library;
 mod ordered;
 mod park;
-mod processes;
+pub mod processes;
 mod relay;
 mod runner;
 pub mod runtime;
