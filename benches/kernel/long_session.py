@@ -1,6 +1,6 @@
 """How the time of a cell depends on the length of its session, of several kernels beside each other.
 
-    python benches/kernel/long_session.py holoscope old=/tmp/old/kernels/holoscope --json out.json
+    python benches/kernel/long_session.py holoscope old=FOLDER --json out.json
 
 A kernel is the name of an installed kernelspec or a folder that holds a kernel.json; `old=` gives it a title in the
 tables. The kernels take turns, cell by cell, so that what else the machine does hits all of them. What is measured

@@ -41,8 +41,8 @@ pub fn serve(args: &KernelArgs) -> Result<i32> {
     let served = jupyter::serve(&args.connection_file, language, history().as_deref(), start);
     // The session is dropped only where it had time to end, and the process ends without
     // destructors. What is still being written there goes when the folder is taken again.
-    served?;
     temporary.remove_at_the_end();
+    served?;
     // At once: rust-analyzer may be starting still, and would make its folders anew.
     // SAFETY: ends this process; nothing waits to be written.
     unsafe { libc::_exit(0) }
