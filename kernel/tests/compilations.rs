@@ -198,6 +198,37 @@ fn a_static_goes_on_where_its_crate_is_compiled_again() {
 }
 
 #[test]
+fn definitions_that_were_replaced_leave_no_files() {
+    // The folder of the session's objects, from the process that has loaded them; without it, 0.
+    let count = "fn objects() -> usize {\n\
+                     let maps = std::fs::read_to_string(\"/proc/self/maps\").unwrap();\n\
+                     let path = maps.lines().find_map(|line| line.split_once('/')?.1.split_once(\"/libc0\"));\n\
+                     let folder = format!(\"/{}\", path.map_or(\"nowhere\", |path| path.0));\n\
+                     std::fs::read_dir(folder).map_or(0, |files| files.count())\n}";
+    let mut cells = vec![
+        "fn first() -> i64 { 1 }".to_owned(),
+        count.to_owned(),
+        "fn second() -> i64 { first() + 1 }\nsecond()".to_owned(),
+        "objects()".to_owned(),
+    ];
+    for n in 0..12 {
+        cells.push(format!("fn first() -> i64 {{ {n} }}"));
+        cells.push(format!("struct Point {{ x: [u8; {n}] }}"));
+        cells.push(format!("fn third() -> i64 {{ second() + {n} }}\nthird()"));
+    }
+    cells.push("objects()".to_owned());
+    let codes: Vec<&str> = cells.iter().map(String::as_str).collect();
+    let (results, _) = run(&codes);
+    let results: Vec<&str> = results.iter().map(|(_, result)| result.as_str()).collect();
+    let files = |at: usize| results[at].parse::<usize>().unwrap();
+    let (before, after) = (files(3), files(results.len() - 1));
+    assert!(before >= 3, "{before}");
+    // `Point` and `third` are the only new names.
+    assert!(after <= before + 2, "{before} files, then {after}");
+    assert_eq!((results[2], results[results.len() - 2]), ("2", "23"));
+}
+
+#[test]
 fn variables_that_a_cell_does_not_mention_keep_their_values() {
     // `#[cfg]` takes a statement away that would have moved one.
     let cells = [

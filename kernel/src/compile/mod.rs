@@ -3,6 +3,7 @@
 mod cache;
 mod call;
 mod made;
+mod objects;
 mod standby;
 pub mod types;
 
@@ -12,6 +13,7 @@ use call::Ground;
 pub use call::{Call, Kind};
 use made::Ran;
 pub use made::{Made, Outcome};
+use objects::Objects;
 use standby::Standby;
 
 use crate::error::{Error, Result};
@@ -30,6 +32,7 @@ pub struct Compiler {
     ground: Ground,
     standby: Standby,
     cache: Option<Cache>,
+    objects: Objects,
     /// The process that compiles a crate now, or 0.
     running: Arc<AtomicU32>,
     /// What rustc has said of the last crate that it refused.
@@ -53,6 +56,7 @@ impl Compiler {
             standby: Standby::new(folder.clone(), Arc::clone(&running)),
             running,
             cache,
+            objects: Objects::default(),
             ground: Ground {
                 search: vec![image.clone(), metadata],
                 image,
@@ -105,6 +109,10 @@ impl Compiler {
             || json!({ "crate": call.name, "level": self.ground.level }),
         );
         let outcome = self.compile_or_recall(call);
+        if let Ok(Outcome::Made(_)) = &outcome {
+            self.objects.note(call, &self.ground.folder);
+        }
+        self.remove_inputs(call);
         trace::mark_with("compiled", || json!({ "crate": call.name }));
         outcome
     }
@@ -154,6 +162,11 @@ impl Compiler {
         }
     }
 
+    /// Removes the objects of units that neither `roots` nor what they link to needs.
+    pub fn sweep_objects(&mut self, roots: impl IntoIterator<Item = PathBuf>) {
+        self.objects.sweep(roots);
+    }
+
     /// rustc's messages about the crate that it has refused last, one JSON object a line, with types
     /// in full.
     pub fn messages(&mut self) -> String {
@@ -162,9 +175,9 @@ impl Compiler {
 
     /// What rustc says of a crate that it refuses when it may write types as people do.
     pub fn explain(&self, call: &Call) -> Result<String> {
-        Ok(self
-            .run(call, &self.ground.arguments(call, false), false)?
-            .messages)
+        let ran = self.run(call, &self.ground.arguments(call, false), false);
+        self.remove_inputs(call);
+        Ok(ran?.messages)
     }
 
     fn run(&self, call: &Call, args: &[String], in_full: bool) -> Result<Ran> {
@@ -206,6 +219,16 @@ impl Compiler {
                 }
                 Kind::Body | Kind::Check => Vec::new(),
             },
+        }
+    }
+
+    /// Removes what only the compilation of a unit needed.
+    fn remove_inputs(&self, call: &Call) {
+        if call.kind == Kind::Unit {
+            for file in [call.dep_info(), call.file()] {
+                // Whatever stays goes with the session's folder.
+                let _ = std::fs::remove_file(self.ground.folder.join(file));
+            }
         }
     }
 

@@ -17,7 +17,8 @@ pub mod scope;
 pub mod source;
 mod unit;
 
-use crate::read::items::{Import, Item, Kind, Space};
+use crate::read::imports::Import;
+use crate::read::items::{Item, Kind, Space};
 use crate::read::{Cell, CellText};
 use scope::{DefId, Scope};
 use source::Source;
@@ -139,7 +140,7 @@ impl Definitions {
     /// The words that a macro of the session writes.
     fn macro_words(&self, id: DefId) -> Option<HashSet<String>> {
         let item = &self.def(id).item;
-        scope::is_macro(item.kind).then(|| item.words.clone())
+        (item.kind == Kind::MacroRules).then(|| item.words.clone())
     }
 
     fn mentioned(&self, words: impl IntoIterator<Item = String>) -> BTreeSet<DefId> {

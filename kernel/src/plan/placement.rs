@@ -192,7 +192,7 @@ impl Definitions {
     }
 
     /// Former definitions that the types of variables name, and what these need.
-    fn needed_by_values(&self) -> BTreeSet<DefId> {
+    pub(super) fn needed_by_values(&self) -> BTreeSet<DefId> {
         let mut queue: Vec<DefId> = self
             .variables
             .values()

@@ -1,6 +1,7 @@
 //! Which definition each name of the session stands for now.
 
-use crate::read::items::{Import, Kind, Space};
+use crate::read::imports::Import;
+use crate::read::items::Space;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -186,11 +187,6 @@ impl Scope {
         }
         found
     }
-}
-
-/// Whether what a macro call stands for can be seen by the words of this definition.
-pub fn is_macro(kind: Kind) -> bool {
-    kind == Kind::MacroRules
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 use super::scope::{DefId, Provider};
 use super::source::{Mark, Source};
 use super::{Definitions, UnitId, crate_name};
-use crate::read::items::{Import, Kind, Space};
+use crate::read::imports::Import;
+use crate::read::items::{Kind, Space};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -231,16 +232,32 @@ impl Definitions {
     /// The objects of statics that are declared in any unit and made in none that stands now. Code
     /// of a unit that refers to one may be inlined wherever the unit is linked to.
     pub fn objects_of_all_statics(&self) -> BTreeSet<PathBuf> {
-        let units = self.units.iter();
-        let stored = units.flat_map(|unit| {
-            let defs = unit
-                .defs
-                .iter()
-                .filter_map(|id| self.def(*id).stored.as_ref());
-            let elsewhere = defs.filter(|stored| stored.object != unit.object);
-            elsewhere.map(|stored| stored.object.clone())
+        let stored = self.standing().into_iter().flat_map(|unit| {
+            let object = &self.units[unit].object;
+            let mut objects = self.objects_of_statics(unit);
+            objects.remove(object);
+            objects
         });
         stored.collect()
+    }
+
+    /// The units that a crate to come may link to: those that hold a definition which a name or a
+    /// value's type stands for, and what they link to.
+    pub fn standing(&self) -> BTreeSet<UnitId> {
+        let needed = self.needed_by_values();
+        let holding = (0..self.units.len()).filter(|unit| {
+            let mut defs = self.units[*unit].defs.iter();
+            defs.any(|id| self.def(*id).current || needed.contains(id))
+        });
+        self.with_dependencies(holding)
+    }
+
+    /// The objects that crates to come may link to.
+    pub fn objects(&self) -> BTreeSet<PathBuf> {
+        let mut objects = self.objects_of_all_statics();
+        let standing = self.standing().into_iter();
+        objects.extend(standing.map(|unit| self.units[unit].object.clone()));
+        objects
     }
 
     /// A unit has been compiled to this object.

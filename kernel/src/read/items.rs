@@ -1,12 +1,14 @@
 //! The items of a cell: what they define, what they mention, and what must be written otherwise so
 //! that other cells reach them.
 
+use super::heads::{ImplHead, StaticHead, assoc_names, impl_head, static_head};
+use super::imports::{Import, extern_crate, imports};
 use super::publish;
 use super::text::Insertion;
 pub use super::text::Space;
 use super::words;
-use ra_ap_syntax::ast::{self, HasAttrs, HasGenericParams, HasName};
-use ra_ap_syntax::{AstNode, NodeOrToken, SyntaxKind, SyntaxNode, T};
+use ra_ap_syntax::ast::{self, HasName};
+use ra_ap_syntax::{AstNode, NodeOrToken, SyntaxNode, T};
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -43,37 +45,6 @@ impl Kind {
             Struct | Enum | Union | Trait | Static | Mod | ModFile | MacroCall
         )
     }
-}
-
-/// A name that a `use` brings in, as a `use` of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Import {
-    /// None of a glob and of `as _`.
-    pub name: Option<String>,
-    pub text: String,
-}
-
-/// What an `impl` says before its braces, and the names within.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImplHead {
-    pub inherent: bool,
-    /// The head's tokens.
-    pub head: String,
-    /// Words of the trait's path, of the type; in their order.
-    pub trait_words: Vec<String>,
-    pub type_words: Vec<String>,
-    /// Methods, constants and types.
-    pub names: Vec<String>,
-    /// Whether it says something that types can depend on: an associated type or constant.
-    pub associated: bool,
-}
-
-/// The parts of a `static` that its declaration elsewhere needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StaticHead {
-    pub mutable: bool,
-    pub name: String,
-    pub ty: String,
 }
 
 /// An item of a cell.
@@ -233,166 +204,6 @@ pub fn tokens(node: &SyntaxNode) -> String {
 }
 
 /// Words in their order, each once.
-fn ordered_words(node: Option<&SyntaxNode>) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    let names = node
-        .into_iter()
-        .flat_map(SyntaxNode::descendants_with_tokens);
-    for token in names.filter_map(NodeOrToken::into_token) {
-        if token.kind() == SyntaxKind::IDENT && !found.iter().any(|word| word == token.text()) {
-            found.push(token.text().to_owned());
-        }
-    }
-    found
-}
-
-fn impl_head(item: &ast::Impl) -> ImplHead {
-    let list = item.assoc_item_list();
-    let end = list.as_ref().map(|list| list.syntax().text_range().start());
-    let mut head = String::new();
-    for token in item
-        .syntax()
-        .descendants_with_tokens()
-        .filter_map(NodeOrToken::into_token)
-        .filter(|token| end.is_none_or(|end| token.text_range().end() <= end))
-    {
-        let in_attribute = token
-            .parent_ancestors()
-            .any(|node| node.kind() == SyntaxKind::ATTR);
-        if !token.kind().is_trivia() && !in_attribute {
-            let glued = matches!(token.kind(), T![<] | T![>] | T![,] | T![::]);
-            if !head.is_empty() && !glued && !head.ends_with(['<', ':']) {
-                head.push(' ');
-            }
-            head.push_str(token.text());
-        }
-    }
-    let generics: Vec<String> = item.generic_param_list().map_or_else(Vec::new, |list| {
-        let names = list.type_or_const_params().filter_map(|param| match param {
-            ast::TypeOrConstParam::Type(param) => param.name(),
-            ast::TypeOrConstParam::Const(param) => param.name(),
-        });
-        names.map(|name| name.text().to_string()).collect()
-    });
-    let words = |ty: Option<ast::Type>| {
-        let mut words = ordered_words(ty.as_ref().map(AstNode::syntax));
-        words.retain(|word| !generics.contains(word));
-        words
-    };
-    ImplHead {
-        inherent: item.trait_().is_none(),
-        head,
-        trait_words: words(item.trait_()),
-        type_words: words(item.self_ty()),
-        associated: list.as_ref().is_some_and(|list| {
-            list.assoc_items().any(|item| {
-                matches!(
-                    item,
-                    ast::AssocItem::Const(_) | ast::AssocItem::TypeAlias(_)
-                )
-            })
-        }),
-        names: list.map_or_else(Vec::new, |list| assoc_names(&list)),
-    }
-}
-
-fn assoc_names(list: &ast::AssocItemList) -> Vec<String> {
-    let names = list.assoc_items().filter_map(|item| match item {
-        ast::AssocItem::Const(item) => item.name(),
-        ast::AssocItem::Fn(item) => item.name(),
-        ast::AssocItem::TypeAlias(item) => item.name(),
-        ast::AssocItem::MacroCall(_) => None,
-    });
-    names.map(|name| name.text().to_string()).collect()
-}
-
-fn static_head(item: &ast::Static) -> Option<StaticHead> {
-    // Attributes may say how it is linked or that there is one a thread.
-    let plain = item.attrs().next().is_none();
-    plain.then_some(())?;
-    Some(StaticHead {
-        mutable: item.mut_token().is_some(),
-        name: item.name()?.text().to_string(),
-        ty: item.ty()?.syntax().text().to_string(),
-    })
-}
-
-fn extern_crate(item: &ast::ExternCrate) -> Vec<Import> {
-    let renamed = item.rename().map(|rename| rename.name());
-    let name = match renamed {
-        Some(name) => name.map(|name| name.text().to_string()),
-        None => item.name_ref().map(|name| name.text().to_string()),
-    };
-    vec![Import {
-        name,
-        text: format!("{}", item.syntax().text()),
-    }]
-}
-
-/// A `use`, name by name.
-fn imports(tree: ast::UseTree) -> Vec<Import> {
-    let mut found = Vec::new();
-    flatten(&tree, "", &mut found);
-    found
-}
-
-fn flatten(tree: &ast::UseTree, prefix: &str, found: &mut Vec<Import>) {
-    let path = tree.path().map(|path| path.syntax().text().to_string());
-    let joined = match (&path, prefix) {
-        (None, prefix) => prefix.to_owned(),
-        (Some(path), "") => path.clone(),
-        (Some(path), prefix) => format!("{prefix}::{path}"),
-    };
-    // `use ::{a, b}`
-    let joined = match tree.coloncolon_token() {
-        Some(_) if path.is_none() && prefix.is_empty() => String::new(),
-        _ => joined,
-    };
-    if let Some(list) = tree.use_tree_list() {
-        for tree in list.use_trees() {
-            flatten(&tree, &joined, found);
-        }
-        return;
-    }
-    // The crate of a cell is its module: names of the session are there.
-    let joined = match joined.strip_prefix("crate") {
-        Some(rest) if rest.is_empty() || rest.starts_with("::") => format!("self{rest}"),
-        _ => joined,
-    };
-    if tree.star_token().is_some() {
-        let text = match joined.is_empty() {
-            true => "use *;".to_owned(),
-            false => format!("use {joined}::*;"),
-        };
-        return found.push(Import { name: None, text });
-    }
-    let (path, last) = match joined.strip_suffix("::self") {
-        Some(module) => (
-            module.to_owned(),
-            module.rsplit("::").next().unwrap_or(module),
-        ),
-        None => (
-            joined.clone(),
-            joined.rsplit("::").next().unwrap_or(&joined),
-        ),
-    };
-    let import = match tree.rename() {
-        Some(rename) => {
-            let name = rename.name().map(|name| name.text().to_string());
-            let alias = name.clone().unwrap_or_else(|| "_".to_owned());
-            Import {
-                name,
-                text: format!("use {path} as {alias};"),
-            }
-        }
-        None => Import {
-            name: Some(last.to_owned()),
-            text: format!("use {path};"),
-        },
-    };
-    found.push(import);
-}
-
 /// Stands in an insertion for the module of the cell within its crate, whose name is known when
 /// the crate is written.
 pub const MODULE: char = '\u{1}';
@@ -460,27 +271,6 @@ mod tests {
     }
 
     #[test]
-    fn a_use_is_taken_apart_name_by_name() {
-        let items = items("use a::{self, b::{c as d, e::*}, f as _}; use crate::g::H; use ::k;");
-        let found: Vec<(Option<&str>, &str)> = items
-            .iter()
-            .flat_map(|item| &item.imports)
-            .map(|import| (import.name.as_deref(), import.text.as_str()))
-            .collect();
-        assert_eq!(
-            found,
-            [
-                (Some("a"), "use a;"),
-                (Some("d"), "use a::b::c as d;"),
-                (None, "use a::b::e::*;"),
-                (None, "use a::f as _;"),
-                (Some("H"), "use self::g::H;"),
-                (Some("k"), "use ::k;"),
-            ]
-        );
-    }
-
-    #[test]
     fn comments_and_spaces_make_no_other_definition() {
         let code = |text: &str| items(text)[0].tokens.clone();
         assert_eq!(
@@ -488,20 +278,6 @@ mod tests {
             code("/// doc\nstruct P{x:i32 /* c */}")
         );
         assert_ne!(code("struct P { x: i32 }"), code("struct P { x: i64 }"));
-    }
-
-    #[test]
-    fn an_impl_knows_what_it_is_for() {
-        let items = items(
-            "impl<T: Tr> From<A<T>> for Vec<B> { type X = T; fn f() {} } impl B { const N: u8 = 1; }",
-        );
-        let head = items[0].impl_head.as_ref().unwrap();
-        assert_eq!(head.trait_words, ["From", "A"]);
-        assert_eq!(head.type_words, ["Vec", "B"]);
-        assert!(!head.inherent && head.associated);
-        assert_eq!(head.names, ["X", "f"]);
-        let head = items[1].impl_head.as_ref().unwrap();
-        assert!(head.inherent && head.head == "impl B");
     }
 
     #[test]

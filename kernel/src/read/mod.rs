@@ -6,6 +6,8 @@
 pub mod bindings;
 pub mod commands;
 pub mod completeness;
+pub mod heads;
+pub mod imports;
 pub mod items;
 pub mod loops;
 mod publish;

@@ -142,6 +142,9 @@ impl Session {
         }
         let former = next.former(&replaced);
         self.definitions = next;
+        if !cell.items.is_empty() {
+            self.compiler.sweep_objects(self.definitions.objects());
+        }
         self.analysis.note(cell);
         for (name, definition) in former {
             (io.events)(Event::Stream {

@@ -12,6 +12,7 @@ mod commands;
 mod crates;
 mod dependencies;
 pub mod engine;
+mod explain;
 mod sources;
 mod state;
 pub mod workspace;
