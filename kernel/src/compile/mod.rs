@@ -162,9 +162,11 @@ impl Compiler {
         }
     }
 
-    /// Removes the objects of units that neither `roots` nor what they link to needs.
+    /// Removes the objects of units that neither `roots`, nor a crate which cells may name, nor what
+    /// these link to needs.
     pub fn sweep_objects(&mut self, roots: impl IntoIterator<Item = PathBuf>) {
-        self.objects.sweep(roots);
+        let externs = self.ground.externs.values().cloned();
+        self.objects.sweep(roots.into_iter().chain(externs));
     }
 
     /// rustc's messages about the crate that it has refused last, one JSON object a line, with types
