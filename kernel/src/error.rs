@@ -31,6 +31,10 @@ pub enum Error {
     #[error("parameter {name}: {reason}")]
     Parameter { name: String, reason: String },
 
+    /// A place for a result that is taken by something else.
+    #[error("{}: {reason}", .path.display())]
+    Destination { path: PathBuf, reason: String },
+
     /// The library's sources are not where they should be.
     #[error("{} does not hold Holoscope's sources; set HOLOSCOPE_SOURCE to a checkout", .dir.display())]
     NoSource { dir: PathBuf },

@@ -51,7 +51,7 @@ pub fn serve(args: &KernelArgs) -> Result<i32> {
 /// What the cell that waits for the library shows meanwhile; the server's log gets it, too.
 fn told(news: &News) -> Event {
     let line = text(news);
-    eprintln!("{line}");
+    super::terminal::say(&line);
     Event::Stream {
         name: StreamName::Stderr,
         text: format!("{line}\n"),

@@ -33,7 +33,13 @@ enum Command {
     Doctor,
 }
 
-/// Exit status: 0 when every cell succeeded, 1 when one failed, 2 when the run could not start.
+/// Each cell's results are saved as soon as it is over: a run that is ended early leaves the
+/// executed notebook up to there. Ctrl-C interrupts the running cell, saves, and ends the run; a
+/// second one ends it at once. Tags of cells: `parameters`, `skip-execution`, `raises-exception`;
+/// for the page `remove-cell`, `remove-input`, `remove-output`, `hide-input`.
+///
+/// Exit status: 0 when every cell succeeded, 1 when one failed, 2 when the run could not start
+/// or its results could not be written, 128 + N when signal N has ended it (130 for Ctrl-C).
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The notebook (.ipynb)
@@ -41,6 +47,9 @@ pub struct RunArgs {
     /// Where to write the executed notebook [default: out/<name>.ipynb]
     #[arg(short, long, value_name = "OUT.ipynb")]
     pub output: Option<PathBuf>,
+    /// Write the executed notebook over the notebook itself
+    #[arg(long, alias = "inplace", conflicts_with = "output")]
+    pub in_place: bool,
     /// Where to write the HTML page [default: the executed notebook's name with .html]
     #[arg(long, value_name = "OUT.html")]
     pub html: Option<PathBuf>,
@@ -50,6 +59,9 @@ pub struct RunArgs {
     /// Go on after a cell that fails: its error stays in the notebook, and the exit status is 0
     #[arg(long)]
     pub allow_errors: bool,
+    /// Interrupt a cell that takes longer than this, compiling included: seconds, or 90s, 15m, 2h
+    #[arg(long, value_name = "TIME", value_parser = run::timeout)]
+    pub timeout: Option<std::time::Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -92,7 +104,7 @@ pub fn main() -> i32 {
         Command::Doctor => doctor::doctor(),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("holoscope: {error}");
+        terminal::say(&format!("holoscope: {error}"));
         2
     })
 }

@@ -10,6 +10,11 @@ const REDRAW: Duration = Duration::from_millis(100);
 /// Without a terminal, long loops say a line at most this often.
 const REMIND: Duration = Duration::from_secs(15);
 
+/// A line on stderr. A terminal that went away must not end a run.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 pub struct Terminal {
     live: bool,
     head: String,
@@ -27,7 +32,7 @@ impl Terminal {
 
     /// A line of its own.
     pub fn note(&mut self, text: &str) {
-        eprintln!("holoscope: {text}");
+        say(&format!("holoscope: {text}"));
     }
 
     /// Cell `n` of `total` begins.
@@ -51,19 +56,18 @@ impl Terminal {
         if self.live {
             self.draw(&text);
         } else {
-            eprintln!("{text}");
+            say(&text);
         }
     }
 
     /// The cell is over.
-    pub fn end(&mut self, seconds: f64, ok: bool) {
-        let mark = if ok { "ok" } else { "FAILED" };
+    pub fn end(&mut self, seconds: f64, mark: &str) {
         let text = format!("{}  {mark}  {seconds:.1} s", self.head);
         if self.live {
             self.draw(&text);
-            eprintln!();
+            say("");
         } else {
-            eprintln!("{text}");
+            say(&text);
         }
     }
 

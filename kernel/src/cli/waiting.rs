@@ -1,6 +1,7 @@
 //! What is told while the library is built: on a terminal a bar in place, else a
 //! line now and then.
 
+use super::terminal::say;
 use crate::error::Result;
 use crate::image::{Image, News, Progress};
 use std::io::{IsTerminal, Write};
@@ -62,12 +63,12 @@ impl Waiting {
             }
             News::Progress(progress) => {
                 if self.remind.is_due() {
-                    eprintln!("holoscope: {progress}");
+                    say(&format!("holoscope: {progress}"));
                 }
             }
             other => {
                 self.clear();
-                eprintln!("{}", text(other));
+                say(&text(other));
             }
         }
     }

@@ -2,8 +2,10 @@
 //! disk or an interrupt leaves what was there before.
 
 use crate::error::{Error, Result};
-use std::io::Write;
-use std::path::Path;
+use std::fs::Metadata;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// Makes `bytes` the contents of `path`.
 ///
@@ -11,24 +13,68 @@ use std::path::Path;
 /// [`Error::Io`] where the folder is missing or not writable, the file is
 /// read-only, or the disk is full; the old file is then untouched.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    // Through a link to what it names, so that the link survives.
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mut permissions = None;
-    if let Ok(metadata) = target.metadata() {
-        if metadata.is_dir() || metadata.permissions().readonly() {
-            let kind = if metadata.is_dir() {
-                std::io::ErrorKind::IsADirectory
-            } else {
-                std::io::ErrorKind::PermissionDenied
-            };
-            return Err(Error::io("write", path)(kind.into()));
-        }
-        if !metadata.is_file() {
+    let target = target(path);
+    let found = target.metadata().ok();
+    if let Some(found) = &found {
+        check_kind(path, found)?;
+        if !found.is_file() {
             // A pipe or a device (`/dev/stdout`) cannot be renamed over.
             return std::fs::write(&target, bytes).map_err(Error::io("write", path));
         }
-        permissions = Some(metadata.permissions());
     }
+    let mut file = beside(&target).map_err(Error::io("write", path))?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    if let Some(found) = found {
+        file.as_file()
+            .set_permissions(found.permissions())
+            .map_err(Error::io("write", path))?;
+    }
+    file.persist(&target)
+        .map_err(|e| Error::io("write", path)(e.error))?;
+    Ok(())
+}
+
+/// Whether [`replace`] can be expected to work, found by a trial that changes nothing.
+///
+/// # Errors
+/// Those of [`replace`], but for a disk that fills up.
+pub fn check_replaceable(path: &Path) -> Result<()> {
+    let target = target(path);
+    if let Ok(found) = target.metadata() {
+        check_kind(path, &found)?;
+        if !found.is_file() {
+            return Ok(());
+        }
+    }
+    beside(&target).map_err(Error::io("write", path))?;
+    Ok(())
+}
+
+/// Whether the file may be replaced again and again: a pipe takes what it gets only once.
+pub fn is_regular(path: &Path) -> bool {
+    target(path)
+        .metadata()
+        .map_or(true, |found| found.is_file())
+}
+
+/// The file behind a link, so that the link survives.
+fn target(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+fn check_kind(path: &Path, found: &Metadata) -> Result<()> {
+    let kind = if found.is_dir() {
+        ErrorKind::IsADirectory
+    } else if found.permissions().readonly() {
+        ErrorKind::PermissionDenied
+    } else {
+        return Ok(());
+    };
+    Err(Error::io("write", path)(kind.into()))
+}
+
+/// A temporary file in the folder of another.
+fn beside(target: &Path) -> std::io::Result<NamedTempFile> {
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -42,18 +88,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder
-        .tempfile_in(folder)
-        .map_err(Error::io("write", path))?;
-    file.write_all(bytes).map_err(Error::io("write", path))?;
-    if let Some(permissions) = permissions {
-        file.as_file()
-            .set_permissions(permissions)
-            .map_err(Error::io("write", path))?;
-    }
-    file.persist(&target)
-        .map_err(|e| Error::io("write", path)(e.error))?;
-    Ok(())
+    builder.tempfile_in(folder)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub mod outputs;
 pub mod parameters;
 pub mod terminal;
 
-pub use file::replace;
+pub use file::{check_replaceable, is_regular, replace};
 pub use model::{Cell, CellKind, MimeBundle, Notebook, Output, OutputKind};
 pub use outputs::{OutputEvent, Outputs};
 pub use parameters::{apply_parameters, parse_parameter};

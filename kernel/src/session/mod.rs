@@ -17,6 +17,6 @@ mod sources;
 mod state;
 pub mod workspace;
 
-pub use crate::report::outcome::{CellError, Outcome};
+pub use crate::report::outcome::Outcome;
 pub use cell::nobody;
 pub use state::Session;

@@ -88,6 +88,22 @@ impl Interrupter {
         }
     }
 
+    /// Ends the running cell without asking it: it fails as one whose process has died.
+    pub fn end_cell(&self) {
+        let cell = self.cell.load(Ordering::SeqCst);
+        let mut killed = None;
+        while self.busy.load(Ordering::SeqCst) && self.cell.load(Ordering::SeqCst) == cell {
+            let runner = self.runner.pid.load(Ordering::SeqCst);
+            if !self.runner.running.load(Ordering::SeqCst) {
+                self.stop_compilers(cell);
+            } else if killed != Some(runner) {
+                killed = Some(runner);
+                signal(runner, libc::SIGKILL);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
     fn interrupt(&self) {
         let began = Instant::now();
         while !self.busy.load(Ordering::SeqCst) {

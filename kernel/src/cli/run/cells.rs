@@ -1,0 +1,155 @@
+//! Running cells in a session, within a time limit and under signals.
+
+use super::super::terminal::Terminal;
+use super::jobs::Job;
+use super::results::Results;
+use super::signals::{self, Signals, Watch};
+use crate::error::Result;
+use crate::image::Image;
+use crate::report::outcome::CellError;
+use crate::run::output::event::Event;
+use crate::run::process::interrupt::{Interrupted, Interrupter};
+use crate::session::workspace::Workspace;
+use crate::session::{Outcome, Session, nobody};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The kind of error of a cell that was to raise one and did not.
+pub const NO_EXCEPTION: &str = "no exception";
+
+/// A session that runs a notebook's cells.
+pub struct Cells {
+    session: Session,
+    interrupter: Arc<Interrupter>,
+    /// What threads of earlier cells show between cells.
+    late: Arc<Mutex<Vec<Event>>>,
+    timeout: Option<Duration>,
+    signals: Signals,
+}
+
+impl Cells {
+    /// Starts the session; signals are for its cells from now on.
+    pub fn start(
+        workspace: Workspace,
+        image: &Image,
+        timeout: Option<Duration>,
+        signals: Signals,
+    ) -> Result<Self> {
+        let late = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&late);
+        let between = Box::new(move |event| {
+            keep.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(event);
+        });
+        let session = Session::start(workspace, image, between)?;
+        let interrupter = Arc::new(Interrupter::new(session.runner(), session.compilers()));
+        let cells = Self {
+            session,
+            interrupter,
+            late,
+            timeout,
+            signals,
+        };
+        cells.signals.reach(Arc::clone(&cells.interrupter));
+        Ok(cells)
+    }
+
+    pub fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    /// Runs a cell; what it shows goes to the results. The error, where it failed.
+    pub fn run(
+        &mut self,
+        job: &Job,
+        count: u64,
+        results: &mut Results,
+        terminal: &mut Terminal,
+    ) -> Option<CellError> {
+        results.begin(job);
+        // A blank cell has nothing to say, and rustc nothing to compile.
+        let outcome = match job.source.trim().is_empty() {
+            true => Outcome::Ok,
+            false => self.execute(job, count, results, terminal),
+        };
+        let failed = match outcome {
+            Outcome::Failed(error) => Some(error),
+            Outcome::Ok if job.raises => Some(CellError::new(
+                NO_EXCEPTION,
+                "the cell is tagged `raises-exception`, and it raised none",
+                "The cell is tagged `raises-exception`, and it raised none.\n\
+                 Mend the cell, or remove the tag.",
+            )),
+            Outcome::Ok => None,
+        };
+        let late = std::mem::take(&mut *self.late.lock().unwrap_or_else(PoisonError::into_inner));
+        for event in late {
+            results.take(job, event, count);
+        }
+        if let Some(error) = &failed {
+            results.fail(job, error);
+        }
+        failed
+    }
+
+    fn execute(
+        &mut self,
+        job: &Job,
+        count: u64,
+        results: &mut Results,
+        terminal: &mut Terminal,
+    ) -> Outcome {
+        let watch = self
+            .timeout
+            .map(|limit| (limit, Watch::begin(limit, Arc::clone(&self.interrupter))));
+        self.interrupter.begin(self.session.relay());
+        let mut record = |event: Event| {
+            if let Event::Progress(progress) = &event {
+                terminal.progress(progress);
+            }
+            results.take(job, event, count);
+        };
+        let outcome = self
+            .session
+            .execute(&job.source, count, &mut record, &nobody);
+        let interrupted = self.interrupter.end();
+        let full = watch.and_then(|(limit, watch)| watch.end().then_some(limit));
+        let outcome = match (outcome, interrupted) {
+            (Outcome::Failed(error), Interrupted::Running) if error.ename == "died" => {
+                Outcome::Failed(error.interrupted())
+            }
+            (outcome, _) => outcome,
+        };
+        match (outcome, self.signals.received(), full) {
+            (Outcome::Failed(error), Some(signal), _) => Outcome::Failed(ended_by(signal, error)),
+            (outcome, None, Some(limit)) => Outcome::Failed(too_long(limit, outcome)),
+            (outcome, _, _) => outcome,
+        }
+    }
+}
+
+/// The error of a cell that a signal has stopped.
+fn ended_by(signal: i32, error: CellError) -> CellError {
+    let name = signals::name(signal);
+    let evalue = format!("interrupted: {name} ended the run");
+    match error.ename.as_str() {
+        // What it says of the variables is true.
+        "interrupted" => CellError { evalue, ..error },
+        // Its processes were ended, whatever that looked like.
+        _ => CellError::new("interrupted", evalue.clone(), evalue),
+    }
+}
+
+/// The error of a cell that took longer than it may.
+fn too_long(limit: Duration, outcome: Outcome) -> CellError {
+    let evalue = format!(
+        "the cell took longer than the {} s of --timeout, and was interrupted",
+        limit.as_secs_f64()
+    );
+    let mut error = CellError::new("timeout", evalue.clone(), evalue);
+    if let Outcome::Failed(interrupted) = outcome {
+        error.traceback.extend(interrupted.traceback);
+    }
+    error
+}

@@ -1,0 +1,82 @@
+//! The cells that a run executes, and what their tags ask for.
+
+use crate::notebook::Notebook;
+
+/// One code cell to run.
+pub struct Job {
+    /// Its place among the notebook's cells.
+    pub index: usize,
+    pub id: String,
+    pub source: String,
+    /// The heading it stands under.
+    pub section: String,
+    /// Tagged `raises-exception`: it must fail, and the run goes on.
+    pub raises: bool,
+}
+
+/// Tagged with this, a cell is not run and keeps its outputs, as in nbclient.
+const SKIP: &str = "skip-execution";
+const RAISES: &str = "raises-exception";
+
+/// The cells to run, in order.
+pub fn jobs(notebook: &Notebook) -> Vec<Job> {
+    let mut section = String::from("start");
+    let mut jobs = Vec::new();
+    for (index, cell) in notebook.cells.iter().enumerate() {
+        if cell.is_code() {
+            if cell.has_tag(SKIP) {
+                continue;
+            }
+            jobs.push(Job {
+                index,
+                id: cell.id.clone(),
+                source: cell.source.clone(),
+                section: section.clone(),
+                raises: cell.has_tag(RAISES),
+            });
+        } else if let Some(heading) = cell.source.lines().rev().find_map(|l| {
+            l.strip_prefix('#')
+                .map(|h| h.trim_start_matches('#').trim())
+        }) {
+            section = heading.replace(['`', '*'], "");
+        }
+    }
+    jobs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notebook::Cell;
+    use serde_json::json;
+
+    #[test]
+    fn each_cell_knows_the_heading_it_stands_under() {
+        let mut notebook = Notebook::new();
+        notebook.cells = vec![
+            Cell::code("1"),
+            Cell::markdown("# `Setup`\ntext\n## 1.1 *Dependencies*\nmore"),
+            Cell::code("2"),
+        ];
+        let sections: Vec<String> = jobs(&notebook).into_iter().map(|j| j.section).collect();
+        assert_eq!(sections, ["start", "1.1 Dependencies"]);
+    }
+
+    #[test]
+    fn tags_say_which_cells_run_and_which_must_fail() {
+        let mut notebook = Notebook::new();
+        let tagged = |source: &str, tags: &[&str]| {
+            let mut cell = Cell::code(source);
+            cell.metadata.insert("tags".to_owned(), json!(tags));
+            cell
+        };
+        notebook.cells = vec![
+            tagged("1", &["skip-execution"]),
+            tagged("2", &["other", "raises-exception"]),
+            tagged("3", &[]),
+        ];
+        let found = jobs(&notebook);
+        let found: Vec<(usize, bool)> = found.iter().map(|job| (job.index, job.raises)).collect();
+        assert_eq!(found, [(1, true), (2, false)]);
+    }
+}

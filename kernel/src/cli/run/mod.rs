@@ -1,0 +1,171 @@
+//! `holoscope run`: a notebook from top to bottom, without a frontend.
+
+mod cells;
+mod destinations;
+mod jobs;
+mod record;
+mod results;
+mod signals;
+mod surroundings;
+
+use super::terminal::{Terminal, say};
+use super::{RunArgs, waiting};
+use crate::error::Result;
+use crate::notebook::{Notebook, apply_parameters};
+use crate::report::outcome::CellError;
+use crate::session::workspace::Workspace;
+use cells::Cells;
+use destinations::Destinations;
+use jobs::{Job, jobs};
+use results::{Results, Status};
+use signals::Signals;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use surroundings::{enter_folder_of, fix_data_folder};
+
+/// Runs the notebook; the result is the exit status (see [`RunArgs`]).
+pub fn run(args: &RunArgs) -> Result<i32> {
+    let began = Instant::now();
+    let mut notebook = Notebook::read(&args.notebook)?;
+    notebook.complete_ids();
+    apply_parameters(&mut notebook, &args.parameters)?;
+    let to = Destinations::check(args)?;
+    let workspace = Workspace::acquire()?;
+    // SAFETY: nothing has started a thread yet.
+    unsafe {
+        workspace.export()?;
+        fix_data_folder();
+    }
+    let signals = Signals::listen()?;
+    let mut terminal = Terminal::new();
+    let image = waiting::build()?;
+    let built = began.elapsed().as_secs_f64();
+    // Cells read files relative to their notebook, as under Jupyter.
+    enter_folder_of(&args.notebook)?;
+    let mut cells = Cells::start(workspace, &image, args.timeout, signals.clone())?;
+    terminal.note(&format!(
+        "ready after {:.1} s (library {built:.1} s)",
+        began.elapsed().as_secs_f64()
+    ));
+    let jobs = jobs(&notebook);
+    let mut results = Results::new(notebook, to, &args.parameters, began);
+    results.forget(&jobs);
+    let failure = run_jobs(
+        &jobs,
+        args.allow_errors,
+        &mut cells,
+        &mut results,
+        &mut terminal,
+    );
+    let status = match (&failure, signals.received()) {
+        (_, Some(signal)) => Status::Ended(signal),
+        (Some(_), None) => Status::Failed,
+        (None, None) => Status::Complete,
+    };
+    let written = results.finish(&status)?;
+    terminal.note(&written);
+    if let Some((n, job, error)) = failure {
+        report(&args.notebook, n, jobs.len(), job, &error);
+    }
+    Ok(match status {
+        Status::Ended(signal) => signals::status(signal),
+        Status::Failed => 1,
+        Status::Complete | Status::Running => 0,
+    })
+}
+
+/// Runs the cells in order, and saves after each; the failure that has stopped the run.
+fn run_jobs<'a>(
+    jobs: &'a [Job],
+    allow_errors: bool,
+    cells: &mut Cells,
+    results: &mut Results,
+    terminal: &mut Terminal,
+) -> Option<(usize, &'a Job, CellError)> {
+    results.save(&Status::Running);
+    for (n, job) in jobs.iter().enumerate() {
+        if cells.signals().received().is_some() {
+            return None;
+        }
+        terminal.begin(n + 1, jobs.len(), &job.section);
+        let start = Instant::now();
+        let failed = cells.run(job, n as u64 + 1, results, terminal);
+        let seconds = start.elapsed().as_secs_f64();
+        results.ran(job, n as u64 + 1, seconds);
+        // On disk before anybody reads that it is.
+        results.save(&Status::Running);
+        let mark = match &failed {
+            None => "ok",
+            Some(error) if job.raises && error.ename != cells::NO_EXCEPTION => {
+                "failed, as expected"
+            }
+            Some(_) => "FAILED",
+        };
+        terminal.end(seconds, mark);
+        match failed {
+            Some(error) if cells.signals().received().is_some() => {
+                return Some((n + 1, job, error));
+            }
+            Some(error) if mark == "FAILED" && !allow_errors => return Some((n + 1, job, error)),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn report(notebook: &Path, n: usize, total: usize, job: &Job, error: &CellError) {
+    say(&format!(
+        "\n{}: code cell {n} of {total} ({}) failed: {}: {}",
+        notebook.display(),
+        job.section,
+        error.ename,
+        error.evalue
+    ));
+    for line in &error.traceback {
+        say(&format!("  {line}"));
+    }
+}
+
+/// A span of time from the command line: seconds, or a number with `s`, `m` or `h`.
+pub fn timeout(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let (number, unit) = match text.strip_suffix(['s', 'm', 'h']) {
+        Some(number) => (number, &text[number.len()..]),
+        None => (text, "s"),
+    };
+    let factor = match unit {
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => 1.0,
+    };
+    let seconds = number.trim().parse::<f64>().map(|number| number * factor);
+    match seconds.map(Duration::try_from_secs_f64) {
+        Ok(Ok(span)) if !span.is_zero() => Ok(span),
+        _ => Err("give a number of seconds above 0, or one with s, m or h: 90, 15m, 2h".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_seconds_or_has_a_unit() {
+        for (text, seconds) in [
+            ("90", 90.0),
+            ("0.5", 0.5),
+            ("90s", 90.0),
+            ("15m", 900.0),
+            ("2h", 7200.0),
+        ] {
+            assert_eq!(
+                timeout(text),
+                Ok(Duration::from_secs_f64(seconds)),
+                "{text}"
+            );
+        }
+        for text in ["", "0", "-1", "nan", "inf", "s", "1d", "1e300h", "m5"] {
+            assert!(timeout(text).is_err(), "{text}");
+        }
+    }
+}

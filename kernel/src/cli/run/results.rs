@@ -1,0 +1,215 @@
+//! The executed notebook of a run: what cells have shown, saved after each of them.
+
+use super::super::terminal::say;
+use super::destinations::Destinations;
+use super::jobs::Job;
+use super::record::recorded;
+use super::signals;
+use crate::error::{Error, Result};
+use crate::export::{self, ExportOptions};
+use crate::notebook::{self, Notebook, OutputEvent, Outputs};
+use crate::report::outcome::CellError;
+use crate::run::output::event::Event;
+use serde_json::{Value, json};
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Running,
+    Complete,
+    /// A cell has failed.
+    Failed,
+    /// This signal has ended it.
+    Ended(i32),
+}
+
+impl Status {
+    fn text(&self) -> String {
+        match self {
+            Self::Running => "running".to_owned(),
+            Self::Complete => "complete".to_owned(),
+            Self::Failed => "failed".to_owned(),
+            Self::Ended(signal) => format!("ended by {}", signals::name(*signal)),
+        }
+    }
+}
+
+/// What a run has brought so far.
+pub struct Results {
+    notebook: Notebook,
+    to: Destinations,
+    /// `metadata.holoscope`.
+    provenance: Value,
+    began: Instant,
+    outputs: Outputs,
+    /// The places of the cells by their ids.
+    places: HashMap<String, usize>,
+    /// Cells whose outputs have changed since the last save.
+    changed: BTreeSet<String>,
+    /// The last save failed.
+    behind: bool,
+}
+
+impl Results {
+    pub fn new(
+        notebook: Notebook,
+        to: Destinations,
+        parameters: &[(String, String)],
+        began: Instant,
+    ) -> Self {
+        let places = notebook.cells.iter().enumerate();
+        Self {
+            places: places.map(|(at, cell)| (cell.id.clone(), at)).collect(),
+            provenance: provenance(parameters),
+            notebook,
+            to,
+            began,
+            outputs: Outputs::new(),
+            changed: BTreeSet::new(),
+            behind: false,
+        }
+    }
+
+    /// Removes what an earlier run has left in the cells that will run: it must not look like
+    /// this one's.
+    pub fn forget(&mut self, jobs: &[Job]) {
+        for job in jobs {
+            let cell = &mut self.notebook.cells[job.index];
+            cell.set_outputs(Vec::new());
+            cell.set_execution_count(None);
+        }
+    }
+
+    /// A cell begins.
+    pub fn begin(&mut self, job: &Job) {
+        self.outputs.begin(&job.id);
+        self.changed.insert(job.id.clone());
+    }
+
+    /// A cell has shown something.
+    pub fn take(&mut self, job: &Job, event: Event, count: u64) {
+        if let Some(event) = recorded(event, count) {
+            self.changed.extend(self.outputs.push(&job.id, event));
+        }
+    }
+
+    /// A cell has failed.
+    pub fn fail(&mut self, job: &Job, error: &CellError) {
+        let event = OutputEvent::Error {
+            ename: error.ename.clone(),
+            evalue: error.evalue.clone(),
+            traceback: error.traceback.clone(),
+        };
+        self.changed.extend(self.outputs.push(&job.id, event));
+    }
+
+    /// A cell is over.
+    pub fn ran(&mut self, job: &Job, count: u64, seconds: f64) {
+        let cell = &mut self.notebook.cells[job.index];
+        cell.set_execution_count(Some(count));
+        cell.set_seconds(seconds);
+    }
+
+    /// Writes the notebook as it is now. A disk that is full for a while must not end the run.
+    pub fn save(&mut self, status: &Status) {
+        self.update(status);
+        if !notebook::is_regular(&self.to.notebook) {
+            // What is written to a pipe stays written: only the whole goes there.
+            return;
+        }
+        let saved = self.notebook.write(&self.to.notebook);
+        if let Err(error) = &saved
+            && !self.behind
+        {
+            say(&format!(
+                "holoscope: {error}; the next cell's end tries again"
+            ));
+        }
+        self.behind = saved.is_err();
+    }
+
+    /// Writes the notebook and its page; what was written.
+    pub fn finish(mut self, status: &Status) -> Result<String> {
+        self.update(status);
+        if let Err(error) = self.notebook.write(&self.to.notebook) {
+            return Err(self.rescue(error));
+        }
+        let options = ExportOptions {
+            // The run has entered the notebook's folder.
+            folder: std::env::current_dir().ok(),
+            ..ExportOptions::default()
+        };
+        let page = export::html(&self.notebook, &options)?;
+        notebook::replace(&self.to.html, page.as_bytes())?;
+        Ok(format!(
+            "wrote {} and {} after {:.1} s",
+            self.to.notebook.display(),
+            self.to.html.display(),
+            self.began.elapsed().as_secs_f64()
+        ))
+    }
+
+    /// Saves an executed notebook elsewhere that cannot be written where it should be.
+    fn rescue(&self, error: Error) -> Error {
+        let name = self.to.notebook.file_name().unwrap_or_default();
+        let name = format!(
+            "holoscope-{}-{}",
+            std::process::id(),
+            name.to_string_lossy()
+        );
+        let elsewhere: PathBuf = std::env::temp_dir().join(name);
+        if self.notebook.write(&elsewhere).is_ok() {
+            say(&format!(
+                "holoscope: the executed notebook is in {}",
+                elsewhere.display()
+            ));
+        }
+        error
+    }
+
+    fn update(&mut self, status: &Status) {
+        for id in std::mem::take(&mut self.changed) {
+            if let Some(at) = self.places.get(&id) {
+                self.outputs.store_cell(&mut self.notebook.cells[*at]);
+            }
+        }
+        self.stamp(status);
+    }
+
+    /// Writes into the notebook how it came about.
+    fn stamp(&mut self, status: &Status) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.provenance["status"] = Value::String(status.text());
+        self.provenance["wall_seconds"] = json!((seconds * 10.0).round() / 10.0);
+        let metadata = &mut self.notebook.metadata;
+        metadata.insert("holoscope".to_owned(), self.provenance.clone());
+        metadata.insert(
+            "kernelspec".to_owned(),
+            json!({"display_name": "Rust (Holoscope)", "language": "rust", "name": "holoscope"}),
+        );
+    }
+}
+
+/// What is known before the first cell of how a notebook comes about.
+fn provenance(parameters: &[(String, String)]) -> Value {
+    let parameters = parameters.iter();
+    let parameters: serde_json::Map<String, Value> = parameters
+        .map(|(name, value)| (name.clone(), Value::String(value.clone())))
+        .collect();
+    let mut provenance = json!({
+        "holoscope": env!("CARGO_PKG_VERSION"),
+        "status": "",
+        "wall_seconds": 0.0,
+        "parameters": parameters,
+    });
+    if let Some(version) = crate::toolchain::rustc_version() {
+        provenance["rustc"] = Value::String(version);
+    }
+    if let Some(commit) = crate::toolchain::source_commit() {
+        provenance["commit"] = Value::String(commit);
+    }
+    provenance
+}

@@ -1,0 +1,28 @@
+//! What cells find around them: the folder and the variables of the environment.
+
+use crate::error::{Error, Result};
+use std::path::Path;
+
+/// The library's variable for a folder with local copies of the data.
+const DATA_ENV: &str = "HOLOSCOPE_DATA";
+
+/// Whoever names a folder in a shell means it from there, and cells run elsewhere.
+/// (What is not there may still be meant from the notebook's folder.)
+///
+/// # Safety
+/// No other thread may be running: the environment is the process's own.
+pub unsafe fn fix_data_folder() {
+    if let Some(data) = std::env::var_os(DATA_ENV)
+        && Path::new(&data).is_dir()
+        && let Ok(data) = std::path::absolute(&data)
+    {
+        // SAFETY: promised by the caller.
+        unsafe { std::env::set_var(DATA_ENV, data) };
+    }
+}
+
+pub fn enter_folder_of(notebook: &Path) -> Result<()> {
+    let path = std::path::absolute(notebook).map_err(Error::io("resolve", notebook))?;
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    std::env::set_current_dir(dir).map_err(Error::io("enter", dir))
+}
