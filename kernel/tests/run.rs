@@ -3,7 +3,7 @@
 mod common;
 
 use common::{describe, holoscope, read_cells, text, write_notebook};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Output;
 
@@ -187,6 +187,139 @@ fn an_image_of_another_build_is_not_taken_for_ours() {
     let shown = text(&outputs(&cells[0])[0]["data"]["text/plain"]);
     // What else the user has set stays.
     assert_eq!(shown.trim(), format!("{:?}", plain.to_str().unwrap()));
+}
+
+/// Writes a notebook of code cells with tags.
+fn write_tagged(path: &Path, cells: &[(&str, &[&str])]) {
+    let cells = cells.iter().enumerate().map(|(n, (source, tags))| {
+        json!({"cell_type": "code", "id": format!("cell-{n}"), "metadata": {"tags": tags},
+            "source": source, "execution_count": 9,
+            "outputs": [{"output_type": "stream", "name": "stdout", "text": "of an earlier run\n"}]})
+    });
+    let cells: Vec<Value> = cells.collect();
+    let notebook = json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells});
+    std::fs::write(path, notebook.to_string()).unwrap();
+}
+
+/// What a cell has printed, and the kind of its error.
+fn shown(cell: &Value) -> (String, String) {
+    let of_type = |wanted: &str, key: &str| -> String {
+        let found = outputs(cell)
+            .iter()
+            .filter(|output| output["output_type"] == wanted);
+        found.map(|output| text(&output[key])).collect()
+    };
+    (of_type("stream", "text"), of_type("error", "ename"))
+}
+
+#[test]
+fn tags_of_cells_are_obeyed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, out) = (dir.path().join("in.ipynb"), dir.path().join("out.ipynb"));
+    write_tagged(
+        &input,
+        &[
+            ("println!(\"one\");", &[]),
+            (
+                "std::fs::write(\"ran\", \"\").unwrap();",
+                &["skip-execution"],
+            ),
+            (
+                "println!(\"two\"); panic!(\"wanted\");",
+                &["raises-exception"],
+            ),
+            ("let n: i32 = \"a compile error\";", &["raises-exception"]),
+            ("println!(\"three\");", &["unknown"]),
+            ("1 + 1;", &["raises-exception"]),
+            ("println!(\"never\");", &[]),
+        ],
+    );
+    let output = holoscope()
+        .arg("run")
+        .arg(&input)
+        .arg("-o")
+        .arg(&out)
+        .output()
+        .unwrap();
+    // The last tagged cell raises nothing, which is an error.
+    assert_eq!(output.status.code(), Some(1), "{}", describe(&output));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("code cell 5 of 6"), "{said}");
+    assert!(said.contains("`raises-exception`"), "{said}");
+    let cells = read_cells(&out);
+    let found: Vec<(String, String)> = cells.iter().map(shown).collect();
+    let wanted = [
+        ("one\n", ""),
+        ("of an earlier run\n", ""),
+        ("two\n", "panic"),
+        ("", "compile error"),
+        ("three\n", ""),
+        ("", "no exception"),
+        ("", ""),
+    ];
+    assert_eq!(
+        found,
+        wanted.map(|(text, error)| (text.to_owned(), error.to_owned()))
+    );
+    assert!(!dir.path().join("ran").exists());
+    let counts: Vec<Option<u64>> = cells
+        .iter()
+        .map(|c| c["execution_count"].as_u64())
+        .collect();
+    assert_eq!(
+        counts,
+        [Some(1), Some(9), Some(2), Some(3), Some(4), Some(5), None]
+    );
+}
+
+#[test]
+fn errors_that_are_allowed_stay_in_the_notebook_and_the_run_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let cells = ["panic!(\"one\")", "println!(\"two\");"];
+    let (output, cells) = run(dir.path(), &cells, &["--allow-errors"]);
+    assert!(output.status.success(), "{}", describe(&output));
+    let found: Vec<(String, String)> = cells.iter().map(shown).collect();
+    let wanted = [("", "panic"), ("two\n", "")];
+    assert_eq!(
+        found,
+        wanted.map(|(text, error)| (text.to_owned(), error.to_owned()))
+    );
+}
+
+#[test]
+fn a_notebook_is_run_in_place_only_when_that_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = dir.path().join("in.ipynb");
+    write_notebook(&input, &["println!(\"ran\");"]);
+    let before = std::fs::read(&input).unwrap();
+    for refused in [
+        &["-o", "in.ipynb"][..],
+        &["-o", "out.html"],
+        &["--html", "in.ipynb"],
+    ] {
+        let output = holoscope()
+            .current_dir(dir.path())
+            .args(["run", "in.ipynb"])
+            .args(refused)
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{refused:?}: {}",
+            describe(&output)
+        );
+        assert_eq!(std::fs::read(&input).unwrap(), before, "{refused:?}");
+    }
+    let output = holoscope()
+        .arg("run")
+        .arg(&input)
+        .arg("--in-place")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", describe(&output));
+    assert_eq!(shown(&read_cells(&input)[0]).0, "ran\n");
+    assert!(dir.path().join("in.html").exists());
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl Cells {
 /// The error of a cell that a signal has stopped.
 fn ended_by(signal: i32, error: CellError) -> CellError {
     let name = signals::name(signal);
-    let evalue = format!("interrupted: {name} ended the run");
+    let evalue = format!("{name} ended the run");
     match error.ename.as_str() {
         // What it says of the variables is true.
         "interrupted" => CellError { evalue, ..error },
