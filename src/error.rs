@@ -79,9 +79,17 @@ pub enum Error {
     /// Training met a loss or gradient that is not finite.
     #[error("{what} is {value} at step {step}; lower the learning rate or check the data")]
     NotFinite {
-        what: &'static str,
+        what: String,
         value: f64,
         step: usize,
+    },
+
+    /// An activation, a parameter or a score that is NaN or infinite, and where it is.
+    #[error("{what} is {value} at {place}")]
+    NotFiniteAt {
+        what: String,
+        value: f64,
+        place: String,
     },
 
     /// The user's interrupt stopped a loop whose work is of no use in part.

@@ -1,6 +1,7 @@
 //! What a dictionary of features is held to while it is trained, and the controls for it.
 
-use crate::error::{Error, Result};
+use super::Fields;
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
 /// Features of one group of a constrained dictionary: 4 blocks (colours) of 4 features.
@@ -37,29 +38,20 @@ pub enum DictionaryConstraint {
 impl DictionaryConstraint {
     /// Checks the weight and that the features make whole groups.
     pub(super) fn validate(&self, d_sae: usize) -> Result<()> {
-        let bad = |value: String, reason: String| {
-            Err(Error::Config {
-                config: "SaeConfig",
-                field: "constraint",
-                value,
-                reason,
-            })
-        };
+        let bad = |reason: &str| Fields("SaeConfig").bad("constraint", format!("{self:?}"), reason);
         match *self {
             Self::Free => return Ok(()),
             Self::GardenPenalty { lambda }
             | Self::ScrambledPenalty { lambda }
             | Self::RedrawnPenalty { lambda } => {
                 if !(lambda >= 0.0 && lambda.is_finite()) {
-                    let reason = "lambda must be at least 0 and finite".to_owned();
-                    return bad(format!("{self:?}"), reason);
+                    return bad("lambda must be at least 0 and finite");
                 }
             }
             Self::HoloraumyTied | Self::RandomTied => {}
         }
         if !d_sae.is_multiple_of(GROUP) {
-            let reason = format!("d_sae = {d_sae} must be a multiple of {GROUP}");
-            return bad(format!("{self:?}"), reason);
+            return bad(&format!("d_sae = {d_sae} must be a multiple of {GROUP}"));
         }
         Ok(())
     }

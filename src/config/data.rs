@@ -1,6 +1,7 @@
 //! Which text, how it is split and how it becomes token ids.
 
-use crate::error::{Error, Result};
+use super::Fields;
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -59,43 +60,25 @@ impl Default for DataConfig {
 impl DataConfig {
     /// Checks every field; the error names the field, its value and the rule.
     pub fn validate(&self) -> Result<()> {
-        let bad = |field, value: String, reason: &str| {
-            Err(Error::Config {
-                config: "DataConfig",
-                field,
-                value,
-                reason: reason.to_owned(),
-            })
-        };
+        let fields = Fields("DataConfig");
         if !(self.train_frac > 0.0 && self.train_frac < 1.0) {
-            return bad(
-                "train_frac",
-                self.train_frac.to_string(),
-                "must lie between 0 and 1",
-            );
+            let reason = "must lie between 0 and 1";
+            return fields.bad("train_frac", self.train_frac, reason);
         }
-        if !(self.val_frac > 0.0 && self.train_frac + self.val_frac <= 1.0) {
-            return bad(
-                "val_frac",
-                self.val_frac.to_string(),
-                "must be positive, and train_frac + val_frac at most 1",
-            );
+        // 0.7 and 0.3 may add up to a little more than 1.
+        if !(self.val_frac > 0.0 && self.train_frac + self.val_frac <= 1.0 + 1e-9) {
+            let reason = "must be positive, and train_frac + val_frac at most 1";
+            return fields.bad("val_frac", self.val_frac, reason);
         }
         let is_digest =
             self.sha256.len() == 64 && self.sha256.bytes().all(|b| b.is_ascii_hexdigit());
         if !self.sha256.is_empty() && !is_digest {
-            return bad(
-                "sha256",
-                format!("{:?}", self.sha256),
-                "must be 64 hexadecimal digits, or empty to check nothing",
-            );
+            let reason = "must be 64 hexadecimal digits, or empty to check nothing";
+            return fields.bad("sha256", format!("{:?}", self.sha256), reason);
         }
         if self.embedded_bytes < 1_000 {
-            return bad(
-                "embedded_bytes",
-                self.embedded_bytes.to_string(),
-                "must be at least 1000, for a few documents",
-            );
+            let reason = "must be at least 1000, for a few documents";
+            return fields.bad("embedded_bytes", self.embedded_bytes, reason);
         }
         Ok(())
     }

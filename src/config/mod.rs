@@ -6,6 +6,7 @@
 mod constraint;
 mod data;
 mod model;
+mod range;
 mod sae;
 mod training;
 
@@ -13,6 +14,7 @@ pub use constraint::DictionaryConstraint;
 pub(crate) use constraint::GROUP;
 pub use data::{CorpusSource, DataConfig};
 pub use model::{Activation, DeviceKind, Precision, TransformerConfig};
+pub(crate) use range::Fields;
 pub use sae::SaeConfig;
 pub use training::TrainingConfig;
 

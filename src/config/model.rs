@@ -1,6 +1,7 @@
 //! The transformer's shape: TransformerLens' names, GPT-2's defaults at toy size.
 
-use crate::error::{Error, Result};
+use super::Fields;
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
 /// The MLP's nonlinearity.
@@ -142,51 +143,21 @@ impl TransformerConfig {
 
     /// Checks every field; the error names the field, its value and the rule.
     pub fn validate(&self) -> Result<()> {
-        let bad = |field, value: String, reason: &str| {
-            Err(Error::Config {
-                config: "TransformerConfig",
-                field,
-                value,
-                reason: reason.to_owned(),
-            })
-        };
-        for (field, value) in [
-            ("d_model", self.d_model),
-            ("n_heads", self.n_heads),
-            ("n_ctx", self.n_ctx),
-            ("d_vocab", self.d_vocab),
-        ] {
-            if value == 0 {
-                return bail_zero(field);
-            }
-        }
+        let fields = Fields("TransformerConfig");
+        fields.at_least_one("d_model", self.d_model)?;
+        fields.at_least_one("n_heads", self.n_heads)?;
+        fields.at_least_one("n_ctx", self.n_ctx)?;
+        fields.at_least_one("d_vocab", self.d_vocab)?;
         if !self.d_model.is_multiple_of(self.n_heads) {
-            return bad(
-                "n_heads",
-                self.n_heads.to_string(),
-                &format!("must divide d_model = {}", self.d_model),
-            );
+            let reason = format!("must divide d_model = {}", self.d_model);
+            return fields.bad("n_heads", self.n_heads, &reason);
         }
-        if !self.attn_only && self.n_layers > 0 && self.d_mlp == 0 {
-            return bail_zero("d_mlp");
+        if !self.attn_only && self.n_layers > 0 {
+            fields.at_least_one("d_mlp", self.d_mlp)?;
         }
-        if self.eps.is_nan() || self.eps <= 0.0 {
-            return bad("eps", self.eps.to_string(), "must be positive");
-        }
-        if self.init_std.is_nan() || self.init_std < 0.0 {
-            return bad("init_std", self.init_std.to_string(), "must be at least 0");
-        }
-        Ok(())
+        fields.positive("eps", self.eps)?;
+        fields.not_negative("init_std", self.init_std)
     }
-}
-
-fn bail_zero(field: &'static str) -> Result<()> {
-    Err(Error::Config {
-        config: "TransformerConfig",
-        field,
-        value: "0".to_owned(),
-        reason: "must be at least 1".to_owned(),
-    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! How the sparse autoencoder is shaped and trained.
 
-use super::DictionaryConstraint;
-use crate::error::{Error, Result};
+use super::{DictionaryConstraint, Fields};
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
 /// The standard L1 autoencoder of Bricken et al. 2023 or, with `top_k`, the TopK autoencoder of
@@ -91,57 +91,30 @@ impl Default for SaeConfig {
 impl SaeConfig {
     /// Checks every field; the error names the field, its value and the rule.
     pub fn validate(&self) -> Result<()> {
-        let bad = |field, value: String, reason: &str| {
-            Err(Error::Config {
-                config: "SaeConfig",
-                field,
-                value,
-                reason: reason.to_owned(),
-            })
-        };
-        for (field, value) in [
-            ("d_in", self.d_in),
-            ("d_sae", self.d_sae),
-            ("batch_size", self.batch_size),
-            ("log_every", self.log_every),
-            ("dead_steps", self.dead_steps),
-        ] {
-            if value == 0 {
-                return bad(field, "0".to_owned(), "must be at least 1");
-            }
-        }
+        let fields = Fields("SaeConfig");
+        fields.at_least_one("d_in", self.d_in)?;
+        fields.at_least_one("d_sae", self.d_sae)?;
+        fields.at_least_one("batch_size", self.batch_size)?;
+        fields.at_least_one("log_every", self.log_every)?;
+        fields.at_least_one("dead_steps", self.dead_steps)?;
         if let Some(k) = self.top_k
             && !(1..=self.d_sae).contains(&k)
         {
             let reason = format!("must lie in 1 to d_sae = {}", self.d_sae);
-            return bad("top_k", k.to_string(), &reason);
+            return fields.bad("top_k", k, &reason);
         }
         self.constraint.validate(self.d_sae)?;
         if self.buffer_tokens < self.batch_size {
-            return bad(
-                "buffer_tokens",
-                self.buffer_tokens.to_string(),
-                &format!("must hold at least one batch of {}", self.batch_size),
-            );
+            let reason = format!("must hold at least one batch of {}", self.batch_size);
+            return fields.bad("buffer_tokens", self.buffer_tokens, &reason);
         }
-        if !(self.lr > 0.0 && self.lr.is_finite()) {
-            return bad("lr", self.lr.to_string(), "must be positive");
-        }
-        if self.l1_coeff.is_nan() || self.l1_coeff < 0.0 {
-            return bad("l1_coeff", self.l1_coeff.to_string(), "must be at least 0");
-        }
-        if !(self.init_active > 0.0 && self.init_active <= 1.0) {
-            return bad(
-                "init_active",
-                self.init_active.to_string(),
-                "must lie in (0, 1]",
-            );
-        }
-        for (field, value) in [("beta1", self.beta1), ("beta2", self.beta2)] {
-            if !(0.0..1.0).contains(&value) {
-                return bad(field, value.to_string(), "must lie in [0, 1)");
-            }
-        }
+        fields.positive("lr", self.lr)?;
+        fields.not_negative("l1_coeff", self.l1_coeff)?;
+        fields.share("decay_frac", self.decay_frac)?;
+        fields.some_share("init_active", self.init_active)?;
+        fields.share("resample_until_frac", self.resample_until_frac)?;
+        fields.decay("beta1", self.beta1)?;
+        fields.decay("beta2", self.beta2)?;
         Ok(())
     }
 }
@@ -149,6 +122,7 @@ impl SaeConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
     type Change = fn(&mut SaeConfig);
 

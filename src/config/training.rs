@@ -1,6 +1,7 @@
 //! How the language model is trained.
 
-use crate::error::{Error, Result};
+use super::Fields;
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -62,47 +63,23 @@ impl Default for TrainingConfig {
 impl TrainingConfig {
     /// Checks every field; the error names the field, its value and the rule.
     pub fn validate(&self) -> Result<()> {
-        let bad = |field, value: String, reason: &str| {
-            Err(Error::Config {
-                config: "TrainingConfig",
-                field,
-                value,
-                reason: reason.to_owned(),
-            })
-        };
-        if self.batch_size == 0 {
-            return bad("batch_size", "0".to_owned(), "must be at least 1");
-        }
-        if self.eval_every == 0 {
-            return bad("eval_every", "0".to_owned(), "must be at least 1");
-        }
-        if !(self.lr > 0.0 && self.lr.is_finite()) {
-            return bad("lr", self.lr.to_string(), "must be positive");
-        }
-        for (field, value) in [("beta1", self.beta1), ("beta2", self.beta2)] {
-            if !(0.0..1.0).contains(&value) {
-                return bad(field, value.to_string(), "must lie in [0, 1)");
-            }
-        }
-        if !(self.adam_eps > 0.0 && self.adam_eps.is_finite()) {
-            return bad("adam_eps", self.adam_eps.to_string(), "must be positive");
-        }
-        for (field, value) in [
-            ("weight_decay", self.weight_decay),
-            ("grad_clip", self.grad_clip),
-            ("min_lr_frac", self.min_lr_frac),
-        ] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return bad(field, value.to_string(), "must be at least 0");
-            }
-        }
-        Ok(())
+        let fields = Fields("TrainingConfig");
+        fields.at_least_one("batch_size", self.batch_size)?;
+        fields.at_least_one("eval_every", self.eval_every)?;
+        fields.positive("lr", self.lr)?;
+        fields.share("min_lr_frac", self.min_lr_frac)?;
+        fields.decay("beta1", self.beta1)?;
+        fields.decay("beta2", self.beta2)?;
+        fields.positive("adam_eps", self.adam_eps)?;
+        fields.not_negative("grad_clip", self.grad_clip)?;
+        fields.not_negative("weight_decay", self.weight_decay)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
     #[test]
     fn the_defaults_are_valid_and_each_bad_field_is_named() {

@@ -3,6 +3,7 @@
 //! TinyShakespeare (Karpathy 2015) is never bundled; where it cannot be had, the
 //! embedded corpus stands in, and the note says so.
 
+use super::documents::with_unix_line_ends;
 use super::download::download_verified;
 use super::embedded::embedded_corpus;
 use super::labels::SpanLabels;
@@ -10,6 +11,7 @@ use crate::config::{CorpusSource, DataConfig};
 use crate::error::{Error, Result};
 use crate::progress::Reporter;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// The environment variable that names a folder with local copies of the data.
@@ -24,23 +26,35 @@ const LOCAL_NAMES: [&str; 2] = ["tinyshakespeare.txt", "input.txt"];
 pub struct Corpus {
     /// "TinyShakespeare" or "Embedded".
     pub name: String,
+    /// The text. What was handed in or read with CRLF or CR at the end of lines has LF here.
     pub text: String,
     /// One plain sentence: where the text came from.
     pub source_note: String,
-    /// SHA-256 of the text, lower-case hexadecimal.
+    /// SHA-256 of the bytes as they were handed in or read, lower-case hexadecimal.
     pub digest: String,
     /// Latent factors by bytes, for a generated text.
     pub labels: Option<SpanLabels>,
 }
 
 impl Corpus {
-    /// Any text as a corpus; documents end with blank lines.
+    /// Any text as a corpus; documents end with blank lines. Line ends become LF, and the note says
+    /// so where they were others.
     pub fn from_text(name: &str, text: &str) -> Corpus {
+        let note = format!("{name}: a text of {} bytes handed in.", text.len());
+        Corpus::read(name, text, &note, sha256_hex(text.as_bytes()))
+    }
+
+    fn read(name: &str, text: &str, note: &str, digest: String) -> Corpus {
+        let unix = with_unix_line_ends(text);
+        let ends = match unix {
+            Cow::Borrowed(_) => "",
+            Cow::Owned(_) => " Its line ends, CRLF or CR, are read as LF.",
+        };
         Corpus {
             name: name.to_owned(),
-            source_note: format!("{name}: a text of {} bytes handed in.", text.len()),
-            digest: sha256_hex(text.as_bytes()),
-            text: text.to_owned(),
+            source_note: format!("{note}{ends}"),
+            digest,
+            text: unix.into_owned(),
             labels: None,
         }
     }
@@ -111,7 +125,7 @@ pub fn load_corpus_with(
     }
 }
 
-/// Reads a text file as a corpus.
+/// Reads a text file as a corpus; line ends become LF, as in [`Corpus::from_text`].
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Digest`] if `sha256` is not empty
@@ -127,13 +141,7 @@ pub fn corpus_from_file(path: &Path, name: &str, note: &str, sha256: &str) -> Re
         });
     }
     let text = String::from_utf8(bytes).map_err(|e| Error::format(path, "UTF-8 text", e))?;
-    Ok(Corpus {
-        name: name.to_owned(),
-        text,
-        source_note: note.to_owned(),
-        digest,
-        labels: None,
-    })
+    Ok(Corpus::read(name, &text, note, digest))
 }
 
 /// The folder where downloads are kept: `cfg.cache_dir`, else the platform's cache folder.
@@ -209,6 +217,20 @@ mod tests {
             sha256_hex(b"abc"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
+    }
+
+    #[test]
+    fn a_file_with_crlf_is_read_as_lf_and_keeps_its_own_digest() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "a\r\n\r\nb\r\n").unwrap();
+        let corpus = corpus_from_file(file.path(), "toy", "A file.", "").unwrap();
+        assert_eq!(corpus.text, "a\n\nb\n");
+        assert_eq!(corpus.digest, sha256_hex(b"a\r\n\r\nb\r\n"));
+        assert_eq!(
+            corpus.source_note,
+            "A file. Its line ends, CRLF or CR, are read as LF."
+        );
+        assert_eq!(Corpus::from_text("toy", "a\r").text, "a\n");
     }
 
     #[test]

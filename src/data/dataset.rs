@@ -4,9 +4,10 @@
 //! torn apart and no document is in two parts.
 
 use super::corpus::{Corpus, hex, load_corpus};
-use super::labels::token_labels;
+use super::documents::documents;
+use super::labels::{token_labels, unix_text};
 use super::split::TokenSplit;
-use super::tokenizer::{Tokenizer, documents};
+use super::tokenizer::Tokenizer;
 use crate::config::DataConfig;
 use crate::error::{Error, Result};
 use crate::progress::Reporter;
@@ -51,7 +52,8 @@ impl Dataset {
         Dataset::from_corpus(&load_corpus(cfg, reporter)?, cfg)
     }
 
-    /// Tokenises a corpus and splits its documents.
+    /// Tokenises a corpus and splits its documents. Line ends are read as LF: a text with CRLF or CR
+    /// gives the same documents and tokens.
     ///
     /// # Errors
     /// [`Error::Config`] for a bad configuration; [`Error::Argument`] when there are
@@ -59,7 +61,8 @@ impl Dataset {
     pub fn from_corpus(corpus: &Corpus, cfg: &DataConfig) -> Result<Dataset> {
         cfg.validate()?;
         let gpt2 = Tokenizer::gpt2()?;
-        let mut docs = gpt2.encode_documents(&documents(&corpus.text));
+        let (text, spans) = unix_text(corpus);
+        let mut docs = gpt2.encode_documents(&documents(&text));
         let all = docs.concat();
         let compact = Tokenizer::compact(&all)?;
         let n_distinct = compact.n_vocab();
@@ -71,8 +74,8 @@ impl Dataset {
         } else {
             gpt2
         };
-        let labels = match &corpus.labels {
-            Some(spans) => Some(token_labels(spans, &docs, &tokenizer, corpus.text.len())?),
+        let labels = match &spans {
+            Some(spans) => Some(token_labels(spans, &docs, &tokenizer, text.len())?),
             None => None,
         };
 

@@ -4,9 +4,11 @@
 //! tokens carry the space before a word, which belongs to no word.
 
 use super::corpus::Corpus;
-use super::tokenizer::{Tokenizer, documents};
+use super::documents::{documents, with_unix_line_ends};
+use super::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A latent factor and its values; value 0 means that the factor is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,11 +116,40 @@ impl TokenLabels {
 /// [`Error::Tokenise`] if the tokens do not spell the corpus (a compact tokenizer
 /// made from another text).
 pub fn labels_for(corpus: &Corpus, tokenizer: &Tokenizer) -> Result<Option<TokenLabels>> {
-    let Some(spans) = &corpus.labels else {
+    let (text, Some(spans)) = unix_text(corpus) else {
         return Ok(None);
     };
-    let docs = tokenizer.encode_documents(&documents(&corpus.text));
-    token_labels(spans, &docs, tokenizer, corpus.text.len()).map(Some)
+    let docs = tokenizer.encode_documents(&documents(&text));
+    token_labels(&spans, &docs, tokenizer, text.len()).map(Some)
+}
+
+/// Text and labels of a corpus with LF alone, the labels on the bytes where their text now is.
+pub(super) fn unix_text(corpus: &Corpus) -> (Cow<'_, str>, Option<Cow<'_, SpanLabels>>) {
+    let text = with_unix_line_ends(&corpus.text);
+    let labels = corpus.labels.as_ref().map(|labels| match &text {
+        Cow::Borrowed(_) => Cow::Borrowed(labels),
+        Cow::Owned(_) => Cow::Owned(moved(labels, &corpus.text)),
+    });
+    (text, labels)
+}
+
+/// The labels after every CRLF of `text` has become one byte.
+fn moved(labels: &SpanLabels, text: &str) -> SpanLabels {
+    let crlf: Vec<usize> = text.match_indices("\r\n").map(|(at, _)| at).collect();
+    // What lies between the two bytes, or behind both, moves.
+    let to = |at: usize| at - crlf.partition_point(|&cr| cr < at);
+    SpanLabels {
+        factors: labels.factors.clone(),
+        spans: labels
+            .spans
+            .iter()
+            .map(|span| Span {
+                start: to(span.start),
+                end: to(span.end),
+                ..*span
+            })
+            .collect(),
+    }
 }
 
 /// [`labels_for`] when the documents' tokens are there already.
@@ -206,6 +237,38 @@ mod tests {
         );
         assert!(labels.column("colour").is_err());
         assert!(labels.indicator("word", "tree").is_err());
+    }
+
+    #[test]
+    fn a_corpus_made_by_hand_keeps_its_labels_on_their_words() {
+        let text = "the\r\nred fox\r\n\r\nran";
+        let span = |word: &str, value| {
+            let start = text.find(word).unwrap();
+            let end = start + word.len();
+            Span {
+                start,
+                end,
+                factor: 0,
+                value,
+            }
+        };
+        let corpus = Corpus {
+            text: text.to_owned(),
+            labels: Some(SpanLabels {
+                factors: vec![Factor {
+                    name: "word".to_owned(),
+                    values: ["none", "colour", "animal", "verb"]
+                        .map(String::from)
+                        .to_vec(),
+                }],
+                spans: vec![span("red", 1), span("fox", 2), span("ran", 3)],
+            }),
+            ..Corpus::from_text("toy", "")
+        };
+        let labels = labels_for(&corpus, &Tokenizer::gpt2().unwrap());
+        // EOT, "the", "\n", "red", " fox", "\n\n", EOT, "ran"
+        let column = labels.unwrap().unwrap().column("word").unwrap();
+        assert_eq!(column, [0, 0, 0, 1, 2, 0, 0, 3]);
     }
 
     #[test]

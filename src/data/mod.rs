@@ -7,6 +7,7 @@ mod baselines;
 mod batches;
 mod corpus;
 mod dataset;
+mod documents;
 mod download;
 mod embedded;
 mod labels;
@@ -21,8 +22,9 @@ pub use corpus::{
     Corpus, DATA_DIR_VARIABLE, cache_dir, corpus_from_file, load_corpus, load_corpus_with,
 };
 pub use dataset::Dataset;
+pub use documents::documents;
 pub use download::download_verified;
 pub use embedded::embedded_corpus;
 pub use labels::{Factor, Span, SpanLabels, TokenLabels, labels_for};
 pub use split::TokenSplit;
-pub use tokenizer::{END_OF_TEXT, GPT2_EOT, GPT2_VOCAB, Tokenizer, documents};
+pub use tokenizer::{END_OF_TEXT, GPT2_EOT, GPT2_VOCAB, Tokenizer};

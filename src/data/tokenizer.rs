@@ -166,12 +166,24 @@ impl Tokenizer {
         self.bpe.decode_bytes(&gpt2).unwrap_or_default()
     }
 
-    /// One token as text.
+    /// One token as text, to be shown by itself. Bytes of a token that are only a part of a
+    /// character stand as `\xe6\x97`, so that different tokens look different;
+    /// [`Tokenizer::decode`] puts characters together. A backslash of the text stays a backslash.
+    ///
+    /// ```
+    /// use holoscope::data::Tokenizer;
+    /// let gpt2 = Tokenizer::gpt2()?;
+    /// // 日 is e6 97 a5 in UTF-8.
+    /// let ids = gpt2.encode("日");
+    /// assert_eq!(gpt2.str_tokens(&ids), [r"\xe6\x97", r"\xa5"]);
+    /// assert_eq!(gpt2.decode(&ids), "日");
+    /// # Ok::<(), holoscope::Error>(())
+    /// ```
     pub fn token_str(&self, id: u32) -> String {
-        self.decode(&[id])
+        with_escapes(&self.decode_bytes(&[id]))
     }
 
-    /// Each token as text.
+    /// Each token as [`Tokenizer::token_str`] shows it.
     pub fn str_tokens(&self, ids: &[u32]) -> Vec<String> {
         ids.iter().map(|&id| self.token_str(id)).collect()
     }
@@ -250,18 +262,21 @@ fn bytes_of(bpe: &CoreBPE, id: u32) -> Vec<u8> {
     bpe.decode_bytes(&[id]).unwrap_or_default()
 }
 
-/// The documents of a text: each ends with its blank line (`"\n\n"`), the last
-/// with the text.
-///
-/// Concatenated they are the text. Putting `<|endoftext|>` before each is the
-/// same as putting it before the text and after every blank line that has text
-/// behind it.
-pub fn documents(text: &str) -> Vec<&str> {
-    text.split_inclusive("\n\n").collect()
+/// Bytes as text, with `\xe6` for each that belongs to no character.
+fn with_escapes(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::documents;
     use super::*;
     use proptest::prelude::*;
 
@@ -325,6 +340,14 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_characters_show_their_bytes() {
+        // "a" then e6 97: two bytes of three; c3 28: a lead byte without its second, then "(".
+        assert_eq!(with_escapes(b"a\xe6\x97"), r"a\xe6\x97");
+        assert_eq!(with_escapes(b"\xc3("), r"\xc3(");
+        assert_eq!(with_escapes("é\\x".as_bytes()), r"é\x");
+    }
+
+    #[test]
     fn ids_out_of_range_decode_to_nothing() {
         let t = Tokenizer::gpt2().unwrap();
         assert_eq!(t.decode(&[60_000]), "");
@@ -340,15 +363,6 @@ mod tests {
             prop_assert_eq!(t.decode(&ids), text.clone());
             let compact = Tokenizer::compact(&ids).unwrap();
             prop_assert_eq!(compact.decode(&compact.encode(&text)), text);
-        }
-
-        #[test]
-        fn documents_concatenate_to_the_text(text in "[a-c\n]{0,60}") {
-            let parts = documents(&text);
-            prop_assert_eq!(parts.concat(), text.clone());
-            for (i, part) in parts.iter().enumerate() {
-                prop_assert!(i + 1 == parts.len() || part.ends_with("\n\n"));
-            }
         }
     }
 }

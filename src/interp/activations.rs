@@ -15,7 +15,11 @@ pub(super) const TOKENS_PER_PASS: usize = 1_024;
 const MAX_ENTRIES: usize = 40_000_000;
 
 /// Activations of `tokens` `[batch, pos]` at a hook point, one row a token: `[batch * pos, d_in]`,
-/// f32, of the autoencoder's width.
+/// f32, of the autoencoder's width, all finite.
+///
+/// # Errors
+/// An unknown hook point or one of another width; [`Error::NotFiniteAt`], which says where the NaN or
+/// infinity is and at which hook point it began.
 pub(super) fn hook_rows(
     model: &Transformer,
     hook_name: &str,
@@ -38,6 +42,7 @@ pub(super) fn hook_rows(
             x.dims(),
         ));
     }
+    model.check_activation(tokens, at, &x)?;
     Ok(x.reshape((n, d_in))?.to_dtype(DType::F32)?)
 }
 
@@ -112,7 +117,7 @@ impl SparseActivations {
             let x = hook_rows(model, hook_name, &tokens, sae.d_in())?;
             let acts = sae.encode_sparse(&x)?;
             entries += acts.n_active();
-            found.push(&flat, &acts);
+            found.push(&flat, &acts)?;
             progress.update((first + batch.len()) as u64, &[]);
             if progress.interrupted() || entries > MAX_ENTRIES {
                 break;
@@ -123,15 +128,27 @@ impl SparseActivations {
     }
 
     /// Adds the activations of the tokens `flat`, one row a token.
-    fn push(&mut self, flat: &[u32], acts: &ActiveFeatures) {
+    ///
+    /// # Errors
+    /// [`Error::NotFiniteAt`] for one that is NaN or infinite: nothing can be ranked by it.
+    fn push(&mut self, flat: &[u32], acts: &ActiveFeatures) -> Result<()> {
         let start = self.tokens.len();
         for t in 0..acts.n_rows() {
             let (features, acts) = acts.row(t);
             for (&feature, &act) in features.iter().zip(acts) {
+                if !act.is_finite() {
+                    let (sequence, pos) = ((start + t) / self.n_ctx, (start + t) % self.n_ctx);
+                    return Err(Error::NotFiniteAt {
+                        what: format!("the activation of feature {feature}"),
+                        value: f64::from(act),
+                        place: format!("position {pos} of sequence {sequence}"),
+                    });
+                }
                 self.features[feature as usize].push(((start + t) as u32, act));
             }
         }
         self.tokens.extend_from_slice(flat);
+        Ok(())
     }
 
     /// Number of sequences.

@@ -90,24 +90,31 @@ fn p_text(p: f64) -> String {
 /// Tests a sample for more than one mode; `seed` draws the uniform samples of the p-value.
 ///
 /// # Errors
-/// Fewer than four finite values; [`Error::Interrupted`] during the draws.
-pub fn bimodality(values: &[f64], seed: u64) -> Result<Bimodality> {
-    let x: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+/// Fewer than four values; [`Error::NotFiniteAt`] naming the first that is NaN or infinite;
+/// [`Error::Interrupted`] during the draws.
+pub fn bimodality(x: &[f64], seed: u64) -> Result<Bimodality> {
+    if let Some(i) = x.iter().position(|v| !v.is_finite()) {
+        return Err(Error::NotFiniteAt {
+            what: "a value to be tested for two modes".to_owned(),
+            value: x[i],
+            place: format!("index {i}"),
+        });
+    }
     if x.len() < 4 {
         return Err(Error::argument(
             "sample size",
             x.len(),
-            "a test for two modes needs at least 4 finite values",
+            "a test for two modes needs at least 4 values",
         ));
     }
-    let dip = dip(&x);
+    let dip = dip(x);
     let interrupts = Interrupts::listen();
     let mut check = || interrupts.check("the test for two modes");
     let dip_p_value = dip_p_value_unless(dip, x.len(), REPLICATES, seed, &mut check)?;
-    let (components, log_likelihood) = two_normals(&x);
+    let (components, log_likelihood) = two_normals(x);
     let [a, b] = components;
     let spread = (a.sd * a.sd + b.sd * b.sd).sqrt();
-    let one = normal_log_likelihood(&x);
+    let one = normal_log_likelihood(x);
     let ln_n = (x.len() as f64).ln();
     Ok(Bimodality {
         what: "values".to_owned(),
@@ -296,7 +303,9 @@ mod tests {
 
     #[test]
     fn too_small_a_sample_is_an_error() {
-        assert!(bimodality(&[1.0, 2.0, f64::NAN, f64::INFINITY, 3.0], 0).is_err());
+        assert!(bimodality(&[1.0, 2.0, 3.0], 0).is_err());
+        let error = bimodality(&[1.0, 2.0, 3.0, 4.0, f64::NAN], 0).unwrap_err();
+        assert!(error.to_string().ends_with("is NaN at index 4"), "{error}");
         assert!(bimodality(&[1.0; 6], 0).is_ok());
     }
 }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The dip of a sample; values that are not finite are left out. 0 for an empty sample.
+/// The dip of a sample; NaN where a value is not finite. 0 for an empty sample.
 ///
 /// ```
 /// use holoscope::interp::dip;
@@ -14,7 +14,10 @@ use rand_chacha::ChaCha8Rng;
 /// assert!((dip(&two_clumps) - 0.25).abs() < 1e-9);
 /// ```
 pub fn dip(values: &[f64]) -> f64 {
-    let mut x: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    if values.iter().any(|v| !v.is_finite()) {
+        return f64::NAN;
+    }
+    let mut x = values.to_vec();
     x.sort_by(f64::total_cmp);
     dip_of_sorted(&x)
 }
@@ -195,7 +198,8 @@ mod tests {
         let x: Vec<f64> = (0..200).map(f64::from).collect();
         assert!((dip(&x) - 1.0 / 400.0).abs() < 1e-12);
         assert_eq!(dip(&[]), 0.0);
-        assert_eq!(dip(&[3.0, 3.0, f64::NAN]), 0.25);
+        assert_eq!(dip(&[3.0, 3.0]), 0.25);
+        assert!(dip(&[3.0, 3.0, f64::NAN]).is_nan());
     }
 
     #[test]

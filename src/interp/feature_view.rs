@@ -65,7 +65,12 @@ pub fn feature_tokens(
         let acts = acts.i((1.., feature_id))?.to_vec1::<f32>()?;
         values.extend(acts.into_iter().map(f64::from));
     }
-    let largest = values.iter().copied().fold(0.0, f64::max);
+    // Not `f64::max`, which leaves NaN out.
+    let largest = values.iter().fold(0.0, |most: f64, &v| match v <= most {
+        true => most,
+        false if most.is_nan() => most,
+        false => v,
+    });
     let read = &ids[..values.len()];
     let cut = match read.len() < ids.len() {
         true => format!(" (interrupted; {} in all)", ids.len()),

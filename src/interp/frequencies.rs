@@ -22,15 +22,16 @@ pub const FREQUENCY_FLOOR: f64 = 3.162_277_660_168_379_5e-7;
 pub struct FeatureFrequencies {
     /// The hook point.
     pub hook_name: String,
-    /// Share of the tokens with an activation above 0. `[d_sae]`
+    /// Share of the tokens with an activation above 0; NaN for a feature with an activation that is not
+    /// finite. `[d_sae]`
     pub freq: Vec<f64>,
     /// Mean activation over all tokens. `[d_sae]`
     pub mean_act: Vec<f64>,
     /// Tokens read, BOS included.
     pub n_tokens: usize,
-    /// Share of the features that were active on no token read.
+    /// Share of the features that were active on no token read; NaN where a frequency is.
     pub dead_share: f64,
-    /// Active features a token, averaged: the sum of the frequencies.
+    /// Active features a token, averaged: the sum of the frequencies, NaN where one of them is.
     pub l0: f64,
 }
 
@@ -38,7 +39,8 @@ pub struct FeatureFrequencies {
 /// every sequence of the split once), drawn by `seed`. An interrupt returns what was counted.
 ///
 /// # Errors
-/// An unknown hook point, an autoencoder of another width, a split too short for one sequence.
+/// An unknown hook point, an autoencoder of another width, a split too short for one sequence;
+/// [`Error::NotFiniteAt`] for an activation of the model that is NaN or infinite.
 #[allow(clippy::too_many_arguments)] // the four that say what, the three that say how much
 pub fn feature_frequencies(
     model: &Transformer,
@@ -67,8 +69,12 @@ pub fn feature_frequencies(
         for (total, n) in active.iter_mut().zip(activity.active) {
             *total += n as f64;
         }
-        for (total, s) in sum.iter_mut().zip(activity.sum) {
+        for ((total, active), s) in sum.iter_mut().zip(&mut active).zip(activity.sum) {
             *total += s;
+            // A count knows no NaN; the sum of what is counted does.
+            if !s.is_finite() {
+                *active = f64::NAN;
+            }
         }
         n_tokens += tokens.elem_count();
         progress.update(done as u64, &[]);
@@ -96,10 +102,9 @@ pub fn feature_frequencies(
 impl FeatureFrequencies {
     /// From frequencies and mean activations `[d_sae]` over `n_tokens` tokens.
     pub fn new(hook_name: &str, freq: Vec<f64>, mean_act: Vec<f64>, n_tokens: usize) -> Self {
-        let dead = freq.iter().filter(|f| **f == 0.0).count();
         Self {
             hook_name: hook_name.to_owned(),
-            dead_share: dead as f64 / freq.len().max(1) as f64,
+            dead_share: share_of(&freq, |f| f == 0.0),
             l0: freq.iter().sum(),
             freq,
             mean_act,
@@ -112,12 +117,13 @@ impl FeatureFrequencies {
         self.freq.len()
     }
 
-    /// Number of features active on no token read.
+    /// Number of features active on no token read; one whose frequency is NaN is not counted.
     pub fn n_dead(&self) -> usize {
         self.freq.iter().filter(|f| **f == 0.0).count()
     }
 
-    /// Which features are rarer than `threshold`, the dead ones included. `[d_sae]`
+    /// Which features are rarer than `threshold`, the dead ones included; one whose frequency is NaN is
+    /// none. `[d_sae]`
     pub fn rare(&self, threshold: f64) -> Vec<bool> {
         self.freq.iter().map(|f| *f < threshold).collect()
     }
@@ -155,8 +161,9 @@ impl FeatureFrequencies {
     /// a convention.
     ///
     /// # Errors
-    /// Fewer than four features alive.
+    /// Fewer than four features alive; [`Error::NotFiniteAt`] for a frequency of NaN.
     pub fn bimodality(&self, seed: u64) -> Result<Bimodality> {
+        check_frequencies(&self.freq)?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let n = self.n_tokens as f64;
         let values: Vec<f64> = self
@@ -179,6 +186,26 @@ impl FeatureFrequencies {
     }
 }
 
+/// The share of the frequencies for which `holds`; NaN if one of them is.
+fn share_of(freq: &[f64], holds: fn(f64) -> bool) -> f64 {
+    if freq.iter().any(|f| f.is_nan()) {
+        return f64::NAN;
+    }
+    freq.iter().filter(|f| holds(**f)).count() as f64 / freq.len().max(1) as f64
+}
+
+/// An error that names the first feature whose frequency is not finite.
+pub(super) fn check_frequencies(freq: &[f64]) -> Result<()> {
+    match freq.iter().position(|f| !f.is_finite()) {
+        Some(feature) => Err(Error::NotFiniteAt {
+            what: "the frequency".to_owned(),
+            value: freq[feature],
+            place: format!("feature {feature}"),
+        }),
+        None => Ok(()),
+    }
+}
+
 impl fmt::Display for FeatureFrequencies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -189,8 +216,7 @@ impl fmt::Display for FeatureFrequencies {
             self.n_tokens,
             self.l0,
             100.0 * self.dead_share,
-            100.0 * self.rare(1e-4).iter().filter(|r| **r).count() as f64
-                / self.n_features().max(1) as f64
+            100.0 * share_of(&self.freq, |f| f < 1e-4)
         )
     }
 }
@@ -221,6 +247,18 @@ mod tests {
         assert_eq!(f.n_dead(), 1);
         assert!((f.dead_share - 1.0 / 3.0).abs() < 1e-12);
         assert!((f.l0 - 0.50005).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_frequency_of_nan_is_neither_dead_nor_alive() {
+        let f = of(vec![0.0, f64::NAN, 0.5, 0.25, 0.125], 1_000);
+        assert!(f.dead_share.is_nan() && f.l0.is_nan());
+        assert_eq!(f.n_dead(), 1);
+        let text = f.to_string();
+        assert!(text.contains("L0 NaN, NaN % never active, NaN %"), "{text}");
+        let error = f.bimodality(1).unwrap_err().to_string();
+        assert_eq!(error, "the frequency is NaN at feature 1");
+        assert!(f.histogram().unwrap().svg.contains("1 of 5 values"));
     }
 
     #[test]

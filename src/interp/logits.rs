@@ -3,6 +3,7 @@
 //! Source: `(W_dec[f] @ W_out @ W_U)` of 1L-Sparse-Autoencoder; the folded LayerNorm of Elhage et al. 2021.
 
 use super::activations::check_feature;
+use super::order::largest_first;
 use crate::data::Tokenizer;
 use crate::error::{Error, Result};
 use crate::model::{BlockPoint, HookName, Transformer};
@@ -141,14 +142,14 @@ fn token_name(tokenizer: &Tokenizer, id: usize) -> String {
     visible_token(&tokenizer.token_str(id as u32))
 }
 
-/// Indices by falling value; equal values in rising order.
+/// Indices by falling value, NaN first; equal values in rising order.
 fn descending(values: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+    order.sort_by(|&a, &b| largest_first(f64::from(values[a]), f64::from(values[b])));
     order
 }
 
-/// The whole vocabulary with its logits `[d_vocab]`, the largest first: columns `token` (as
+/// The whole vocabulary with its logits `[d_vocab]`, the largest first (NaN before all): columns `token` (as
 /// shown), `id`, `logit` and, with `make_probs`, `log_prob` (natural logarithm) and `prob`.
 ///
 /// ```
@@ -218,7 +219,7 @@ impl fmt::Display for TopLogits {
         let list = |pairs: &[(String, f64)]| {
             let named: Vec<String> = pairs
                 .iter()
-                .map(|(t, l)| format!("{t:?} {l:+.3}"))
+                .map(|(t, l)| format!("\"{t}\" {l:+.3}"))
                 .collect();
             named.join(", ")
         };

@@ -14,6 +14,7 @@ mod feature_view;
 mod frequencies;
 mod interpretable;
 mod logits;
+mod order;
 mod predicate;
 mod rare_direction;
 mod reconstruction;

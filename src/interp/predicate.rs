@@ -32,6 +32,8 @@ pub enum TokenClass {
     Contraction,
 }
 
+const LINE_ENDS: [char; 2] = ['\n', '\r'];
+
 const CLASSES: [TokenClass; 10] = [
     TokenClass::Separator,
     TokenClass::Newline,
@@ -74,11 +76,14 @@ impl PredicateIndex {
     /// The predicates about the text of `tokens`, sequences of `n_ctx` one after another.
     pub(super) fn of_text(tokenizer: &Tokenizer, tokens: &[u32], n_ctx: usize) -> Self {
         let mut index = Builder::default();
-        let mut texts: HashMap<u32, String> = HashMap::new();
+        let mut texts: HashMap<u32, TokenText> = HashMap::new();
         for sequence in tokens.chunks(n_ctx) {
             let mut place = Place::default();
             for &id in sequence {
-                let text = texts.entry(id).or_insert_with(|| tokenizer.token_str(id));
+                let text = texts.entry(id).or_insert_with(|| TokenText {
+                    shown: visible_token(&tokenizer.token_str(id)),
+                    text: tokenizer.decode(&[id]),
+                });
                 place.step(text, id == tokenizer.bos());
                 index.push(place.predicates(text));
             }
@@ -143,13 +148,20 @@ impl Builder {
     }
 }
 
+/// A token as it is shown, and its text, in which a part of a character is no letter and no digit.
+#[derive(Clone)]
+struct TokenText {
+    shown: String,
+    text: String,
+}
+
 /// Where in the text we are.
 #[derive(Default)]
 struct Place {
-    previous: Option<String>,
+    previous: Option<TokenText>,
     previous_classes: Vec<TokenClass>,
     classes: Vec<TokenClass>,
-    current: Option<String>,
+    current: Option<TokenText>,
     /// After a document's separator, before the first colon.
     in_speaker: bool,
     /// The token before is a document's separator. The BOS of a sequence is not one: the text
@@ -158,16 +170,17 @@ struct Place {
 }
 
 impl Place {
-    fn step(&mut self, text: &str, separator: bool) {
+    fn step(&mut self, token: &TokenText, separator: bool) {
+        let text = token.text.as_str();
         self.previous = self.current.take();
         self.previous_classes = std::mem::take(&mut self.classes);
-        let before = self.previous.as_deref();
+        let before = self.previous.as_ref().map(|token| token.text.as_str());
         let was_speaker = self.in_speaker;
         let after_separator = self.after_separator;
         self.after_separator = separator && before.is_some();
         if separator {
             self.in_speaker = self.after_separator;
-        } else if text.contains(':') || text.contains('\n') {
+        } else if text.contains(':') || text.contains(LINE_ENDS) {
             self.in_speaker = false;
         }
         let holds = |class: &TokenClass| match class {
@@ -175,23 +188,23 @@ impl Place {
             _ if separator => false,
             TokenClass::SpeakerLine => was_speaker,
             TokenClass::LineStart => {
-                !text.contains('\n')
-                    && (after_separator || before.is_some_and(|b| b.ends_with('\n')))
+                !text.contains(LINE_ENDS)
+                    && (after_separator || before.is_some_and(|b| b.ends_with(LINE_ENDS)))
             }
             _ => is_of_class(*class, text, before),
         };
         self.classes = CLASSES.iter().copied().filter(holds).collect();
-        self.current = Some(text.to_owned());
+        self.current = Some(token.clone());
     }
 
-    fn predicates(&self, text: &str) -> Vec<Predicate> {
-        let mut held = vec![Predicate::Token(visible_token(text))];
-        let word = text.trim();
+    fn predicates(&self, token: &TokenText) -> Vec<Predicate> {
+        let mut held = vec![Predicate::Token(token.shown.clone())];
+        let word = token.text.trim();
         if word.chars().all(char::is_alphabetic) && !word.is_empty() {
             held.push(Predicate::Word(word.to_lowercase()));
         }
         if let Some(previous) = &self.previous {
-            held.push(Predicate::PreviousToken(visible_token(previous)));
+            held.push(Predicate::PreviousToken(previous.shown.clone()));
         }
         held.extend(self.classes.iter().map(|&c| Predicate::Class(c)));
         let before = self.previous_classes.iter();
@@ -207,7 +220,7 @@ fn is_of_class(class: TokenClass, text: &str, before: Option<&str>) -> bool {
     let capitals = word.chars().filter(|c| c.is_uppercase()).count();
     let apostrophe = |s: &str| s.contains('\'') || s.contains('’');
     match class {
-        TokenClass::Newline => text.contains('\n'),
+        TokenClass::Newline => text.contains(LINE_ENDS),
         TokenClass::Punctuation => {
             !word.is_empty() && word.chars().all(|c| c.is_ascii_punctuation())
         }
@@ -314,6 +327,26 @@ mod tests {
         );
         let after_comma = Predicate::PreviousToken(",".into());
         assert_eq!(with(TEXT, after_comma), [" King"]);
+    }
+
+    #[test]
+    fn a_part_of_a_character_is_shown_by_its_bytes_and_is_no_number() {
+        // 日 is e6 97 a5, two tokens.
+        let rows = held("日");
+        assert!(
+            rows[0]
+                .1
+                .contains(&Predicate::Token(r"\xe6\x97".to_owned()))
+        );
+        let number = Predicate::Class(TokenClass::Number);
+        assert!(rows.iter().all(|(_, held)| !held.contains(&number)));
+    }
+
+    #[test]
+    fn a_carriage_return_ends_a_line() {
+        let class = |c| with("<|endoftext|>a\r\nb\rc", Predicate::Class(c));
+        assert_eq!(class(TokenClass::LineStart), ["b", "c"]);
+        assert_eq!(class(TokenClass::Newline).concat(), "\r\n\r");
     }
 
     #[test]

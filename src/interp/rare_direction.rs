@@ -2,6 +2,7 @@
 //! `cos_f = W_enc[:, f] . m / (|W_enc[:, f]| |m|)`, `m = mean over rare f of W_enc[:, f]`.
 //! Source: "rare features are all the same", 1L-Sparse-Autoencoder; the null comparisons are ours.
 
+use super::frequencies::check_frequencies;
 use crate::error::{Error, Result};
 use crate::sae::SparseAutoencoder;
 use crate::show::{
@@ -61,7 +62,8 @@ pub struct RareDirection {
 /// Compares every feature's encoder column with the mean rare one; `freq` `[d_sae]` per token.
 ///
 /// # Errors
-/// Not one frequency a feature; [`Error::Interrupted`] during the draws of the null comparisons.
+/// Not one frequency a feature; [`Error::NotFiniteAt`] for a frequency of NaN, [`Error::Argument`]
+/// for such a threshold; [`Error::Interrupted`] during the draws of the null comparisons.
 pub fn rare_direction(
     sae: &dyn SparseAutoencoder,
     freq: &[f64],
@@ -70,6 +72,11 @@ pub fn rare_direction(
 ) -> Result<RareDirection> {
     if freq.len() != sae.d_sae() {
         return Err(Error::shape("freq", [sae.d_sae()], [freq.len()]));
+    }
+    check_frequencies(freq)?;
+    if threshold.is_nan() {
+        let reason = "must be a frequency, such as 1e-4";
+        return Err(Error::argument("threshold", threshold, reason));
     }
     // [d_sae][d_in]: a row a feature
     let columns = sae
@@ -201,6 +208,9 @@ fn band(exists: bool, interrupts: &Interrupts, mut draw: impl FnMut() -> f64) ->
         interrupts.check("the comparison of rare directions with chance")?;
         values.push(draw());
     }
+    if values.iter().any(|v| v.is_nan()) {
+        values.fill(f64::NAN);
+    }
     values.sort_by(f64::total_cmp);
     let at = |q: f64| values[((DRAWS - 1) as f64 * q).round() as usize];
     Ok(NullBand {
@@ -216,7 +226,9 @@ const ONE_DIRECTION: &str = "mostly share one direction";
 /// does not speak against a likeness.
 fn finding(mean_cos: f64, random: &NullBand, others: &NullBand) -> &'static str {
     let above = |band: &NullBand| band.high.is_nan() || mean_cos > band.high;
-    if !above(random) {
+    if mean_cos.is_nan() {
+        "have no mean cosine, since an encoder column is zero or NaN"
+    } else if !above(random) {
         "are no more alike than random directions"
     } else if mean_cos < others.low {
         "are more alike than random directions, less than as many features that are not rare"
@@ -251,9 +263,13 @@ fn evidence(mean_cos: f64, random: &NullBand, others: &NullBand) -> String {
 }
 
 impl RareDirection {
-    /// Share of the rare features whose cosine with the mean rare direction exceeds `cutoff`.
+    /// Share of the rare features whose cosine with the mean rare direction exceeds `cutoff`; NaN where
+    /// one of these cosines is.
     pub fn aligned_share(&self, cutoff: f64) -> f64 {
         let rare = || self.cos.iter().zip(&self.is_rare).filter(|(_, r)| **r);
+        if rare().any(|(c, _)| c.is_nan()) {
+            return f64::NAN;
+        }
         rare().filter(|(c, _)| **c > cutoff).count() as f64 / rare().count() as f64
     }
 
@@ -375,6 +391,7 @@ mod tests {
         assert!(is(0.3, others).contains("and than as many features that are not rare"));
         assert_eq!(is(0.6, others), ONE_DIRECTION);
         assert!(is(0.041, others).contains("no more alike"));
+        assert!(is(f64::NAN, others).contains("zero or NaN"));
         // Too few others: that comparison is silent.
         let none = band(f64::NAN, f64::NAN);
         assert_eq!(is(0.6, none), ONE_DIRECTION);

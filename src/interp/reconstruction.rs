@@ -28,7 +28,7 @@ pub struct ReconstructionScore {
     pub mean_abl: f64,
     /// `(zero_abl - recons) / (zero_abl - loss)`.
     pub score: f64,
-    /// Active features a token, averaged.
+    /// Active features a token, averaged; NaN where an activation is not finite.
     pub l0: f64,
     /// `1 - sum |x_hat - x|^2 / sum |x - mean x|^2` over all tokens and dimensions.
     pub explained_variance: f64,
@@ -56,6 +56,7 @@ impl ReconstructionScore {
 ///
 /// # Errors
 /// An unknown hook point, an autoencoder of another width, a split too short for one sequence;
+/// [`Error::NotFiniteAt`] for an activation of the model that is NaN or infinite;
 /// [`Error::Interrupted`] before the first batch is done.
 pub fn reconstruction_score(
     model: &Transformer,
@@ -161,6 +162,10 @@ impl Sums {
             }
         }
         self.n += rows.len() as f64;
+        // A count knows no NaN; the sum of what is counted does.
+        if !acts.sum_all()?.to_scalar::<f32>()?.is_finite() {
+            self.active = f64::NAN;
+        }
         self.active += acts
             .gt(0.0)?
             .to_dtype(DType::F32)?

@@ -3,6 +3,7 @@
 //! Source: `make_token_df` of 1L-Sparse-Autoencoder (whose suffix is lost one token too early).
 
 use super::activations::{check_feature, encoded_rows};
+use super::order::largest_first;
 use crate::data::Tokenizer;
 use crate::error::{Error, Result};
 use crate::model::Transformer;
@@ -13,8 +14,8 @@ use polars::prelude::{Column, DataFrame, df};
 
 /// `tokens` `[batch, pos]` as a frame of one row a token.
 ///
-/// `str_tokens`: the token, spaces as `·`, newlines as `↩`, tabs as `→`; `unique_token`:
-/// `token/pos`; `context`: up to `len_prefix` tokens before, the token, up to `len_suffix` after,
+/// `str_tokens`: the token, spaces as `·`, newlines as `↩`, tabs as `→`, the bytes of a part of a
+/// character as `\xe6\x97`; `unique_token`: `token/pos`; `context`: up to `len_prefix` tokens before, the token, up to `len_suffix` after,
 /// as `prefix|token|suffix`; `batch`, `pos`: u32; `label`: `batch/pos`.
 ///
 /// ```
@@ -140,7 +141,7 @@ pub fn top_activations(
         found.extend(acts.iter().enumerate().map(|(p, &act)| (act, b, p)));
     }
     // Stable, so that equal activations keep the order of the text.
-    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    found.sort_by(|a, b| largest_first(f64::from(a.0), f64::from(b.0)));
     found.truncate(k);
     let (mut token, mut contexts) = (Vec::new(), Vec::new());
     for &(_, b, p) in &found {
@@ -207,6 +208,17 @@ mod tests {
         );
         assert_eq!(strings(&frame, "unique_token")[8], "·b/1");
         assert_eq!(strings(&frame, "label")[8], "1/1");
+    }
+
+    #[test]
+    fn parts_of_a_character_show_their_bytes() {
+        let tokenizer = Tokenizer::gpt2().unwrap();
+        // 日 is e6 97 a5, two tokens; 本 is e6 9c ac, two as well.
+        let ids = tokenizer.encode("x日");
+        let tokens = Tensor::from_slice(&ids, (1, ids.len()), &Device::Cpu).unwrap();
+        let frame = token_frame(&tokenizer, &tokens, 5, 5).unwrap();
+        assert_eq!(strings(&frame, "str_tokens"), ["x", r"\xe6\x97", r"\xa5"]);
+        assert_eq!(strings(&frame, "context")[1], r"x|\xe6\x97|\xa5");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use super::decode::Decoder;
 use super::ops::{Kernel, widest};
 use super::transformer::Transformer;
+use crate::config::Fields;
 use crate::error::{Error, Result};
 use crate::show::Interrupts;
 use rand::{Rng, SeedableRng};
@@ -41,28 +42,13 @@ impl Default for GenerateConfig {
 impl GenerateConfig {
     /// Checks each field.
     pub fn validate(&self) -> Result<()> {
-        let bad = |field, value: String, reason: &str| {
-            Err(Error::Config {
-                config: "GenerateConfig",
-                field,
-                value,
-                reason: reason.to_owned(),
-            })
-        };
-        if !(self.temperature >= 0.0 && self.temperature.is_finite()) {
-            return bad(
-                "temperature",
-                self.temperature.to_string(),
-                "must be a finite number, at least 0",
-            );
+        let fields = Fields("GenerateConfig");
+        fields.not_negative("temperature", self.temperature)?;
+        if let Some(k) = self.top_k {
+            fields.at_least_one("top_k", k)?;
         }
-        if self.top_k == Some(0) {
-            return bad("top_k", "0".to_owned(), "must be at least 1");
-        }
-        if let Some(p) = self.top_p
-            && !(p > 0.0 && p <= 1.0)
-        {
-            return bad("top_p", p.to_string(), "must be above 0 and at most 1");
+        if let Some(p) = self.top_p {
+            fields.some_share("top_p", p)?;
         }
         Ok(())
     }
@@ -74,7 +60,7 @@ impl Transformer {
     ///
     /// # Errors
     /// [`Error::Config`] for a setting out of its range, [`Error::Argument`] for an empty
-    /// prompt or a token id out of range.
+    /// prompt or a token id out of range, [`Error::NotFiniteAt`] for a logit of NaN or infinity.
     pub fn generate(&self, prompt: &[u32], cfg: &GenerateConfig) -> Result<Vec<u32>> {
         cfg.validate()?;
         if prompt.is_empty() {
@@ -103,12 +89,16 @@ impl Transformer {
 
 /// One token id drawn from `logits` `[d_vocab]`.
 fn sample(logits: &[f32], cfg: &GenerateConfig, rng: &mut ChaCha8Rng) -> Result<u32> {
-    let Some(largest) = widest(Largest(logits)) else {
-        return Err(Error::argument(
-            "logit",
-            f32::NAN,
-            "the model's logits are not numbers",
-        ));
+    let largest = widest(Largest(logits));
+    // Minus infinity excludes a token; where it excludes all of them, there is nothing to draw.
+    let Some(largest) = largest.filter(|l| l.is_finite()) else {
+        let bad = |x: &f32| x.is_nan() || *x == f32::INFINITY;
+        let id = logits.iter().position(bad).unwrap_or(0);
+        return Err(Error::NotFiniteAt {
+            what: format!("the logit of token {id}"),
+            value: logits.get(id).copied().map_or(f64::NAN, f64::from),
+            place: "the text's end; first_non_finite says where it began".to_owned(),
+        });
     };
     if cfg.temperature == 0.0 {
         let first = logits.iter().position(|x| *x == largest);
@@ -245,6 +235,23 @@ mod tests {
             logits[at] = f32::NAN;
             let mut rng = ChaCha8Rng::seed_from_u64(cfg.seed);
             assert!(sample(&logits, &cfg, &mut rng).is_err());
+        }
+    }
+
+    #[test]
+    fn infinite_logits_are_an_error_unless_they_exclude_some_tokens() {
+        let inf = f32::INFINITY;
+        for temperature in [0.0, 1.0] {
+            let cfg = GenerateConfig {
+                temperature,
+                ..GenerateConfig::default()
+            };
+            let mut rng = ChaCha8Rng::seed_from_u64(1);
+            let mut outcome = |logits: &[f32]| sample(logits, &cfg, &mut rng);
+            assert_eq!(outcome(&[-inf, 0.5, -inf]).unwrap(), 1);
+            let error = outcome(&[0.0, 1.0, inf]).unwrap_err().to_string();
+            assert!(error.starts_with("the logit of token 2 is inf"), "{error}");
+            assert!(outcome(&[-inf; 3]).is_err());
         }
     }
 

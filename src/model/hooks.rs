@@ -4,6 +4,7 @@
 //! Source: TransformerLens' `run_with_hooks`; here hooks are arguments of a run, never a registry.
 
 use super::cache::ActivationCache;
+use super::finite::{NonFinite, non_finite_at};
 use super::hook_name::HookName;
 use crate::config::TransformerConfig;
 use crate::error::{Error, Result};
@@ -115,6 +116,8 @@ pub(super) struct Run {
     pub(super) cache: ActivationCache,
     /// Whether only what it keeps is wanted, no logits and no loss.
     only_keeps: bool,
+    /// Where every activation is to be finite: the first that is not.
+    finite: Option<Option<NonFinite>>,
 }
 
 impl Run {
@@ -125,7 +128,21 @@ impl Run {
             keep: NamesFilter::Names(Vec::new()),
             cache: ActivationCache::default(),
             only_keeps: false,
+            finite: None,
         }
+    }
+
+    /// The run, ending at the first activation that is not finite.
+    pub(super) fn looking_for_non_finite(self) -> Run {
+        Run {
+            finite: Some(None),
+            ..self
+        }
+    }
+
+    /// The first activation that was not finite, where that was looked for.
+    pub(super) fn non_finite(self) -> Option<NonFinite> {
+        self.finite.flatten()
     }
 
     /// A run that keeps what `keep` says; with `only_keeps` it is for nothing else.
@@ -149,6 +166,9 @@ impl Run {
     /// Whether nothing that is still to be computed is wanted: the rest of the pass can be left
     /// out.
     pub(super) fn finished(&self) -> bool {
+        if let Some(found) = &self.finite {
+            return found.is_some();
+        }
         match &self.keep {
             NamesFilter::Names(names) if self.only_keeps => {
                 names.iter().all(|&name| self.cache.holds(name))
@@ -171,7 +191,8 @@ impl Run {
 
     /// Whether anyone watches this point.
     pub(super) fn watches(&self, name: HookName) -> bool {
-        self.keep.keeps(name) || self.hooks.iter().any(|(at, _)| *at == name)
+        let hooked = self.hooks.iter().any(|(at, _)| *at == name);
+        hooked || self.keep.keeps(name) || self.finite.is_some()
     }
 
     /// Shows `value` to the hooks; what they put in its place, if anything.
@@ -189,6 +210,9 @@ impl Run {
                 }
                 replaced = Some(new.to_dtype(value.dtype())?.contiguous()?);
             }
+        }
+        if let Some(found @ None) = &mut self.finite {
+            *found = non_finite_at(name, replaced.as_ref().unwrap_or(value))?;
         }
         if self.keep.keeps(name) {
             let current = replaced.as_ref().unwrap_or(value);

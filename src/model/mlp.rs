@@ -50,6 +50,11 @@ impl Mlp {
     }
 }
 
+/// `max(x, 0)`, where NaN stays NaN.
+pub(crate) fn relu(x: &Tensor) -> Result<Tensor> {
+    activate(x, Activation::Relu)
+}
+
 /// The nonlinearity, element by element (SoLU: along the last axis).
 pub(super) fn activate(x: &Tensor, act_fn: Activation) -> Result<Tensor> {
     if ops::usable(&[x])
@@ -60,7 +65,8 @@ pub(super) fn activate(x: &Tensor, act_fn: Activation) -> Result<Tensor> {
     Ok(match act_fn {
         Activation::Gelu => x.gelu_erf()?,
         Activation::GeluNew => x.gelu()?,
-        Activation::Relu => x.relu()?,
+        // Candle's `relu` makes a 0 of NaN.
+        Activation::Relu => x.le(0.0)?.where_cond(&x.zeros_like()?, x)?,
         Activation::Silu => x.silu()?,
         Activation::Solu => {
             let weights = softmax(&x.to_dtype(DType::F32)?)?.to_dtype(x.dtype())?;

@@ -1,15 +1,15 @@
-//! Feature activations as lists: of each row only what is above 0.
+//! Feature activations as lists: of each row only what is above 0, or NaN.
 //!
 //! A row of `acts` has some dozens of entries above 0 among thousands, so lists are smaller than
 //! the matrix and faster to read. Source: the compressed sparse rows of any linear algebra text.
 
 use super::encode::{CHUNK, PANEL, PackedEncoder};
-use super::tile::Features;
+use super::tile::{Features, above};
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
-/// The activations above 0 of several rows.
+/// The activations above 0 of several rows. A NaN is an entry, too: what is not in the lists is 0.
 ///
 /// ```
 /// use holoscope::candle::{Device, Tensor};
@@ -31,7 +31,7 @@ pub struct ActiveFeatures {
     ends: Vec<usize>,
     /// Feature of each entry, ascending within a row.
     features: Vec<u32>,
-    /// Activation of each entry, above 0.
+    /// Activation of each entry, above 0 or NaN.
     acts: Vec<f32>,
 }
 
@@ -60,7 +60,7 @@ impl ActiveFeatures {
         let values = acts.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
         let mut lists = Self::empty(d_sae);
         for row in values.chunks_exact(d_sae.max(1)) {
-            for (feature, &act) in row.iter().enumerate().filter(|(_, act)| **act > 0.0) {
+            for (feature, &act) in row.iter().enumerate().filter(|(_, a)| above(**a, 0.0)) {
                 lists.features.push(feature as u32);
                 lists.acts.push(act);
             }
@@ -88,7 +88,8 @@ impl ActiveFeatures {
         )?)
     }
 
-    /// Of each row only the `k` largest activations, of equal ones the first.
+    /// Of each row only the `k` largest activations, of equal ones the first; and every NaN, of which
+    /// nobody knows how large it would be.
     pub(super) fn largest(&self, k: usize) -> Self {
         let mut kept = Self::empty(self.d_sae);
         for i in 0..self.n_rows() {
@@ -174,7 +175,7 @@ impl InputEncoder {
                 |(x_cent, scratch), x| {
                     for (c, x) in x_cent.chunks_exact_mut(d_in).zip(x.chunks_exact(d_in)) {
                         for ((c, x), b) in c.iter_mut().zip(x).zip(&self.centre) {
-                            *c = x - b;
+                            *c = finite_or_nan(x - b);
                         }
                     }
                     f(x_cent, x.len() / d_in, scratch)
@@ -184,14 +185,22 @@ impl InputEncoder {
     }
 }
 
+/// The number if it is finite, else NaN: a row with an infinity has no feature activations that
+/// anyone could use, and `relu` would make a 0 of half of them.
+#[inline(always)]
+pub(super) fn finite_or_nan(x: f32) -> f32 {
+    // x - x is 0, or NaN.
+    x + (x - x)
+}
+
 /// How often and how strongly each feature is active over several rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureActivity {
     /// Number of rows.
     pub n_rows: usize,
-    /// Rows with an activation above 0. `[d_sae]`
+    /// Rows with an activation above 0, or one that is NaN. `[d_sae]`
     pub active: Vec<u64>,
-    /// Sum of the activations. `[d_sae]`
+    /// Sum of the activations; not finite where one of them is not. `[d_sae]`
     pub sum: Vec<f64>,
 }
 
@@ -310,17 +319,19 @@ impl RowList {
     }
 
     /// Keeps the `k` largest (of equal ones the first) and raises the floor to the least of them.
+    /// NaNs count as larger than any number, as in `torch.topk`, and all of them stay.
     fn keep_largest(&mut self, k: usize) {
         if self.vals.len() <= k {
             return;
         }
-        if k == 0 {
-            self.idx.clear();
-            self.vals.clear();
-            self.floor = f32::INFINITY;
-            return;
-        }
+        let n_nan = self.vals.iter().filter(|v| v.is_nan()).count();
+        let Some(k) = k.checked_sub(n_nan).filter(|k| *k > 0) else {
+            return self.keep_nan();
+        };
         self.scratch.clone_from(&self.vals);
+        if n_nan > 0 {
+            self.scratch.retain(|v| !v.is_nan());
+        }
         let (_, &mut least, _) = self
             .scratch
             .select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
@@ -328,7 +339,7 @@ impl RowList {
         let mut kept = 0;
         for i in 0..self.vals.len() {
             let v = self.vals[i];
-            let keep = v > least || (v == least && equal > 0);
+            let keep = above(v, least) || (v == least && equal > 0);
             if keep {
                 equal -= usize::from(v == least);
                 self.idx[kept] = self.idx[i];
@@ -339,6 +350,21 @@ impl RowList {
         self.idx.truncate(kept);
         self.vals.truncate(kept);
         self.floor = least;
+    }
+
+    /// Keeps only what is NaN, from now on.
+    fn keep_nan(&mut self) {
+        let mut kept = 0;
+        for i in 0..self.vals.len() {
+            if self.vals[i].is_nan() {
+                self.idx[kept] = self.idx[i];
+                self.vals[kept] = self.vals[i];
+                kept += 1;
+            }
+        }
+        self.idx.truncate(kept);
+        self.vals.truncate(kept);
+        self.floor = f32::INFINITY;
     }
 }
 
@@ -361,7 +387,7 @@ mod tests {
                     mask |= u32::from(acts[l] > row.floor()) << l;
                 }
                 let (first, bias) = ((p * PANEL) as u32, &[0.0; PANEL]);
-                row.push(mask, &acts, &Features { first, bias, top_k: Some(k) });
+                row.push(mask, &acts, &Features { first, lanes: u32::MAX, bias, top_k: Some(k) });
             }
             row.keep_largest(k);
             let mut wanted: Vec<usize> = (0..values.len()).filter(|&i| values[i] > 0).collect();

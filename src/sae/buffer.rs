@@ -56,7 +56,8 @@ impl ActivationBuffer {
     /// # Errors
     /// [`Error::UnknownHook`] for a hook that the model does not have; [`Error::Shape`] when its
     /// activations are not `cfg.d_in` wide; [`Error::Argument`] when the split is too short;
-    /// [`Error::Interrupted`].
+    /// [`Error::NotFiniteAt`] for an activation that is NaN or infinite, with the hook point where
+    /// that began; [`Error::Interrupted`].
     pub fn new(model: &Transformer, data: &Dataset, cfg: &SaeConfig) -> Result<ActivationBuffer> {
         let interrupts = Interrupts::listen();
         Self::new_unless(model, data, cfg, &|| interrupts.heard())
@@ -181,6 +182,7 @@ impl Source {
                 acts.dims(),
             ));
         }
+        self.model.check_activation(&tokens, self.hook, &acts)?;
         acts = acts.reshape((n, n_ctx, d_in))?;
         if self.skip_bos {
             acts = acts.narrow(1, 1, n_ctx - 1)?;

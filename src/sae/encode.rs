@@ -1,9 +1,9 @@
 //! Encoder product that keeps only what is active.
-//! `acts = relu(x_cent W_enc + b_enc)`, written as lists of (feature, act) by token.
+//! `acts = relu(x_cent W_enc + b_enc)`, written as lists of (feature, act) by token. NaN is an act.
 //! A register-tiled product over packed weights, so the `[tokens, d_sae]` matrix never exists.
 
 use super::active::ActiveLists;
-use super::tile::{Features, Tile, TileKernel};
+use super::tile::{Features, Tile, TileKernel, above};
 use crate::model::{Kernel, widest};
 use rayon::prelude::*;
 
@@ -130,8 +130,10 @@ impl PackedEncoder {
         let biases = self.bias.as_chunks::<PANEL>().0;
         let panels = self.panels.chunks_exact(PANEL * d).zip(biases);
         for (p, (panel, bias)) in panels.enumerate() {
+            let n_lanes = PANEL.min(self.d_sae - p * PANEL);
             let features = Features {
                 first: (p * PANEL) as u32,
+                lanes: u32::MAX >> (PANEL - n_lanes),
                 bias,
                 top_k: self.top_k,
             };
@@ -142,7 +144,7 @@ impl PackedEncoder {
     }
 }
 
-/// Counts and sums of one tile's positive activations, added to those of a panel.
+/// Counts and sums of one tile's activations that are positive or NaN, added to those of a panel.
 struct TallyTile<'a> {
     tile: &'a [[f32; PANEL]],
     bias: &'a [f32; PANEL],
@@ -159,8 +161,8 @@ impl Kernel for TallyTile<'_> {
         for values in self.tile {
             for l in 0..PANEL {
                 let pre = values[l] + self.bias[l];
-                active[l] += u32::from(pre > 0.0);
-                sum[l] += if pre > 0.0 { pre } else { 0.0 };
+                active[l] += u32::from(above(pre, 0.0));
+                sum[l] += if above(pre, 0.0) { pre } else { 0.0 };
             }
         }
         (*self.active, *self.sum) = (active, sum);

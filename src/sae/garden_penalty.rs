@@ -254,7 +254,7 @@ impl Group {
         let through = |g: &mut [f32], unit: &[f32], norm: f32| {
             kernels::project(unit, g);
             // A row of zeros has no direction to change.
-            let scale = if norm > 0.0 { weight / norm } else { 0.0 };
+            let scale = if norm == 0.0 { 0.0 } else { weight / norm };
             g.iter_mut().for_each(|g| *g *= scale);
         };
         g_enc.fill(0.0);

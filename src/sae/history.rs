@@ -76,19 +76,20 @@ impl SaeHistory {
                 .map(|&(step, v)| (step as f64, f(v)))
                 .collect()
         };
+        // Not `max`, which would draw a NaN at the floor.
+        fn floored(v: f64) -> f64 {
+            if v < 1e-4 { 1e-4 } else { v }
+        }
         let series = [
             Trace::new(
                 "unexplained variance (share)",
-                map(&self.explained_variance, |v| (1.0 - v).max(1e-4)),
+                map(&self.explained_variance, |v| floored(1.0 - v)),
             ),
             Trace::new(
                 "L0 / 1,000 (active features a token)",
-                map(&self.l0, |v| (v / 1e3).max(1e-4)),
+                map(&self.l0, |v| floored(v / 1e3)),
             ),
-            Trace::new(
-                "dead features (share)",
-                map(&self.dead_share, |v| v.max(1e-4)),
-            ),
+            Trace::new("dead features (share)", map(&self.dead_share, floored)),
         ];
         let options = ChartOptions::new("Training of the autoencoder", "step", "value")
             .log_y()

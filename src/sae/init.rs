@@ -8,6 +8,7 @@ use super::step::{StandardParams, StandardStep};
 use super::work::product;
 use crate::config::SaeConfig;
 use crate::error::{Error, Result};
+use crate::model::first_not_finite_of;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -23,7 +24,7 @@ const SAMPLE: usize = 4_096;
 ///
 /// # Errors
 /// [`Error::Config`] for a field out of range; [`Error::Shape`] when `rows` is empty or ends within
-/// a row, or `mean` is not `[d_in]`.
+/// a row, or `mean` is not `[d_in]`; [`Error::NotFiniteAt`] for an activation that is not finite.
 pub fn initial_params(
     cfg: &SaeConfig,
     rows: &[f32],
@@ -54,6 +55,15 @@ pub(super) fn params_along(
     }
     if mean.len() != d {
         return Err(Error::shape("their mean", [d], [mean.len()]));
+    }
+    for (what, values) in [("the activations", rows), ("their mean", mean)] {
+        if let Some(i) = first_not_finite_of(values) {
+            return Err(Error::NotFiniteAt {
+                what: what.to_owned(),
+                value: f64::from(values[i]),
+                place: format!("row {}, dimension {}", i / d, i % d),
+            });
+        }
     }
     let n = rows.len() / d;
     let mut sample = vec![0f32; SAMPLE.min(n) * d];
@@ -95,7 +105,8 @@ fn thresholds(w_dec: &[f32], sample: &[f32], d: usize, active: f64) -> Vec<f32> 
 /// active, to rounding.
 ///
 /// # Errors
-/// Those of [`StandardStep::new`] and [`StandardStep::squared_errors`].
+/// Those of [`StandardStep::new`] and [`StandardStep::squared_errors`]; [`Error::Argument`] when the
+/// errors are not finite.
 pub(crate) fn scale_encoder(
     params: &mut StandardParams,
     sample: &[f32],
@@ -118,6 +129,14 @@ pub(crate) fn scale_encoder(
         Ok(errors.iter().map(|&e| f64::from(e)).sum())
     };
     let (e0, e1, e2) = (error(0.0)?, error(1.0)?, error(2.0)?);
+    if !(e0 + e1 + e2).is_finite() {
+        let reason = "the activations or the directions are not finite, or too large to square";
+        return Err(Error::argument(
+            "squared error of a reconstruction",
+            e0 + e1 + e2,
+            reason,
+        ));
+    }
     let curvature = (e2 - 2.0 * e1 + e0) / 2.0;
     let slope = e1 - e0 - curvature;
     let best = -slope / (2.0 * curvature);

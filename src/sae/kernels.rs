@@ -263,8 +263,8 @@ fn project_body<const FMA: bool>(w: &[f32], g: &mut [f32]) {
 #[inline(always)]
 fn normalise_body<const FMA: bool>(w: &mut [f32]) {
     let norm = dot_body::<FMA>(w, w).sqrt();
-    // A row of zeros has no direction; it stays as it is.
-    if norm > 0.0 {
+    // A row of zeros has no direction; it stays as it is. (One with a NaN becomes NaN.)
+    if norm != 0.0 {
         let inv = 1.0 / norm;
         for w in w {
             *w *= inv;

@@ -5,7 +5,8 @@
 use super::step::StandardStep;
 use super::tied_decoder::TiedDecoder;
 use crate::config::GROUP;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::model::first_not_finite_of;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 
@@ -25,7 +26,8 @@ const TOP_K_ENCODER_SHARE: f32 = 1.0;
 /// start from zero and their encoder bias is 0.
 ///
 /// # Errors
-/// Those of [`StandardStep::squared_errors`], where there is a feature to move.
+/// Those of [`StandardStep::squared_errors`] and [`Error::NotFiniteAt`] for an error that is not
+/// finite, where there is a feature to move.
 pub fn resample_dead(
     step: &mut StandardStep,
     x: &[f32],
@@ -89,12 +91,15 @@ fn draw_by_error(
     if dead.is_empty() {
         return Ok(None);
     }
-    let weights: Vec<f64> = step
-        .squared_errors(x)?
-        .into_iter()
-        .map(|e| f64::from(e).powi(2))
-        .map(|w| if w.is_finite() { w } else { 0.0 })
-        .collect();
+    let errors = step.squared_errors(x)?;
+    if let Some(i) = first_not_finite_of(&errors) {
+        return Err(Error::NotFiniteAt {
+            what: "the squared error".to_owned(),
+            value: f64::from(errors[i]),
+            place: format!("row {i} of the inputs"),
+        });
+    }
+    let weights: Vec<f64> = errors.iter().map(|&e| f64::from(e).powi(2)).collect();
     // Nothing to gain where every input is reconstructed exactly.
     Ok(WeightedAliasIndex::new(weights).ok())
 }

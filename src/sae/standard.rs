@@ -6,10 +6,13 @@ use super::active::InputEncoder;
 use super::encode::PackedEncoder;
 use super::{ActiveFeatures, ActivityCounter, FeatureActivity, SparseAutoencoder, StandardParams};
 use crate::error::{Error, Result};
+use crate::model::{first_not_finite, relu};
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use serde_json::{Map, Value};
 
 /// A trained standard autoencoder.
+///
+/// An input with a NaN or an infinity gives NaN for every feature, and a reconstruction of NaN.
 ///
 /// ```
 /// use holoscope::candle::{Device, Tensor};
@@ -120,14 +123,18 @@ impl StandardSae {
 
     /// What the encoder's matrix is applied to, `[n, d_in]`.
     fn centred(&self, x: &Tensor) -> Result<Rows> {
-        let x = rows(x, self.d_in(), "activations")?;
-        Ok(Rows {
-            rows: match self.apply_b_dec_to_input {
-                true => x.rows.broadcast_sub(&self.b_dec)?,
-                false => x.rows,
-            },
-            dims: x.dims,
-        })
+        let Rows { rows, dims } = rows(x, self.d_in(), "activations")?;
+        let rows = match self.apply_b_dec_to_input {
+            true => rows.broadcast_sub(&self.b_dec)?,
+            false => rows,
+        };
+        let finite = rows.device().is_cpu() && first_not_finite(&rows)?.is_none();
+        let rows = match finite {
+            true => rows,
+            // As `finite_or_nan`: a row with an infinity becomes one of NaN.
+            false => (&rows + (&rows - &rows)?)?,
+        };
+        Ok(Rows { rows, dims })
     }
 
     /// The encoder as the product without a matrix reads it; `None` where only the dense product
@@ -172,11 +179,8 @@ impl SparseAutoencoder for StandardSae {
 
     fn encode(&self, x: &Tensor) -> Result<Tensor> {
         let x = self.centred(x)?; // [n, d_in]
-        let acts = x
-            .rows
-            .matmul(&self.w_enc)?
-            .broadcast_add(&self.b_enc)?
-            .relu()?; // [n, d_sae]
+        let acts = x.rows.matmul(&self.w_enc)?.broadcast_add(&self.b_enc)?;
+        let acts = relu(&acts)?; // [n, d_sae]
         Ok(acts.reshape(with_last(&x.dims, self.d_sae()))?)
     }
 

@@ -36,7 +36,7 @@ impl Statistics {
         mean.iter_mut().for_each(|m| *m /= n);
         let mean_norm = norms / n;
         // Activations that are all zero have no norm to bring anywhere.
-        let scales = cfg.normalize_activations && mean_norm > 0.0;
+        let scales = cfg.normalize_activations && mean_norm != 0.0;
         let scale = if scales {
             (d as f64).sqrt() / mean_norm
         } else {

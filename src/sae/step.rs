@@ -10,6 +10,7 @@ use super::tied_decoder::TiedDecoder;
 use super::update::Beyond;
 use super::work::Work;
 use crate::error::{Error, Result};
+use crate::model::first_not_finite_of;
 
 /// Above this share of active entries dense products are faster than lists.
 pub const DENSE_ABOVE: f64 = 0.15;
@@ -191,7 +192,9 @@ impl StandardStep {
     /// One step on `x`, `[n, d_in]`: gradients, Adam, decoder rows back to unit length.
     ///
     /// # Errors
-    /// [`Error::Shape`] when `x` is empty or ends within a row.
+    /// [`Error::Shape`] when `x` is empty or ends within a row; [`Error::Argument`] for a rate or a
+    /// weight that is negative or not finite; [`Error::NotFinite`] when the loss is not finite, naming
+    /// the input or the parameter that is to blame. Nothing has changed then.
     pub fn step(&mut self, x: &[f32], lr: f64, l1_coeff: f64) -> Result<StepFigures> {
         let (figures, _) = self.stepped(x, lr, l1_coeff, Beyond::Nothing)?;
         Ok(figures)
@@ -255,7 +258,16 @@ impl StandardStep {
         l1_coeff: f64,
         beyond: Beyond,
     ) -> Result<(StepFigures, AdamStep)> {
+        for (what, value) in [("learning rate", lr), ("l1_coeff", l1_coeff)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                let reason = "must be at least 0 and finite";
+                return Err(Error::argument(what, value, reason));
+            }
+        }
         let figures = self.forward(x)?;
+        if !(figures.l2 + figures.l1).is_finite() {
+            return Err(self.not_finite(x, &figures));
+        }
         let l1 = self.l1_a_token(x, l1_coeff);
         if figures.dense {
             self.work.dense_gradients(&self.params, l1);
@@ -362,6 +374,33 @@ impl StandardStep {
         Ok(self
             .work
             .forward(&self.params, &self.packed, x, self.dense_above))
+    }
+
+    /// What made the loss of the step on `x` NaN or infinite.
+    fn not_finite(&self, x: &[f32], figures: &StepFigures) -> Error {
+        let d = self.params.d_in;
+        let p = &self.params;
+        let of_rows = |name: &str, i: usize| format!("{name} of feature {}", i / d);
+        let parameters: [(&[f32], &dyn Fn(usize) -> String); 5] = [
+            (x, &|i| {
+                format!("the input, dimension {} of row {}", i % d, i / d)
+            }),
+            (&p.w_enc_t, &|i| of_rows("W_enc", i)),
+            (&p.w_dec, &|i| of_rows("W_dec", i)),
+            (&p.b_enc, &|i| format!("b_enc of feature {i}")),
+            (&p.b_dec, &|i| format!("b_dec, dimension {i},")),
+        ];
+        let found = parameters.iter().find_map(|(values, name)| {
+            let i = first_not_finite_of(values)?;
+            Some((name(i), f64::from(values[i])))
+        });
+        let (what, value) =
+            found.unwrap_or_else(|| ("the autoencoder's loss".to_owned(), figures.l2 + figures.l1));
+        Error::NotFinite {
+            what,
+            value,
+            step: self.steps + 1,
+        }
     }
 
     /// Gradient of the L1 term with respect to one act.

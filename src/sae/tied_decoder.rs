@@ -203,7 +203,7 @@ impl TiedDecoder {
         groups.into_par_iter().for_each(|(frame, m, v, g)| {
             kernels::adam(adam, g, frame, m, v);
             let norm = kernels::dot(frame, frame).sqrt();
-            if norm > 0.0 {
+            if norm != 0.0 {
                 frame.iter_mut().for_each(|e| *e *= 2.0 / norm);
             }
         });
@@ -297,7 +297,7 @@ fn chain(
             kernels::normalise(u);
             kernels::project(u, g);
             // A row of zeros has no direction to change.
-            let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+            let scale = if norm == 0.0 { 0.0 } else { 1.0 / norm };
             g.iter_mut().for_each(|g| *g *= scale);
         }
         let transposed: Generator = std::array::from_fn(|s| std::array::from_fn(|r| q[r][s]));

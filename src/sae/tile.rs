@@ -21,6 +21,8 @@ pub(super) type Tile = [Row; CHUNK];
 /// The features of one panel.
 pub(super) struct Features<'a> {
     pub first: u32,
+    /// A bit for each lane that is a feature: of NaN inputs the others are NaN, too.
+    pub lanes: u32,
     pub bias: &'a [f32; PANEL],
     pub top_k: Option<usize>,
 }
@@ -30,7 +32,7 @@ pub(super) struct TileKernel {
     rows: usize,
     /// `tile[i] = sum_k x[k][i] panel[k]`, or `+=` if it goes on from an earlier part.
     run: fn(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [Row]),
-    /// Appends to each row what is above its floor in `tile + bias`.
+    /// Appends to each row what is above its floor in `tile + bias`, and what is NaN.
     pub keep: fn(&mut [RowList], &Tile, &Features),
 }
 
@@ -108,14 +110,25 @@ fn tile_plain(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [Row]) {
     tile.copy_from_slice(&acc);
 }
 
+/// Whether `x` is larger than `floor` or NaN.
+#[inline(always)]
+pub(super) fn above(x: f32, floor: f32) -> bool {
+    // As one comparison, so that it stays one instruction.
+    #[allow(clippy::neg_cmp_op_on_partial_ord)]
+    {
+        !(x <= floor)
+    }
+}
+
 fn keep_plain(rows: &mut [RowList], tile: &Tile, features: &Features) {
     for (row, values) in rows.iter_mut().zip(tile) {
         let mut mask = 0u32;
         let mut sums = [0f32; PANEL];
         for l in 0..PANEL {
             sums[l] = values[l] + features.bias[l];
-            mask |= u32::from(sums[l] > row.floor()) << l;
+            mask |= u32::from(above(sums[l], row.floor())) << l;
         }
+        mask &= features.lanes;
         row.push(mask, &sums, features);
     }
 }
@@ -207,7 +220,8 @@ mod x86 {
         _mm256_storeu_ps
     );
 
-    /// Compares whole registers: most rows of a tile have nothing above their floor.
+    /// Compares whole registers: most rows of a tile have nothing above their floor. "Not less or
+    /// equal, or unordered" is above, or NaN.
     macro_rules! keep {
         ($name:ident, $features:literal, $lanes:literal, $load:ident, $set1:ident, $add:ident,
          $store:ident, |$sum:ident, $floor:ident| $above:expr) => {
@@ -232,6 +246,7 @@ mod x86 {
                             sums[v] = $sum;
                             mask |= ($above as u32) << (v * $lanes);
                         }
+                        mask &= features.lanes;
                         if mask == 0 {
                             continue;
                         }
@@ -258,7 +273,7 @@ mod x86 {
         _mm512_set1_ps,
         _mm512_add_ps,
         _mm512_storeu_ps,
-        |sum, floor| _mm512_cmp_ps_mask::<_CMP_GT_OQ>(sum, floor)
+        |sum, floor| _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(sum, floor)
     );
     keep!(
         keep_avx2,
@@ -268,7 +283,7 @@ mod x86 {
         _mm256_set1_ps,
         _mm256_add_ps,
         _mm256_storeu_ps,
-        |sum, floor| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(sum, floor))
+        |sum, floor| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NLE_UQ>(sum, floor))
     );
 }
 

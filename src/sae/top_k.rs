@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use candle_core::{Device, Tensor};
 
 /// A trained TopK autoencoder: of a token's positive activations only the `k` largest count, of
-/// equal ones the first. A token with at least `k` positive ones has L0 = k exactly.
+/// equal ones the first. A token with at least `k` positive ones has L0 = k exactly. NaN counts as
+/// larger than any number, as in `torch.topk`, and every NaN stays, also beyond `k`.
 ///
 /// ```
 /// use holoscope::candle::{Device, Tensor};

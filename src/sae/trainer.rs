@@ -30,7 +30,8 @@ const RESAMPLE_TOKENS: usize = 8_192;
 /// # Errors
 /// [`Error::Config`] for a field out of range or a `top_k` (see [`train_top_k_sae`]); those of
 /// [`ActivationBuffer::new`], above all [`Error::Interrupted`] while the first activations are
-/// collected: nothing is learnt yet; [`Error::NotFinite`] when the loss is no longer a number.
+/// collected: nothing is learnt yet; [`Error::NotFiniteAt`] when the model's activations are not
+/// finite, [`Error::NotFinite`] when the loss is no longer a number.
 pub fn train_sae(
     model: &Transformer,
     data: &Dataset,
@@ -207,13 +208,6 @@ impl<'c> Run<'c> {
         self.next_batch(cfg.batch_size, stop)?;
         let (lr, l1) = (learning_rate(cfg, t), l1_weight(cfg, t));
         let figures = self.constraint.step(&mut self.step, &self.batch, lr, l1)?;
-        if !figures.l2.is_finite() {
-            return Err(Error::NotFinite {
-                what: "SAE loss",
-                value: figures.l2,
-                step: t,
-            });
-        }
         self.history.steps = t;
         self.history.tokens += cfg.batch_size;
         self.history.seconds = self.began.elapsed().as_secs_f64();
@@ -256,10 +250,10 @@ fn record(
         .iter()
         .filter(|&&s| s as usize >= cfg.dead_steps)
         .count();
-    let unexplained = if stats.variance > 0.0 {
-        figures.l2 / stats.variance
-    } else {
+    let unexplained = if stats.variance <= 0.0 {
         0.0
+    } else {
+        figures.l2 / stats.variance
     };
     history.l2.push((t, figures.l2 / (scale * scale)));
     history.l1.push((t, figures.l1 / scale));

@@ -2,10 +2,11 @@
 //! Lists of active features by token (decoder) and, sorted, of tokens by feature (gradients);
 //! dense products where so much is active that lists are slower.
 
-use super::active::ActiveLists;
+use super::active::{ActiveLists, finite_or_nan};
 use super::encode::{CHUNK, PackedEncoder};
 use super::kernels::{self, BatchRows};
 use super::step::{StandardGrads, StandardParams, StepFigures};
+use super::tile::above;
 use rayon::prelude::*;
 
 /// Scratch memory of a step.
@@ -61,7 +62,7 @@ impl ChunkWork {
         let n = x.len() / d;
         for (xc, x) in x_cent.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
             for ((c, x), b) in xc.iter_mut().zip(x).zip(&params.b_dec) {
-                *c = x - b;
+                *c = finite_or_nan(x - b);
             }
         }
         packed.encode(x_cent, n, laid_out, &mut self.lists);
@@ -92,7 +93,7 @@ impl ActiveLists {
                 acts[j as usize] = a;
             }
             for (g, a) in g.iter_mut().zip(acts) {
-                *g = if *a > 0.0 { *g + l1 } else { 0.0 };
+                *g = if above(*a, 0.0) { *g + l1 } else { 0.0 };
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::color::Rgb;
+use super::color::{MISSING, Rgb};
 use super::html::{FAINT_INK, INK, card, card_title, one_line};
 use super::tokens::visible_token;
 use super::{MimeBundle, Show, display, escape, format_number, png};
@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 const SIDE: f64 = 240.0;
 /// Longer sequences show no tokens beside the map, only on hover.
 const MAX_NAMED: usize = 24;
+/// The colour of weight 1; the one behind it is for what is not finite.
+const LAST_LEVEL: u8 = 254;
 /// Longer sequences are averaged in blocks.
 const MAX_SIDE: usize = 128;
 
@@ -71,14 +73,23 @@ impl AttentionView {
             body,
             "<div style=\"color:{FAINT_INK};font-size:12px\">rows: query (from), columns: key (to); \
              \
-             white 0, dark blue 1, square-root scale; hover over a row to read its largest weights</div>\
-             <div style=\"display:flex;flex-wrap:wrap;gap:10px\">"
+             white 0, dark blue 1, square-root scale; hover over a row to read its largest weights{}</div>\
+             <div style=\"display:flex;flex-wrap:wrap;gap:10px\">",
+            match self.n_not_finite() {
+                0 => String::new(),
+                n => format!("; grey: NaN or infinite, {n} weights"),
+            }
         );
         for (head, map) in self.pattern.iter().enumerate() {
             body.push_str(&self.head_svg(head, map));
         }
         body.push_str("</div>");
         card(&body)
+    }
+
+    fn n_not_finite(&self) -> usize {
+        let weights = self.pattern.iter().flatten().flatten();
+        weights.filter(|w| !w.is_finite()).count()
     }
 
     fn head_svg(&self, head: usize, map: &[Vec<f32>]) -> String {
@@ -128,8 +139,10 @@ impl AttentionView {
 
     /// `12 ·king attends to: 10 ·the 0.51, 12 ·king 0.20, 0 <|endoftext|> 0.11`.
     fn row_text(&self, q: usize, row: &[f32]) -> String {
-        let mut order: Vec<usize> = (0..row.len()).filter(|k| row[*k] > 0.0).collect();
-        order.sort_by(|a, b| row[*b].total_cmp(&row[*a]));
+        let shown = |k: &usize| row[*k] > 0.0 || row[*k].is_nan();
+        let mut order: Vec<usize> = (0..row.len()).filter(shown).collect();
+        // NaN, of either sign, before all weights.
+        order.sort_by(|a, b| row[*b].abs().total_cmp(&row[*a].abs()));
         let name = |i: usize| format!("{i} {}", one_line(&visible_token(&self.str_tokens[i]), 16));
         let largest: Vec<String> = order
             .iter()
@@ -177,11 +190,17 @@ fn picture(map: &[Vec<f32>]) -> String {
             let sum: f32 = rows.iter().flat_map(|row| &row[start..end]).sum();
             let mean = sum / (rows.len() * (end - start)) as f32;
             // A square root, because most weights are small.
-            pixels.push((mean.clamp(0.0, 1.0).sqrt() * 255.0).round() as u8);
+            let level = (mean.clamp(0.0, 1.0).sqrt() * f32::from(LAST_LEVEL)).round();
+            pixels.push(match mean.is_finite() {
+                true => level as u8,
+                false => LAST_LEVEL + 1,
+            });
         }
     }
-    let palette: Vec<Rgb> = (0..256)
-        .map(|i| Rgb(255, 255, 255).mix(Rgb(8, 48, 107), f64::from(i) / 255.0))
+    let level = |i| f64::from(i) / f64::from(LAST_LEVEL);
+    let palette: Vec<Rgb> = (0..=LAST_LEVEL)
+        .map(|i| Rgb(255, 255, 255).mix(Rgb(8, 48, 107), level(i)))
+        .chain([MISSING])
         .collect();
     png::data_uri(side, &palette, &pixels)
 }
@@ -217,6 +236,24 @@ mod tests {
             view.row_text(1, &[0.25, 0.75, 0.0]),
             "1 ·<t1> attends to: 1 ·<t1> 0.75, 0 ·<t0> 0.25"
         );
+        assert_eq!(
+            view.row_text(1, &[0.25, -f32::NAN, 0.0]),
+            "1 ·<t1> attends to: 1 ·<t1> NaN, 0 ·<t0> 0.25"
+        );
+    }
+
+    #[test]
+    fn a_weight_that_is_nan_is_grey_and_counted() {
+        let mut map = causal(3);
+        let finite = AttentionView::new(tokens(3), vec![map.clone()]).unwrap();
+        assert!(!finite.html().contains("grey"));
+        map[1][0] = f32::NAN;
+        let view = AttentionView::new(tokens(3), vec![map.clone()]).unwrap();
+        assert!(view.html().contains("grey: NaN or infinite, 1 weights"));
+        // Another pixel than that of weight 0.
+        let nan = picture(&map);
+        map[1][0] = 0.0;
+        assert_ne!(nan, picture(&map));
     }
 
     #[test]

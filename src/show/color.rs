@@ -56,8 +56,11 @@ impl Rgb {
         0.2126 * linear(self.0) + 0.7152 * linear(self.1) + 0.0722 * linear(self.2)
     }
 
-    /// This colour at `t` = 0, the other at `t` = 1.
+    /// This colour at `t` = 0, the other at `t` = 1; [`MISSING`] where `t` is NaN.
     pub fn mix(self, other: Rgb, t: f64) -> Rgb {
+        if t.is_nan() {
+            return MISSING;
+        }
         let t = t.clamp(0.0, 1.0);
         let mix = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * t).round() as u8;
         Rgb(

@@ -64,7 +64,10 @@ impl LiveChart {
         for curve in &mut self.curves {
             let figure = tick.figures.iter().find(|(name, _)| *name == curve.name);
             let value = figure.map_or(f64::NAN, |&(_, value)| value);
-            curve.points.push((tick.done as f64, value));
+            // A figure is NaN until there is one, such as the first validation's.
+            if !(curve.points.is_empty() && value.is_nan()) {
+                curve.points.push((tick.done as f64, value));
+            }
         }
         if self.curves.iter().any(|c| c.points.len() > 2 * POINTS) {
             for curve in &mut self.curves {

@@ -12,7 +12,7 @@ const RED: Rgb = Rgb(0xff, 0x66, 0x5c);
 const BLUE: Rgb = Rgb(0x55, 0x9c, 0xff);
 const CARD: Rgb = Rgb::of_hex(CARD_FILL);
 
-/// A token as it is shown: spaces as `·`, newlines as `↩`, tabs as `→`.
+/// A token as it is shown: spaces as `·`, newlines as `↩`, carriage returns as `␍`, tabs as `→`.
 ///
 /// ```
 /// assert_eq!(holoscope::show::visible_token(" a\n"), "·a↩");
@@ -23,6 +23,7 @@ pub fn visible_token(token: &str) -> String {
         .map(|c| match c {
             ' ' => '·',
             '\n' => '↩',
+            '\r' => '␍',
             '\t' => '→',
             c => c,
         })
@@ -102,15 +103,22 @@ impl TokenView {
 
     fn header(&self) -> String {
         let (lo, hi) = self.range();
-        if hi < lo {
-            return "no values".to_owned();
+        let range = match hi < lo {
+            true => "no values".to_owned(),
+            false => format!(
+                "max {}, min {}, full colour at ±{}",
+                format_number(hi),
+                format_number(lo),
+                format_number(self.full_colour())
+            ),
+        };
+        match self.values.iter().filter(|v| !v.is_finite()).count() {
+            0 => range,
+            n => format!(
+                "NaN or infinite: {n} of {} tokens (dashed); {range}",
+                self.values.len()
+            ),
         }
-        format!(
-            "max {}, min {}, full colour at ±{}",
-            format_number(hi),
-            format_number(lo),
-            format_number(self.full_colour())
-        )
     }
 
     fn html(&self) -> String {
@@ -130,11 +138,15 @@ impl TokenView {
             }
             body.push_str(&format!(
                 "<span title=\"{}: {}\" style=\"background:{};color:{};\
-                 border-radius:3px;box-shadow:inset 0 0 0 1px #0000001f;padding:1px 0\">{}</span>",
+                 border-radius:3px;{};padding:1px 0\">{}</span>",
                 i,
                 format_number(value),
                 fill.hex(),
                 fill.ink().hex(),
+                match value.is_finite() {
+                    true => "box-shadow:inset 0 0 0 1px #0000001f",
+                    false => "outline:2px dashed #b00020",
+                },
                 escape(&visible_token(token)),
             ));
             for _ in token.matches('\n') {
@@ -212,6 +224,12 @@ mod tests {
         let view = view(&["a", "b"], &[1.0, f64::NAN]).max(4.0);
         assert_eq!(view.full_colour(), 4.0);
         assert!(view.html().contains(&super::super::color::MISSING.hex()));
+        assert!(view.html().contains("title=\"1: NaN\""));
+        assert_eq!(view.html().matches("dashed #").count(), 1);
+        assert_eq!(
+            view.header(),
+            "NaN or infinite: 1 of 2 tokens (dashed); max 1, min 1, full colour at ±4"
+        );
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! `m = b1 m + (1-b1) g`, `v = b2 v + (1-b2) g^2`,
 //! `p = p (1 - lr wd) - lr (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + eps)`.
 
+use super::clip::check_gradients;
+use crate::config::Fields;
 use crate::error::{Error, Result};
 use crate::model::{Kernel, widest};
 use candle_core::backprop::GradStore;
@@ -25,6 +27,17 @@ pub struct AdamWConfig {
     pub eps: f64,
     /// Share of a matrix that a step of learning rate 1 removes.
     pub weight_decay: f64,
+}
+
+impl AdamWConfig {
+    /// Checks every field; the error names the field, its value and the rule.
+    pub fn validate(&self) -> Result<()> {
+        let fields = Fields("AdamWConfig");
+        fields.decay("beta1", self.beta1)?;
+        fields.decay("beta2", self.beta2)?;
+        fields.not_negative("eps", self.eps)?;
+        fields.not_negative("weight_decay", self.weight_decay)
+    }
 }
 
 /// The moments of every parameter and the number of steps taken: all that a resume needs.
@@ -86,7 +99,11 @@ struct Coefficients {
 
 impl AdamW {
     /// An optimiser with zero moments.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a constant out of its range.
     pub fn new(params: Vec<(String, Var)>, cfg: AdamWConfig) -> Result<Self> {
+        cfg.validate()?;
         let params = params
             .into_iter()
             .map(|(name, var)| {
@@ -120,7 +137,32 @@ impl AdamW {
     /// (see [`clip_scale`](super::clip_scale)).
     ///
     /// A parameter without a gradient stays as it is, its moments too.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] naming the first parameter whose gradient is not finite,
+    /// [`Error::Argument`] for a rate or a factor that is not: nothing has changed then.
     pub fn step(&mut self, grads: &GradStore, lr: f64, grad_scale: f64) -> Result<()> {
+        for (what, value) in [("learning rate", lr), ("grad_scale", grad_scale)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Error::argument(
+                    what,
+                    value,
+                    "must be at least 0 and finite",
+                ));
+            }
+        }
+        let params = self.params.iter().map(|p| (p.name.as_str(), &p.var));
+        check_gradients(params, grads, self.step + 1)?;
+        self.step_of_finite(grads, lr, grad_scale)
+    }
+
+    /// [`AdamW::step`] where the gradients' norm has been found finite.
+    pub(super) fn step_of_finite(
+        &mut self,
+        grads: &GradStore,
+        lr: f64,
+        grad_scale: f64,
+    ) -> Result<()> {
         self.step += 1;
         let t = self.step as f64;
         let cfg = self.cfg;

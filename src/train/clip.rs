@@ -3,8 +3,8 @@
 //! `norm = sqrt(sum over all parameters of |g|^2)`, `g <- g min(1, max_norm / norm)`
 //! (Pascanu, Mikolov & Bengio 2013). The factor goes to the optimiser, so no gradient is rewritten.
 
-use crate::error::Result;
-use crate::model::{Kernel, widest};
+use crate::error::{Error, Result};
+use crate::model::{Kernel, first_not_finite, widest};
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, DType, Storage, Tensor, Var};
 use rayon::prelude::*;
@@ -29,13 +29,33 @@ pub fn global_norm(params: &[(String, Var)], grads: &GradStore) -> Result<f64> {
 }
 
 /// The factor that brings a gradient of norm `norm` down to `max_norm`; 1 when it is short
-/// enough already or when `max_norm` is 0.
+/// enough already or when `max_norm` is 0. NaN where either is, or where the norm is infinite.
 pub fn clip_scale(norm: f64, max_norm: f64) -> f64 {
-    if max_norm > 0.0 && norm > max_norm {
+    if max_norm.is_nan() || !norm.is_finite() {
+        f64::NAN
+    } else if max_norm > 0.0 && norm > max_norm {
         max_norm / norm
     } else {
         1.0
     }
+}
+
+/// An error that names the first parameter whose gradient is not finite, at step `step`.
+pub(super) fn check_gradients<'a>(
+    params: impl Iterator<Item = (&'a str, &'a Var)>,
+    grads: &GradStore,
+    step: usize,
+) -> Result<()> {
+    for (name, var) in params {
+        let Some(grad) = grads.get(var.as_tensor()) else {
+            continue;
+        };
+        if let Some((index, value)) = first_not_finite(grad)? {
+            let what = format!("the gradient of {name} at {index:?}");
+            return Err(Error::NotFinite { what, value, step });
+        }
+    }
+    Ok(())
 }
 
 fn squared_norm(grad: &Tensor) -> Result<f64> {
@@ -120,5 +140,8 @@ mod tests {
         assert_eq!(clip_scale(0.5, 1.0), 1.0);
         assert_eq!(clip_scale(4.0, 1.0), 0.25);
         assert_eq!(clip_scale(4.0, 0.0), 1.0);
+        for (norm, max_norm) in [(f64::NAN, 1.0), (f64::INFINITY, 1.0), (0.5, f64::NAN)] {
+            assert!(clip_scale(norm, max_norm).is_nan(), "{norm} {max_norm}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! so does a run that was stopped and resumed.
 
 use super::adamw::{AdamW, AdamWConfig};
-use super::clip::{clip_scale, global_norm};
+use super::clip::{check_gradients, clip_scale, global_norm};
 use super::evaluate::{BatchLosses, batch_losses, scalar};
 use super::history::TrainingHistory;
 use super::metrics::{Metric, RunFolder};
@@ -196,14 +196,15 @@ impl<'a> Trainer<'a> {
         let tokens = self.batches.next_batch(self.model.device())?; // [batch, n_ctx]
         let (loss, grads) = self.model.loss_and_gradients(&tokens)?;
         let value = finite("the training loss", scalar(&loss)?, step)?;
-        let norm = finite(
-            "the gradient norm",
-            global_norm(&self.params, &grads)?,
-            step,
-        )?;
+        let norm = global_norm(&self.params, &grads)?;
+        if !norm.is_finite() {
+            let params = self.params.iter().map(|(name, var)| (name.as_str(), var));
+            check_gradients(params, &grads, step)?;
+        }
+        let norm = finite("the gradient norm", norm, step)?;
         let lr = self.schedule.lr(step);
         self.optimizer
-            .step(&grads, lr, clip_scale(norm, self.cfg.grad_clip))?;
+            .step_of_finite(&grads, lr, clip_scale(norm, self.cfg.grad_clip))?;
         self.step = step;
         self.step_seconds += began.elapsed().as_secs_f64();
         self.history.train_loss.push((step, value));
@@ -336,7 +337,11 @@ impl<'a> Trainer<'a> {
 fn finite(what: &'static str, value: f64, step: usize) -> Result<f64> {
     match value.is_finite() {
         true => Ok(value),
-        false => Err(Error::NotFinite { what, value, step }),
+        false => Err(Error::NotFinite {
+            what: what.to_owned(),
+            value,
+            step,
+        }),
     }
 }
 

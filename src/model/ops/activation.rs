@@ -66,7 +66,8 @@ fn gelu_new_slope(x: f32) -> f32 {
 
 #[inline(always)]
 fn relu_slope(x: f32) -> f32 {
-    if x > 0.0 { 1.0 } else { 0.0 }
+    // Not `x > 0`: the slope at NaN lets the gradient through.
+    if x <= 0.0 { 0.0 } else { 1.0 }
 }
 
 #[inline(always)]

@@ -64,12 +64,16 @@ fn every_kernel_keeps_what_is_above_the_floor() {
     for (row, values) in tile.iter_mut().zip(ramp(CHUNK * PANEL, 3).chunks(PANEL)) {
         row.copy_from_slice(values);
     }
-    // Never kept: what is no number, minus infinity, and 0 itself.
-    (tile[0][5], tile[1][6], tile[2]) = (f32::NAN, f32::NEG_INFINITY, [0.0; PANEL]);
+    // Always kept, where there is a feature: what is no number. Never: minus infinity and 0 itself.
+    let nan = f32::NAN;
+    (tile[0][5], tile[1][6], tile[2]) = (nan, f32::NEG_INFINITY, [0.0; PANEL]);
+    (tile[3], tile[4][31]) = ([-nan; PANEL], nan);
     for bias in [[0f32; PANEL], [0.25; PANEL]] {
         for top_k in [None, Some(2)] {
             let features = Features {
                 first: 64,
+                // The last lane is none.
+                lanes: u32::MAX >> 1,
                 bias: &bias,
                 top_k,
             };
@@ -81,7 +85,20 @@ fn every_kernel_keeps_what_is_above_the_floor() {
                 rows
             };
             let wanted = kept(keep_plain);
-            assert!(kernels().iter().all(|kernel| kept(kernel.keep) == wanted));
+            // By their text: NaN is not equal to NaN.
+            let text = |rows: &[RowList]| format!("{rows:?}");
+            let wanted_text = text(&wanted);
+            let mut kernels = kernels().into_iter();
+            assert!(kernels.all(|kernel| text(&kept(kernel.keep)) == wanted_text));
+            let n_nan = |row: usize| {
+                wanted_text
+                    .split("RowList")
+                    .nth(row + 1)
+                    .unwrap()
+                    .matches("NaN")
+            };
+            let counts = [0, 3, 4].map(|row| n_nan(row).count());
+            assert_eq!(counts, [2, 62, 0], "{bias:?} {top_k:?}");
         }
     }
 }

@@ -83,6 +83,29 @@ impl ChartOptions {
         self
     }
 
+    /// The same options with one more sentence below the chart.
+    pub(super) fn noted(&self, note: &str) -> Self {
+        let caption = format!("{} {note}", self.caption).trim().to_owned();
+        self.clone().caption(caption)
+    }
+
+    /// The same options with a sentence that says how many of `n` `things` have no place in the chart,
+    /// where there are some.
+    pub(super) fn with_left_out(&self, left_out: usize, n: usize, things: &str) -> Self {
+        if left_out == 0 {
+            return self.clone();
+        }
+        let (are, why) = match (left_out, self.log_x || self.log_y) {
+            (1, false) => ("is", "NaN or infinite"),
+            (1, true) => ("is", "NaN, infinite or not positive"),
+            (_, false) => ("are", "NaN or infinite"),
+            (_, true) => ("are", "NaN, infinite or not positive"),
+        };
+        self.noted(&format!(
+            "{left_out} of {n} {things} {are} {why} and not drawn."
+        ))
+    }
+
     /// Adds a labelled horizontal line.
     pub fn y_reference(mut self, label: &str, value: f64) -> Self {
         self.y_references.push(Reference::new(label, value));
@@ -132,7 +155,7 @@ impl Reference {
 pub struct Trace {
     /// In the legend.
     pub name: String,
-    /// (x, y); a point that is not finite interrupts a line.
+    /// (x, y); a point that is not finite interrupts a line, and the caption counts it.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -156,7 +179,7 @@ impl Trace {
 pub struct Group {
     /// In the legend.
     pub name: String,
-    /// Its values; those that are not finite are left out.
+    /// Its values; those that are not finite are left out, and the caption says how many.
     pub values: Vec<f64>,
 }
 

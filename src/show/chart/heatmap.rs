@@ -29,7 +29,7 @@ const MAX_SIDE: usize = 160;
 ///
 /// # Errors
 /// When rows differ in length, the names are not as many as columns or rows, or no
-/// value is finite.
+/// value is finite. Some that are not are grey, and the caption says how many.
 pub fn heatmap(
     rows: &[Vec<f64>],
     x_names: &[String],
@@ -57,7 +57,14 @@ pub fn heatmap(
     let block = (rows.len().div_ceil(MAX_SIDE), n_cols.div_ceil(MAX_SIDE));
     if block.0.max(block.1) > 1 {
         let note = format!("Each pixel is the mean of {} × {} cells.", block.0, block.1);
-        options.caption = format!("{} {note}", options.caption).trim().to_owned();
+        options = options.noted(&note);
+    }
+    let not_finite = rows.iter().flatten().filter(|v| !v.is_finite()).count();
+    if not_finite > 0 {
+        let n = rows.len() * n_cols;
+        options = options.noted(&format!(
+            "Grey: NaN or infinite, {not_finite} of {n} cells."
+        ));
     }
     let alt = format!(
         "Heat map: {}. {} rows, {n_cols} columns, values from {} to {}.",
@@ -203,14 +210,18 @@ fn values_in_cells(plot: &mut Plot, rows: &[Vec<f64>], colors: &Colors) {
         return;
     }
     for (r, row) in rows.iter().enumerate() {
-        for (c, value) in row.iter().enumerate().filter(|(_, v)| v.is_finite()) {
+        for (c, value) in row.iter().enumerate() {
+            let fill = match value.is_finite() {
+                true => colors.at(colors.place(*value)),
+                false => MISSING,
+            };
             let (x, y) = plot.at(c as f64 + 0.5, r as f64 + 0.5);
             let _ = write!(
                 plot.overlay,
                 "<text x=\"{x}\" y=\"{}\" text-anchor=\"middle\" font-size=\"110\" \
                  pointer-events=\"none\" fill=\"{}\">{}</text>",
                 y + 40,
-                colors.at(colors.place(*value)).ink().hex(),
+                fill.ink().hex(),
                 text(*value)
             );
         }
@@ -281,6 +292,15 @@ mod tests {
                 .svg
                 .contains("Each pixel is the mean of 4 × 5 cells.")
         );
+    }
+
+    #[test]
+    fn cells_that_are_not_finite_say_so() {
+        let rows = [vec![1.5, f64::NAN], vec![f64::INFINITY, 2.0]];
+        let options = ChartOptions::default();
+        let figure = heatmap(&rows, &[], &[], ColorScale::Sequential, &options).unwrap();
+        assert!(figure.svg.contains("Grey: NaN or infinite, 2 of 4 cells."));
+        assert!(figure.svg.contains(">NaN</text>") && figure.svg.contains(">inf</text>"));
     }
 
     #[test]

@@ -22,7 +22,7 @@ const BOX_PX: f64 = 20.0;
 const MAX_OUTLIERS: usize = 200;
 
 /// Draws the distribution of a sample in percent, over `bins` bins of equal width
-/// (0: as many as suit it). Values that are not finite are left out.
+/// (0: as many as suit it). Values that are not finite are left out, and the caption says how many.
 ///
 /// # Errors
 /// When there is no finite value.
@@ -49,6 +49,8 @@ pub fn histogram_by_group(groups: &[Group], bins: usize, options: &ChartOptions)
 struct Sample {
     name: String,
     sorted: Vec<f64>,
+    /// Values that are not finite.
+    left_out: usize,
     color: Rgb,
 }
 
@@ -58,6 +60,7 @@ impl Sample {
         sorted.sort_by(f64::total_cmp);
         Self {
             name: name.to_owned(),
+            left_out: values.len() - sorted.len(),
             sorted,
             color: category(index),
         }
@@ -171,7 +174,15 @@ fn draw_groups(
     let above = 1.05 + 0.07 * options.x_references.len() as f64;
     let y = Axis::spanning(0.0, top * above, false, 5);
 
-    let mut options = options.clone();
+    let left_out = samples.iter().map(|s| s.left_out).sum();
+    let n: usize = samples.iter().map(|s| s.sorted.len() + s.left_out).sum();
+    let mut options = ChartOptions {
+        // Neither axis of a histogram is logarithmic, whatever the options say.
+        log_x: false,
+        log_y: false,
+        ..options.clone()
+    }
+    .with_left_out(left_out, n, "values");
     if options.y_label.is_empty() {
         options.y_label = "percent".to_owned();
     }
@@ -348,6 +359,20 @@ mod tests {
         let figure = histogram_by_group(&groups, 0, &ChartOptions::default()).unwrap();
         assert!(figure.alt.contains("empty: none."));
         assert!(histogram(&[f64::NAN], 0, &ChartOptions::default()).is_err());
+    }
+
+    #[test]
+    fn the_caption_counts_what_is_left_out() {
+        let options = ChartOptions::default();
+        let caption = |values: &[f64]| {
+            let figure = histogram(values, 0, &options).unwrap();
+            figure
+                .svg
+                .contains("values are NaN or infinite and not drawn.")
+                && figure.svg.contains("2 of 4 ")
+        };
+        assert!(caption(&[1.0, f64::NAN, 2.0, f64::INFINITY]));
+        assert!(!caption(&[1.0, 2.0]));
     }
 
     #[test]

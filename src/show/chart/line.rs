@@ -8,6 +8,7 @@ use plotters::style::{RGBColor, ShapeStyle};
 
 use super::axis::{Axis, place};
 use super::figure::{ChartOptions, Figure, Trace};
+use super::scatter::left_out;
 use super::sheet::{Plan, draw, nothing_to_draw};
 use crate::error::Result;
 use crate::show::color::category;
@@ -54,6 +55,8 @@ pub fn line_chart(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
         6,
     );
     let (x, y) = (x.ok_or_else(nothing)?, y.ok_or_else(nothing)?);
+    let (left_out, n) = (left_out(series, options), points().count());
+    let options = &options.with_left_out(left_out, n, "points");
     let mut plan = Plan::new("line chart", options, x, y, alt(series, options));
     if series.len() > 1 {
         plan.legend = series

@@ -17,10 +17,9 @@ pub fn scatter(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
     let (x, y) = axes(series, options)?;
     let total: usize = series.iter().map(|s| s.points.len()).sum();
     let stride = total.div_ceil(MAX_POINTS).max(1);
-    let mut options = options.clone();
+    let mut options = options.with_left_out(left_out(series, options), total, "points");
     if stride > 1 {
-        let note = format!("One point in {stride} of all {total} is drawn.");
-        options.caption = format!("{} {note}", options.caption).trim().to_owned();
+        options = options.noted(&format!("One point in {stride} of all {total} is drawn."));
     }
     let names: Vec<&str> = series.iter().map(|s| s.name.as_str()).collect();
     let alt = format!(
@@ -68,6 +67,15 @@ fn axes(series: &[Trace], options: &ChartOptions) -> Result<(Axis, Axis)> {
     Ok((x.ok_or_else(nothing)?, y.ok_or_else(nothing)?))
 }
 
+/// How many points have no place on the axes.
+pub(super) fn left_out(series: &[Trace], options: &ChartOptions) -> usize {
+    let points = series.iter().flat_map(|s| &s.points);
+    let nowhere = |&&(x, y): &&(f64, f64)| {
+        place(x, options.log_x).is_none() || place(y, options.log_y).is_none()
+    };
+    points.filter(nowhere).count()
+}
+
 /// Points as dots of one colour; those without a place on the axes are left out.
 fn dots<'p>(
     plot: &mut Plot,
@@ -93,6 +101,15 @@ fn dots<'p>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn points_without_a_place_are_counted() {
+        let points = vec![(1.0, 1.0), (2.0, f64::NAN), (3.0, 2.0)];
+        let series = [Trace::new("a", points)];
+        let figure = scatter(&series, &ChartOptions::default()).unwrap();
+        let note = "1 of 3 points is NaN or infinite and not drawn.";
+        assert!(figure.svg.contains(note));
+    }
 
     #[test]
     fn many_points_are_thinned_and_the_caption_says_so() {
