@@ -79,6 +79,10 @@ fn the_first_hook_point_that_is_not_finite_is_named() -> Result<()> {
     assert_eq!(found.hook_name, "blocks.0.attn.hook_q");
     assert_eq!(found.index, [0, 0, 0, 0]);
     assert!(found.value.is_nan());
+    // It reaches every logit and the loss, with and without fused operations.
+    let logits: Vec<f32> = model.forward(&tokens)?.flatten_all()?.to_vec1()?;
+    assert!(logits.iter().all(|l| l.is_nan()));
+    assert!(model.loss(&tokens)?.to_scalar::<f32>()?.is_nan());
     let error = model.check_finite(&tokens).unwrap_err();
     assert!(matches!(error, Error::NotFiniteAt { .. }));
     assert_eq!(
@@ -185,7 +189,7 @@ fn a_step_on_numbers_that_are_not_finite_changes_nothing_and_says_which() -> Res
     for share in [0.0, 1.0] {
         let mut step = start()?.with_dense_above(share);
         let (figures, grads) = step.gradients(&x, 0.1)?;
-        assert!(figures.l2.is_nan() && figures.l1.is_nan());
+        assert!(figures.l2.is_nan() && figures.l1.is_nan() && figures.l0.is_nan());
         assert!(
             grads.w_enc_t.iter().all(|g| g.is_nan()),
             "dense above {share}"

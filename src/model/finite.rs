@@ -245,6 +245,16 @@ mod tests {
     }
 
     #[test]
+    fn relu_keeps_nan_in_every_type() {
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            let x = Tensor::new(&[f32::NAN, -1.0, 2.0], &Device::Cpu).unwrap();
+            let y = super::super::relu(&x.to_dtype(dtype).unwrap()).unwrap();
+            let y: Vec<f32> = y.to_dtype(DType::F32).unwrap().to_vec1().unwrap();
+            assert!(y[0].is_nan() && y[1..] == [0.0, 2.0], "{dtype:?}: {y:?}");
+        }
+    }
+
+    #[test]
     fn a_mask_is_no_infinity_but_an_infinite_score_is() {
         let at = HookName::Block {
             layer: 0,

@@ -81,7 +81,7 @@ pub struct StepFigures {
     pub l2: f64,
     /// Mean over tokens of the acts summed over `d_sae`.
     pub l1: f64,
-    /// Mean number of active features a token.
+    /// Mean number of active features a token; NaN where an activation is not finite.
     pub l0: f64,
     /// True when the dense path was taken.
     pub dense: bool,

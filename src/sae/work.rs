@@ -132,10 +132,16 @@ impl Work {
             self.list_by_feature(entries);
         }
         let mean = |f: fn(&ChunkWork) -> f64| self.chunks.iter().map(f).sum::<f64>() / n as f64;
+        let l1 = mean(|c| c.l1);
         StepFigures {
             l2: mean(|c| c.l2),
-            l1: mean(|c| c.l1),
-            l0: entries as f64 / n as f64,
+            l1,
+            // A count knows no NaN; the sum of what is counted does.
+            l0: if l1.is_finite() {
+                entries as f64 / n as f64
+            } else {
+                f64::NAN
+            },
             dense,
         }
     }
