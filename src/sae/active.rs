@@ -189,8 +189,8 @@ impl InputEncoder {
 /// anyone could use, and `relu` would make a 0 of half of them.
 #[inline(always)]
 pub(super) fn finite_or_nan(x: f32) -> f32 {
-    // x - x is 0, or NaN.
-    x + (x - x)
+    // The product is 0, or NaN.
+    x + 0.0 * x
 }
 
 /// How often and how strongly each feature is active over several rows.

@@ -132,7 +132,7 @@ impl StandardSae {
         let rows = match finite {
             true => rows,
             // As `finite_or_nan`: a row with an infinity becomes one of NaN.
-            false => (&rows + (&rows - &rows)?)?,
+            false => (&rows + (&rows * 0.0)?)?,
         };
         Ok(Rows { rows, dims })
     }

@@ -10,7 +10,6 @@ use super::tied_decoder::TiedDecoder;
 use super::update::Beyond;
 use super::work::Work;
 use crate::error::{Error, Result};
-use crate::model::first_not_finite_of;
 
 /// Above this share of active entries dense products are faster than lists.
 pub const DENSE_ABOVE: f64 = 0.15;
@@ -374,33 +373,6 @@ impl StandardStep {
         Ok(self
             .work
             .forward(&self.params, &self.packed, x, self.dense_above))
-    }
-
-    /// What made the loss of the step on `x` NaN or infinite.
-    fn not_finite(&self, x: &[f32], figures: &StepFigures) -> Error {
-        let d = self.params.d_in;
-        let p = &self.params;
-        let of_rows = |name: &str, i: usize| format!("{name} of feature {}", i / d);
-        let parameters: [(&[f32], &dyn Fn(usize) -> String); 5] = [
-            (x, &|i| {
-                format!("the input, dimension {} of row {}", i % d, i / d)
-            }),
-            (&p.w_enc_t, &|i| of_rows("W_enc", i)),
-            (&p.w_dec, &|i| of_rows("W_dec", i)),
-            (&p.b_enc, &|i| format!("b_enc of feature {i}")),
-            (&p.b_dec, &|i| format!("b_dec, dimension {i},")),
-        ];
-        let found = parameters.iter().find_map(|(values, name)| {
-            let i = first_not_finite_of(values)?;
-            Some((name(i), f64::from(values[i])))
-        });
-        let (what, value) =
-            found.unwrap_or_else(|| ("the autoencoder's loss".to_owned(), figures.l2 + figures.l1));
-        Error::NotFinite {
-            what,
-            value,
-            step: self.steps + 1,
-        }
     }
 
     /// Gradient of the L1 term with respect to one act.

@@ -1,13 +1,15 @@
 //! The update of a step: projection, Adam and normalisation in one parallel pass.
 //! A task owns the rows of one panel of features, so gradients need no memory of their own
-//! and no two threads write the same place.
+//! and no two threads write the same place. No update without a finite loss.
 
 use super::adam::AdamStep;
 use super::encode::{PANEL, pack_panel};
 use super::garden_penalty::PenaltyGradients;
 use super::kernels;
-use super::step::StandardStep;
+use super::step::{StandardStep, StepFigures};
 use super::work::Work;
+use crate::error::Error;
+use crate::model::first_not_finite_of;
 use rayon::prelude::*;
 
 /// What a step does beyond descending the loss on its batch.
@@ -102,6 +104,33 @@ impl StandardStep {
         let moments = &mut self.adam_b_dec;
         kernels::adam(adam, &g_b_dec, &mut p.b_dec, &mut moments.m, &mut moments.v);
         self.work.panel_b_dec = panel_b_dec;
+    }
+
+    /// What made the loss of the step on `x` NaN or infinite.
+    pub(super) fn not_finite(&self, x: &[f32], figures: &StepFigures) -> Error {
+        let d = self.params.d_in;
+        let p = &self.params;
+        let first = |values: &[f32]| first_not_finite_of(values).map(|i| (i, f64::from(values[i])));
+        let (what, value) = if let Some((i, value)) = first(x) {
+            let what = format!("the input, dimension {} of row {}", i % d, i / d);
+            (what, value)
+        } else if let Some((i, value)) = first(&p.w_enc_t) {
+            (format!("W_enc of feature {}", i / d), value)
+        } else if let Some((i, value)) = first(&p.w_dec) {
+            (format!("W_dec of feature {}", i / d), value)
+        } else if let Some((j, value)) = first(&p.b_enc) {
+            (format!("b_enc of feature {j}"), value)
+        } else if let Some((k, value)) = first(&p.b_dec) {
+            (format!("dimension {k} of b_dec"), value)
+        } else {
+            let loss = figures.l2 + figures.l1;
+            ("the autoencoder's loss".to_owned(), loss)
+        };
+        Error::NotFinite {
+            what,
+            value,
+            step: self.steps + 1,
+        }
     }
 }
 

@@ -15,8 +15,6 @@ use crate::error::{Error, Result};
 const SIDE: f64 = 240.0;
 /// Longer sequences show no tokens beside the map, only on hover.
 const MAX_NAMED: usize = 24;
-/// The colour of weight 1; the one behind it is for what is not finite.
-const LAST_LEVEL: u8 = 254;
 /// Longer sequences are averaged in blocks.
 const MAX_SIDE: usize = 128;
 
@@ -183,6 +181,9 @@ impl Show for AttentionView {
 fn picture(map: &[Vec<f32>]) -> String {
     let block = map.len().div_ceil(MAX_SIDE).max(1);
     let side = map.len().div_ceil(block);
+    // The last colour is for what is not finite, where there is any.
+    let finite = map.iter().flatten().all(|w| w.is_finite());
+    let last: u8 = if finite { 255 } else { 254 };
     let mut pixels = Vec::with_capacity(side * side);
     for rows in map.chunks(block) {
         for start in (0..map.len()).step_by(block) {
@@ -190,17 +191,17 @@ fn picture(map: &[Vec<f32>]) -> String {
             let sum: f32 = rows.iter().flat_map(|row| &row[start..end]).sum();
             let mean = sum / (rows.len() * (end - start)) as f32;
             // A square root, because most weights are small.
-            let level = (mean.clamp(0.0, 1.0).sqrt() * f32::from(LAST_LEVEL)).round();
+            let level = (mean.clamp(0.0, 1.0).sqrt() * f32::from(last)).round();
             pixels.push(match mean.is_finite() {
                 true => level as u8,
-                false => LAST_LEVEL + 1,
+                false => 255,
             });
         }
     }
-    let level = |i| f64::from(i) / f64::from(LAST_LEVEL);
-    let palette: Vec<Rgb> = (0..=LAST_LEVEL)
+    let level = |i| f64::from(i) / f64::from(last);
+    let palette: Vec<Rgb> = (0..=last)
         .map(|i| Rgb(255, 255, 255).mix(Rgb(8, 48, 107), level(i)))
-        .chain([MISSING])
+        .chain((!finite).then_some(MISSING))
         .collect();
     png::data_uri(side, &palette, &pixels)
 }
