@@ -10,6 +10,7 @@ mod facade;
 mod files;
 mod highlight;
 mod image;
+mod json;
 mod jupyter;
 mod kernelspec;
 mod notebook;

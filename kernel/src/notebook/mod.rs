@@ -3,12 +3,13 @@
 //! Source: nbformat.readthedocs.io, "The Notebook file format".
 
 mod file;
-mod format;
 mod json;
 pub mod model;
 pub mod outputs;
 pub mod parameters;
+mod read;
 pub mod terminal;
+mod write;
 
 pub use file::{check_replaceable, is_regular, replace};
 pub use model::{Cell, CellKind, MimeBundle, Notebook, Output, OutputKind};

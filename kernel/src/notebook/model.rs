@@ -98,13 +98,16 @@ impl Notebook {
         }
     }
 
-    /// Reads a notebook of format 4. Cells without an id, or with one that is
+    /// Reads a notebook of nbformat 3 or 4; beside it, a line for each thing that was
+    /// upgraded, set right or left out. Outputs are never a reason to refuse: what
+    /// cannot be read of them is left out. Cells without an id, or with one that is
     /// malformed or taken, get a new one.
     ///
     /// # Errors
-    /// [`Error::Io`] for a file that cannot be read, [`Error::Notebook`] with the
-    /// line for one that is empty, cut short, no JSON or of another format.
-    pub fn read(path: &Path) -> Result<Notebook> {
+    /// [`Error::Io`] for a file that cannot be read, [`Error::Notebook`] for one that
+    /// is empty, cut short, no JSON (with the line) or of another format, and for a
+    /// cell whose type or source cannot be read.
+    pub fn read(path: &Path) -> Result<(Notebook, Vec<String>)> {
         let text = std::fs::read(path).map_err(Error::io("read", path))?;
         Notebook::from_json(&text).map_err(|fault| Error::Notebook {
             path: path.to_owned(),
@@ -223,10 +226,15 @@ impl Cell {
         }
     }
 
-    /// Whether `metadata.tags` holds `tag`.
+    /// Whether `metadata.tags` holds `tag`; `remove_cell` counts as `remove-cell`.
     pub fn has_tag(&self, tag: &str) -> bool {
-        let tags = self.metadata.get("tags").and_then(Value::as_array);
-        tags.is_some_and(|tags| tags.iter().any(|t| t.as_str() == Some(tag)))
+        let same = |given: &str| given.trim().replace('_', "-") == tag.replace('_', "-");
+        match self.metadata.get("tags") {
+            Some(Value::Array(tags)) => tags.iter().filter_map(Value::as_str).any(same),
+            // A list that somebody has typed as one string.
+            Some(Value::String(tags)) => tags.split([',', ' ', '\n']).any(same),
+            _ => false,
+        }
     }
 
     /// How long the cell ran, from `metadata.holoscope.seconds`.

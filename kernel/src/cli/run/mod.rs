@@ -26,7 +26,10 @@ use surroundings::{enter_folder_of, fix_data_folder};
 /// Runs the notebook; the result is the exit status (see [`RunArgs`]).
 pub fn run(args: &RunArgs) -> Result<i32> {
     let began = Instant::now();
-    let mut notebook = Notebook::read(&args.notebook)?;
+    let (mut notebook, notes) = Notebook::read(&args.notebook)?;
+    for note in &notes {
+        say(&format!("holoscope: {}: {note}", args.notebook.display()));
+    }
     notebook.complete_ids();
     apply_parameters(&mut notebook, &args.parameters)?;
     let to = Destinations::check(args)?;

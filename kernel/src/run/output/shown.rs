@@ -3,6 +3,7 @@
 use super::event::{Event, MimeBundle, StreamName};
 use super::frame::Frame;
 use super::limit::Limiter;
+use crate::json;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -116,12 +117,17 @@ impl Shown {
     /// A content block takes its place among the displays.
     fn block(&mut self, mime: &str, text: String, on_event: &mut dyn FnMut(Event)) {
         let size = text.len();
+        let (content, note) = content(mime, text);
         let event = Event::Display {
-            data: one(mime, text),
+            data: MimeBundle::from_iter([(mime.to_owned(), content)]),
             metadata: MimeBundle::new(),
             display_id: None,
         };
         self.display(event, size, on_event);
+        if let Some(note) = note {
+            let text = format!("[Holoscope: a display of {mime}: {note}]\n");
+            self.text(StreamName::Stderr, text, on_event);
+        }
     }
 
     fn display(&mut self, event: Event, size: usize, on_event: &mut dyn FnMut(Event)) {
@@ -184,6 +190,24 @@ fn place(panic: &Value) -> Option<String> {
     Some(format!(" at {file}:{line}"))
 }
 
+/// What a notebook and the wire hold of a block's text, and what is to be said of it: JSON types
+/// hold JSON, all others text. Source: nbformat 4.5's schema.
+fn content(mime: &str, text: String) -> (Value, Option<String>) {
+    if !json::is_json_mime(mime) {
+        return (Value::String(text), None);
+    }
+    match json::parse(&text) {
+        Ok((value, mended)) => {
+            let note = mended.to_string();
+            (value, (!note.is_empty()).then_some(note))
+        }
+        Err(error) => {
+            let note = format!("not JSON ({error}), so it is kept as text");
+            (Value::String(text), Some(note))
+        }
+    }
+}
+
 fn one(mime: &str, content: String) -> MimeBundle {
     MimeBundle::from_iter([(mime.to_owned(), Value::String(content))])
 }
@@ -191,6 +215,7 @@ fn one(mime: &str, content: String) -> MimeBundle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn events(frames: Vec<Frame>) -> (Vec<Event>, Shown) {
         let dir = tempfile::tempdir().unwrap();
@@ -216,6 +241,61 @@ mod tests {
             matches!(&events[1], Event::ExecuteResult { data, .. } if data["text/plain"] == "2")
         );
         assert_eq!(events.len(), 2);
+    }
+
+    #[test]
+    fn a_block_of_a_json_type_is_json_and_all_others_are_text() {
+        let shown = |mime: &str, text: &str| {
+            let (events, _) = events(vec![Frame::Block {
+                mime: mime.to_owned(),
+                text: text.to_owned(),
+            }]);
+            let mut notes = String::new();
+            let mut content = Value::Null;
+            for event in events {
+                match event {
+                    Event::Display { mut data, .. } => content = data[mime].take(),
+                    Event::Stream { text, .. } => notes += &text,
+                    other => panic!("{other:?}"),
+                }
+            }
+            (content, notes)
+        };
+        for (mime, text, expected, note) in [
+            (
+                "application/json",
+                "{\"a\": [1, 2.5]}\n",
+                json!({"a": [1, 2.5]}),
+                "",
+            ),
+            ("application/json", "\"text\"", json!("text"), ""),
+            (
+                "application/vnd.vega.v5+json",
+                "{\"b\": {}}",
+                json!({"b": {}}),
+                "",
+            ),
+            ("application/geo+json", "[\"a\"]", json!(["a"]), ""),
+            (
+                "application/vnd.plotly.v1+json",
+                "{\"y\": [1, NaN]}",
+                json!({"y": [1, null]}),
+                "(NaN, Infinity), now null",
+            ),
+            (
+                "application/json",
+                "{oops",
+                json!("{oops"),
+                "a display of application/json: not JSON (key must be a string at line 1",
+            ),
+            ("text/html", "{\"a\": 1}", json!("{\"a\": 1}"), ""),
+            ("model/gltf+json", "{\"a\": 1}", json!("{\"a\": 1}"), ""),
+        ] {
+            let (content, notes) = shown(mime, text);
+            assert_eq!(content, expected, "{mime} {text}");
+            assert!(notes.contains(note), "{notes}");
+            assert_eq!(notes.is_empty(), note.is_empty(), "{notes}");
+        }
     }
 
     #[test]
