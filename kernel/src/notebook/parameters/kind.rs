@@ -1,0 +1,422 @@
+//! The types that a parameter may have, as far as their values can be given as text.
+
+use std::fmt;
+
+pub const INTEGERS: [&str; 12] = [
+    "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize",
+];
+pub const FLOATS: [&str; 2] = ["f32", "f64"];
+
+/// A type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    Bool,
+    Char,
+    Integer(Number),
+    Float(Number),
+    /// `&str`
+    Str,
+    /// Text in a type of its own: `String`, `PathBuf`, `&Path`, `Box<str>`, ...
+    Text(&'static Text),
+    Option(Box<Kind>),
+    /// `Vec<T>` and what else is made of any number of items.
+    List(&'static List, Box<Kind>),
+    Map(&'static List, Box<Kind>, Box<Kind>),
+    Array(Box<Kind>, usize),
+    /// `&[T]`
+    Slice(Box<Kind>),
+    /// `&[T; N]`
+    Reference(Box<Kind>),
+    Tuple(Vec<Kind>),
+    Range(Bounds, Box<Kind>),
+    /// With the unit of a bare number, if the default has one.
+    Duration(Option<&'static str>),
+    /// `NonZeroUsize` and its siblings, by the type within.
+    NonZero(&'static str),
+    /// A type around another, made by its `new`: `Box<T>`, `Cell<T>`, `AtomicBool`, ...
+    Wrapper(&'static Wrapper, Box<Kind>),
+}
+
+/// The type of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Number {
+    /// `None` where only the rest of its cell tells which.
+    pub ty: Option<&'static str>,
+    /// Whether the type must stand behind the digits.
+    pub suffix: bool,
+}
+
+/// How a type is made of a text literal.
+#[derive(Debug, PartialEq)]
+pub struct Text {
+    pub name: &'static str,
+    pub path: &'static str,
+    pub before: &'static str,
+    pub after: &'static str,
+}
+
+/// How a type is made of a list.
+#[derive(Debug, PartialEq)]
+pub struct List {
+    pub name: &'static str,
+    pub path: &'static str,
+}
+
+#[derive(Debug, PartialEq)]
+pub struct Wrapper {
+    pub name: &'static str,
+    pub path: &'static str,
+    /// Whether its `new` may stand in a constant.
+    pub constant: bool,
+    /// What is within, where the name says that already.
+    pub holds: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    pub start: bool,
+    pub end: bool,
+    pub inclusive: bool,
+}
+
+const fn text(
+    name: &'static str,
+    path: &'static str,
+    before: &'static str,
+    after: &'static str,
+) -> Text {
+    Text {
+        name,
+        path,
+        before,
+        after,
+    }
+}
+
+pub static TEXTS: [Text; 9] = [
+    text("String", "String", "", ".to_string()"),
+    text(
+        "PathBuf",
+        "std::path::PathBuf",
+        "std::path::PathBuf::from(",
+        ")",
+    ),
+    text(
+        "&Path",
+        "&'static std::path::Path",
+        "std::path::Path::new(",
+        ")",
+    ),
+    text(
+        "OsString",
+        "std::ffi::OsString",
+        "std::ffi::OsString::from(",
+        ")",
+    ),
+    text("Box<str>", "Box<str>", "Box::<str>::from(", ")"),
+    text(
+        "Rc<str>",
+        "std::rc::Rc<str>",
+        "std::rc::Rc::<str>::from(",
+        ")",
+    ),
+    text(
+        "Arc<str>",
+        "std::sync::Arc<str>",
+        "std::sync::Arc::<str>::from(",
+        ")",
+    ),
+    text(
+        "Cow<str>",
+        "std::borrow::Cow<'static, str>",
+        "std::borrow::Cow::Borrowed(",
+        ")",
+    ),
+    text(
+        "&OsStr",
+        "&'static std::ffi::OsStr",
+        "std::ffi::OsStr::new(",
+        ")",
+    ),
+];
+
+pub static VEC: List = List {
+    name: "Vec",
+    path: "Vec",
+};
+pub static LISTS: [List; 4] = [
+    List {
+        name: "VecDeque",
+        path: "std::collections::VecDeque",
+    },
+    List {
+        name: "HashSet",
+        path: "std::collections::HashSet",
+    },
+    List {
+        name: "BTreeSet",
+        path: "std::collections::BTreeSet",
+    },
+    List {
+        name: "BinaryHeap",
+        path: "std::collections::BinaryHeap",
+    },
+];
+pub static MAPS: [List; 2] = [
+    List {
+        name: "HashMap",
+        path: "std::collections::HashMap",
+    },
+    List {
+        name: "BTreeMap",
+        path: "std::collections::BTreeMap",
+    },
+];
+
+const fn around(name: &'static str, path: &'static str, constant: bool) -> Wrapper {
+    Wrapper {
+        name,
+        path,
+        constant,
+        holds: None,
+    }
+}
+
+const fn atomic(name: &'static str, path: &'static str, holds: &'static str) -> Wrapper {
+    Wrapper {
+        name,
+        path,
+        constant: true,
+        holds: Some(holds),
+    }
+}
+
+pub static WRAPPERS: [Wrapper; 14] = [
+    around("Box", "Box", false),
+    around("Rc", "std::rc::Rc", false),
+    around("Arc", "std::sync::Arc", false),
+    around("Cell", "std::cell::Cell", true),
+    around("RefCell", "std::cell::RefCell", true),
+    around("Mutex", "std::sync::Mutex", true),
+    around("RwLock", "std::sync::RwLock", true),
+    atomic("AtomicBool", "std::sync::atomic::AtomicBool", "bool"),
+    atomic("AtomicUsize", "std::sync::atomic::AtomicUsize", "usize"),
+    atomic("AtomicIsize", "std::sync::atomic::AtomicIsize", "isize"),
+    atomic("AtomicU32", "std::sync::atomic::AtomicU32", "u32"),
+    atomic("AtomicI32", "std::sync::atomic::AtomicI32", "i32"),
+    atomic("AtomicU64", "std::sync::atomic::AtomicU64", "u64"),
+    atomic("AtomicI64", "std::sync::atomic::AtomicI64", "i64"),
+];
+
+impl Kind {
+    /// The number or `bool` or `char` of this name.
+    pub fn primitive(name: &str) -> Option<Kind> {
+        let number = |names: &[&'static str]| {
+            let ty = names.iter().copied().find(|ty| *ty == name)?;
+            Some(Number {
+                ty: Some(ty),
+                suffix: false,
+            })
+        };
+        match name {
+            "bool" => Some(Kind::Bool),
+            "char" => Some(Kind::Char),
+            _ => number(&INTEGERS)
+                .map(Kind::Integer)
+                .or_else(|| number(&FLOATS).map(Kind::Float)),
+        }
+    }
+
+    pub fn text(name: &str) -> Option<Kind> {
+        TEXTS.iter().find(|text| text.name == name).map(Kind::Text)
+    }
+
+    /// The types right within this one.
+    fn parts(&mut self) -> Vec<&mut Kind> {
+        match self {
+            Kind::Option(inner)
+            | Kind::List(_, inner)
+            | Kind::Array(inner, _)
+            | Kind::Slice(inner)
+            | Kind::Reference(inner)
+            | Kind::Range(_, inner)
+            | Kind::Wrapper(_, inner) => vec![inner],
+            Kind::Map(_, key, value) => vec![key, value],
+            Kind::Tuple(fields) => fields.iter_mut().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Calls `change` for the type of every number within.
+    fn numbers(&mut self, change: &mut dyn FnMut(&mut Number, &'static str)) {
+        match self {
+            Kind::Integer(number) => change(number, "i32"),
+            Kind::Float(number) => change(number, "f64"),
+            _ => self
+                .parts()
+                .into_iter()
+                .for_each(|part| part.numbers(change)),
+        }
+    }
+
+    /// Whether the rest of the cell decides on the type of a number within.
+    pub fn is_open(&self) -> bool {
+        let mut open = false;
+        self.clone()
+            .numbers(&mut |number, _| open |= number.ty.is_none());
+        open
+    }
+
+    /// The type that rustc settles on where nothing in the cell decides.
+    pub fn settled(mut self) -> Kind {
+        self.numbers(&mut |number, fallback| {
+            number.ty.get_or_insert(fallback);
+        });
+        self
+    }
+
+    /// The same type, said by the value: `20usize`.
+    pub fn said_by_value(mut self) -> Kind {
+        self.numbers(&mut |number, _| number.suffix = number.ty.is_some());
+        self
+    }
+
+    /// The type of a place that takes both, if there is one.
+    pub fn unify(self, other: Kind) -> Option<Kind> {
+        use Kind::{
+            Array, Float, Integer, List, Map, Option as Opt, Range, Reference, Slice, Tuple,
+            Wrapper,
+        };
+        let both = |a: Box<Kind>, b: Box<Kind>| a.unify(*b).map(Box::new);
+        Some(match (self, other) {
+            (Integer(a), Integer(b)) => Integer(a.unify(b)?),
+            (Float(a), Float(b)) => Float(a.unify(b)?),
+            (Opt(a), Opt(b)) => Opt(both(a, b)?),
+            (List(x, a), List(y, b)) if x == y => List(x, both(a, b)?),
+            (Map(x, k, v), Map(y, l, w)) if x == y => Map(x, both(k, l)?, both(v, w)?),
+            (Array(a, n), Array(b, m)) if n == m => Array(both(a, b)?, n),
+            (Slice(a), Slice(b)) => Slice(both(a, b)?),
+            (Reference(a), Reference(b)) => Reference(both(a, b)?),
+            (Range(x, a), Range(y, b)) if x == y => Range(x, both(a, b)?),
+            (Wrapper(x, a), Wrapper(y, b)) if x == y => Wrapper(x, both(a, b)?),
+            (Tuple(a), Tuple(b)) if a.len() == b.len() => {
+                let fields = a.into_iter().zip(b).map(|(a, b)| a.unify(b));
+                Tuple(fields.collect::<Option<_>>()?)
+            }
+            (a, b) if a == b => a,
+            _ => return None,
+        })
+    }
+
+    /// The type's name: short, or with the paths that any cell can resolve.
+    pub fn name(&self, full: bool) -> String {
+        let choose = |short: &str, path: &str| if full { path } else { short }.to_owned();
+        let within = |kind: &Kind| kind.name(full);
+        match self {
+            Kind::Bool => "bool".to_owned(),
+            Kind::Char => "char".to_owned(),
+            Kind::Integer(number) => number.ty.unwrap_or("an integer").to_owned(),
+            Kind::Float(number) => number.ty.unwrap_or("a float").to_owned(),
+            Kind::Str => choose("&str", "&'static str"),
+            Kind::Text(text) => choose(text.name, text.path),
+            Kind::Option(inner) => format!("Option<{}>", within(inner)),
+            Kind::List(list, inner) => {
+                format!("{}<{}>", choose(list.name, list.path), within(inner))
+            }
+            Kind::Map(map, key, value) => {
+                format!(
+                    "{}<{}, {}>",
+                    choose(map.name, map.path),
+                    within(key),
+                    within(value)
+                )
+            }
+            Kind::Array(inner, n) => format!("[{}; {n}]", within(inner)),
+            Kind::Slice(inner) => format!("&[{}]", within(inner)),
+            Kind::Reference(inner) => format!("&{}", within(inner)),
+            Kind::Tuple(fields) => match fields.as_slice() {
+                [one] => format!("({},)", within(one)),
+                _ => format!(
+                    "({})",
+                    fields.iter().map(within).collect::<Vec<_>>().join(", ")
+                ),
+            },
+            Kind::Range(bounds, inner) => {
+                let name = bounds.name();
+                format!(
+                    "{}<{}>",
+                    choose(name, &format!("std::ops::{name}")),
+                    within(inner)
+                )
+            }
+            Kind::Duration(_) => choose("Duration", "std::time::Duration"),
+            Kind::NonZero(ty) => choose(
+                &format!("NonZero<{ty}>"),
+                &format!("std::num::NonZero<{ty}>"),
+            ),
+            Kind::Wrapper(wrapper, inner) => {
+                let name = choose(wrapper.name, wrapper.path);
+                match wrapper.holds {
+                    Some(_) => name,
+                    None => format!("{name}<{}>", within(inner)),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name(false))
+    }
+}
+
+impl Number {
+    fn unify(self, other: Number) -> Option<Number> {
+        match (self.ty, other.ty) {
+            (Some(a), Some(b)) if a != b => None,
+            (None, _) => Some(other),
+            (Some(_), _) => Some(self),
+        }
+    }
+}
+
+impl Bounds {
+    pub const ALL: [Bounds; 5] = [
+        Bounds {
+            start: true,
+            end: true,
+            inclusive: false,
+        },
+        Bounds {
+            start: true,
+            end: true,
+            inclusive: true,
+        },
+        Bounds {
+            start: true,
+            end: false,
+            inclusive: false,
+        },
+        Bounds {
+            start: false,
+            end: true,
+            inclusive: false,
+        },
+        Bounds {
+            start: false,
+            end: true,
+            inclusive: true,
+        },
+    ];
+
+    pub fn name(self) -> &'static str {
+        match (self.start, self.end, self.inclusive) {
+            (true, true, false) => "Range",
+            (true, true, true) => "RangeInclusive",
+            (true, false, _) => "RangeFrom",
+            (false, _, false) => "RangeTo",
+            (false, _, true) => "RangeToInclusive",
+        }
+    }
+}
