@@ -18,7 +18,7 @@ fn fails(arguments: &[&str], expected: &str) {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("broken.ipynb", "{\n \"cells\": [\n");
-    write("v3.ipynb", "{\"nbformat\": 3, \"worksheets\": []}");
+    write("v2.ipynb", "{\"nbformat\": 2, \"worksheets\": []}");
     write("good.ipynb", include_str!("fixtures/parameters.ipynb"));
     write("old.ipynb", "old");
     let output = run(folder.path(), arguments);
@@ -45,8 +45,8 @@ fn a_truncated_notebook_is_named_with_its_line() {
 #[test]
 fn an_old_format_is_named_with_what_to_do() {
     fails(
-        &["v3.ipynb", "-o", "old.ipynb"],
-        "nbformat 3; only nbformat 4",
+        &["v2.ipynb", "-o", "old.ipynb"],
+        "v2.ipynb: nbformat 2; only nbformat 3 and 4 are read (convert it with",
     );
 }
 
@@ -62,7 +62,7 @@ fn an_unknown_parameter_lists_the_known_ones() {
 fn a_value_of_the_wrong_type_is_refused() {
     fails(
         &["good.ipynb", "-o", "old.ipynb", "-p", "steps=many"],
-        "\"many\" is no usize",
+        "\"many\" is text (&str), not usize: usize holds whole numbers from 0 to",
     );
 }
 

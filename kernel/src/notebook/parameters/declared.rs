@@ -1,8 +1,9 @@
 //! What the parameters cell declares: names, their types, and the text that
 //! declares each anew.
 
-use super::infer::{has_gap, is_literal, of_expr, of_type};
+use super::infer::{is_literal, of_expr};
 use super::kind::Kind;
+use super::written::{has_gap, of_type};
 use crate::read::{commands, is_too_deep, words};
 use ra_ap_syntax::ast::{self, AstNode, HasName, HasVisibility};
 use ra_ap_syntax::{Edition, SourceFile, SyntaxKind, SyntaxNode, TextRange};

@@ -2,7 +2,8 @@
 //! whatever it holds, it becomes a value of this type or nothing.
 
 use super::declared::shortened;
-use super::kind::{Bounds, Kind, List, VEC};
+use super::kind::{Bounds, Kind};
+use super::makers::{List, VEC};
 use super::{scalars, split};
 
 /// How values are written.
@@ -339,7 +340,7 @@ fn character(text: &str) -> Result<String, String> {
     };
     let quoted = || {
         let text = text.trim();
-        let rust = super::infer::unescaped(text);
+        let rust = split::unescaped(text);
         let inner = rust.or_else(|| split::item_text(text).ok())?;
         one(&inner)
     };

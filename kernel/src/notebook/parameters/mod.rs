@@ -7,10 +7,12 @@ mod declared;
 mod given;
 mod infer;
 mod kind;
+mod makers;
 mod scalars;
 mod split;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use super::model::{Cell, Notebook};
 use crate::error::{Error, Result};

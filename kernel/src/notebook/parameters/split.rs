@@ -1,7 +1,8 @@
 //! Lists, tuples and maps as people type them: brackets, commas, and quotes
 //! around what holds either.
 
-use super::infer::unescaped;
+use ra_ap_syntax::ast::{self, AstToken, LiteralKind};
+use ra_ap_syntax::{Edition, SyntaxKind};
 
 /// Calls `visit` with every character outside of quotes, and with how many brackets are open
 /// around it (an outermost bracket has none around it).
@@ -138,6 +139,26 @@ pub fn item_text(item: &str) -> Result<String, String> {
         }
     }
     Err("it begins with a quote, and is not one quoted text".to_owned())
+}
+
+/// The text within the quotes of a string or char literal of Rust's.
+pub fn unescaped(literal: &str) -> Option<String> {
+    let parse = ast::Expr::parse(literal, Edition::Edition2024);
+    if !parse.errors().is_empty() || parse.syntax_node().kind() != SyntaxKind::LITERAL {
+        return None;
+    }
+    let ast::Expr::Literal(parsed) = parse.tree() else {
+        return None;
+    };
+    let token = parsed.token();
+    if token.text() != literal {
+        return None;
+    }
+    match parsed.kind() {
+        LiteralKind::String(_) => Some(ast::String::cast(token)?.value().ok()?.into_owned()),
+        LiteralKind::Char(_) => Some(ast::Char::cast(token)?.value().ok()?.to_string()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

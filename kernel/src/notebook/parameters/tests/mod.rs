@@ -1,5 +1,8 @@
 //! What `-p` accepts, what it makes of it, and what it says of the rest.
 
+mod compounds;
+mod of_the_case;
+mod scalars;
 mod values;
 
 use super::*;
