@@ -168,7 +168,7 @@ fn of_value_path(path: &ast::Path, known: Known<'_>) -> Option<Kind> {
         // `std::f64::consts::PI`
         (None, _) if owner == "consts" => {
             let float = qualifier.qualifier()?.segment()?.name_ref()?;
-            Kind::primitive(&float.text())
+            Kind::primitive(float.text())
         }
         _ => None,
     }

@@ -60,7 +60,7 @@ pub fn standard(path: &ast::Path) -> Option<String> {
     ];
     if let Some(qualifier) = path.qualifier() {
         let first = qualifier.first_segment()?.name_ref()?;
-        if !MODULES.contains(&&*first.text()) {
+        if !MODULES.contains(&first.text()) {
             return None;
         }
     }

@@ -1,7 +1,7 @@
 //! A file's bytes into text: UTF-8 with or without a byte-order mark, and the
 //! UTF-16 that editors on Windows save.
 
-use super::Fault;
+use super::fault::Fault;
 
 /// The text, and how it was written where that is not plain UTF-8.
 pub fn decode(bytes: &[u8]) -> Result<(String, Option<&'static str>), Fault> {

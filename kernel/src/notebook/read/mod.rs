@@ -4,50 +4,21 @@
 //! Source: nbformat/reader.py, nbformat/v4/rwbase.py.
 
 mod bytes;
+mod fault;
+mod fields;
 mod notes;
 mod outputs;
 mod upgrade;
 
 use super::model::{Cell, CellKind, Notebook};
+use fault::Fault;
+use fields::{Fields, kind_of, whole};
 use notes::Notes;
 use outputs::join_bundle;
 use serde_json::{Map, Value};
 
 /// The minor version of nbformat 4 that this reads and writes.
 const MINOR: u64 = 5;
-
-/// Why a text is no notebook, and in which line (0: no one line).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    pub line: usize,
-    pub reason: String,
-}
-
-impl Fault {
-    fn new(line: usize, reason: impl Into<String>) -> Fault {
-        Fault {
-            line,
-            reason: reason.into(),
-        }
-    }
-}
-
-impl From<serde_json::Error> for Fault {
-    fn from(error: serde_json::Error) -> Fault {
-        use serde_json::error::Category;
-        let (line, column) = (error.line(), error.column());
-        // serde_json ends its message with the place, which we say ourselves.
-        let message = error.to_string();
-        let what = message
-            .strip_suffix(&format!(" at line {line} column {column}"))
-            .unwrap_or(&message);
-        let reason = match error.classify() {
-            Category::Eof => "the file ends too early: it was cut short".to_owned(),
-            _ => format!("not JSON: {what} (column {column})"),
-        };
-        Fault::new(line, reason)
-    }
-}
 
 impl Notebook {
     /// Reads the bytes of a notebook; beside it, what was set right or left out.
@@ -221,101 +192,7 @@ fn cell(value: Value, place: &str, notes: &mut Notes) -> Result<Cell, String> {
     })
 }
 
-/// The fields of one object, taken out one by one.
-struct Fields<'a> {
-    map: &'a mut Map<String, Value>,
-    place: &'a str,
-    notes: &'a mut Notes,
-}
-
-impl Fields<'_> {
-    /// A field that nbformat asks for.
-    fn take(&mut self, key: &str) -> Option<Value> {
-        let value = self.map.shift_remove(key).filter(|value| !value.is_null());
-        if value.is_none() {
-            self.notes
-                .at(self.place, "missing or null fields were filled in");
-        }
-        value
-    }
-
-    fn text(&mut self, key: &str) -> Result<String, String> {
-        let value = self.take(key).unwrap_or_default();
-        text_of(&value).ok_or_else(|| {
-            let found = kind_of(&value);
-            format!("`{key}` is {found}; it must be a string or a list of strings")
-        })
-    }
-
-    fn object(&mut self, key: &str) -> Map<String, Value> {
-        match self.take(key) {
-            Some(Value::Object(map)) => map,
-            Some(other) => {
-                let found = kind_of(&other);
-                let what = format!("`{key}` is {found}, not an object, and was left out");
-                self.notes.at(self.place, what);
-                Map::new()
-            }
-            None => Map::new(),
-        }
-    }
-
-    /// `execution_count`, which is null in a cell that has not run.
-    fn count(&mut self) -> Option<u64> {
-        let value = self.map.shift_remove("execution_count")?;
-        let count = whole(&value);
-        if count.is_none() && !value.is_null() {
-            let what = "an `execution_count` that is no count was left out";
-            self.notes.at(self.place, what);
-        }
-        count
-    }
-
-    /// Takes from a cell that is no code what only code has.
-    fn code_only(&mut self) {
-        for key in ["outputs", "execution_count"] {
-            match self.map.shift_remove(key) {
-                None | Some(Value::Null) => {}
-                Some(Value::Array(list)) if list.is_empty() => {}
-                Some(_) => {
-                    let what = format!("`{key}` of a cell that is no code was left out");
-                    self.notes.at(self.place, what);
-                }
-            }
-        }
-    }
-}
-
-/// Text on paper: one string, or a list of lines; `None` for anything else.
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(lines) => lines.iter().map(Value::as_str).collect(),
-        Value::Null => Some(String::new()),
-        _ => None,
-    }
-}
-
-/// A whole number, `3.0` included.
-fn whole(value: &Value) -> Option<u64> {
-    let float = || {
-        value
-            .as_f64()
-            .filter(|f| f.fract() == 0.0 && (0.0..1e15).contains(f))
-    };
-    value.as_u64().or_else(|| float().map(|f| f as u64))
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a bool",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
+#[cfg(test)]
+mod any_json;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! Outputs of an earlier run. A run replaces them, so none of them is a reason
 //! to refuse a notebook: what cannot be read is left out, with a note.
 
+use super::fields::{Fields, kind_of, text_of};
 use super::notes::Notes;
-use super::{Fields, kind_of, upgrade};
+use super::upgrade;
 use crate::json::is_json_mime;
 use crate::notebook::model::{MimeBundle, Output, OutputKind, StreamName};
 use serde_json::{Map, Value};
@@ -127,11 +128,11 @@ impl Fields<'_> {
     /// Text, or whatever else there is as JSON: an error's name may be anything.
     fn loose_text(&mut self, key: &str) -> String {
         let value = self.take(key).unwrap_or_default();
-        super::text_of(&value).unwrap_or_else(|| value.to_string())
+        text_of(&value).unwrap_or_else(|| value.to_string())
     }
 
     fn traceback(&mut self) -> Vec<String> {
-        let line = |value: &Value| super::text_of(value).unwrap_or_else(|| value.to_string());
+        let line = |value: &Value| text_of(value).unwrap_or_else(|| value.to_string());
         match self.take("traceback") {
             Some(Value::Array(lines)) => lines.iter().map(line).collect(),
             Some(other) => vec![line(&other)],

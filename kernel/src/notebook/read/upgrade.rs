@@ -1,7 +1,8 @@
 //! nbformat 3 into nbformat 4, as Python's nbformat does it.
 //! Source: nbformat/v4/convert.py (`upgrade`, `upgrade_cell`, `upgrade_output`).
 
-use super::{Fault, kind_of, text_of};
+use super::fault::Fault;
+use super::fields::{kind_of, text_of};
 use serde_json::{Map, Value, json};
 
 /// The cells of an nbformat 3 document, in the form of nbformat 4; several
