@@ -21,6 +21,7 @@ pub mod error;
 mod file;
 pub mod host;
 pub mod interp;
+mod known_fields;
 pub mod model;
 pub mod prelude;
 pub mod progress;

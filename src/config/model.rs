@@ -17,6 +17,24 @@ pub enum Activation {
     Silu,
     /// `x softmax(x)` (Elhage et al. 2022), without the LayerNorm that follows it in the paper.
     Solu,
+    /// SoLU, followed by a LayerNorm over the hidden units, as in the paper.
+    SoluLn,
+}
+
+/// What normalises the residual stream before attention, MLP and unembedding; TransformerLens'
+/// `normalization_type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Normalization {
+    /// LayerNorm with weight and bias.
+    #[default]
+    #[serde(rename = "LN")]
+    Ln,
+    /// LayerNorm without weight and bias: TransformerLens folds them into the matrices that follow.
+    #[serde(rename = "LNPre")]
+    LnPre,
+    /// Nothing: every part reads the residual stream as it is.
+    #[serde(rename = "none")]
+    None,
 }
 
 /// Element type of parameters and activations.
@@ -39,8 +57,8 @@ pub enum DeviceKind {
     Metal,
 }
 
-/// A GPT-2 style decoder: learned positions, pre-LayerNorm, causal attention scaled by
-/// `sqrt(d_head)`, biases everywhere.
+/// A GPT-2 style decoder: learned positions, normalisation before each part, causal attention scaled
+/// by `sqrt(d_head)`, biases everywhere.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TransformerConfig {
@@ -59,6 +77,7 @@ pub struct TransformerConfig {
     pub act_fn: Activation,
     /// No MLPs: blocks of attention alone.
     pub attn_only: bool,
+    pub normalization_type: Normalization,
     /// LayerNorm's epsilon, added to the variance.
     pub eps: f64,
     /// `W_U = W_E^T` (one parameter for both).
@@ -82,6 +101,7 @@ impl Default for TransformerConfig {
             d_vocab: 50_257,
             act_fn: Activation::default(),
             attn_only: false,
+            normalization_type: Normalization::default(),
             eps: 1e-5,
             tied_unembed: false,
             init_std: 0.02,
@@ -111,6 +131,7 @@ impl TransformerConfig {
                 d_vocab,
                 act_fn,
                 attn_only,
+                normalization_type,
                 eps,
                 tied_unembed,
                 init_std,
@@ -127,6 +148,7 @@ impl TransformerConfig {
                 ("d_vocab", d_vocab.to_string()),
                 ("act_fn", format!("{act_fn:?}")),
                 ("attn_only", attn_only.to_string()),
+                ("normalization_type", format!("{normalization_type:?}")),
                 ("eps", eps.to_string()),
                 ("tied_unembed", tied_unembed.to_string()),
                 ("init_std", init_std.to_string()),

@@ -4,6 +4,7 @@
 
 use super::activations::check_feature;
 use super::order::largest_first;
+use crate::config::Normalization;
 use crate::data::Tokenizer;
 use crate::error::{Error, Result};
 use crate::model::{BlockPoint, HookName, Transformer};
@@ -17,7 +18,7 @@ use std::fmt;
 ///
 /// The decoder row goes to the residual stream (through `W_out` for `mlp.hook_post`, `W_O` for
 /// `attn.hook_z`, unchanged where the hook point is the residual stream or adds to it), then
-/// through the final LayerNorm and `W_U`. The norm subtracts the mean and multiplies by `w`; its
+/// through the final LayerNorm (if the model has one) and `W_U`. The norm subtracts the mean and multiplies by `w`; its
 /// division by the token's own scale is a positive factor that is left out, so the values are
 /// comparable with each other but not between tokens. Biases are left out. The mean over the
 /// vocabulary is subtracted: the softmax does not see it. Later blocks are not followed.
@@ -33,10 +34,16 @@ pub fn feature_logits(
     check_feature(sae, feature_id)?;
     let row = sae.w_dec().i(feature_id)?.unsqueeze(0)?; // [1, d_in]
     let row = to_residual(model, hook_name, &row.to_dtype(DType::F32)?)?; // [1, d_model]
-    let param = |name: &str| -> Result<Tensor> { Ok(model.parameter(name)?.to_dtype(DType::F32)?) };
-    let centred = row.broadcast_sub(&row.mean_keepdim(D::Minus1)?)?;
-    let normed = centred.broadcast_mul(&param("ln_final.w")?)?;
-    let logits = normed.matmul(&param("unembed.W_U")?.contiguous()?)?; // [1, d_vocab]
+    let normed = match model.cfg().normalization_type {
+        Normalization::None => row,
+        _ => {
+            let weight = model.norm_weight("ln_final")?.to_dtype(DType::F32)?;
+            row.broadcast_sub(&row.mean_keepdim(D::Minus1)?)?
+                .broadcast_mul(&weight)?
+        }
+    };
+    let w_u = model.parameter("unembed.W_U")?.to_dtype(DType::F32)?;
+    let logits = normed.matmul(&w_u.contiguous()?)?; // [1, d_vocab]
     Ok(logits
         .broadcast_sub(&logits.mean_keepdim(D::Minus1)?)?
         .squeeze(0)?)

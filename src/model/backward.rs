@@ -8,7 +8,7 @@
 
 use super::attention::Attention;
 use super::forward::linear;
-use super::layer_norm::LayerNorm;
+use super::layer_norm::{LayerNorm, Norm};
 use super::mlp::{Mlp, activate};
 use super::ops::{self, add};
 use super::transformer::Transformer;
@@ -20,7 +20,7 @@ use candle_core::{DType, Tensor, Var};
 /// What the backward pass reads of one block's forward pass.
 struct BlockPass {
     layer: usize,
-    ln1: LayerNorm,
+    ln1: Norm,
     attention: Attention,
     /// `hook_resid_pre`, and the same normalised. `[batch, pos, d_model]`
     pre: Tensor,
@@ -33,20 +33,22 @@ struct BlockPass {
 }
 
 struct MlpPass {
-    ln2: LayerNorm,
+    ln2: Norm,
     mlp: Mlp,
     /// `hook_resid_mid`, and the same normalised. `[batch, pos, d_model]`
     mid: Tensor,
     normed: Tensor,
     /// `[batch, pos, d_mlp]`.
     hook_pre: Tensor,
+    /// What the nonlinearity gives, where a LayerNorm follows it.
+    hook_mid: Option<Tensor>,
     hook_post: Tensor,
 }
 
 /// A pass from the rows of the embedding to the final norm.
 pub(super) struct Pass {
     blocks: Vec<BlockPass>,
-    ln_final: LayerNorm,
+    ln_final: Norm,
     /// The residual stream after the last block. `[batch, pos, d_model]`
     last: Tensor,
     /// What the unembedding reads. `[batch, pos, d_model]`
@@ -71,7 +73,7 @@ impl Pass {
         let ln_final = model.ln_final()?;
         Ok(Self {
             blocks,
-            normed: normalise(&ln_final, &x)?,
+            normed: ln_final.unwatched(&x)?,
             ln_final,
             last: x,
         })
@@ -106,15 +108,11 @@ impl Pass {
     }
 }
 
-fn normalise(norm: &LayerNorm, x: &Tensor) -> Result<Tensor> {
-    Ok(ops::layer_norm(x, &norm.w, &norm.b, norm.eps)?)
-}
-
 impl BlockPass {
     /// And the residual stream after it.
     fn of(model: &Transformer, layer: usize, pre: Tensor) -> Result<(Self, Tensor)> {
         let (ln1, attention) = (model.ln1(layer)?, model.attention(layer)?);
-        let normed = normalise(&ln1, &pre)?;
+        let normed = ln1.unwatched(&pre)?;
         let qkv = attention.qkv(&normed)?;
         let [q, k, v] = &qkv;
         let z = ops::causal_attention(q, k, v)?;
@@ -176,9 +174,16 @@ impl MlpPass {
     /// And the residual stream after it.
     fn of(model: &Transformer, layer: usize, mid: Tensor) -> Result<(Self, Tensor)> {
         let (ln2, mlp) = (model.ln2(layer)?, model.mlp(layer)?);
-        let normed = normalise(&ln2, &mid)?;
+        let normed = ln2.unwatched(&mid)?;
         let hook_pre = linear(&normed, &mlp.w_in, &mlp.b_in)?;
-        let hook_post = activate(&hook_pre, mlp.act_fn)?;
+        let activated = activate(&hook_pre, mlp.act_fn)?;
+        let (hook_mid, hook_post) = match &mlp.ln {
+            Some(ln) => {
+                let post = ln.unwatched(&activated)?;
+                (Some(activated), post)
+            }
+            None => (None, activated),
+        };
         let x = add(&mid, &linear(&hook_post, &mlp.w_out, &mlp.b_out)?)?;
         let pass = Self {
             ln2,
@@ -186,6 +191,7 @@ impl MlpPass {
             mid,
             normed,
             hook_pre,
+            hook_mid,
             hook_post,
         };
         Ok((pass, x))
@@ -197,9 +203,13 @@ impl MlpPass {
         let [d_post, dw_out, db_out] = ops::linear_gradients(&self.hook_post, &m.w_out, &dx)?;
         into.insert(&name("mlp.W_out"), dw_out)?;
         into.insert(&name("mlp.b_out"), db_out)?;
-        let d_pre = match ops::activation_gradient(&self.hook_pre, m.act_fn, &d_post) {
+        let d_activated = match (&m.ln, &self.hook_mid) {
+            (Some(ln), Some(mid)) => into.layer_norm(&name("mlp.ln"), ln, mid, &d_post)?,
+            _ => d_post,
+        };
+        let d_pre = match ops::activation_gradient(&self.hook_pre, m.act_fn, &d_activated) {
             Some(grad) => grad?,
-            None => composed_gradient(&self.hook_pre, m.act_fn, &d_post)?,
+            None => composed_gradient(&self.hook_pre, m.act_fn, &d_activated)?,
         };
         let [grad, dw_in, db_in] = ops::linear_gradients(&self.normed, &m.w_in, &d_pre)?;
         into.insert(&name("mlp.W_in"), dw_in)?;
@@ -241,10 +251,25 @@ impl ParameterGradients<'_> {
     }
 
     /// The gradients of a norm's parameters; gives that of its input.
-    fn norm(&mut self, name: &str, norm: &LayerNorm, x: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    fn norm(&mut self, name: &str, norm: &Norm, x: &Tensor, grad: &Tensor) -> Result<Tensor> {
+        match &norm.0 {
+            Some(norm) => self.layer_norm(name, norm, x, grad),
+            None => Ok(grad.clone()),
+        }
+    }
+
+    fn layer_norm(
+        &mut self,
+        name: &str,
+        norm: &LayerNorm,
+        x: &Tensor,
+        grad: &Tensor,
+    ) -> Result<Tensor> {
         let [dx, dw, db] = ops::layer_norm_gradients(x, &norm.w, grad, norm.eps)?;
-        self.insert(&format!("{name}.w"), dw)?;
-        self.insert(&format!("{name}.b"), db)?;
+        if norm.has_parameters {
+            self.insert(&format!("{name}.w"), dw)?;
+            self.insert(&format!("{name}.b"), db)?;
+        }
         Ok(dx)
     }
 }

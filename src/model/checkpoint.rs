@@ -3,11 +3,12 @@
 //! `model.safetensors` with TransformerLens' parameter names, and `config.json`; the same
 //! configuration is in the safetensors metadata, so that the file can travel alone.
 
-use super::safetensors_io as io;
+use super::init::parameter_shapes;
+use super::safetensors_io::{self as io, TensorFile};
 use super::transformer::Transformer;
 use crate::config::{DeviceKind, TransformerConfig};
 use crate::error::{Error, Result};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 const CONFIG_KEY: &str = "holoscope_config";
@@ -36,10 +37,12 @@ impl Transformer {
         io::write_file(&path.join("config.json"), config.as_bytes())
     }
 
-    /// Loads what [`Transformer::save`] wrote, folder or file, onto the CPU.
+    /// Loads what [`Transformer::save`] wrote, folder or file, onto the CPU; also the parameters of
+    /// a checkpoint of a training run.
     ///
     /// # Errors
-    /// [`Error::Io`] when it is not there, [`Error::Format`] when it is not a checkpoint,
+    /// [`Error::Io`] when it is not there; [`Error::Format`] when it is not a checkpoint, or holds a
+    /// field or tensor that the model does not have, or a parameter that is not finite;
     /// [`Error::NotFound`] or [`Error::Shape`] when a parameter is missing or does not fit.
     pub fn load(path: &Path) -> Result<Transformer> {
         Transformer::load_to(path, DeviceKind::Cpu)
@@ -56,16 +59,43 @@ impl Transformer {
         } else {
             path.join("model.safetensors")
         };
-        let (tensors, metadata) = io::read(&file)?;
-        let cfg = match metadata.get(CONFIG_KEY) {
+        let found = io::read(&file)?;
+        let cfg = match found.metadata.get(CONFIG_KEY) {
             Some(text) => parse_config(text, &file)?,
             None => {
                 let beside = file.with_file_name("config.json");
                 parse_config(&read_text(&beside)?, &beside)?
             }
         };
-        Transformer::from_parameters(&TransformerConfig { device, ..cfg }, &tensors)
+        check_tensors(&found, &cfg, &file)?;
+        Transformer::from_parameters(&TransformerConfig { device, ..cfg }, &found.tensors)
     }
+}
+
+/// Every tensor is a parameter, whose entries are finite, or the optimiser's state of one.
+fn check_tensors(found: &TensorFile, cfg: &TransformerConfig, path: &Path) -> Result<()> {
+    let refuse = |reason: String| Err(Error::format(path, "checkpoint", reason));
+    if let Some((name, dtype)) = found.others.first_key_value() {
+        return refuse(format!("{name} is of type {dtype}, which no parameter has"));
+    }
+    let parameters: HashSet<String> = parameter_shapes(cfg).into_iter().map(|p| p.0).collect();
+    for (name, value) in &found.tensors {
+        if parameters.contains(name) {
+            io::check_finite(path, "checkpoint", name, value)?;
+        } else if !optimizer_state_of(name).is_some_and(|of| parameters.contains(of)) {
+            return refuse(format!(
+                "{name} {:?} is no parameter of a model of this configuration",
+                value.dims()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The parameter `p` whose state is called `name`: `adamw.m.p`, `adamw.v.p` or `adamw.master.p`.
+fn optimizer_state_of(name: &str) -> Option<&str> {
+    let (kind, parameter) = name.strip_prefix("adamw.")?.split_once('.')?;
+    matches!(kind, "m" | "v" | "master").then_some(parameter)
 }
 
 fn is_file_name(path: &Path) -> bool {
@@ -102,11 +132,13 @@ pub(super) fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let map = json["weight_map"]
         .as_object()
         .ok_or_else(|| Error::format(&index, "safetensors index", "it has no weight_map"))?;
-    let mut shards: Vec<String> = map
-        .values()
-        .filter_map(|file| file.as_str().map(str::to_owned))
-        .collect();
-    shards.sort();
-    shards.dedup();
+    let mut shards = BTreeSet::new();
+    for (tensor, file) in map {
+        let Some(file) = file.as_str() else {
+            let reason = format!("weight_map gives {tensor} the file {file}, which is no name");
+            return Err(Error::format(&index, "safetensors index", reason));
+        };
+        shards.insert(file);
+    }
     Ok(shards.into_iter().map(|shard| folder.join(shard)).collect())
 }

@@ -6,7 +6,7 @@
 use super::attention::{Attention, softmax};
 use super::forward::{linear, sum};
 use super::hooks::Run;
-use super::layer_norm::LayerNorm;
+use super::layer_norm::Norm;
 use super::mlp::Mlp;
 use super::ops;
 use super::transformer::Transformer;
@@ -22,14 +22,14 @@ pub(super) struct Decoder {
 }
 
 struct Layer {
-    ln1: LayerNorm,
+    ln1: Norm,
     attention: Attention,
     /// Where no kernel reads the heads' weights as they are: half precision, and other devices.
     wide: Option<WideProjection>,
     /// `[1, n_heads, positions, d_head]`; filled up to the positions read.
     keys: Tensor,
     values: Tensor,
-    mlp: Option<(LayerNorm, Mlp)>,
+    mlp: Option<(Norm, Mlp)>,
 }
 
 /// `W_Q`, `W_K`, `W_V` side by side, `[d_model, 3 n_heads d_head]`, and their biases.

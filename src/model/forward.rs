@@ -4,12 +4,14 @@
 //! Source: Radford et al. 2019; the order of TransformerLens' hook points.
 
 use super::attention::Attention;
+use super::device::dtype_of;
 use super::hook_name::{BlockPoint, HookName};
 use super::hooks::Run;
-use super::layer_norm::LayerNorm;
+use super::layer_norm::{LayerNorm, Norm};
 use super::mlp::Mlp;
 use super::ops;
 use super::transformer::Transformer;
+use crate::config::{Activation, Normalization};
 use crate::error::{Error, Result};
 use candle_core::{D, DType, IndexOp, Tensor};
 
@@ -209,6 +211,18 @@ impl Transformer {
         run.visit(HookName::UnembedOut, logits)
     }
 
+    /// The weight `[d_model]` of the norm whose parameters are at `prefix`; ones where it has none.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] in a model that normalises nothing.
+    pub(crate) fn norm_weight(&self, prefix: &str) -> Result<Tensor> {
+        if self.cfg.normalization_type == Normalization::LnPre {
+            let dtype = dtype_of(self.cfg.dtype);
+            return Ok(Tensor::ones(self.cfg.d_model, dtype, &self.device)?);
+        }
+        self.parameter(&format!("{prefix}.w"))
+    }
+
     pub(super) fn w_u(&self) -> Result<Tensor> {
         if self.cfg.tied_unembed {
             Ok(self.param("embed.W_E")?.t()?)
@@ -217,33 +231,71 @@ impl Transformer {
         }
     }
 
-    fn layer_norm(&self, prefix: &str, scale: HookName, normalized: HookName) -> Result<LayerNorm> {
+    /// The LayerNorm whose parameters, if it has any, are at `prefix`.
+    fn layer_norm(
+        &self,
+        prefix: &str,
+        width: usize,
+        [scale, normalized]: [HookName; 2],
+    ) -> Result<LayerNorm> {
+        let has_parameters = self.cfg.normalization_type == Normalization::Ln;
+        let (w, b) = match has_parameters {
+            true => (
+                self.param(&format!("{prefix}.w"))?,
+                self.param(&format!("{prefix}.b"))?,
+            ),
+            false => {
+                let (dtype, device) = (dtype_of(self.cfg.dtype), &self.device);
+                let zeros = Tensor::zeros(width, dtype, device)?;
+                (Tensor::ones(width, dtype, device)?, zeros)
+            }
+        };
         Ok(LayerNorm {
-            w: self.param(&format!("{prefix}.w"))?,
-            b: self.param(&format!("{prefix}.b"))?,
+            w,
+            b,
+            has_parameters,
             eps: self.cfg.eps,
             scale,
             normalized,
         })
     }
 
-    pub(super) fn ln_final(&self) -> Result<LayerNorm> {
-        let (scale, normalized) = (HookName::LnFinalScale, HookName::LnFinalNormalized);
-        self.layer_norm("ln_final", scale, normalized)
+    fn norm(&self, prefix: &str, points: [HookName; 2]) -> Result<Norm> {
+        Ok(Norm(match self.cfg.normalization_type {
+            Normalization::None => None,
+            _ => Some(self.layer_norm(prefix, self.cfg.d_model, points)?),
+        }))
+    }
+
+    pub(super) fn ln_final(&self) -> Result<Norm> {
+        let points = [HookName::LnFinalScale, HookName::LnFinalNormalized];
+        self.norm("ln_final", points)
     }
 
     /// The norm before a block's attention.
-    pub(super) fn ln1(&self, layer: usize) -> Result<LayerNorm> {
-        let at = |point| HookName::Block { layer, point };
-        let (scale, normalized) = (at(BlockPoint::Ln1Scale), at(BlockPoint::Ln1Normalized));
-        self.layer_norm(&format!("blocks.{layer}.ln1"), scale, normalized)
+    pub(super) fn ln1(&self, layer: usize) -> Result<Norm> {
+        let points = [BlockPoint::Ln1Scale, BlockPoint::Ln1Normalized];
+        let points = points.map(|point| HookName::Block { layer, point });
+        self.norm(&format!("blocks.{layer}.ln1"), points)
     }
 
     /// The norm before a block's MLP.
-    pub(super) fn ln2(&self, layer: usize) -> Result<LayerNorm> {
-        let at = |point| HookName::Block { layer, point };
-        let (scale, normalized) = (at(BlockPoint::Ln2Scale), at(BlockPoint::Ln2Normalized));
-        self.layer_norm(&format!("blocks.{layer}.ln2"), scale, normalized)
+    pub(super) fn ln2(&self, layer: usize) -> Result<Norm> {
+        let points = [BlockPoint::Ln2Scale, BlockPoint::Ln2Normalized];
+        let points = points.map(|point| HookName::Block { layer, point });
+        self.norm(&format!("blocks.{layer}.ln2"), points)
+    }
+
+    /// The norm after SoLU. Without parameters where the model's others have none; TransformerLens
+    /// keeps it where there are no others.
+    fn mlp_norm(&self, layer: usize) -> Result<Option<LayerNorm>> {
+        if self.cfg.act_fn != Activation::SoluLn {
+            return Ok(None);
+        }
+        let points = [BlockPoint::MlpLnScale, BlockPoint::MlpLnNormalized];
+        let points = points.map(|point| HookName::Block { layer, point });
+        self.layer_norm(&format!("blocks.{layer}.mlp.ln"), self.cfg.d_mlp, points)
+            .map(Some)
     }
 
     pub(super) fn attention(&self, layer: usize) -> Result<Attention> {
@@ -268,6 +320,7 @@ impl Transformer {
         Ok(Mlp {
             layer,
             act_fn: self.cfg.act_fn,
+            ln: self.mlp_norm(layer)?,
             w_in: param("W_in")?,
             b_in: param("b_in")?,
             w_out: param("W_out")?,

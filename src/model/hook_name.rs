@@ -3,7 +3,7 @@
 //! `hook_embed`, `blocks.N.attn.hook_pattern`, `ln_final.hook_normalized`, ...; a name prints and
 //! parses letter for letter as in TransformerLens' `HookedTransformer`.
 
-use crate::config::TransformerConfig;
+use crate::config::{Activation, Normalization, TransformerConfig};
 use crate::error::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
@@ -39,6 +39,12 @@ pub enum BlockPoint {
     Ln2Normalized,
     /// `[batch, pos, d_mlp]`, before the nonlinearity.
     MlpPre,
+    /// `[batch, pos, d_mlp]`, between SoLU and its LayerNorm; with `SoluLn` only.
+    MlpMid,
+    /// `[batch, pos, 1]`, `sqrt(var + eps)` of the hidden units; with `SoluLn` only.
+    MlpLnScale,
+    /// `[batch, pos, d_mlp]`, centred and scaled, before weight and bias; with `SoluLn` only.
+    MlpLnNormalized,
     /// `[batch, pos, d_mlp]`, after the nonlinearity.
     MlpPost,
     /// `[batch, pos, d_model]`.
@@ -47,7 +53,7 @@ pub enum BlockPoint {
     ResidPost,
 }
 
-const BLOCK_POINTS: [(BlockPoint, &str); 17] = [
+const BLOCK_POINTS: [(BlockPoint, &str); 20] = [
     (BlockPoint::ResidPre, "hook_resid_pre"),
     (BlockPoint::Ln1Scale, "ln1.hook_scale"),
     (BlockPoint::Ln1Normalized, "ln1.hook_normalized"),
@@ -62,6 +68,9 @@ const BLOCK_POINTS: [(BlockPoint, &str); 17] = [
     (BlockPoint::Ln2Scale, "ln2.hook_scale"),
     (BlockPoint::Ln2Normalized, "ln2.hook_normalized"),
     (BlockPoint::MlpPre, "mlp.hook_pre"),
+    (BlockPoint::MlpMid, "mlp.hook_mid"),
+    (BlockPoint::MlpLnScale, "mlp.ln.hook_scale"),
+    (BlockPoint::MlpLnNormalized, "mlp.ln.hook_normalized"),
     (BlockPoint::MlpPost, "mlp.hook_post"),
     (BlockPoint::MlpOut, "hook_mlp_out"),
     (BlockPoint::ResidPost, "hook_resid_post"),
@@ -73,12 +82,18 @@ impl BlockPoint {
         BLOCK_POINTS[self as usize].1
     }
 
-    fn needs_mlp(self) -> bool {
+    fn is_in(self, cfg: &TransformerConfig) -> bool {
         use BlockPoint::*;
-        matches!(
-            self,
-            ResidMid | Ln2Scale | Ln2Normalized | MlpPre | MlpPost | MlpOut
-        )
+        let normalises = cfg.normalization_type != Normalization::None;
+        match self {
+            Ln1Scale | Ln1Normalized => normalises,
+            Ln2Scale | Ln2Normalized => normalises && !cfg.attn_only,
+            MlpMid | MlpLnScale | MlpLnNormalized => {
+                cfg.act_fn == Activation::SoluLn && !cfg.attn_only
+            }
+            ResidMid | MlpPre | MlpPost | MlpOut => !cfg.attn_only,
+            ResidPre | Q | K | V | AttnScores | Pattern | Z | AttnOut | ResidPost => true,
+        }
     }
 }
 
@@ -116,16 +131,14 @@ impl HookName {
             names.extend(
                 BLOCK_POINTS
                     .iter()
-                    .filter(|(point, _)| !(cfg.attn_only && point.needs_mlp()))
+                    .filter(|(point, _)| point.is_in(cfg))
                     .map(|&(point, _)| HookName::Block { layer, point }),
             );
         }
-        names.extend([
-            HookName::LnFinalScale,
-            HookName::LnFinalNormalized,
-            HookName::UnembedIn,
-            HookName::UnembedOut,
-        ]);
+        if cfg.normalization_type != Normalization::None {
+            names.extend([HookName::LnFinalScale, HookName::LnFinalNormalized]);
+        }
+        names.extend([HookName::UnembedIn, HookName::UnembedOut]);
         names
     }
 
@@ -147,8 +160,8 @@ impl HookName {
         Some(match self {
             HookName::Block { point, .. } => match point {
                 AttnScores | Pattern => return None,
-                Ln1Scale | Ln2Scale => 1,
-                MlpPre | MlpPost => cfg.d_mlp,
+                Ln1Scale | Ln2Scale | MlpLnScale => 1,
+                MlpPre | MlpMid | MlpLnNormalized | MlpPost => cfg.d_mlp,
                 Q | K | V | Z => cfg.n_heads * cfg.d_head(),
                 ResidPre | Ln1Normalized | AttnOut | ResidMid | Ln2Normalized | MlpOut
                 | ResidPost => cfg.d_model,
@@ -212,6 +225,7 @@ impl FromStr for HookName {
                     .unwrap_or(0);
                 let mut all = HookName::all(&TransformerConfig {
                     n_layers: 1,
+                    act_fn: Activation::SoluLn, // It has every point.
                     ..TransformerConfig::default()
                 });
                 for hook in &mut all {
@@ -271,6 +285,7 @@ mod tests {
     fn every_name_prints_and_parses_to_itself() {
         let cfg = TransformerConfig {
             n_layers: 12,
+            act_fn: Activation::SoluLn,
             ..TransformerConfig::default()
         };
         for name in HookName::all(&cfg) {
@@ -310,6 +325,23 @@ mod tests {
         assert!(HookName::of_model("blocks.0.mlp.hook_post", &cfg).is_err());
         assert!(HookName::of_model("blocks.0.hook_resid_mid", &cfg).is_err());
         assert!(HookName::of_model("blocks.0.attn.hook_z", &cfg).is_ok());
+    }
+
+    #[test]
+    fn points_of_norms_are_those_of_the_norms_there_are() {
+        let has = |cfg: &TransformerConfig, name: &str| HookName::of_model(name, cfg).is_ok();
+        let plain = TransformerConfig::default();
+        let bare = TransformerConfig {
+            normalization_type: Normalization::None,
+            act_fn: Activation::SoluLn,
+            ..plain.clone()
+        };
+        for name in ["blocks.0.ln1.hook_scale", "ln_final.hook_normalized"] {
+            assert!(has(&plain, name) && !has(&bare, name), "{name}");
+        }
+        for name in ["blocks.0.mlp.hook_mid", "blocks.0.mlp.ln.hook_scale"] {
+            assert!(!has(&plain, name) && has(&bare, name), "{name}");
+        }
     }
 
     #[test]

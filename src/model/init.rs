@@ -3,7 +3,7 @@
 //! Matrices are `N(0, init_std)`, the two that write to the residual stream divided by
 //! `sqrt(2 n_layers)`; biases 0, norms 1. Source: Radford et al. 2019, section 2.3.
 
-use crate::config::TransformerConfig;
+use crate::config::{Activation, Normalization, TransformerConfig};
 use crate::error::Result;
 use candle_core::{DType, Device, Tensor, Var};
 use rand::SeedableRng;
@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 /// `unembed.W_U` is not a parameter.
 pub(super) fn parameter_shapes(cfg: &TransformerConfig) -> Vec<(String, Vec<usize>)> {
     let (d_model, n_heads, d_head) = (cfg.d_model, cfg.n_heads, cfg.d_head());
+    let norms = cfg.normalization_type == Normalization::Ln;
     let mut shapes = vec![
         ("embed.W_E".to_owned(), vec![cfg.d_vocab, d_model]),
         ("pos_embed.W_pos".to_owned(), vec![cfg.n_ctx, d_model]),
@@ -23,8 +24,13 @@ pub(super) fn parameter_shapes(cfg: &TransformerConfig) -> Vec<(String, Vec<usiz
         let mut add = |name: &str, shape: Vec<usize>| {
             shapes.push((format!("blocks.{layer}.{name}"), shape));
         };
-        add("ln1.w", vec![d_model]);
-        add("ln1.b", vec![d_model]);
+        let norm = |add: &mut dyn FnMut(&str, Vec<usize>), name: &str, width: usize| {
+            if norms {
+                add(&format!("{name}.w"), vec![width]);
+                add(&format!("{name}.b"), vec![width]);
+            }
+        };
+        norm(&mut add, "ln1", d_model);
         for name in ["Q", "K", "V"] {
             add(&format!("attn.W_{name}"), vec![n_heads, d_model, d_head]);
             add(&format!("attn.b_{name}"), vec![n_heads, d_head]);
@@ -32,16 +38,20 @@ pub(super) fn parameter_shapes(cfg: &TransformerConfig) -> Vec<(String, Vec<usiz
         add("attn.W_O", vec![n_heads, d_head, d_model]);
         add("attn.b_O", vec![d_model]);
         if !cfg.attn_only {
-            add("ln2.w", vec![d_model]);
-            add("ln2.b", vec![d_model]);
+            norm(&mut add, "ln2", d_model);
             add("mlp.W_in", vec![d_model, cfg.d_mlp]);
             add("mlp.b_in", vec![cfg.d_mlp]);
+            if cfg.act_fn == Activation::SoluLn {
+                norm(&mut add, "mlp.ln", cfg.d_mlp);
+            }
             add("mlp.W_out", vec![cfg.d_mlp, d_model]);
             add("mlp.b_out", vec![d_model]);
         }
     }
-    shapes.push(("ln_final.w".to_owned(), vec![d_model]));
-    shapes.push(("ln_final.b".to_owned(), vec![d_model]));
+    if norms {
+        shapes.push(("ln_final.w".to_owned(), vec![d_model]));
+        shapes.push(("ln_final.b".to_owned(), vec![d_model]));
+    }
     if !cfg.tied_unembed {
         shapes.push(("unembed.W_U".to_owned(), vec![d_model, cfg.d_vocab]));
     }

@@ -1,4 +1,4 @@
-//! Layer normalisation over the residual stream.
+//! Layer normalisation: of the residual stream, and of the hidden units after SoLU.
 //!
 //! `y = w (x - mean) / scale + b`, `scale = sqrt(var + eps)`, biased variance.
 //! Source: Ba, Kiros and Hinton 2016, arXiv:1607.06450.
@@ -9,21 +9,23 @@ use super::ops;
 use crate::error::Result;
 use candle_core::{D, DType, Tensor};
 
-/// Weight and bias `[d_model]`, and the two hook points.
+/// Weight and bias `[width]`, and the two hook points.
 pub(super) struct LayerNorm {
     pub(super) w: Tensor,
     pub(super) b: Tensor,
+    /// Whether `w` and `b` are parameters, not the ones and zeros of a norm that has none.
+    pub(super) has_parameters: bool,
     pub(super) eps: f64,
     pub(super) scale: HookName,
     pub(super) normalized: HookName,
 }
 
 impl LayerNorm {
-    /// `x` `[batch, pos, d_model]` to the same shape.
+    /// `x` `[batch, pos, width]` to the same shape.
     pub(super) fn forward(&self, x: &Tensor, run: &mut Run) -> Result<Tensor> {
         let fused = ops::usable(&[x, &self.w, &self.b]);
         if fused && !run.watches(self.scale) && !run.watches(self.normalized) {
-            return Ok(ops::layer_norm(x, &self.w, &self.b, self.eps)?);
+            return self.unwatched(x);
         }
         // In half precision the variance of a residual stream overflows or loses its digits.
         let wide = x.to_dtype(DType::F32)?;
@@ -34,12 +36,38 @@ impl LayerNorm {
         let new_normalized = run.replacement(self.normalized, &normalized)?;
         if fused && new_scale.is_none() && new_normalized.is_none() {
             // Watched but left alone: the same bits as when nobody watches.
-            return Ok(ops::layer_norm(x, &self.w, &self.b, self.eps)?);
+            return self.unwatched(x);
         }
         Ok(new_normalized
             .unwrap_or(normalized)
             .broadcast_mul(&self.w.to_dtype(DType::F32)?)?
             .broadcast_add(&self.b.to_dtype(DType::F32)?)?
             .to_dtype(x.dtype())?)
+    }
+
+    /// By the fused operation, which has no hook points.
+    pub(super) fn unwatched(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(ops::layer_norm(x, &self.w, &self.b, self.eps)?)
+    }
+}
+
+/// What is before a part of the model: a [`LayerNorm`], or nothing.
+pub(super) struct Norm(pub(super) Option<LayerNorm>);
+
+impl Norm {
+    /// `x` `[batch, pos, d_model]` to the same shape.
+    pub(super) fn forward(&self, x: &Tensor, run: &mut Run) -> Result<Tensor> {
+        match &self.0 {
+            Some(norm) => norm.forward(x, run),
+            None => Ok(x.clone()),
+        }
+    }
+
+    /// [`Norm::forward`] where no hook point is wanted, by the fused operation.
+    pub(super) fn unwatched(&self, x: &Tensor) -> Result<Tensor> {
+        match &self.0 {
+            Some(norm) => norm.unwatched(x),
+            None => Ok(x.clone()),
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! The MLP: one hidden layer.
 //!
-//! `out = f(x W_in + b_in) W_out + b_out`.
+//! `out = f(x W_in + b_in) W_out + b_out`; with SoLU, `f` may end in a LayerNorm.
 //! Source: Radford et al. 2019 (GELU-new); Elhage et al. 2022 (SoLU).
 
 use super::attention::softmax;
 use super::forward::linear;
 use super::hook_name::{BlockPoint, HookName};
 use super::hooks::Run;
+use super::layer_norm::LayerNorm;
 use super::ops;
 use crate::config::Activation;
 use crate::error::Result;
@@ -16,6 +17,8 @@ use candle_core::{DType, Tensor};
 pub(super) struct Mlp {
     pub(super) layer: usize,
     pub(super) act_fn: Activation,
+    /// After the nonlinearity, where it is [`Activation::SoluLn`].
+    pub(super) ln: Option<LayerNorm>,
     pub(super) w_in: Tensor,
     pub(super) b_in: Tensor,
     pub(super) w_out: Tensor,
@@ -41,7 +44,14 @@ impl Mlp {
         if run.finished() {
             return Ok(None);
         }
-        let post = activate(&pre, self.act_fn)?;
+        let mut post = activate(&pre, self.act_fn)?;
+        if let Some(ln) = &self.ln {
+            let mid = run.visit(self.at(BlockPoint::MlpMid), post)?;
+            if run.finished() {
+                return Ok(None);
+            }
+            post = ln.forward(&mid, run)?;
+        }
         let post = run.visit(self.at(BlockPoint::MlpPost), post)?;
         if run.finished() {
             return Ok(None);
@@ -55,7 +65,7 @@ pub(crate) fn relu(x: &Tensor) -> Result<Tensor> {
     activate(x, Activation::Relu)
 }
 
-/// The nonlinearity, element by element (SoLU: along the last axis).
+/// The nonlinearity, element by element (SoLU: along the last axis), without the LayerNorm after it.
 pub(super) fn activate(x: &Tensor, act_fn: Activation) -> Result<Tensor> {
     if ops::usable(&[x])
         && let Some(y) = ops::activation(x, act_fn)
@@ -68,7 +78,7 @@ pub(super) fn activate(x: &Tensor, act_fn: Activation) -> Result<Tensor> {
         // Candle's `relu` makes a 0 of NaN.
         Activation::Relu => x.le(0.0)?.where_cond(&x.zeros_like()?, x)?,
         Activation::Silu => x.silu()?,
-        Activation::Solu => {
+        Activation::Solu | Activation::SoluLn => {
             let weights = softmax(&x.to_dtype(DType::F32)?)?.to_dtype(x.dtype())?;
             (x * weights)?
         }

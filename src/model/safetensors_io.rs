@@ -12,13 +12,21 @@ use std::path::Path;
 
 const FORMAT: &str = "safetensors file";
 
-/// The tensors of a file, on the CPU, and its metadata.
-pub(super) fn read(path: &Path) -> Result<(BTreeMap<String, Tensor>, HashMap<String, String>)> {
+/// What a file holds, on the CPU.
+pub(crate) struct TensorFile {
+    pub(crate) tensors: BTreeMap<String, Tensor>,
+    /// Tensors of types that no parameter has (masks of other libraries): their type by name.
+    pub(crate) others: BTreeMap<String, String>,
+    pub(crate) metadata: HashMap<String, String>,
+}
+
+/// A file's tensors and metadata.
+pub(crate) fn read(path: &Path) -> Result<TensorFile> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     let bad = |err: safetensors::SafeTensorError| Error::format(path, FORMAT, err);
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(bad)?;
     let file = SafeTensors::deserialize(&bytes).map_err(bad)?;
-    let mut tensors = BTreeMap::new();
+    let (mut tensors, mut others) = (BTreeMap::new(), BTreeMap::new());
     for (name, view) in file.tensors() {
         let dtype = match view.dtype() {
             Dtype::F32 => DType::F32,
@@ -28,13 +36,52 @@ pub(super) fn read(path: &Path) -> Result<(BTreeMap<String, Tensor>, HashMap<Str
             Dtype::I64 => DType::I64,
             Dtype::U32 => DType::U32,
             Dtype::U8 => DType::U8,
-            // Masks of other libraries; no parameter has such a type.
-            _ => continue,
+            other => {
+                others.insert(name, format!("{other:?}"));
+                continue;
+            }
         };
         let value = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?;
         tensors.insert(name, value);
     }
-    Ok((tensors, header.metadata().clone().unwrap_or_default()))
+    Ok(TensorFile {
+        tensors,
+        others,
+        metadata: header.metadata().clone().unwrap_or_default(),
+    })
+}
+
+/// Refuses a tensor with an entry that is not a finite number, naming the first.
+///
+/// # Errors
+/// [`Error::Format`] of the file at `path`.
+pub(crate) fn check_finite(
+    path: &Path,
+    format: &'static str,
+    name: &str,
+    value: &Tensor,
+) -> Result<()> {
+    let values = value
+        .to_dtype(DType::F32)?
+        .flatten_all()?
+        .to_vec1::<f32>()?;
+    let Some(at) = values.iter().position(|x| !x.is_finite()) else {
+        return Ok(());
+    };
+    let mut rest = at;
+    let mut index: Vec<usize> = value
+        .dims()
+        .iter()
+        .rev()
+        .map(|&dim| (rest % dim, rest /= dim).0)
+        .collect();
+    index.reverse();
+    let reason = format!(
+        "{name}{index:?} is {}; parameters must be finite (candle's safetensors::load reads such a \
+         file to look at it)",
+        values[at]
+    );
+    Err(Error::format(path, format, reason))
 }
 
 /// Writes `tensors` (f32, f16 or bf16) with `metadata`.

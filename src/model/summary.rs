@@ -1,6 +1,7 @@
 //! What a model holds, as a table.
 
 use super::Transformer;
+use crate::config::Normalization;
 use crate::error::Result;
 use crate::show::Table;
 use polars::df;
@@ -24,7 +25,7 @@ impl Transformer {
         let frame = df!["parameter" => names, "shape" => shapes, "values" => sizes]?;
         let cfg = self.cfg();
         Ok(Table::new(frame).head(32).caption(format!(
-            "{} layers, d_model {}, {} heads of {}, d_mlp {}, n_ctx {}, vocabulary {}: {} parameters",
+            "{} layers, d_model {}, {} heads of {}, d_mlp {}, n_ctx {}, vocabulary {}{}: {} parameters",
             cfg.n_layers,
             cfg.d_model,
             cfg.n_heads,
@@ -32,6 +33,11 @@ impl Transformer {
             cfg.d_mlp,
             cfg.n_ctx,
             cfg.d_vocab,
+            match cfg.normalization_type {
+                Normalization::Ln => "",
+                Normalization::LnPre => ", LayerNorm without weights",
+                Normalization::None => ", no normalisation",
+            },
             self.n_params()
         )))
     }

@@ -218,8 +218,22 @@ impl AdamW {
     /// Takes over moments and step; the parameters themselves are the caller's to restore, before this.
     ///
     /// # Errors
-    /// A moment is missing or has another shape than its parameter.
+    /// A moment is missing, has another shape than its parameter, or belongs to no parameter.
     pub fn load_state(&mut self, state: &AdamWState) -> Result<()> {
+        for (name, _) in &state.tensors {
+            let parameter = name.split_once('.').map(|(_, parameter)| parameter);
+            if !self
+                .params
+                .iter()
+                .any(|p| Some(p.name.as_str()) == parameter)
+            {
+                return Err(Error::NotFound {
+                    kind: "parameter of the optimiser tensor",
+                    name: name.clone(),
+                    known: self.params.iter().map(|p| p.name.clone()).collect(),
+                });
+            }
+        }
         let tensors: HashMap<&str, &Tensor> =
             state.tensors.iter().map(|(n, t)| (n.as_str(), t)).collect();
         for p in &mut self.params {

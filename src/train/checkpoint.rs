@@ -41,6 +41,7 @@ pub struct Checkpoint {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Header {
     step: usize,
     config: TrainingConfig,
@@ -114,8 +115,17 @@ impl Checkpoint {
     /// Puts the parameters into the variables of the same names.
     ///
     /// # Errors
-    /// A variable has no counterpart, or one of another shape: the checkpoint is of another model.
+    /// A variable has no counterpart, or one of another shape, or a parameter has no variable: the
+    /// checkpoint is of another model.
     pub fn restore(&self, vars: &[(String, Var)]) -> Result<()> {
+        let names = || vars.iter().map(|(name, _)| name);
+        if let Some((name, _)) = self.params.iter().find(|(n, _)| !names().any(|v| v == n)) {
+            return Err(Error::NotFound {
+                kind: "parameter",
+                name: name.clone(),
+                known: names().cloned().collect(),
+            });
+        }
         for (name, var) in vars {
             let Some((_, tensor)) = self.params.iter().find(|(n, _)| n == name) else {
                 return Err(Error::NotFound {
@@ -203,6 +213,9 @@ mod tests {
         assert!(matches!(missing, Err(Error::NotFound { .. })));
         let wrong = saved.restore(&[("a.W".to_owned(), var(&[4])?)]);
         assert!(matches!(wrong, Err(Error::Shape { .. })));
+        // Of another model, too, is a checkpoint with a parameter that this one does not have.
+        let left_over = saved.restore(&[("a.W".to_owned(), var(&[2, 2])?)]);
+        assert!(matches!(left_over, Err(Error::NotFound { name, .. }) if name == "b"));
 
         let dir = tempfile::tempdir().map_err(Error::io("create", "a temporary folder"))?;
         let path = dir.path().join("plain.safetensors");

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// The record of one run, returned by [`train`](super::train) and [`resume`](super::resume).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrainingHistory {
     /// `(step, loss)` of each step's batch, before that step's update; steps count from 1.
     pub train_loss: Vec<(usize, f64)>,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// One line of `metrics.jsonl`: a training step has `loss`, an evaluation `val_loss`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Metric {
     /// Updates done, this one included.
     pub step: usize,

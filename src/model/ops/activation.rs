@@ -24,7 +24,7 @@ pub(in crate::model) fn activation(x: &Tensor, act_fn: Activation) -> Option<Res
         Activation::GeluNew => Some(apply(x, GeluNew)),
         Activation::Relu => Some(apply(x, Relu)),
         Activation::Silu => Some(apply(x, Silu)),
-        Activation::Gelu | Activation::Solu => None,
+        Activation::Gelu | Activation::Solu | Activation::SoluLn => None,
     }
 }
 
@@ -44,7 +44,7 @@ pub(in crate::model) fn activation_gradient(
         Activation::GeluNew => Some(chain(x, grad, gelu_new_slope)),
         Activation::Relu => Some(chain(x, grad, relu_slope)),
         Activation::Silu => Some(chain(x, grad, silu_slope)),
-        Activation::Gelu | Activation::Solu => None,
+        Activation::Gelu | Activation::Solu | Activation::SoluLn => None,
     }
 }
 

@@ -54,7 +54,7 @@ impl Family {
     pub fn of_mlp(model: &Transformer, layer: usize) -> Result<Family> {
         let basis = centring_basis(model.cfg().d_model);
         let at = |name: &str| format!("blocks.{layer}.{name}");
-        let norm = layer_norm(model, &at("ln2.w"))?;
+        let norm = norm_weight(model, &at("ln2"))?;
         let w_in = read_matrix(&at("mlp.W_in"), &model.parameter(&at("mlp.W_in"))?)?;
         let w_out = read_matrix(&at("mlp.W_out"), &model.parameter(&at("mlp.W_out"))?)?;
         let gauge = Gauge::HiddenUnits {
@@ -149,7 +149,7 @@ fn head_maps(
         ));
     }
     let at = |name: &str| format!("blocks.{layer}.{name}");
-    let norm = layer_norm(model, &at("ln1.w"))?;
+    let norm = norm_weight(model, &at("ln1"))?;
     let of_head = |name: &str| -> Result<RealMatrix> {
         read_matrix(&at(name), &model.parameter(&at(name))?.get(head)?)
     };
@@ -158,8 +158,9 @@ fn head_maps(
     Ok([folded(&w_v, &norm, basis), w_o.times(basis)])
 }
 
-fn layer_norm(model: &Transformer, name: &str) -> Result<Vec<f64>> {
-    let row = read_matrix(name, &model.parameter(name)?.unsqueeze(0)?)?;
+fn norm_weight(model: &Transformer, prefix: &str) -> Result<Vec<f64>> {
+    let weight = model.norm_weight(prefix)?;
+    let row = read_matrix(&format!("{prefix}.w"), &weight.unsqueeze(0)?)?;
     Ok(row.entries().to_vec())
 }
 

@@ -1,0 +1,249 @@
+//! The fields of Hugging Face's `config.json` of GPT-2.
+//!
+//! Source: transformers' `GPT2Config` and `PretrainedConfig`, versions 2 to 5.
+
+use crate::config::{Activation, TransformerConfig};
+use crate::error::{Error, Result};
+use crate::known_fields::{KnownFields, Only, Plain};
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::Path;
+
+pub(super) const FORMAT: &str = "GPT-2 configuration";
+/// A switch that is off.
+const OFF: &[Plain] = &[Plain::Null, Plain::False];
+
+pub(super) const FIELDS: KnownFields = KnownFields {
+    format: FORMAT,
+    applied: &[
+        "activation_function",
+        "initializer_range",
+        "layer_norm_epsilon",
+        "model_type",
+        "n_ctx",
+        "n_embd",
+        "n_head",
+        "n_inner",
+        "n_layer",
+        "n_positions",
+        "scale_attn_weights",
+        "tie_word_embeddings",
+        "vocab_size",
+    ],
+    inert: &[
+        // What class reads it, where it came from, what its output is called.
+        "_commit_hash",
+        "_name_or_path",
+        "_num_labels",
+        "architectures",
+        "finetuning_task",
+        "id2label",
+        "label2id",
+        "n_special",
+        "num_labels",
+        "predict_special_tokens",
+        "problem_type",
+        "task_specific_params",
+        "tokenizer_class",
+        "transformers_version",
+        // Training.
+        "attn_pdrop",
+        "embd_pdrop",
+        "gradient_checkpointing",
+        "resid_pdrop",
+        // The head of another model than the language model.
+        "summary_activation",
+        "summary_first_dropout",
+        "summary_proj_to_labels",
+        "summary_type",
+        "summary_use_proj",
+        // How it is computed, not what.
+        "_attn_implementation",
+        "_attn_implementation_autoset",
+        "_attn_implementation_internal",
+        "attn_implementation",
+        "chunk_size_feed_forward",
+        "dtype",
+        "is_decoder",
+        "reorder_and_upcast_attn",
+        "tf_legacy_loss",
+        "torch_dtype",
+        "torchscript",
+        "use_bfloat16",
+        "use_cache",
+        // What a call returns beside the logits.
+        "output_attentions",
+        "output_hidden_states",
+        "output_past",
+        "output_scores",
+        "return_dict",
+        "return_dict_in_generate",
+        // Special tokens, and defaults of generation.
+        "bad_words_ids",
+        "begin_suppress_tokens",
+        "bos_token_id",
+        "decoder_start_token_id",
+        "diversity_penalty",
+        "do_sample",
+        "early_stopping",
+        "encoder_no_repeat_ngram_size",
+        "eos_token_id",
+        "exponential_decay_length_penalty",
+        "forced_bos_token_id",
+        "forced_eos_token_id",
+        "length_penalty",
+        "max_length",
+        "min_length",
+        "no_repeat_ngram_size",
+        "num_beam_groups",
+        "num_beams",
+        "num_return_sequences",
+        "pad_token_id",
+        "prefix",
+        "remove_invalid_values",
+        "repetition_penalty",
+        "sep_token_id",
+        "suppress_tokens",
+        "temperature",
+        "top_k",
+        "top_p",
+        "typical_p",
+    ],
+    only: &[
+        Only::new("add_cross_attention", OFF, "attention to an encoder"),
+        Only::new(
+            "cross_attention_hidden_size",
+            &[Plain::Null],
+            "attention to an encoder",
+        ),
+        Only::new("is_encoder_decoder", OFF, "an encoder"),
+        Only::new("pruned_heads", &[Plain::Null, Plain::Empty], "pruned heads"),
+        Only::new("quantization_config", &[Plain::Null], "quantised weights"),
+        Only::new(
+            "scale_attn_by_inverse_layer_idx",
+            OFF,
+            "scores divided by the layer's number",
+        ),
+        Only::new("tie_encoder_decoder", OFF, "an encoder"),
+    ],
+};
+
+/// The fields that are applied, with GPT-2's defaults.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct HfConfig {
+    model_type: String,
+    activation_function: String,
+    n_embd: usize,
+    n_head: usize,
+    n_layer: usize,
+    n_positions: usize,
+    n_ctx: Option<usize>,
+    n_inner: Option<usize>,
+    vocab_size: usize,
+    layer_norm_epsilon: f64,
+    tie_word_embeddings: bool,
+    scale_attn_weights: bool,
+    initializer_range: f64,
+}
+
+impl Default for HfConfig {
+    fn default() -> Self {
+        Self {
+            model_type: "gpt2".to_owned(),
+            activation_function: "gelu_new".to_owned(),
+            n_embd: 768,
+            n_head: 12,
+            n_layer: 12,
+            n_positions: 1024,
+            n_ctx: None,
+            n_inner: None,
+            vocab_size: 50_257,
+            layer_norm_epsilon: 1e-5,
+            tie_word_embeddings: true,
+            scale_attn_weights: true,
+            initializer_range: 0.02,
+        }
+    }
+}
+
+/// The configuration of the model that such a file describes.
+///
+/// # Errors
+/// [`Error::Format`] naming the first field that is unknown, of a wrong type or asks for something
+/// that this model does not do.
+pub(super) fn to_config(json: &Value, path: &Path) -> Result<TransformerConfig> {
+    let bad = |reason: String| Error::format(path, FORMAT, reason);
+    let Value::Object(fields) = json else {
+        return Err(bad("it is no JSON object".to_owned()));
+    };
+    // Another model's fields are other ones: that it is another model comes first.
+    if let Some(other) = fields.get("model_type")
+        && other != "gpt2"
+    {
+        return Err(bad(format!("model_type is {other}, not \"gpt2\"")));
+    }
+    FIELDS.check(fields, path)?;
+    let hf = HfConfig::deserialize(json).map_err(|err| bad(err.to_string()))?;
+    if !hf.scale_attn_weights {
+        return Err(bad(
+            "scale_attn_weights is false: attention that is not scaled is not supported".to_owned(),
+        ));
+    }
+    if let Some(n_ctx) = hf.n_ctx
+        && n_ctx != hf.n_positions
+    {
+        let n_positions = hf.n_positions;
+        return Err(bad(format!(
+            "n_ctx is {n_ctx}, but n_positions is {n_positions}: they must agree"
+        )));
+    }
+    let act_fn = match hf.activation_function.as_str() {
+        "gelu" => Activation::Gelu,
+        "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => Activation::GeluNew,
+        "relu" => Activation::Relu,
+        "silu" | "swish" => Activation::Silu,
+        other => {
+            return Err(bad(format!(
+                "activation_function {other:?} is not supported; supported are gelu, gelu_new, \
+                 gelu_fast, gelu_pytorch_tanh, relu, silu and swish"
+            )));
+        }
+    };
+    Ok(TransformerConfig {
+        n_layers: hf.n_layer,
+        d_model: hf.n_embd,
+        n_heads: hf.n_head,
+        d_mlp: hf.n_inner.unwrap_or(4 * hf.n_embd),
+        n_ctx: hf.n_positions,
+        d_vocab: hf.vocab_size,
+        act_fn,
+        eps: hf.layer_norm_epsilon,
+        tied_unembed: hf.tie_word_embeddings,
+        init_std: hf.initializer_range,
+        ..TransformerConfig::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields of openai-community/gpt2's `config.json`, and those that transformers 5.23 writes.
+    const OF_GPT2: &str = "activation_function architectures attn_pdrop bos_token_id embd_pdrop \
+        eos_token_id initializer_range layer_norm_epsilon model_type n_ctx n_embd n_head n_layer \
+        n_positions resid_pdrop summary_activation summary_first_dropout summary_proj_to_labels \
+        summary_type summary_use_proj task_specific_params vocab_size \
+        add_cross_attention dtype n_inner pad_token_id reorder_and_upcast_attn \
+        scale_attn_by_inverse_layer_idx scale_attn_weights tie_word_embeddings transformers_version \
+        use_cache torch_dtype";
+
+    #[test]
+    fn every_field_of_gpt2_is_in_exactly_one_list() {
+        FIELDS.assert_disjoint();
+        let all = FIELDS.all();
+        for field in OF_GPT2.split_whitespace() {
+            assert!(all.contains(&field), "{field}");
+        }
+    }
+}

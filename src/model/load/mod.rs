@@ -1,0 +1,10 @@
+//! Models in the layouts of other libraries.
+//!
+//! Each loader knows every field and every tensor that its library writes: it applies one, knows
+//! that it changes nothing, or refuses it by name.
+
+mod hf;
+mod hf_config;
+mod tl;
+mod tl_config;
+mod weights;

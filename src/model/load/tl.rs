@@ -1,0 +1,72 @@
+//! TransformerLens checkpoints: its `config.json` and a state dict in `model.safetensors`.
+//!
+//! Names and shapes are ours already. Source: TransformerLens' `HookedTransformer`.
+
+use super::super::checkpoint::read_text;
+use super::super::init::parameter_shapes;
+use super::super::transformer::Transformer;
+use super::tl_config::{FORMAT, to_config};
+use super::weights::{Weights, within_block};
+use crate::config::{Activation, Normalization, TransformerConfig};
+use crate::error::{Error, Result};
+use candle_core::Tensor;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+impl Transformer {
+    /// Loads a folder with TransformerLens' `config.json` and `model.safetensors`, as f32 on
+    /// the CPU.
+    ///
+    /// Every field and tensor is applied, known to change nothing, or refused: a model that loads
+    /// computes what TransformerLens computes.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Format`] for a field that is unknown or asks for what this model
+    /// cannot compute, for a tensor that nothing reads, and for parameters that are not finite;
+    /// [`Error::NotFound`] or [`Error::Shape`] for weights that do not fit the configuration.
+    pub fn load_tl(dir: &Path) -> Result<Transformer> {
+        let path = dir.join("config.json");
+        let json: Value = serde_json::from_str(&read_text(&path)?)
+            .map_err(|err| Error::format(&path, FORMAT, err))?;
+        let mut cfg = to_config(&json, &path)?;
+        cfg.validate()?;
+        let mut weights = Weights::read(dir, "TransformerLens state dict", |name| name)?;
+        // TransformerLens has an unembedding of its own, and uses it, whatever the configuration says.
+        cfg.tied_unembed &= !weights.holds("unembed.W_U");
+        let mut params: BTreeMap<String, Tensor> = BTreeMap::new();
+        for (name, shape) in parameter_shapes(&cfg) {
+            params.insert(name.clone(), weights.take(&name, &shape)?);
+        }
+        weights.finish(is_buffer, |name| reason_against(name, &cfg))?;
+        Transformer::from_parameters(&cfg, &params)
+    }
+}
+
+/// The causal mask and what is put in its place, in the state dicts of older versions.
+fn is_buffer(name: &str) -> bool {
+    matches!(
+        within_block(name, "blocks"),
+        Some("attn.mask" | "attn.IGNORE")
+    )
+}
+
+/// Why a model of this configuration does not read the tensor, where that can be said.
+fn reason_against(name: &str, cfg: &TransformerConfig) -> Option<String> {
+    let within = within_block(name, "blocks").unwrap_or(name);
+    let (part, _) = within.rsplit_once('.')?;
+    match (part, cfg.normalization_type) {
+        ("mlp.ln", _) if cfg.act_fn != Activation::SoluLn => {
+            Some("only act_fn \"solu_ln\" has a LayerNorm in the MLP".to_owned())
+        }
+        ("ln1" | "ln2" | "ln_final" | "mlp.ln", Normalization::None) => {
+            Some("normalization_type is null, so that nothing reads a norm's parameters".to_owned())
+        }
+        ("ln1" | "ln2" | "ln_final" | "mlp.ln", Normalization::LnPre) => Some(
+            "normalization_type is \"LNPre\", whose norms have no parameters (they are folded into \
+             the matrices that follow)"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}

@@ -1,0 +1,318 @@
+//! What SAELens' `cfg.json` says, from any of its versions.
+//!
+//! Source: SAELens 6.54 (`SAEConfig`, `handle_pre_6_0_config`), 5.11, 3.23, 2.1 and 1.8
+//! (`SAEConfig`, `LanguageModelSAERunnerConfig`).
+
+use super::fields::{FIELDS, FORMAT, METADATA};
+use crate::error::{Error, Result};
+use crate::known_fields::shortened;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// SAELens' names of the architectures, and its flag for activations in units of decoder norms.
+pub(super) const STANDARD: &str = "standard";
+pub(super) const TOP_K: &str = "topk";
+pub(super) const RESCALE: &str = "rescale_acts_by_decoder_norm";
+pub(super) const SCALING: &str = "finetuning_scaling_factor";
+/// The layout that is written: SAELens moves fields about when it reads an older one.
+const VERSION: &str = "6.0.0";
+
+/// What follows the encoder's product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Architecture {
+    /// ReLU.
+    Standard,
+    /// Of ReLU the `k` largest of a token.
+    TopK { k: u64 },
+}
+
+/// A configuration, checked: nothing in it asks for what is not in these fields.
+#[derive(Debug)]
+pub(super) struct SaeLensCfg {
+    pub(super) architecture: Architecture,
+    pub(super) d_in: u64,
+    pub(super) d_sae: u64,
+    pub(super) apply_b_dec_to_input: bool,
+    /// The activations are in units of the decoder's norms.
+    pub(super) rescale: bool,
+    /// A tensor scales the activations before they are decoded.
+    pub(super) scaling_factor: bool,
+    pub(super) hook_name: Option<String>,
+    /// The fields as SAELens 6 writes them, to be written again.
+    pub(super) fields: Map<String, Value>,
+}
+
+/// What is wrong with a configuration.
+type Reason = String;
+
+impl SaeLensCfg {
+    /// Of the text of the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the first field that is unknown, of a wrong type or asks for
+    /// something that neither autoencoder of this library does.
+    pub(super) fn parse(text: &str, path: &Path) -> Result<Self> {
+        let bad = |reason: Reason| Error::format(path, FORMAT, reason);
+        let given: Map<String, Value> =
+            serde_json::from_str(text).map_err(|err| bad(err.to_string()))?;
+        // Other architectures have other fields: that it is another one comes first.
+        check_architecture(&given).map_err(bad)?;
+        FIELDS.check(&given, path)?;
+        let fields = renamed(given).map_err(bad)?;
+        Self::read(fields).map_err(bad)
+    }
+
+    fn read(mut fields: Map<String, Value>) -> Result<Self, Reason> {
+        let architecture = architecture(&fields)?;
+        check_inputs(&fields)?;
+        check_dtype(&fields)?;
+        let d_in = whole(&fields, "d_in")?.ok_or("there is no d_in")?;
+        let d_sae = match (
+            whole(&fields, "d_sae")?,
+            whole(&fields, "expansion_factor")?,
+        ) {
+            (Some(d_sae), _) => d_sae,
+            (None, Some(factor)) => d_in
+                .checked_mul(factor)
+                .ok_or("d_in * expansion_factor is too large")?,
+            (None, None) => return Err("there is no d_sae".to_owned()),
+        };
+        let rescale = switch(&fields, RESCALE)?.unwrap_or(false);
+        if rescale && architecture == Architecture::Standard {
+            return Err(format!(
+                "{RESCALE} is true, which only the architecture {TOP_K:?} has"
+            ));
+        }
+        let cfg = Self {
+            architecture,
+            d_in,
+            d_sae,
+            apply_b_dec_to_input: apply_b_dec(&fields)?,
+            rescale,
+            scaling_factor: switch(&fields, SCALING)?.unwrap_or(false),
+            hook_name: hook_name(&fields)?,
+            fields: Map::new(),
+        };
+        for applied in ["activation_fn", "activation_fn_kwargs", SCALING, RESCALE] {
+            fields.remove(applied);
+        }
+        fields.insert("normalize_activations".into(), json!("none"));
+        describe_architecture(&mut fields, architecture);
+        Ok(Self { fields, ..cfg })
+    }
+}
+
+/// Says of which architecture the fields are.
+pub(super) fn describe_architecture(fields: &mut Map<String, Value>, architecture: Architecture) {
+    match architecture {
+        Architecture::Standard => {
+            fields.insert("architecture".into(), json!(STANDARD));
+            fields.remove("k");
+            fields.remove(RESCALE);
+        }
+        Architecture::TopK { k } => {
+            fields.insert("architecture".into(), json!(TOP_K));
+            fields.insert("k".into(), json!(k));
+            fields.insert(RESCALE.into(), json!(false));
+        }
+    }
+}
+
+/// The metadata with a version by which SAELens reads the folder as it is written.
+pub(super) fn with_version(metadata: &mut Map<String, Value>) {
+    let version = metadata.get("sae_lens_version").and_then(Value::as_str);
+    let major = version.and_then(|version| version.split('.').next()?.parse::<u64>().ok());
+    if major.is_none_or(|major| major < 6) {
+        metadata.insert("sae_lens_version".into(), json!(VERSION));
+    }
+}
+
+/// With the fields' names of version 6, and what is metadata there among the metadata.
+fn renamed(given: Map<String, Value>) -> Result<Map<String, Value>, Reason> {
+    let mut fields = Map::new();
+    let mut metadata = Map::new();
+    let (nested, flat): (Vec<_>, Vec<_>) =
+        given.into_iter().partition(|(name, _)| name == "metadata");
+    for (_, value) in nested {
+        match value {
+            Value::Object(nested) => metadata.extend(nested),
+            Value::Null => {}
+            other => {
+                let other = shortened(&other);
+                return Err(format!("metadata is {other}, expected an object"));
+            }
+        }
+    }
+    for (name, value) in flat {
+        let name = match name.as_str() {
+            "hook_point" => "hook_name".to_owned(),
+            "hook_point_head_index" => "hook_head_index".to_owned(),
+            "activation_fn_str" => "activation_fn".to_owned(),
+            _ => name,
+        };
+        let into = match METADATA.contains(&name.as_str()) {
+            true => &mut metadata,
+            false => &mut fields,
+        };
+        if let Some(other) = into.get(&name)
+            && *other != value
+        {
+            let (one, other) = (shortened(&value), shortened(other));
+            return Err(format!("{name} is there twice, as {one} and as {other}"));
+        }
+        into.insert(name, value);
+    }
+    with_version(&mut metadata);
+    fields.insert("metadata".into(), Value::Object(metadata));
+    Ok(fields)
+}
+
+fn check_architecture(fields: &Map<String, Value>) -> Result<(), Reason> {
+    match text(fields, "architecture")? {
+        None | Some(STANDARD | TOP_K) => Ok(()),
+        Some(other) => Err(format!(
+            "architecture is {other:?}, which is not supported; supported are {STANDARD:?} \
+             (StandardSae) and {TOP_K:?} (TopKSae)"
+        )),
+    }
+}
+
+/// The architecture, which before version 6 the activation function could say.
+fn architecture(fields: &Map<String, Value>) -> Result<Architecture, Reason> {
+    let name = text(fields, "architecture")?;
+    let activation = text(fields, "activation_fn")?;
+    let mut k = whole(fields, "k")?;
+    if let Some(given) = k_of_activation(fields)? {
+        if activation != Some(TOP_K) && name != Some(TOP_K) {
+            return Err(format!(
+                "activation_fn_kwargs has k = {given}, but activation_fn is not {TOP_K:?}"
+            ));
+        }
+        if k.is_some_and(|k| k != given) {
+            return Err(format!(
+                "k is {}, but activation_fn_kwargs has k = {given}",
+                k.unwrap_or_default()
+            ));
+        }
+        k = Some(given);
+    }
+    let is_top_k = match activation {
+        None | Some("relu") => name == Some(TOP_K),
+        Some(TOP_K) => true,
+        Some(other) => {
+            return Err(format!(
+                "activation_fn is {other:?}, which is not supported; supported are \"relu\" and \
+                 {TOP_K:?}"
+            ));
+        }
+    };
+    match (is_top_k, k) {
+        (true, Some(k)) => Ok(Architecture::TopK { k }),
+        (true, None) => Err("there is no k, the number of activations kept".to_owned()),
+        (false, None) => Ok(Architecture::Standard),
+        (false, Some(k)) => Err(format!(
+            "k is {k}, which only the architecture {TOP_K:?} has"
+        )),
+    }
+}
+
+fn k_of_activation(fields: &Map<String, Value>) -> Result<Option<u64>, Reason> {
+    let arguments = match fields.get("activation_fn_kwargs") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(arguments)) => arguments,
+        Some(other) => {
+            let other = shortened(other);
+            return Err(format!(
+                "activation_fn_kwargs is {other}, expected an object"
+            ));
+        }
+    };
+    if let Some(other) = arguments.keys().find(|name| *name != "k") {
+        return Err(format!(
+            "activation_fn_kwargs has the unknown argument {other:?}"
+        ));
+    }
+    whole(arguments, "k")
+}
+
+/// How activations are treated before they are encoded: not at all.
+fn check_inputs(fields: &Map<String, Value>) -> Result<(), Reason> {
+    match fields.get("normalize_activations") {
+        None | Some(Value::Null | Value::Bool(false)) => {}
+        Some(Value::String(name)) if name == "none" => {}
+        // Before version 3.4 true was what expected_average_only_in is.
+        Some(value) => {
+            return Err(format!(
+                "normalize_activations is {}, only \"none\" (or false) is supported; have SAELens fold \
+                 the normalisation into the weights first (fold_activation_norm_scaling_factor)",
+                shortened(value)
+            ));
+        }
+    }
+    // The heads of hook_z lie side by side everywhere in this library.
+    match text(fields, "reshape_activations")? {
+        None | Some("none" | "hook_z") => Ok(()),
+        Some(other) => Err(format!(
+            "reshape_activations is {other:?}, only \"none\" and \"hook_z\" are supported"
+        )),
+    }
+}
+
+fn check_dtype(fields: &Map<String, Value>) -> Result<(), Reason> {
+    let Some(dtype) = text(fields, "dtype")? else {
+        return Ok(());
+    };
+    match dtype.strip_prefix("torch.").unwrap_or(dtype) {
+        "float32" | "float64" | "float16" | "bfloat16" => Ok(()),
+        _ => Err(format!(
+            "dtype is {dtype:?}, expected float32, float64, float16 or bfloat16"
+        )),
+    }
+}
+
+fn apply_b_dec(fields: &Map<String, Value>) -> Result<bool, Reason> {
+    let name = "apply_b_dec_to_input";
+    match fields.get(name) {
+        None => Ok(true),
+        Some(Value::Bool(apply)) => Ok(*apply),
+        Some(value) => Err(format!(
+            "{name} is {}, expected true or false",
+            shortened(value)
+        )),
+    }
+}
+
+fn hook_name(fields: &Map<String, Value>) -> Result<Option<String>, Reason> {
+    match fields.get("metadata") {
+        Some(Value::Object(metadata)) => Ok(text(metadata, "hook_name")?.map(str::to_owned)),
+        _ => Ok(None),
+    }
+}
+
+fn whole(fields: &Map<String, Value>, name: &str) -> Result<Option<u64>, Reason> {
+    optional(fields, name, "a whole number", Value::as_u64)
+}
+
+fn switch(fields: &Map<String, Value>, name: &str) -> Result<Option<bool>, Reason> {
+    optional(fields, name, "true or false", Value::as_bool)
+}
+
+fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Reason> {
+    optional(fields, name, "a text", Value::as_str)
+}
+
+/// The field's value, if it is there and not null, as `read` understands it.
+fn optional<'a, T>(
+    fields: &'a Map<String, Value>,
+    name: &str,
+    expected: &str,
+    read: impl Fn(&'a Value) -> Option<T>,
+) -> Result<Option<T>, Reason> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => read(value).map(Some).ok_or_else(|| {
+            let value = shortened(value);
+            format!("{name} is {value}, expected {expected}")
+        }),
+    }
+}

@@ -1,0 +1,253 @@
+//! SAELens' folder format: `cfg.json` beside `sae_weights.safetensors`.
+//! Tensors `W_enc [d_in, d_sae]`, `b_enc`, `W_dec [d_sae, d_in]`, `b_dec`, in f32.
+//! SAELens 6, `saes/sae.py` (`save_model`, `load_from_disk`); older layouts are read, too.
+//!
+//! Every field and tensor is applied, known to change nothing, or refused by name.
+
+mod cfg;
+mod fields;
+
+use super::{SparseAutoencoder, StandardSae, TopKSae};
+use crate::error::{Error, Result};
+use crate::file::write_whole;
+use crate::model::{TensorFile, check_finite, read_tensors};
+use candle_core::Tensor;
+use cfg::{Architecture, SCALING, SaeLensCfg, describe_architecture, with_version};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+const CFG: &str = "cfg.json";
+const WEIGHTS: &str = "sae_weights.safetensors";
+const FORMAT: &str = "SAELens state dict";
+
+impl StandardSae {
+    /// Writes the folder `dir` (made if missing) as SAELens 6 reads it; an older file stays whole
+    /// until the new one is. What `cfg` holds of the file that was read is written again.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the folder or a file cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<()> {
+        self.write(dir, self.cfg_json(Architecture::Standard))
+    }
+
+    /// Reads a folder written by SAELens, of any version, or by [`StandardSae::save`], onto the CPU.
+    /// A `scaling_factor` of the activations is folded into the decoder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a file is missing; [`Error::Format`] when one is corrupt, lacks a tensor,
+    /// holds a field or tensor that is unknown, a parameter that is not finite, or asks for what this
+    /// autoencoder does not do (another architecture, activations normalised at run time);
+    /// [`Error::Shape`] when the tensors contradict each other or `cfg.json`.
+    pub fn load(dir: &Path) -> Result<StandardSae> {
+        let (sae, cfg) = StandardSae::read(dir)?;
+        match cfg.architecture {
+            Architecture::Standard => Ok(sae),
+            Architecture::TopK { k } => {
+                let reason =
+                    format!("it is a topk autoencoder with k = {k}; read it with TopKSae::load");
+                Err(Error::format(dir.join(CFG), fields::FORMAT, reason))
+            }
+        }
+    }
+
+    fn write(&self, dir: &Path, cfg: Map<String, Value>) -> Result<()> {
+        std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+        let cfg_path = dir.join(CFG);
+        let text = serde_json::to_string_pretty(&Value::Object(cfg))?;
+        let tensors = [
+            ("W_enc", self.w_enc.contiguous()?),
+            ("b_enc", self.b_enc.contiguous()?),
+            ("W_dec", self.w_dec.contiguous()?),
+            ("b_dec", self.b_dec.contiguous()?),
+        ];
+        let weights = dir.join(WEIGHTS);
+        let bytes = safetensors::serialize(tensors, None)
+            .map_err(|e| Error::format(&weights, "safetensors file", e))?;
+        write_whole(&weights, &bytes)?;
+        write_whole(&cfg_path, text.as_bytes())
+    }
+
+    /// The parameters in `dir`, whatever the architecture, and what `cfg.json` says.
+    fn read(dir: &Path) -> Result<(StandardSae, SaeLensCfg)> {
+        let cfg_path = dir.join(CFG);
+        let text = std::fs::read_to_string(&cfg_path).map_err(Error::io("read", &cfg_path))?;
+        let mut cfg = SaeLensCfg::parse(&text, &cfg_path)?;
+        let path = dir.join(WEIGHTS);
+        let mut file = read_tensors(&path)?;
+        let mut take = |name: &str| {
+            let tensor = file.tensors.remove(name);
+            let tensor = tensor.ok_or_else(|| {
+                Error::format(&path, FORMAT, format!("there is no tensor {name}"))
+            })?;
+            check_finite(&path, FORMAT, name, &tensor)?;
+            Ok::<Tensor, Error>(tensor)
+        };
+        let (w_enc, b_enc) = (take("W_enc")?, take("b_enc")?);
+        let mut sae = StandardSae::new(w_enc, b_enc, take("W_dec")?, take("b_dec")?)?;
+        for (key, said, found) in [
+            ("d_in", cfg.d_in, sae.d_in()),
+            ("d_sae", cfg.d_sae, sae.d_sae()),
+        ] {
+            if said != found as u64 {
+                return Err(Error::shape(format!("W_enc ({key})"), said, found));
+            }
+        }
+        // Their order matters: the norms are those of the decoder in the file.
+        if cfg.rescale {
+            sae.fold_decoder_norms()?;
+        }
+        if let Some(factor) = scaling_factor(&mut file, &cfg, sae.d_sae(), &path)? {
+            sae.w_dec = sae.w_dec.broadcast_mul(&factor.unsqueeze(1)?)?;
+        }
+        refuse_rest(&file, &path)?;
+        sae.apply_b_dec_to_input = cfg.apply_b_dec_to_input;
+        sae.hook_name = cfg.hook_name.take();
+        sae.cfg = std::mem::take(&mut cfg.fields);
+        Ok((sae, cfg))
+    }
+
+    /// What `cfg.json` says: what was read, with the keys that describe this autoencoder set.
+    fn cfg_json(&self, architecture: Architecture) -> Map<String, Value> {
+        let mut cfg = self.cfg.clone();
+        describe_architecture(&mut cfg, architecture);
+        for (key, value) in [
+            ("d_in", json!(self.d_in())),
+            ("d_sae", json!(self.d_sae())),
+            ("dtype", json!("float32")),
+            ("apply_b_dec_to_input", json!(self.apply_b_dec_to_input)),
+            ("normalize_activations", json!("none")),
+        ] {
+            cfg.insert(key.into(), value);
+        }
+        // SAELens lays the heads side by side where it is told to.
+        let is_hook_z = self
+            .hook_name
+            .as_ref()
+            .is_some_and(|n| n.contains("hook_z"));
+        let reshape = if is_hook_z { "hook_z" } else { "none" };
+        for (key, value) in [
+            ("device", json!("cpu")),
+            ("reshape_activations", json!(reshape)),
+        ] {
+            cfg.entry(key).or_insert(value);
+        }
+        let metadata = cfg.entry("metadata").or_insert_with(|| json!({}));
+        if !metadata.is_object() {
+            *metadata = json!({});
+        }
+        if let Value::Object(metadata) = metadata {
+            with_version(metadata);
+            if let Some(name) = &self.hook_name {
+                metadata.insert("hook_name".into(), json!(name));
+            }
+        }
+        cfg
+    }
+
+    /// The same function of inputs, with the norms of the decoder's rows moved into the encoder.
+    fn fold_decoder_norms(&mut self) -> Result<()> {
+        let norms = self.w_dec.sqr()?.sum(1)?.sqrt()?; // [d_sae]
+        self.w_enc = self.w_enc.broadcast_mul(&norms)?;
+        self.b_enc = (&self.b_enc * &norms)?;
+        // A row of zeros writes nothing; its activation is 0 from here on, and it stays a row of zeros.
+        let divisors = norms.maximum(f32::MIN_POSITIVE)?;
+        self.w_dec = self.w_dec.broadcast_div(&divisors.unsqueeze(1)?)?;
+        Ok(())
+    }
+}
+
+impl TopKSae {
+    /// Writes the folder `dir` as SAELens reads it, as [`StandardSae::save`] does; architecture
+    /// "topk".
+    ///
+    /// # Errors
+    /// Those of [`StandardSae::save`].
+    pub fn save(&self, dir: &Path) -> Result<()> {
+        let architecture = Architecture::TopK { k: self.k as u64 };
+        let cfg = self.dictionary.cfg_json(architecture);
+        self.dictionary.write(dir, cfg)
+    }
+
+    /// Reads a folder written by SAELens or by [`TopKSae::save`], onto the CPU; before version 6
+    /// SAELens calls the architecture "standard", and the activation function "topk". Where SAELens
+    /// rescales activations by the decoder's norms, the norms are folded into the weights.
+    ///
+    /// # Errors
+    /// Those of [`StandardSae::load`]; [`Error::Format`] when `cfg.json` has no `k`.
+    pub fn load(dir: &Path) -> Result<TopKSae> {
+        let (dictionary, cfg) = StandardSae::read(dir)?;
+        match cfg.architecture {
+            Architecture::TopK { k } => TopKSae::new(dictionary, k as usize),
+            Architecture::Standard => {
+                let reason = "it is a standard autoencoder; read it with StandardSae::load";
+                Err(Error::format(dir.join(CFG), fields::FORMAT, reason))
+            }
+        }
+    }
+}
+
+/// What each activation `[d_sae]` is multiplied by before it is decoded, if anything: SAELens 1 and
+/// 2 call the tensor `scaling_factor`, and write ones where nothing was scaled.
+fn scaling_factor(
+    file: &mut TensorFile,
+    cfg: &SaeLensCfg,
+    d_sae: usize,
+    path: &Path,
+) -> Result<Option<Tensor>> {
+    let refuse = |reason: String| Err(Error::format(path, FORMAT, reason));
+    let names = ["scaling_factor", SCALING];
+    let mut found = names.into_iter().filter_map(|name| {
+        let tensor = file.tensors.remove(name)?;
+        Some((name, tensor))
+    });
+    let (first, second) = (found.next(), found.next());
+    let (name, factor) = match (first, second) {
+        (Some(one), None) => one,
+        (None, _) if cfg.scaling_factor => {
+            return refuse(format!(
+                "there is no tensor {}, but {SCALING} is true",
+                names.join(" or ")
+            ));
+        }
+        (None, _) => return Ok(None),
+        (Some(_), Some(_)) => return refuse(format!("there are both {}", names.join(" and "))),
+    };
+    if factor.dims() != [d_sae] {
+        return Err(Error::shape(name, [d_sae], factor.dims()));
+    }
+    check_finite(path, FORMAT, name, &factor)?;
+    let factor = factor.to_dtype(candle_core::DType::F32)?;
+    // torch.allclose to ones, as SAELens has it.
+    let away = |x: &f32| (x - 1.0).abs() > 1e-5 + 1e-8;
+    match factor.to_vec1::<f32>()?.iter().position(away) {
+        None => Ok(None),
+        Some(_) if cfg.scaling_factor => Ok(Some(factor)),
+        Some(at) => refuse(format!(
+            "{name}[{at}] is not 1, but {CFG} does not say that {SCALING} is true: say true to scale \
+             the activations before they are decoded, or remove the tensor"
+        )),
+    }
+}
+
+/// Nothing may be left that nobody has read.
+fn refuse_rest(file: &TensorFile, path: &Path) -> Result<()> {
+    let tensors = file.tensors.iter();
+    let tensors = tensors.map(|(name, t)| (name, format!("{:?}", t.dims())));
+    let others = file.others.iter();
+    let others = others.map(|(name, dtype)| (name, format!("of type {dtype}")));
+    let Some((name, what)) = tensors.chain(others).next() else {
+        return Ok(());
+    };
+    let why = match name.as_str() {
+        "threshold" | "log_threshold" => "JumpReLU's thresholds are not supported",
+        "topk_threshold" => "an unfinished BatchTopK autoencoder is not supported",
+        "b_gate" | "b_mag" | "r_mag" => "gated autoencoders are not supported",
+        "W_skip" => "transcoders are not supported",
+        _ => {
+            "neither a standard nor a topk autoencoder reads it; if it changes nothing, remove it \
+             from the file"
+        }
+    };
+    let reason = format!("unknown tensor {name:?} ({what}): {why}");
+    Err(Error::format(path, FORMAT, reason))
+}
