@@ -1,7 +1,6 @@
 //! Models without norms, with norms that have no parameters, and with SoLU's own: forwards,
 //! backwards, token by token, saved and loaded.
 
-mod common;
 #[path = "common/models.rs"]
 mod models;
 

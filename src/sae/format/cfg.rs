@@ -57,13 +57,13 @@ impl SaeLensCfg {
             serde_json::from_str(text).map_err(|err| bad(err.to_string()))?;
         // Other architectures have other fields: that it is another one comes first.
         check_architecture(&given).map_err(bad)?;
-        FIELDS.check(&given, path)?;
         let fields = renamed(given).map_err(bad)?;
-        Self::read(fields).map_err(bad)
+        let architecture = architecture(&fields).map_err(bad)?;
+        FIELDS.check(&fields, path)?;
+        Self::read(fields, architecture).map_err(bad)
     }
 
-    fn read(mut fields: Map<String, Value>) -> Result<Self, Reason> {
-        let architecture = architecture(&fields)?;
+    fn read(mut fields: Map<String, Value>, architecture: Architecture) -> Result<Self, Reason> {
         check_inputs(&fields)?;
         check_dtype(&fields)?;
         let d_in = whole(&fields, "d_in")?.ok_or("there is no d_in")?;
@@ -93,11 +93,8 @@ impl SaeLensCfg {
             hook_name: hook_name(&fields)?,
             fields: Map::new(),
         };
-        for applied in ["activation_fn", "activation_fn_kwargs", SCALING, RESCALE] {
-            fields.remove(applied);
-        }
-        fields.insert("normalize_activations".into(), json!("none"));
-        describe_architecture(&mut fields, architecture);
+        let applied = ["activation_fn", "activation_fn_kwargs", SCALING, RESCALE];
+        fields.retain(|name, _| !applied.contains(&name.as_str()));
         Ok(Self { fields, ..cfg })
     }
 }
@@ -107,8 +104,7 @@ pub(super) fn describe_architecture(fields: &mut Map<String, Value>, architectur
     match architecture {
         Architecture::Standard => {
             fields.insert("architecture".into(), json!(STANDARD));
-            fields.remove("k");
-            fields.remove(RESCALE);
+            fields.retain(|name, _| name != "k" && name != RESCALE);
         }
         Architecture::TopK { k } => {
             fields.insert("architecture".into(), json!(TOP_K));

@@ -103,6 +103,8 @@ impl StandardSae {
         sae.apply_b_dec_to_input = cfg.apply_b_dec_to_input;
         sae.hook_name = cfg.hook_name.take();
         sae.cfg = std::mem::take(&mut cfg.fields);
+        // As it will be written, so that it is the same whichever version it was read from.
+        sae.cfg = sae.cfg_json(cfg.architecture);
         Ok((sae, cfg))
     }
 
@@ -131,16 +133,17 @@ impl StandardSae {
         ] {
             cfg.entry(key).or_insert(value);
         }
-        let metadata = cfg.entry("metadata").or_insert_with(|| json!({}));
-        if !metadata.is_object() {
-            *metadata = json!({});
+        let mut metadata = match cfg.get("metadata") {
+            Some(Value::Object(metadata)) => metadata.clone(),
+            _ => Map::new(),
+        };
+        with_version(&mut metadata);
+        if let Some(name) = &self.hook_name {
+            metadata.insert("hook_name".into(), json!(name));
         }
-        if let Value::Object(metadata) = metadata {
-            with_version(metadata);
-            if let Some(name) = &self.hook_name {
-                metadata.insert("hook_name".into(), json!(name));
-            }
-        }
+        // Last, where it is read to, so that writing again changes nothing.
+        cfg.retain(|name, _| name != "metadata");
+        cfg.insert("metadata".into(), Value::Object(metadata));
         cfg
     }
 
