@@ -6,7 +6,9 @@ mod models;
 
 use candle_core::{DType, Device, Tensor};
 use holoscope::config::{Activation, Normalization, TransformerConfig};
-use holoscope::model::{GenerateConfig, HookName, NamesFilter, Transformer};
+use holoscope::interp::feature_logits;
+use holoscope::model::{GenerateConfig, Hook, HookName, NamesFilter, Transformer};
+use holoscope::sae::StandardSae;
 use models::{bits, scalar, small};
 use std::collections::BTreeMap;
 
@@ -272,6 +274,34 @@ fn a_saved_model_of_any_kind_loads_bit_for_bit_and_its_summary_lists_its_norms()
         let solu = case.act_fn == Activation::SoluLn;
         assert_eq!(named("blocks.1.mlp.ln.b"), has_weights && solu);
         model.summary().unwrap();
+    }
+}
+
+#[test]
+fn a_features_logits_are_what_its_direction_adds_to_them() {
+    for case in CASES.iter().filter(|case| case.norm == Normalization::None) {
+        // Without norms the last stream reaches the logits through one matrix.
+        let model = case.model();
+        let hook = "blocks.1.hook_resid_post";
+        let row = Tensor::arange(0f32, 8.0, &Device::Cpu)
+            .unwrap()
+            .sin()
+            .unwrap();
+        let zeros = |n: usize| Tensor::zeros(n, DType::F32, &Device::Cpu).unwrap();
+        let w_dec = row.unsqueeze(0).unwrap();
+        let sae = StandardSae::new(w_dec.t().unwrap(), zeros(1), w_dec, zeros(8)).unwrap();
+        let found = feature_logits(&model, &sae, hook, 0).unwrap();
+        let add = Hook::new(hook, move |x| Ok(Some(x.broadcast_add(&row)?)));
+        let with = model.run_with_hooks(&tokens(), &[add]).unwrap();
+        let without = model.forward(&tokens()).unwrap();
+        let added = last_row(&(with - without).unwrap());
+        let mean = added.iter().sum::<f32>() / 11.0;
+        let centred: Vec<f32> = added.iter().map(|x| x - mean).collect();
+        assert_close(
+            &found.to_vec1::<f32>().unwrap(),
+            &centred,
+            "the direction's logits",
+        );
     }
 }
 

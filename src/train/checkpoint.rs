@@ -118,28 +118,34 @@ impl Checkpoint {
     /// A variable has no counterpart, or one of another shape, or a parameter has no variable: the
     /// checkpoint is of another model.
     pub fn restore(&self, vars: &[(String, Var)]) -> Result<()> {
-        let names = || vars.iter().map(|(name, _)| name);
-        if let Some((name, _)) = self.params.iter().find(|(n, _)| !names().any(|v| v == n)) {
-            return Err(Error::NotFound {
-                kind: "parameter",
-                name: name.clone(),
-                known: names().cloned().collect(),
-            });
-        }
+        // All is checked before anything changes.
+        let mut pairs = Vec::with_capacity(vars.len());
         for (name, var) in vars {
             let Some((_, tensor)) = self.params.iter().find(|(n, _)| n == name) else {
-                return Err(Error::NotFound {
-                    kind: "parameter",
-                    name: name.clone(),
-                    known: self.params.iter().map(|(n, _)| n.clone()).collect(),
-                });
+                let known = self.params.iter().map(|(n, _)| n.clone()).collect();
+                return Err(missing(name, known));
             };
             if tensor.dims() != var.dims() {
                 return Err(Error::shape(name, var.dims(), tensor.dims()));
             }
+            pairs.push((var, tensor));
+        }
+        let has = |name: &str| vars.iter().any(|(v, _)| v == name);
+        if let Some((name, _)) = self.params.iter().find(|(name, _)| !has(name)) {
+            return Err(missing(name, vars.iter().map(|(v, _)| v.clone()).collect()));
+        }
+        for (var, tensor) in pairs {
             var.set(&tensor.to_dtype(var.dtype())?)?;
         }
         Ok(())
+    }
+}
+
+fn missing(name: &str, known: Vec<String>) -> Error {
+    Error::NotFound {
+        kind: "parameter",
+        name: name.to_owned(),
+        known,
     }
 }
 
@@ -202,6 +208,26 @@ mod tests {
         }
         let optimizer = loaded.optimizer.map(|o| (o.step, o.tensors[0].0.clone()));
         assert_eq!(optimizer, Some((2, "m.b".to_owned())));
+        Ok(())
+    }
+
+    #[test]
+    fn a_header_with_an_unknown_field_is_refused() -> Result<()> {
+        let dir = tempfile::tempdir().map_err(Error::io("create", "a temporary folder"))?;
+        let path = dir.path().join("last.safetensors");
+        checkpoint()?.save(&path)?;
+        let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        let bad = |e| Error::format(&path, "checkpoint", e);
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(bad)?;
+        let mut info = metadata.metadata().clone().unwrap_or_default();
+        let mut header: serde_json::Value = serde_json::from_str(&info[HEADER])?;
+        header["weight_average"] = serde_json::json!(0.99);
+        info.insert(HEADER.to_owned(), header.to_string());
+        let tensors = SafeTensors::deserialize(&bytes).map_err(bad)?;
+        let bytes = safetensors::serialize(tensors.tensors(), Some(info)).map_err(bad)?;
+        write_whole(&path, &bytes)?;
+        let outcome = Checkpoint::load(&path, &Device::Cpu);
+        assert!(matches!(outcome, Err(e) if e.to_string().contains("weight_average")));
         Ok(())
     }
 
