@@ -3,7 +3,7 @@
 //! Source: spec.commonmark.org and what JupyterLab shows of a cell.
 
 use super::escape::{Escaped, escape};
-use super::math::{Extracted, Piece, extract};
+use super::extract::{Extracted, Piece, extract};
 use super::sanitise::{is_safe_link, link_to_image, sanitise};
 use crate::highlight;
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};

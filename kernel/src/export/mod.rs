@@ -3,6 +3,7 @@
 
 mod ansi;
 pub mod escape;
+mod extract;
 mod image;
 mod markdown;
 mod math;

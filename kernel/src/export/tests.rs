@@ -1,6 +1,5 @@
 //! What the page shows, and what no notebook can make it do.
 
-use super::math::{Piece, extract};
 use super::*;
 use crate::notebook::tests::Random;
 use crate::notebook::{MimeBundle, Output, OutputKind};
@@ -9,55 +8,6 @@ use serde_json::{Map, Value, json};
 
 fn markdown(text: &str) -> String {
     Markdown::default().render(text, &|_| None)
-}
-
-/// The formulas of a text, displayed ones in brackets.
-fn formulas(text: &str) -> Vec<String> {
-    let extracted = extract(text);
-    assert_eq!(extracted.original(&extracted.text), text);
-    let formulas = extracted.formulas.iter();
-    formulas
-        .map(|f| match f.display {
-            true => format!("[{}]", f.latex),
-            false => f.latex.clone(),
-        })
-        .collect()
-}
-
-#[test]
-fn formulas_are_found_outside_of_code_only() {
-    assert_eq!(formulas("a $x_1$ and $$y\n- z$$ end"), ["x_1", "[y\n- z]"]);
-    assert_eq!(
-        formulas("\\\\(a\\\\) \\\\[b\\\\] \\(c\\)"),
-        ["a", "[b]", "c"]
-    );
-    assert_eq!(
-        formulas("\\begin{align}a&=b\\\\\nc&=d\\end{align}"),
-        ["[\\begin{align}a&=b\\\\\nc&=d\\end{align}]"]
-    );
-    assert_eq!(formulas("> $$\n> a\n> $$"), ["[\n a\n ]"]);
-    for none in [
-        "`$x$` and ``a ` $y$ b``",
-        "```rust\nlet $x = $y;\n```",
-        "- item\n  ~~~\n  $a$\n  ~~~",
-        "it costs $5 and $10",
-        "\\$x\\$",
-        "a $ b $ c",
-        "$open\n\nnext$",
-        "$$",
-        "\\begin{x",
-        "\\[not a link\\](x)",
-    ] {
-        assert!(formulas(none).is_empty(), "{none}");
-    }
-}
-
-#[test]
-fn a_mark_in_the_text_is_not_taken_for_a_formula() {
-    let extracted = extract("\u{e000}0\u{e000} $x$");
-    let pieces = extracted.pieces(&extracted.text);
-    assert_eq!(pieces[0], Piece::Text("\u{e000}0\u{e000} "));
-    assert!(matches!(pieces[1], Piece::Formula(_)));
 }
 
 /// The mathematics of the original document and of the sections to come.
