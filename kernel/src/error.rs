@@ -57,10 +57,6 @@ pub enum Error {
 
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-
-    /// A notebook that could not be written as a page.
-    #[error("cannot export: {0}")]
-    Export(String),
 }
 
 /// `path:line`, as compilers write it; the path alone where the line is unknown.

@@ -1,23 +1,49 @@
-//! Finding formulas in Markdown. Math is taken out before the Markdown is read,
-//! because `_`, `|` and a line beginning with `-` mean other things there.
-//! Source: JupyterLab's `latex.ts` and Pandoc's rules for `$`.
+//! What is taken out of a Markdown text before it is read, because `_`, `|` and a
+//! line beginning with `-` mean other things there: formulas and bare addresses.
+//! Source: JupyterLab's `latex.ts`; for the dollars see `dollars`.
+
+mod addresses;
+mod dollars;
+mod scan;
 
 use super::math::Formula;
+use scan::block_ends;
 
-/// A text whose formulas are replaced by marks.
+/// A text whose formulas and bare addresses are replaced by marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extracted {
     pub text: String,
-    pub formulas: Vec<Formula>,
-    /// Stands around a formula's number; occurs nowhere else in the text.
+    taken: Vec<Taken>,
+    /// Stands around the number of what was taken; occurs nowhere else in the text.
     mark: char,
+}
+
+/// What a mark stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Taken {
+    Formula(Formula),
+    Address(String),
 }
 
 /// A piece of a text after extraction.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
     Text(&'a str),
-    Formula(&'a Formula),
+    /// A formula and its number among all that was taken out.
+    Formula(usize, &'a Formula),
+    /// A bare address as written.
+    Address(&'a str),
+}
+
+impl Piece<'_> {
+    /// As it was written.
+    pub fn source(&self) -> &str {
+        match self {
+            Piece::Text(text) => text,
+            Piece::Formula(_, formula) => &formula.source,
+            Piece::Address(address) => address,
+        }
+    }
 }
 
 impl Extracted {
@@ -25,8 +51,9 @@ impl Extracted {
     pub fn pieces<'a>(&'a self, part: &'a str) -> Vec<Piece<'a>> {
         let pieces = part.split(self.mark).enumerate().map(|(i, piece)| {
             let number = if i % 2 == 1 { piece.parse().ok() } else { None };
-            match number.and_then(|n: usize| self.formulas.get(n)) {
-                Some(formula) => Piece::Formula(formula),
+            match number.and_then(|n: usize| Some((n, self.taken.get(n)?))) {
+                Some((n, Taken::Formula(formula))) => Piece::Formula(n, formula),
+                Some((_, Taken::Address(address))) => Piece::Address(address),
                 None => Piece::Text(piece),
             }
         });
@@ -35,52 +62,65 @@ impl Extracted {
 
     /// A part of the extracted text as it was written: for code and attributes.
     pub fn original(&self, part: &str) -> String {
-        let pieces = self.pieces(part).into_iter();
-        pieces
-            .map(|piece| match piece {
-                Piece::Text(text) => text,
-                Piece::Formula(formula) => formula.source.as_str(),
-            })
-            .collect()
+        let pieces = self.pieces(part);
+        pieces.iter().map(Piece::source).collect()
+    }
+
+    /// The mark of a formula, which stands for it until the text is HTML.
+    pub fn mark_of(&self, number: usize) -> String {
+        format!("{0}{number}{0}", self.mark)
+    }
+
+    fn take(&mut self, taken: Taken) {
+        let mark = self.mark_of(self.taken.len());
+        self.text.push_str(&mark);
+        self.taken.push(taken);
     }
 }
 
+/// Where a bare address leads.
+pub fn target(address: &str) -> String {
+    addresses::target(address)
+}
+
 /// Takes the formulas out of a Markdown text: `$..$`, `$$..$$`, `\(..\)`,
-/// `\\(..\\)`, `\\[..\\]` and `\begin{..}..\end{..}`, outside of code.
+/// `\\(..\\)`, `\\[..\\]` and `\begin{..}..\end{..}`, and the bare addresses,
+/// outside of code, tags and the destinations of links.
 pub fn extract(text: &str) -> Extracted {
     let mark = ('\u{e000}'..='\u{f8ff}')
         .find(|c| !text.contains(*c))
         .unwrap_or('\u{e000}');
     let mut out = Extracted {
         text: String::with_capacity(text.len()),
-        formulas: Vec::new(),
+        taken: Vec::new(),
         mark,
     };
     let mut at = 0;
     while at < text.len() {
         let rest = &text[at..];
         if is_line_start(text, at)
-            && let Some(length) = fence(rest)
+            && let Some(length) = scan::protected_line(rest)
         {
             out.text.push_str(&rest[..length]);
             at += length;
-            continue;
-        }
-        if let Some((length, formula)) = formula(rest) {
-            let formula = Formula {
+        } else if let Some((length, latex, display)) = formula(text, at) {
+            out.take(Taken::Formula(Formula {
                 source: rest[..length].to_owned(),
-                latex: without_quote_marks(text, at, &formula.0),
-                display: formula.1,
-            };
-            let number = out.formulas.len();
-            out.text.push_str(&format!("{mark}{number}{mark}"));
-            out.formulas.push(formula);
+                latex: without_quote_marks(text, at, latex),
+                display,
+            }));
             at += length;
-            continue;
+        } else if let Some(length) = addresses::bare(text, at) {
+            out.take(Taken::Address(rest[..length].to_owned()));
+            at += length;
+        } else {
+            let length = match scan::protected(text, at) {
+                0 => plain(rest),
+                length => length,
+            };
+            out.text.push_str(&rest[..length]);
+            at += length;
         }
-        let length = plain(rest);
-        out.text.push_str(&rest[..length]);
-        at += length;
     }
     out
 }
@@ -89,91 +129,35 @@ fn is_line_start(text: &str, at: usize) -> bool {
     at == 0 || text[..at].ends_with('\n')
 }
 
-/// The length of the fenced code block that begins here, to its end or the text's.
-fn fence(text: &str) -> Option<usize> {
-    // Indented fences too (in list items), and after `- ` or `> `.
-    let first = text.lines().next()?;
-    let open = first.trim_start_matches([' ', '\t', '>', '-', '*', '+']);
-    let symbol = open.chars().next().filter(|c| matches!(c, '`' | '~'))?;
-    let count = open.chars().take_while(|c| *c == symbol).count();
-    // "```code``` in a line" is a code span, not a fence.
-    if count < 3 || (symbol == '`' && open[count..].contains('`')) {
-        return None;
-    }
-    let mut length = 0;
-    for (i, line) in text.split_inclusive('\n').enumerate() {
-        length += line.len();
-        let closing = line.trim().trim_start_matches(['>', ' ']);
-        let closes = closing.len() >= count && closing.chars().all(|c| c == symbol);
-        if i > 0 && closes {
-            break;
-        }
-    }
-    Some(length)
-}
-
-/// How much to copy as it is: a code span, an escape, or plain text.
+/// How much to copy where nothing begins: one character, or all dollars of a run.
 fn plain(text: &str) -> usize {
-    let first = text.chars().next().map_or(0, char::len_utf8);
-    match text.as_bytes()[0] {
-        b'`' => {
-            let count = text.bytes().take_while(|b| *b == b'`').count();
-            code_span(text, count).unwrap_or(count)
-        }
-        b'\\' => 1 + text[1..].chars().next().map_or(0, char::len_utf8),
-        b'\n' => 1,
-        _ => {
-            let next = text[first..].find(['`', '\\', '$', '\n']);
-            next.map_or(text.len(), |at| first + at)
-        }
-    }
+    let dollars = text.bytes().take_while(|b| *b == b'$').count();
+    dollars.max(text.chars().next().map_or(0, char::len_utf8))
 }
 
-/// The length of the code span that `count` backticks open.
-fn code_span(text: &str, count: usize) -> Option<usize> {
-    let mut at = count;
-    while let Some(found) = text[at..].find('`') {
-        at += found;
-        let run = text[at..].bytes().take_while(|b| *b == b'`').count();
-        at += run;
-        if run == count {
-            return Some(at);
-        }
-    }
-    None
-}
-
-/// The formula that begins here: its length with delimiters, its LaTeX, and
+/// The formula that begins at `at`: its length with delimiters, its LaTeX, and
 /// whether it is displayed.
-fn formula(text: &str) -> Option<(usize, (String, bool))> {
+fn formula(text: &str, at: usize) -> Option<(usize, &str, bool)> {
+    let rest = &text[at..];
+    if rest.starts_with('$') {
+        return dollars::formula(text, at);
+    }
     for (open, close, display) in [
-        ("$$", "$$", true),
         ("\\\\[", "\\\\]", true),
         ("\\\\(", "\\\\)", false),
         // A single backslash is Markdown's escape; the original document means math.
         ("\\(", "\\)", false),
     ] {
-        if let Some(body) = text.strip_prefix(open) {
+        if let Some(body) = rest.strip_prefix(open) {
             let end = find_close(body, close).filter(|end| *end > 0)?;
-            let latex = body[..end].to_owned();
-            return Some((open.len() + end + close.len(), (latex, display)));
+            return Some((open.len() + end + close.len(), &body[..end], display));
         }
     }
-    if text.starts_with("\\begin{") {
-        let length = environment(text)?;
-        return Some((length, (text[..length].to_owned(), true)));
+    if rest.starts_with("\\begin{") {
+        let length = environment(rest)?;
+        return Some((length, &rest[..length], true));
     }
-    let body = text.strip_prefix('$')?;
-    // Pandoc: no space inside the dollars, no digit after; "$5 and $10" is money.
-    if body.starts_with(char::is_whitespace) {
-        return None;
-    }
-    let end = find_close(body, "$")?;
-    let after = body[end + 1..].chars().next();
-    let is_math = end > 0
-        && !body[..end].ends_with(char::is_whitespace)
-        && !after.is_some_and(|c| c.is_ascii_digit());
-    is_math.then(|| (end + 2, (body[..end].to_owned(), false)))
+    None
 }
 
 /// Where `close` stands, in the same paragraph and not escaped.
@@ -184,7 +168,7 @@ fn find_close(body: &str, close: &str) -> Option<usize> {
         if rest.starts_with(close) {
             return Some(at);
         }
-        if rest.starts_with('\n') && rest[1..].lines().next().is_none_or(|l| l.trim().is_empty()) {
+        if rest.starts_with('\n') && block_ends(body, at, false) {
             return None;
         }
         let mut chars = rest.chars();
@@ -237,14 +221,17 @@ fn without_quote_marks(text: &str, at: usize, latex: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// The formulas of a text, displayed ones in brackets.
-    fn formulas(text: &str) -> Vec<String> {
+    pub fn formulas(text: &str) -> Vec<String> {
         let extracted = extract(text);
         assert_eq!(extracted.original(&extracted.text), text);
-        let formulas = extracted.formulas.iter();
+        let formulas = extracted.taken.iter().filter_map(|taken| match taken {
+            Taken::Formula(formula) => Some(formula),
+            Taken::Address(_) => None,
+        });
         formulas
             .map(|f| match f.display {
                 true => format!("[{}]", f.latex),
@@ -269,10 +256,7 @@ mod tests {
             "`$x$` and ``a ` $y$ b``",
             "```rust\nlet $x = $y;\n```",
             "- item\n  ~~~\n  $a$\n  ~~~",
-            "it costs $5 and $10",
             "\\$x\\$",
-            "a $ b $ c",
-            "$open\n\nnext$",
             "$$",
             "\\begin{x",
             "\\[not a link\\](x)",
@@ -286,6 +270,6 @@ mod tests {
         let extracted = extract("\u{e000}0\u{e000} $x$");
         let pieces = extracted.pieces(&extracted.text);
         assert_eq!(pieces[0], Piece::Text("\u{e000}0\u{e000} "));
-        assert!(matches!(pieces[1], Piece::Formula(_)));
+        assert!(matches!(pieces[1], Piece::Formula(0, _)));
     }
 }

@@ -1,20 +1,25 @@
-//! Markdown cells into HTML: CommonMark with tables, footnotes, strikethrough
-//! and task lists; math as MathML, Rust code highlighted, headings with anchors.
+//! Markdown cells into HTML: CommonMark with tables, footnotes, strikethrough,
+//! task lists and bare addresses; math as MathML, Rust code highlighted, headings
+//! with anchors. Each text is parsed as HTML and closed by itself.
 //! Source: spec.commonmark.org and what JupyterLab shows of a cell.
 
+use super::dom;
+use super::dom::anchors::{Anchor, Anchors};
+use super::dom::complete;
+use super::dom::sanitise::{is_html, sanitise};
 use super::escape::{Escaped, escape};
 use super::extract::{Extracted, Piece, extract};
-use super::sanitise::{is_safe_link, link_to_image, sanitise};
 use crate::highlight;
-use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use markup5ever_rcdom::Handle;
+use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd};
 use std::collections::HashMap;
-use std::fmt::Write;
 
 /// A heading of the page, for the table of contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading {
     pub level: u8,
-    pub id: String,
+    /// Where it is: a fragment, or the mark of one.
+    pub link: String,
     /// The heading's text as HTML without links.
     pub html: String,
     /// The heading's text alone.
@@ -25,12 +30,13 @@ pub struct Heading {
 #[derive(Debug, Default)]
 pub struct Markdown {
     pub headings: Vec<Heading>,
-    ids: HashMap<String, usize>,
+    pub anchors: Anchors,
     texts: usize,
 }
 
 impl Markdown {
-    /// One text as HTML. `image` gives the data URI for an image's address.
+    /// One text as HTML, closed by itself. `image` gives the data URI for an image's
+    /// address. Ids are marks, which [`Anchors::resolve`] replaces.
     pub fn render(&mut self, text: &str, image: &dyn Fn(&str) -> Option<String>) -> String {
         self.texts += 1;
         let extracted = extract(text);
@@ -43,82 +49,123 @@ impl Markdown {
         let mut writer = Writer {
             page: self,
             extracted: &extracted,
-            image,
+            notes: HashMap::new(),
             out: Vec::new(),
         };
         let mut events = Parser::new_ext(&extracted.text, options);
         while let Some(event) = events.next() {
             writer.event(event, &mut events);
         }
-        let mut html = String::new();
-        pulldown_cmark::html::push_html(&mut html, writer.out.into_iter());
+        let mut unsafe_html = String::new();
+        pulldown_cmark::html::push_html(&mut unsafe_html, writer.out.into_iter());
+
+        let root = dom::parse(&unsafe_html);
+        let mut cell = complete::Cell {
+            extracted: &extracted,
+            image,
+            anchors: &mut self.anchors,
+        };
+        let headings = cell.complete(&root);
+        let first = self.headings.len();
+        for heading in &headings {
+            self.heading(heading, &extracted);
+        }
+        let mut formulas = Formulas {
+            extracted: &extracted,
+            rendered: HashMap::new(),
+        };
+        let html = formulas.insert(&sanitise(&dom::serialise(&root)));
+        for heading in &mut self.headings[first..] {
+            heading.html = formulas.insert(&heading.html);
+        }
         html
     }
 
-    /// An id not yet on the page, in JupyterLab's form, so that a notebook's own
-    /// `[links](#2.1-Training)` work here too.
-    fn unique_id(&mut self, text: &str) -> String {
-        let words: Vec<_> = text.split_whitespace().collect();
-        let mut id = words.join("-");
-        if id.is_empty() {
-            id = "section".to_owned();
+    /// Gives a heading its id, in JupyterLab's form, so that a notebook's own
+    /// `[links](#2.1-Training)` work here too, and a link to itself.
+    fn heading(&mut self, node: &Handle, extracted: &Extracted) {
+        let level = complete::level(node).unwrap_or(6);
+        let words = complete::words(node, extracted);
+        let outline = complete::outline(node);
+        let link = match dom::attribute(node, "id") {
+            Some(id) => Anchors::fragment(&id),
+            None => {
+                let anchor = self.anchors.want(words.replace(' ', "-"));
+                dom::set_attribute(node, "id", &anchor.id());
+                anchor.link()
+            }
+        };
+        if level == 1 && self.headings.iter().all(|h| h.level > 1) {
+            dom::set_attribute(node, "class", "title");
         }
-        let count = self.ids.entry(id.clone()).or_insert(0);
-        *count += 1;
-        match *count {
-            1 => id,
-            n => {
-                let next = format!("{id}-{n}");
-                self.ids.insert(next.clone(), 1);
-                next
+        let attributes = [
+            ("class", "anchor"),
+            ("href", &*link),
+            ("aria-label", "Link to this section"),
+        ];
+        let anchor = dom::element("a", &attributes, vec![dom::text("#")]);
+        let mut children = node.children.take();
+        children.extend([dom::text(" "), anchor]);
+        dom::set_children(node, children);
+        self.headings.push(Heading {
+            level,
+            link,
+            html: outline,
+            text: words,
+        });
+    }
+}
+
+/// The formulas of a text, each made once, however often it shows.
+struct Formulas<'a> {
+    extracted: &'a Extracted,
+    rendered: HashMap<usize, String>,
+}
+
+impl Formulas<'_> {
+    /// Safe HTML with the formulas in the place of their marks. In attributes there
+    /// are none left, so that a formula's HTML always stands between tags.
+    fn insert(&mut self, html: &str) -> String {
+        let mut out = String::with_capacity(html.len());
+        for piece in self.extracted.pieces(html) {
+            match piece {
+                Piece::Formula(number, formula) => {
+                    let rendered = self.rendered.entry(number);
+                    out.push_str(rendered.or_insert_with(|| formula.to_html()));
+                }
+                Piece::Text(html) => out.push_str(html),
+                Piece::Address(address) => out.push_str(&escape(address)),
             }
         }
+        out
     }
 }
 
 struct Writer<'a, 'page> {
     page: &'page mut Markdown,
     extracted: &'a Extracted,
-    image: &'a dyn Fn(&str) -> Option<String>,
+    notes: HashMap<String, Anchor>,
     out: Vec<Event<'a>>,
 }
 
 impl<'a> Writer<'a, '_> {
-    fn html(&mut self, html: impl Into<String>) {
-        self.out.push(Event::InlineHtml(CowStr::from(html.into())));
-    }
-
     fn event(&mut self, event: Event<'a>, rest: &mut Parser<'a>) {
         match event {
             Event::Start(Tag::CodeBlock(kind)) => self.code_block(&kind, rest),
-            Event::Start(Tag::Heading { level, .. }) => self.heading(level, rest),
             Event::Start(Tag::Image {
                 dest_url, title, ..
             }) => self.image(&dest_url, &title, rest),
-            Event::Start(Tag::HtmlBlock) => {
-                let html = collect(rest, TagEnd::HtmlBlock);
-                let html = sanitise(&self.extracted.original(&html), self.image);
-                self.out.push(Event::Html(html.into()));
-            }
             Event::Start(Tag::Link {
                 link_type,
                 dest_url,
                 title,
                 id,
-            }) => {
-                let address = self.extracted.original(&dest_url);
-                if !is_safe_link(&address) {
-                    // The words stay; the end tag follows by itself.
-                    self.html("<a>");
-                    return;
-                }
-                self.out.push(Event::Start(Tag::Link {
-                    link_type,
-                    dest_url: address.into(),
-                    title: self.extracted.original(&title).into(),
-                    id,
-                }));
-            }
+            }) => self.out.push(Event::Start(Tag::Link {
+                link_type,
+                dest_url: self.extracted.original(&dest_url).into(),
+                title: self.extracted.original(&title).into(),
+                id,
+            })),
             // Footnotes are numbered within a cell; two cells may both have a 1.
             Event::Start(Tag::FootnoteDefinition(label)) => {
                 let label = self.footnote(&label);
@@ -128,34 +175,23 @@ impl<'a> Writer<'a, '_> {
                 let label = self.footnote(&label);
                 self.out.push(Event::FootnoteReference(label));
             }
-            Event::Text(text) => self.text(&text),
             Event::Code(code) => {
                 let code = self.extracted.original(&code);
                 self.out.push(Event::Code(code.into()));
             }
-            Event::InlineHtml(html) | Event::Html(html) => {
-                let html = sanitise(&self.extracted.original(&html), self.image);
-                self.html(html);
-            }
+            // `Vec<T>` is a type, and its author wants to see it.
+            Event::InlineHtml(tag) if !is_html(&tag) => self.out.push(Event::Text(tag)),
             other => self.out.push(other),
         }
     }
 
-    fn footnote(&self, label: &str) -> CowStr<'a> {
-        format!("note-{}-{label}", self.page.texts).into()
-    }
-
-    fn text(&mut self, text: &str) {
-        let extracted = self.extracted;
-        for piece in extracted.pieces(text) {
-            match piece {
-                Piece::Text(text) => {
-                    let text = text.to_owned();
-                    self.out.push(Event::Text(text.into()));
-                }
-                Piece::Formula(formula) => self.html(formula.to_html()),
-            }
-        }
+    fn footnote(&mut self, label: &str) -> CowStr<'a> {
+        let number = self.notes.len() + 1;
+        let text = self.page.texts;
+        let anchors = &mut self.page.anchors;
+        let note = self.notes.entry(label.to_owned());
+        let anchor = note.or_insert_with(|| anchors.want(format!("note-{text}-{number}")));
+        anchor.id().into()
     }
 
     fn code_block(&mut self, kind: &CodeBlockKind, rest: &mut Parser<'a>) {
@@ -172,73 +208,18 @@ impl<'a> Writer<'a, '_> {
         self.out.push(Event::Html(html.into()));
     }
 
-    fn heading(&mut self, level: HeadingLevel, rest: &mut Parser<'a>) {
-        // Into a list of its own first: the id is known only once the text is.
-        let outer = std::mem::take(&mut self.out);
-        let mut words = String::new();
-        while let Some(event) = rest.next() {
-            match &event {
-                Event::End(TagEnd::Heading(_)) => break,
-                Event::Text(text) | Event::Code(text) => {
-                    words.push_str(&self.extracted.original(text));
-                }
-                Event::SoftBreak | Event::HardBreak => words.push(' '),
-                _ => {}
-            }
-            self.event(event, rest);
-        }
-        let events = std::mem::replace(&mut self.out, outer);
-        let id = self.page.unique_id(&words);
-        let unlinked = events.iter().filter(|event| {
-            let link = matches!(
-                event,
-                Event::Start(Tag::Link { .. }) | Event::End(TagEnd::Link)
-            );
-            !link && !matches!(event, Event::FootnoteReference(_))
-        });
-        let mut title = String::new();
-        pulldown_cmark::html::push_html(&mut title, unlinked.cloned());
-        let level = level as u8;
-        let is_title = level == 1 && self.page.headings.iter().all(|h| h.level > 1);
-        let class = if is_title { " class=\"title\"" } else { "" };
-        self.page.headings.push(Heading {
-            level,
-            id: id.clone(),
-            html: title.trim().to_owned(),
-            text: words.trim().to_owned(),
-        });
-        self.html(format!("\n<h{level}{class} id=\"{}\">", Escaped(&id)));
-        self.out.extend(events);
-        self.html(format!(
-            " <a class=\"anchor\" href=\"#{}\" aria-label=\"Link to this section\">#</a></h{level}>\n",
-            Escaped(&id)
-        ));
-    }
-
     fn image(&mut self, address: &str, title: &str, rest: &mut Parser<'a>) {
-        let alt = self.extracted.original(&collect(rest, TagEnd::Image));
-        let address = self.extracted.original(address);
-        let mut html = String::new();
-        match (self.image)(&address) {
-            Some(data) => {
-                let _ = write!(
-                    html,
-                    "<img src=\"{}\" alt=\"{}\"",
-                    Escaped(&data),
-                    Escaped(&alt)
-                );
-                if !title.is_empty() {
-                    let title = self.extracted.original(title);
-                    let _ = write!(html, " title=\"{}\"", Escaped(&title));
-                }
-                html.push('>');
-            }
-            None => {
-                let alt = if alt.is_empty() { "image" } else { &alt };
-                link_to_image(&mut html, &address, alt);
-            }
+        let mut html = format!(
+            "<img src=\"{}\" alt=\"{}\"",
+            Escaped(&self.extracted.original(address)),
+            Escaped(&self.extracted.original(&collect(rest, TagEnd::Image)))
+        );
+        if !title.is_empty() {
+            let title = self.extracted.original(title);
+            html.push_str(&format!(" title=\"{}\"", Escaped(&title)));
         }
-        self.html(html);
+        html.push('>');
+        self.out.push(Event::InlineHtml(html.into()));
     }
 }
 

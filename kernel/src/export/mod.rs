@@ -2,6 +2,7 @@
 //! fetched, nothing runs but what the notebook's own outputs bring along.
 
 mod ansi;
+mod dom;
 pub mod escape;
 mod extract;
 mod image;
@@ -9,11 +10,10 @@ mod markdown;
 mod math;
 mod output;
 mod provenance;
-mod sanitise;
 
-use crate::error::{Error, Result};
 use crate::highlight;
-use crate::notebook::{Cell, CellKind, Notebook};
+use crate::notebook::{Cell, CellKind, Notebook, Output};
+use dom::anchors::TOGGLE;
 use escape::Escaped;
 use markdown::{Heading, Markdown};
 use std::fmt::Write;
@@ -47,12 +47,11 @@ impl Default for ExportOptions {
 
 /// The page.
 ///
-/// Cells tagged `remove-cell` are left out; `hide-input` folds a cell's code,
-/// `remove-input` and `remove-output` drop a part (as in Jupyter Book).
-///
-/// # Errors
-/// [`Error::Export`] for a notebook without anything to show.
-pub fn html(notebook: &Notebook, options: &ExportOptions) -> Result<String> {
+/// Cells are shown as Jupyter Book shows them: those tagged `remove-cell` are left
+/// out, `remove-input` and `remove-output` drop a part, `hide-cell`, `hide-input`
+/// and `hide-output` fold one away. A notebook with nothing to show gives a page
+/// that says so.
+pub fn html(notebook: &Notebook, options: &ExportOptions) -> String {
     let mut markdown = Markdown::default();
     let mut body = String::new();
     let mut scripts = false;
@@ -66,11 +65,16 @@ pub fn html(notebook: &Notebook, options: &ExportOptions) -> Result<String> {
                     |address: &str| image::resolve(address, cell, options.folder.as_deref());
                 let text = markdown.render(&cell.source, &image);
                 if !text.trim().is_empty() {
+                    let text = match cell.has_tag("hide-cell") {
+                        true => fold("hidden", "show the text", &text),
+                        false => text,
+                    };
                     let _ = writeln!(body, "<section class=\"cell text\">\n{text}</section>");
                 }
             }
             CellKind::Code { outputs, .. } => {
-                scripts |= outputs.iter().any(output::may_hold_scripts);
+                let shown = !cell.has_tag("remove-output");
+                scripts |= shown && outputs.iter().any(output::may_hold_scripts);
                 code_cell(&mut body, cell, &mut markdown, options);
             }
             // Raw cells are for other converters (LaTeX, RST).
@@ -78,45 +82,76 @@ pub fn html(notebook: &Notebook, options: &ExportOptions) -> Result<String> {
         }
     }
     if body.is_empty() {
-        return Err(Error::Export("the notebook has no cells to show".into()));
+        let why = match notebook.cells.is_empty() {
+            true => "This notebook has no cells.",
+            false => "This notebook has no cells to show.",
+        };
+        let _ = writeln!(
+            body,
+            "<section class=\"cell text\"><p class=\"nothing\">{why}</p></section>"
+        );
     }
-    Ok(page(notebook, options, &markdown.headings, &body, scripts))
+    let page = page(notebook, options, &markdown.headings, &body, scripts);
+    markdown.anchors.resolve(&page)
 }
 
 fn code_cell(body: &mut String, cell: &Cell, markdown: &mut Markdown, options: &ExportOptions) {
-    let source = cell.source.trim_end();
+    let id = markdown.anchors.want(format!("cell-{}", cell.id)).id();
     let mut html = String::new();
+    let source = cell.source.trim_end();
     if !source.trim().is_empty() && !cell.has_tag("remove-input") {
         let lines = source.lines().count();
         let folded = cell.has_tag("hide-input") || lines > options.fold_lines;
-        let count = match cell.execution_count() {
-            Some(count) => format!("[{count}]"),
-            None => "[ ]".to_owned(),
-        };
-        let mut facts = format!("{lines} {}", if lines == 1 { "line" } else { "lines" });
-        if let Some(seconds) = cell.seconds() {
-            let _ = write!(facts, " · {}", provenance::duration(seconds));
-        }
-        let _ = write!(
-            html,
-            "<details class=\"source\"{}>\n<summary><span class=\"count\">{count}</span> \
-             <span class=\"facts\">{facts}</span></summary>\n\
-             <pre class=\"code\"><code>{}</code></pre>\n</details>\n",
-            if folded { "" } else { " open" },
-            highlight::to_html(source)
-        );
+        html = input(cell, source, !folded);
     }
     if !cell.has_tag("remove-output") {
-        let outputs = cell.outputs().iter();
-        html.extend(outputs.filter_map(|output| output::to_html(output, markdown)));
+        let outputs = outputs(cell.outputs(), markdown);
+        html += &match cell.has_tag("hide-output") && !outputs.is_empty() {
+            true => fold("outputs", "show the output", &outputs),
+            false => outputs,
+        };
     }
-    if !html.is_empty() {
-        let _ = writeln!(
-            body,
-            "<section class=\"cell code\" id=\"cell-{}\">\n{html}</section>",
-            Escaped(&cell.id)
-        );
+    if html.is_empty() {
+        return;
     }
+    if cell.has_tag("hide-cell") {
+        html = fold("hidden", "show the cell", &html);
+    }
+    let _ = writeln!(
+        body,
+        "<section class=\"cell code\" id=\"{id}\">\n{html}</section>"
+    );
+}
+
+/// A cell's code, with its count and how long it ran above it.
+fn input(cell: &Cell, source: &str, open: bool) -> String {
+    let lines = source.lines().count();
+    let count = match cell.execution_count() {
+        Some(count) => format!("[{count}]"),
+        None => "[ ]".to_owned(),
+    };
+    let mut facts = format!("{lines} {}", if lines == 1 { "line" } else { "lines" });
+    if let Some(seconds) = cell.seconds() {
+        let _ = write!(facts, " · {}", provenance::duration(seconds));
+    }
+    format!(
+        "<details class=\"source\"{}>\n<summary><span class=\"count\">{count}</span> \
+         <span class=\"facts\">{facts}</span></summary>\n\
+         <pre class=\"code\"><code>{}</code></pre>\n</details>\n",
+        if open { " open" } else { "" },
+        highlight::to_html(source)
+    )
+}
+
+fn outputs(outputs: &[Output], markdown: &mut Markdown) -> String {
+    let outputs = outputs.iter();
+    let shown = outputs.filter_map(|output| output::to_html(output, markdown));
+    shown.collect()
+}
+
+/// A part of a cell, folded away until asked for.
+fn fold(class: &str, label: &str, html: &str) -> String {
+    format!("<details class=\"fold {class}\">\n<summary>{label}</summary>\n{html}</details>\n")
 }
 
 fn page(
@@ -129,7 +164,9 @@ fn page(
     let first = headings.iter().find(|heading| heading.level == 1);
     let title = options.title.as_deref();
     let title = title
-        .or(first.map(|h| h.text.as_str()))
+        .or(first
+            .map(|h| h.text.as_str())
+            .filter(|text| !text.is_empty()))
         .unwrap_or("Notebook");
     let script_policy = if scripts {
         " script-src 'unsafe-inline';"
@@ -167,17 +204,20 @@ fn contents(headings: &[Heading]) -> String {
     let sections: Vec<_> = headings
         .iter()
         .enumerate()
-        .filter(|(i, heading)| Some(*i) != title && heading.level <= DEEPEST)
+        // One without words or pictures has nothing to click on.
+        .filter(|(i, heading)| {
+            Some(*i) != title && heading.level <= DEEPEST && !heading.html.is_empty()
+        })
         .map(|(_, heading)| heading)
         .collect();
     if sections.len() < 3 {
         return String::new();
     }
     let mut above: Vec<u8> = Vec::new();
-    let mut html = String::from(
-        "<input type=\"checkbox\" id=\"contents-toggle\" aria-label=\"Show or hide the contents\">\n\
+    let mut html = format!(
+        "<input type=\"checkbox\" id=\"{TOGGLE}\" aria-label=\"Show or hide the contents\">\n\
          <nav class=\"contents\" aria-label=\"Contents\">\n\
-         <label for=\"contents-toggle\">Contents</label>\n<ol>\n",
+         <label for=\"{TOGGLE}\">Contents</label>\n<ol>\n",
     );
     for heading in sections {
         // As deep as there are headings above it: where the sections of the title
@@ -185,9 +225,9 @@ fn contents(headings: &[Heading]) -> String {
         above.retain(|level| *level < heading.level);
         let _ = writeln!(
             html,
-            "<li class=\"depth-{}\"><a href=\"#{}\">{}</a></li>",
+            "<li class=\"depth-{}\"><a href=\"{}\">{}</a></li>",
             above.len(),
-            Escaped(&heading.id),
+            Escaped(&heading.link),
             heading.html
         );
         above.push(heading.level);
@@ -195,5 +235,7 @@ fn contents(headings: &[Heading]) -> String {
     html + "</ol>\n</nav>\n"
 }
 
+#[cfg(test)]
+mod page_tests;
 #[cfg(test)]
 mod tests;

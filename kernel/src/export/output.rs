@@ -3,6 +3,7 @@
 //! Source: nbconvert's `HTMLExporter.display_data_priority`.
 
 use super::ansi;
+use super::dom;
 use super::escape::{Escaped, escape};
 use super::image::data_uri;
 use super::markdown::Markdown;
@@ -11,8 +12,8 @@ use crate::notebook::{MimeBundle, Output, OutputKind};
 use serde_json::Value;
 use std::fmt::Write;
 
-/// Representations from the best on; what is not named here is not shown.
-const PREFERENCE: [&str; 11] = [
+/// Representations from the best on.
+const PREFERENCE: [&str; 12] = [
     "text/html",
     "text/markdown",
     "image/svg+xml",
@@ -21,13 +22,14 @@ const PREFERENCE: [&str; 11] = [
     "image/jpeg",
     "image/webp",
     "image/gif",
+    "image/avif",
+    "image/bmp",
     "text/plain",
     "application/json",
-    "application/javascript",
 ];
 
-/// One output as a block of the page, or nothing for one without a
-/// representation that a page can show.
+/// One output as a block of the page, closed by itself: the best representation
+/// that a page can show, or a note which one it cannot. Nothing for an empty one.
 pub fn to_html(output: &Output, markdown: &mut Markdown) -> Option<String> {
     match &output.kind {
         OutputKind::Stream { name, text } => Some(format!(
@@ -77,35 +79,60 @@ fn error(ename: &str, evalue: &str, traceback: &[String]) -> String {
 }
 
 fn bundle(data: &MimeBundle, markdown: &mut Markdown) -> Option<String> {
-    for mime in PREFERENCE {
-        let Some(value) = data.get(mime) else {
-            continue;
-        };
-        let text = value.as_str();
-        let shown = match (mime, text) {
-            ("text/html", Some(html)) => Some(rich("html", html)),
-            ("text/markdown", Some(text)) => {
-                let html = markdown.render(text, &|_| None);
-                Some(format!("<div class=\"output markdown\">{html}</div>\n"))
-            }
-            ("image/svg+xml", Some(svg)) => Some(svg_block(svg)),
-            ("text/latex", Some(latex)) => Some(rich("latex", &formula(latex).to_html())),
-            ("text/plain", Some(text)) => Some(format!(
-                "<pre class=\"output plain\">{}</pre>\n",
-                ansi::to_html(text)
-            )),
-            ("application/json", _) => Some(format!(
-                "<pre class=\"output plain\">{}</pre>\n",
-                escape(&format!("{value:#}"))
-            )),
-            ("application/javascript", _) => None,
-            (mime, _) => picture(mime, value, data),
-        };
-        if shown.is_some() {
-            return shown;
+    // What is blank is no fallback for something that the page cannot show.
+    let said = |value: &&Value| value.as_str().is_none_or(|text| !text.trim().is_empty());
+    let best = PREFERENCE.iter().find_map(|mime| {
+        let value = data.get(*mime).filter(said)?;
+        shown(mime, value, data, markdown)
+    });
+    best.or_else(|| missing(data))
+}
+
+/// One representation of an output; `None` for one that a page cannot show.
+fn shown(mime: &str, value: &Value, data: &MimeBundle, markdown: &mut Markdown) -> Option<String> {
+    match (mime, value.as_str()) {
+        ("text/html", Some(html)) => Some(rich("html", &enclosed(html, markdown))),
+        ("text/markdown", Some(text)) => {
+            let html = markdown.render(text, &|_| None);
+            Some(format!("<div class=\"output markdown\">{html}</div>\n"))
         }
+        ("image/svg+xml", Some(svg)) => Some(svg_block(svg, markdown)),
+        ("text/latex", Some(latex)) => Some(rich("latex", &formula(latex).to_html())),
+        ("text/plain", Some(text)) => Some(format!(
+            "<pre class=\"output plain\">{}</pre>\n",
+            ansi::to_html(text)
+        )),
+        ("application/json", _) => Some(format!(
+            "<pre class=\"output plain\">{}</pre>\n",
+            escape(&format!("{value:#}"))
+        )),
+        (mime, _) => picture(mime, value, data),
     }
-    None
+}
+
+/// What an output holds that the page cannot show.
+fn missing(data: &MimeBundle) -> Option<String> {
+    let blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+    let types: Vec<_> = data
+        .iter()
+        .filter(|(mime, value)| !(mime.starts_with("text/") && blank(value)))
+        .map(|(mime, _)| format!("<code>{}</code>", Escaped(mime)))
+        .collect();
+    if types.is_empty() {
+        return None;
+    }
+    let types = types.join(", ");
+    Some(format!(
+        "<p class=\"output missing\">Not shown: an output of type {types}. This page can show \
+         HTML, Markdown, LaTeX, text, JSON and images; open the notebook in Jupyter to see it.</p>\n"
+    ))
+}
+
+/// An output's own HTML, which ends where the output does.
+fn enclosed(html: &str, markdown: &mut Markdown) -> String {
+    dom::enclose(html, &mut |id| {
+        markdown.anchors.give(id);
+    })
 }
 
 /// A block that may be wider than the text.
@@ -124,7 +151,7 @@ fn picture(mime: &str, value: &Value, data: &MimeBundle) -> Option<String> {
 
 /// An SVG in the page itself, so that its text can be selected and it may follow
 /// the page's colours; one that does not gets paper behind it in the dark.
-fn svg_block(svg: &str) -> String {
+fn svg_block(svg: &str, markdown: &mut Markdown) -> String {
     // `<?xml ..?>` and `<!DOCTYPE ..>` belong to a file of its own.
     let start = svg.find("<svg").unwrap_or(0);
     let follows = [
@@ -138,7 +165,8 @@ fn svg_block(svg: &str) -> String {
     } else {
         "output figure wide on-paper"
     };
-    format!("<div class=\"{class}\">{}</div>\n", &svg[start..])
+    let svg = enclosed(&svg[start..], markdown);
+    format!("<div class=\"{class}\">{svg}</div>\n")
 }
 
 /// The formula of a `text/latex` output, whichever delimiters it has.

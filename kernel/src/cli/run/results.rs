@@ -142,7 +142,7 @@ impl Results {
             folder: std::env::current_dir().ok(),
             ..ExportOptions::default()
         };
-        let page = export::html(&self.notebook, &options)?;
+        let page = export::html(&self.notebook, &options);
         notebook::replace(&self.to.html, page.as_bytes())?;
         Ok(format!(
             "wrote {} and {} after {:.1} s",

@@ -1,0 +1,185 @@
+//! The ids of a page, each of them once. What a text links to by the name of its
+//! heading must be that heading, so ids are given when all names are known; until
+//! then marks stand for them.
+
+use crate::export::escape::Escaped;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+
+/// The id of the switch that shows the contents.
+pub const TOGGLE: &str = "contents-toggle";
+
+// Noncharacters, which no text may be exchanged in. One who writes them all the
+// same gets the id of a heading in his text, and nothing else.
+const ID: char = '\u{fdd0}';
+const LINK: char = '\u{fdd1}';
+const END: char = '\u{fdd2}';
+
+/// The ids of one page.
+#[derive(Debug, Default)]
+pub struct Anchors {
+    /// The names that the page would give, in its order; empty for a heading without words.
+    wanted: Vec<String>,
+    /// The ids that the notebook gives itself.
+    given: HashSet<String>,
+}
+
+/// An id of ours, still to be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Anchor(usize);
+
+impl Anchor {
+    /// Stands for the id, in an attribute `id`.
+    pub fn id(self) -> String {
+        format!("{ID}{}{END}", self.0)
+    }
+
+    /// Stands for the fragment that leads there: `#` and the id, percent-encoded.
+    pub fn link(self) -> String {
+        format!("{LINK}{}{END}", self.0)
+    }
+}
+
+impl Anchors {
+    /// Asks for an id that is `wanted`, or begins with it where that is taken.
+    pub fn want(&mut self, wanted: impl Into<String>) -> Anchor {
+        self.wanted.push(wanted.into());
+        Anchor(self.wanted.len() - 1)
+    }
+
+    /// Notes an id of the notebook's own HTML; false where it has been given before.
+    pub fn give(&mut self, id: &str) -> bool {
+        id != TOGGLE && self.given.insert(id.to_owned())
+    }
+
+    /// Whether an attribute's value is one of our marks.
+    pub fn is_mark(value: &str) -> bool {
+        value.starts_with(ID) && value.ends_with(END)
+    }
+
+    /// `#` and an id as a URL writes it. Source: URL Standard, "fragment percent-encode
+    /// set"; `%` as well, because browsers decode before they look for the id.
+    pub fn fragment(id: &str) -> String {
+        let mut out = String::from("#");
+        for byte in id.bytes() {
+            match byte {
+                b'"' | b'<' | b'>' | b'`' | b'%' | b'&' | b'\'' | 0..=0x20 | 0x7f.. => {
+                    let _ = write!(out, "%{byte:02X}");
+                }
+                _ => out.push(byte as char),
+            }
+        }
+        out
+    }
+
+    /// The page with the ids in the place of their marks.
+    pub fn resolve(&self, html: &str) -> String {
+        let ids = self.ids();
+        let mut out = String::with_capacity(html.len());
+        let mut rest = html;
+        while let Some(at) = rest.find([ID, LINK]) {
+            out.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let mark = rest.chars().next().unwrap_or_default();
+            let after = &rest[mark.len_utf8()..];
+            let number = after.split_once(END);
+            let id = number.and_then(|(n, _)| ids.get(n.parse::<usize>().ok()?));
+            match (id, number) {
+                (Some(id), Some((_, after))) => {
+                    if mark == ID {
+                        let _ = write!(out, "{}", Escaped(id));
+                    } else {
+                        out.push_str(&Anchors::fragment(id));
+                    }
+                    rest = after;
+                }
+                _ => {
+                    out.push(mark);
+                    rest = after;
+                }
+            }
+        }
+        out + rest
+    }
+
+    /// First everything gets the name that it wants, if nobody before it does; what
+    /// is left gets the next free number.
+    fn ids(&self) -> Vec<String> {
+        let mut taken = self.given.clone();
+        taken.insert(TOGGLE.to_owned());
+        let first = self.wanted.iter().map(|wanted| {
+            let free = !wanted.is_empty() && taken.insert(wanted.clone());
+            free.then(|| wanted.clone())
+        });
+        let first: Vec<_> = first.collect();
+        let mut next = HashMap::new();
+        let pairs = first.into_iter().zip(&self.wanted);
+        let ids = pairs.map(|(id, wanted)| {
+            id.unwrap_or_else(|| {
+                let nameless = wanted.is_empty();
+                let base = if nameless { "section" } else { wanted };
+                let n = next.entry(base).or_insert(if nameless { 1 } else { 2 });
+                loop {
+                    let id = match *n {
+                        1 => base.to_owned(),
+                        n => format!("{base}-{n}"),
+                    };
+                    *n += 1;
+                    if taken.insert(id.clone()) {
+                        return id;
+                    }
+                }
+            })
+        });
+        ids.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(wanted: &[&str], given: &[&str]) -> Vec<String> {
+        let mut anchors = Anchors::default();
+        for id in given {
+            anchors.give(id);
+        }
+        for wanted in wanted {
+            anchors.want(*wanted);
+        }
+        anchors.ids()
+    }
+
+    #[test]
+    fn a_heading_keeps_its_name_whatever_collides() {
+        assert_eq!(
+            ids(&["Results", "Results-2", "Results", "Results"], &[]),
+            ["Results", "Results-2", "Results-3", "Results-4"]
+        );
+        assert_eq!(
+            ids(&["a", "a", "a-2", "a-2"], &["a"]),
+            ["a-3", "a-4", "a-2", "a-2-2"]
+        );
+        assert_eq!(
+            ids(&["", "section", ""], &[]),
+            ["section-2", "section", "section-3"]
+        );
+        assert_eq!(ids(&["", ""], &[]), ["section", "section-2"]);
+        assert_eq!(ids(&[TOGGLE], &[]), ["contents-toggle-2"]);
+    }
+
+    #[test]
+    fn marks_become_ids_and_fragments() {
+        let mut anchors = Anchors::default();
+        let anchor = anchors.want("100%-\"é\"");
+        let html = format!("<h2 id=\"{}\"><a href=\"{}\">", anchor.id(), anchor.link());
+        assert_eq!(
+            anchors.resolve(&html),
+            "<h2 id=\"100%-&quot;é&quot;\"><a href=\"#100%25-%22%C3%A9%22\">"
+        );
+        assert_eq!(
+            anchors.resolve("\u{fdd0}7\u{fdd2} \u{fdd1}"),
+            "\u{fdd0}7\u{fdd2} \u{fdd1}"
+        );
+    }
+}
