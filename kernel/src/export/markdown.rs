@@ -59,7 +59,7 @@ impl Markdown {
         let mut unsafe_html = String::new();
         pulldown_cmark::html::push_html(&mut unsafe_html, writer.out.into_iter());
 
-        let root = dom::parse(&unsafe_html);
+        let root = dom::parse(&sanitise(&unsafe_html));
         let mut cell = complete::Cell {
             extracted: &extracted,
             image,
@@ -74,7 +74,7 @@ impl Markdown {
             extracted: &extracted,
             rendered: HashMap::new(),
         };
-        let html = formulas.insert(&sanitise(&dom::serialise(&root)));
+        let html = formulas.insert(&dom::serialise(&root));
         for heading in &mut self.headings[first..] {
             heading.html = formulas.insert(&heading.html);
         }

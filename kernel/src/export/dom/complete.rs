@@ -1,5 +1,5 @@
-//! What is done to the HTML of a Markdown cell once it is a tree: the same for
-//! what Markdown makes and what the author writes as HTML.
+//! What is done to the HTML of a Markdown cell once it is safe and a tree: the same
+//! for what Markdown makes and what the author writes as HTML.
 
 use super::anchors::Anchors;
 use super::{attribute, element, remove_attribute, set_attribute, set_children, tag_name, text};
@@ -10,9 +10,7 @@ use markup5ever_rcdom::{Handle, NodeData};
 use std::fmt::Write;
 
 /// Inside of these, text stays as it is written.
-const VERBATIM: [&str; 8] = [
-    "code", "pre", "kbd", "samp", "script", "style", "textarea", "title",
-];
+const VERBATIM: [&str; 4] = ["code", "pre", "kbd", "samp"];
 
 /// What a table of contents keeps of a heading.
 const INLINE: [&str; 14] = [
@@ -111,6 +109,7 @@ impl Cell<'_> {
         {
             set_attribute(node, "id", &name);
         }
+        remove_attribute(node, "name");
         if let Some(id) = attribute(node, "id")
             && !Anchors::is_mark(&id)
             && (id.is_empty() || !self.anchors.give(&id))
@@ -194,7 +193,6 @@ fn walk(node: &Handle, mut visit: impl FnMut(Step<'_>)) {
         let is = |class: &str| attribute(&node, "class").as_deref() == Some(class);
         match name {
             _ if closing => visit(Step::Close(name)),
-            "script" | "style" | "template" => {}
             "sup" if is("footnote-reference") => {}
             "br" => visit(Step::Text(" ")),
             "img" => {

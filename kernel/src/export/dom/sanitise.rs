@@ -4,7 +4,6 @@
 
 use ammonia::{Builder, UrlRelative};
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
 #[rustfmt::skip]
@@ -28,7 +27,7 @@ const REFUSED: [&str; 50] = [
     "script", "section", "select", "source", "style", "svg", "template", "textarea", "title",
 ];
 
-const ATTRIBUTES: [&str; 31] = [
+const ATTRIBUTES: [&str; 32] = [
     "align",
     "alt",
     "aria-label",
@@ -49,6 +48,7 @@ const ATTRIBUTES: [&str; 31] = [
     "href",
     "id",
     "lang",
+    "name",
     "open",
     "reversed",
     "rowspan",
@@ -77,6 +77,18 @@ const STYLES: [&str; 63] = [
     "vertical-align", "white-space", "width",
 ];
 
+/// Where links and pictures may be; which of them for what, the filter says.
+const SCHEMES: [&str; 8] = [
+    "http",
+    "https",
+    "mailto",
+    "doi",
+    "ftp",
+    "tel",
+    "data",
+    "attachment",
+];
+
 /// Margins and paddings of single sides, and the like.
 const MORE_STYLES: [&str; 13] = [
     "align-items",
@@ -101,16 +113,14 @@ static BUILDER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .clean_content_tags(["script", "style", "iframe", "object", "template"].into())
         .generic_attributes(ATTRIBUTES.into())
         .filter_style_properties(STYLES.into_iter().chain(MORE_STYLES).collect())
-        .url_schemes(HashSet::from([
-            "http", "https", "mailto", "doi", "ftp", "tel", "data",
-        ]))
+        .url_schemes(SCHEMES.into())
         .url_relative(UrlRelative::PassThrough)
         .link_rel(None)
         .strip_comments(true)
         .attribute_filter(|element, attribute, value| {
             let allowed = match attribute {
-                // A picture is in the page; there is no network to fetch it from.
-                "src" => element == "img" && value.starts_with("data:image/"),
+                // Data of other types than pictures are pages with scripts of their own.
+                "src" => element == "img" && is_picture(value),
                 "href" | "cite" => is_safe_link(value),
                 // The boxes of task lists.
                 "type" if element == "input" => value == "checkbox",
@@ -136,6 +146,16 @@ pub fn is_html(tag: &str) -> bool {
     let name = name[..end.unwrap_or(name.len())].to_ascii_lowercase();
     // Comments, instructions and declarations have no name.
     name.is_empty() || TAGS.contains(&&*name) || REFUSED.contains(&&*name) || name == "video"
+}
+
+/// Whether a picture may have this address. Where it is to be fetched from, the
+/// page shows a link in its place.
+fn is_picture(address: &str) -> bool {
+    match address.split_once(':') {
+        Some(("data", rest)) => rest.starts_with("image/"),
+        Some(("attachment", _)) => true,
+        _ => is_safe_link(address),
+    }
 }
 
 /// Whether a link may point there: the web, mail, or the page's own folder.

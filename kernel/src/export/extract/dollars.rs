@@ -169,7 +169,7 @@ fn is_inline(body: &str, before: Option<char>, after: Option<char>, close: &Clos
     if tight {
         let joins = !script && inner.ends_with(['/', ':', ',', ';', '-', '+', '&', '=']);
         let shell = SHELL.is_match(inner) && after.is_some_and(|c| c.is_ascii_uppercase());
-        return !(joins && is_alphanumeric(after)) && !shell;
+        return !(shell || (joins && is_alphanumeric(after)));
     }
     !is_alphanumeric(after) && looks_like_mathematics(inner, amount)
 }
