@@ -349,13 +349,10 @@ fn a_run_killed_at_any_moment_leaves_a_whole_notebook() {
             let cells = read_cells(&out);
             assert_eq!(cells.len(), 30, "{what}");
             let whole = |n: usize| stdout(&cells[n]) == format!("a{0}\nb{0}\n", n + 1);
-            for n in 0..done {
-                assert!(whole(n), "{what}: cell {} of {done}: {}", n + 1, cells[n]);
-                assert_eq!(
-                    cells[n]["execution_count"].as_u64(),
-                    Some(n as u64 + 1),
-                    "{what}"
-                );
+            for (n, cell) in cells.iter().enumerate().take(done) {
+                assert!(whole(n), "{what}: cell {} of {done}: {cell}", n + 1);
+                let count = cell["execution_count"].as_u64();
+                assert_eq!(count, Some(n as u64 + 1), "{what}");
             }
             // At most one cell is between nothing and all.
             let begun = (0..30)

@@ -425,7 +425,7 @@ fn the_example_notebooks_give_sound_pages() {
             eprintln!("skipped: no {}", path.display());
             continue;
         }
-        let notebook = Notebook::read(&path).unwrap();
+        let (notebook, _) = Notebook::read(&path).unwrap();
         let page = html(&notebook, &ExportOptions::default());
         assert_sections(&page, sections);
         assert_reachable(&page);

@@ -309,7 +309,7 @@ fn no_text_of_any_notebook_becomes_structure_or_script() {
     for seed in 0..500 {
         let mut notebook = Random(seed).notebook();
         // HTML outputs are the notebook's own affair; all else is text.
-        for (_, cell) in notebook.code_cells_mut() {
+        for cell in notebook.cells.iter_mut().filter(|cell| cell.is_code()) {
             let mut outputs = cell.outputs().to_vec();
             for output in &mut outputs {
                 if let OutputKind::Display { data, .. } | OutputKind::ExecuteResult { data, .. } =

@@ -124,12 +124,6 @@ impl Notebook {
         super::file::replace(path, self.to_json().as_bytes())
     }
 
-    /// The code cells with their place among all cells, to be changed.
-    pub fn code_cells_mut(&mut self) -> impl Iterator<Item = (usize, &mut Cell)> {
-        let cells = self.cells.iter_mut().enumerate();
-        cells.filter(|(_, cell)| cell.is_code())
-    }
-
     /// Gives an id to every cell that has none of its own. The id follows from
     /// the cell's place and text, so that the same notebook gets the same ids.
     pub fn complete_ids(&mut self) {

@@ -2,7 +2,7 @@
 //! arrive become lists of outputs, as nbclient and JupyterLab build them.
 //! Source: nbclient/client.py (`process_message`, `output`, `clear_output`).
 
-use super::model::{Cell, MimeBundle, Notebook, Output, OutputKind, StreamName};
+use super::model::{Cell, MimeBundle, Output, OutputKind, StreamName};
 use super::terminal::Screen;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -149,13 +149,6 @@ impl Outputs {
     pub fn of(&self, cell: &str) -> Vec<Output> {
         let outputs = self.cells.get(cell);
         outputs.map(CellOutputs::to_outputs).unwrap_or_default()
-    }
-
-    /// Writes what every cell of this run shows now into the notebook.
-    pub fn store(&self, notebook: &mut Notebook) {
-        for (_, cell) in notebook.code_cells_mut() {
-            self.store_cell(cell);
-        }
     }
 
     /// Writes what one cell shows now into it; a cell that has not run stays as it is.

@@ -298,7 +298,9 @@ fn outputs_are_stored_by_cell_id_and_other_cells_keep_theirs() {
     }
     let mut outputs = Outputs::new();
     outputs.begin(&notebook.cells[0].id);
-    outputs.store(&mut notebook);
+    for cell in &mut notebook.cells {
+        outputs.store_cell(cell);
+    }
     assert!(notebook.cells[0].outputs().is_empty());
     assert_eq!(notebook.cells[2].outputs(), [Output::from(old)]);
 }
