@@ -6,8 +6,17 @@ mod addresses;
 mod dollars;
 mod scan;
 
-use super::math::Formula;
 use scan::block_ends;
+
+/// One formula of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Formula {
+    /// As written, delimiters included; what code shows.
+    pub source: String,
+    /// Without its delimiters.
+    pub latex: String,
+    pub display: bool,
+}
 
 /// A text whose formulas and bare addresses are replaced by marks.
 #[derive(Debug, Clone, PartialEq, Eq)]

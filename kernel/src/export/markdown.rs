@@ -9,6 +9,7 @@ use super::dom::complete;
 use super::dom::sanitise::{is_html, sanitise};
 use super::escape::{Escaped, escape};
 use super::extract::{Extracted, Piece, extract};
+use super::math::Mathematics;
 use crate::highlight;
 use markup5ever_rcdom::Handle;
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd};
@@ -27,8 +28,9 @@ pub struct Heading {
 }
 
 /// What all Markdown of one page shares.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Markdown {
+    pub mathematics: Mathematics,
     pub headings: Vec<Heading>,
     pub anchors: Anchors,
     texts: usize,
@@ -72,6 +74,7 @@ impl Markdown {
         }
         let mut formulas = Formulas {
             extracted: &extracted,
+            mathematics: &mut self.mathematics,
             rendered: HashMap::new(),
         };
         let html = formulas.insert(&dom::serialise(&root));
@@ -119,6 +122,7 @@ impl Markdown {
 /// The formulas of a text, each made once, however often it shows.
 struct Formulas<'a> {
     extracted: &'a Extracted,
+    mathematics: &'a mut Mathematics,
     rendered: HashMap<usize, String>,
 }
 
@@ -131,7 +135,7 @@ impl Formulas<'_> {
             match piece {
                 Piece::Formula(number, formula) => {
                     let rendered = self.rendered.entry(number);
-                    out.push_str(rendered.or_insert_with(|| formula.to_html()));
+                    out.push_str(rendered.or_insert_with(|| self.mathematics.render(formula)));
                 }
                 Piece::Text(html) => out.push_str(html),
                 Piece::Address(address) => out.push_str(&escape(address)),

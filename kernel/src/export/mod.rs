@@ -16,6 +16,7 @@ use crate::notebook::{Cell, CellKind, Notebook, Output};
 use dom::anchors::TOGGLE;
 use escape::Escaped;
 use markdown::{Heading, Markdown};
+use math::Fault;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -45,13 +46,19 @@ impl Default for ExportOptions {
     }
 }
 
+/// A notebook's page, and the formulas that it shows as their source.
+pub struct Page {
+    pub html: String,
+    pub faults: Vec<Fault>,
+}
+
 /// The page.
 ///
 /// Cells are shown as Jupyter Book shows them: those tagged `remove-cell` are left
 /// out, `remove-input` and `remove-output` drop a part, `hide-cell`, `hide-input`
 /// and `hide-output` fold one away. A notebook with nothing to show gives a page
 /// that says so.
-pub fn html(notebook: &Notebook, options: &ExportOptions) -> String {
+pub fn page(notebook: &Notebook, options: &ExportOptions) -> Page {
     let mut markdown = Markdown::default();
     let mut body = String::new();
     let mut scripts = false;
@@ -91,8 +98,10 @@ pub fn html(notebook: &Notebook, options: &ExportOptions) -> String {
             "<section class=\"cell text\"><p class=\"nothing\">{why}</p></section>"
         );
     }
-    let page = page(notebook, options, &markdown.headings, &body, scripts);
-    markdown.anchors.resolve(&page)
+    let html = assemble(notebook, options, &markdown.headings, &body, scripts);
+    let html = markdown.anchors.resolve(&html);
+    let (html, faults) = markdown.mathematics.finish(&html);
+    Page { html, faults }
 }
 
 fn code_cell(body: &mut String, cell: &Cell, markdown: &mut Markdown, options: &ExportOptions) {
@@ -154,7 +163,7 @@ fn fold(class: &str, label: &str, html: &str) -> String {
     format!("<details class=\"fold {class}\">\n<summary>{label}</summary>\n{html}</details>\n")
 }
 
-fn page(
+fn assemble(
     notebook: &Notebook,
     options: &ExportOptions,
     headings: &[Heading],

@@ -5,9 +5,9 @@
 use super::ansi;
 use super::dom;
 use super::escape::{Escaped, escape};
+use super::extract::Formula;
 use super::image::data_uri;
 use super::markdown::Markdown;
-use super::math::Formula;
 use crate::notebook::{MimeBundle, Output, OutputKind};
 use serde_json::Value;
 use std::fmt::Write;
@@ -97,7 +97,9 @@ fn shown(mime: &str, value: &Value, data: &MimeBundle, markdown: &mut Markdown) 
             Some(format!("<div class=\"output markdown\">{html}</div>\n"))
         }
         ("image/svg+xml", Some(svg)) => Some(svg_block(svg, markdown)),
-        ("text/latex", Some(latex)) => Some(rich("latex", &formula(latex).to_html())),
+        ("text/latex", Some(latex)) => {
+            Some(rich("latex", &markdown.mathematics.render(&formula(latex))))
+        }
         ("text/plain", Some(text)) => Some(format!(
             "<pre class=\"output plain\">{}</pre>\n",
             ansi::to_html(text)

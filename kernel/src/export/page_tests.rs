@@ -1,5 +1,6 @@
 //! Whole pages: what a cell can do to the page around it, and how the page is reached.
 
+use super::tests::html;
 use super::*;
 use crate::export::dom;
 use crate::notebook::{Output, OutputKind};

@@ -6,6 +6,10 @@ use crate::notebook::{MimeBundle, Output, OutputKind};
 use crate::run::output::event::StreamName;
 use serde_json::{Map, Value, json};
 
+pub(super) fn html(notebook: &Notebook, options: &ExportOptions) -> String {
+    page(notebook, options).html
+}
+
 fn markdown(text: &str) -> String {
     let mut page = Markdown::default();
     let html = page.render(text, &|_| None);
@@ -58,28 +62,12 @@ fn the_fields_notation_is_understood() {
 }
 
 #[test]
-fn a_function_name_with_an_exponent_has_no_space_inside_its_script() {
-    for latex in [
-        r"a \sin^2 x",
-        r"2\log_2 x",
-        r"(1)\lim_{n}^{m} a_n",
-        r"a \cos^2_i",
-    ] {
-        let html = markdown(&format!("${latex}$"));
-        let (before, _) = html.split_once("<mspace").unwrap();
-        assert!(!before.contains("<ms") && !before.contains("<mu"), "{html}");
-    }
-}
-
-#[test]
 fn a_display_breaks_at_bare_double_backslashes() {
     let broken = markdown("$$a \\\\ \\{ b \\}$$");
     assert!(broken.contains("<mtr>"), "{broken}");
     let whole = markdown("$$\\begin{cases} a \\\\ b \\end{cases} \\\\$$");
-    assert!(
-        !whole.contains("math-error") && !whole.contains("menv-gathered"),
-        "{whole}"
-    );
+    assert!(!whole.contains("math-error"), "{whole}");
+    assert_eq!(whole.matches("<mtable").count(), 1, "{whole}");
 }
 
 #[test]
@@ -96,11 +84,6 @@ fn latex_cannot_bring_html() {
         assert!(!html.contains("<script"), "{html}");
         assert!(!html.contains("<<"), "{html}");
     }
-}
-
-#[test]
-fn mu_is_the_greek_letter() {
-    assert!(markdown("$\\mu$").contains("<mi>\u{3bc}</mi>"));
 }
 
 #[test]

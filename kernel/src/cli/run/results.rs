@@ -142,8 +142,14 @@ impl Results {
             folder: std::env::current_dir().ok(),
             ..ExportOptions::default()
         };
-        let page = export::html(&self.notebook, &options);
-        notebook::replace(&self.to.html, page.as_bytes())?;
+        let page = export::page(&self.notebook, &options);
+        notebook::replace(&self.to.html, page.html.as_bytes())?;
+        for fault in &page.faults {
+            say(&format!(
+                "holoscope: {}: a formula is shown as its source: {fault}",
+                self.to.html.display()
+            ));
+        }
         Ok(format!(
             "wrote {} and {} after {:.1} s",
             self.to.notebook.display(),

@@ -1,0 +1,124 @@
+//! LaTeX into MathML that browsers draw as KaTeX would.
+//!
+//! The crate `katex-rs`, a port of KaTeX, reads the formulas; it knows the
+//! commands that KaTeX knows and refuses what KaTeX refuses. The MathML that
+//! KaTeX makes is for screen readers: browsers leave out its boxes, strokes,
+//! column alignment and negative space, and give operators other spaces than
+//! TeX. So [`builders`] and [`table`] build these parts, and [`core`] turns the
+//! tree into what MathML Core and a few rules of CSS can draw.
+//!
+//! Rules that are not KaTeX's, because notebooks are written for MathJax:
+//! - definitions hold for all later formulas of the page, and `\newcommand` may
+//!   take the place of any command;
+//! - `\label` numbers its equation, or its row of an environment, unless that
+//!   has a `\tag` or `\notag`; nothing else is numbered;
+//! - displays may be inside of a line of text; their tag then follows the formula.
+
+mod alphabets;
+mod builders;
+mod context;
+mod core;
+mod definitions;
+mod numbering;
+mod parts;
+mod spacing;
+mod table;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use super::escape::Escaped;
+use super::extract::Formula;
+use katex::macro_expander::MacroMap;
+use numbering::Numbering;
+use std::fmt;
+
+/// A formula, or a reference in one, that the page cannot show as it was meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The formula as written, delimiters included.
+    pub source: String,
+    pub reason: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = self.source.split_whitespace().collect::<Vec<_>>().join(" ");
+        write!(f, "{source}: {}", self.reason)
+    }
+}
+
+/// The mathematics of one page: what its formulas have defined so far.
+pub struct Mathematics {
+    macros: MacroMap,
+    numbering: Numbering,
+    faults: Vec<Fault>,
+}
+
+impl Default for Mathematics {
+    fn default() -> Self {
+        Mathematics {
+            macros: definitions::initial(),
+            numbering: Numbering::default(),
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl Mathematics {
+    /// The formula as a `<math>` element, nothing for one that only defines
+    /// commands, or its source with the reason why it is not drawn.
+    ///
+    /// References to equations are filled in by [`Mathematics::finish`].
+    pub fn render(&mut self, formula: &Formula) -> String {
+        match self.convert(formula) {
+            Ok(math) if math.is_empty() => math,
+            Ok(math) if formula.display => format!("<span class=\"math-display\">{math}</span>"),
+            Ok(math) => math,
+            Err(reason) => {
+                let html = format!(
+                    "<span class=\"math-error\" title=\"{}\"><code>{}</code></span>",
+                    Escaped(&reason),
+                    Escaped(&formula.source)
+                );
+                self.fault(&formula.source, reason);
+                html
+            }
+        }
+    }
+
+    /// The page with its references filled in, and every distinct fault, in the
+    /// order of the page.
+    pub fn finish(mut self, html: &str) -> (String, Vec<Fault>) {
+        let (html, missing) = self.numbering.resolve(html);
+        for (source, reason) in missing {
+            self.fault(&source, reason);
+        }
+        (html, self.faults)
+    }
+
+    fn convert(&mut self, formula: &Formula) -> Result<String, String> {
+        let numbering = &self.numbering;
+        let drawn = context::read(&formula.latex, formula.display, &mut self.macros, |tree| {
+            let mut conversion = core::Conversion::new(numbering, formula);
+            let body = conversion.formula(tree)?;
+            let html = tree::math(&body, &formula.latex, formula.display);
+            Ok((html, conversion.into_added()))
+        })?;
+        let Some((html, added)) = drawn else {
+            return Ok(String::new());
+        };
+        self.numbering.add(added);
+        Ok(html)
+    }
+
+    fn fault(&mut self, source: &str, reason: String) {
+        let fault = Fault {
+            source: source.to_owned(),
+            reason,
+        };
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
+}

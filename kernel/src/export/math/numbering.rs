@@ -1,0 +1,145 @@
+//! Numbers of equations, and references to them, also to later ones.
+
+use crate::export::escape::Escaped;
+use std::collections::HashMap;
+use std::fmt::Write;
+
+/// What a label stands for.
+#[derive(Debug, Clone)]
+pub struct Label {
+    /// The tag without its parentheses; `None` after `\notag`.
+    pub text: Option<String>,
+    /// The anchor of its equation.
+    pub anchor: String,
+}
+
+/// A `\ref` or `\eqref`.
+#[derive(Debug, Clone)]
+pub struct Reference {
+    pub label: String,
+    pub parentheses: bool,
+    /// The formula that it stands in.
+    pub source: String,
+}
+
+/// What one formula adds.
+#[derive(Debug, Default)]
+pub struct Added {
+    pub labels: Vec<(String, Label)>,
+    pub references: Vec<Reference>,
+    /// Equations with a number of their own.
+    pub numbered: usize,
+    /// Equations with an anchor.
+    pub anchored: usize,
+}
+
+/// The equations of a page.
+#[derive(Debug, Default)]
+pub struct Numbering {
+    labels: HashMap<String, Label>,
+    references: Vec<Reference>,
+    numbered: usize,
+    anchored: usize,
+}
+
+impl Numbering {
+    /// The number of the next equation, if the formula has numbered others.
+    pub fn next(&self, added: &Added) -> usize {
+        self.numbered + added.numbered + 1
+    }
+
+    pub fn anchor(&self, added: &Added) -> String {
+        format!("eq:{}", self.anchored + added.anchored + 1)
+    }
+
+    pub fn is_taken(&self, label: &str, added: &Added) -> bool {
+        self.labels.contains_key(label) || added.labels.iter().any(|(name, _)| name == label)
+    }
+
+    /// What the page has in the place of a reference until all labels are known.
+    pub fn placeholder(&self, added: &Added) -> String {
+        placeholder(self.references.len() + added.references.len())
+    }
+
+    pub fn add(&mut self, added: Added) {
+        self.labels.extend(added.labels);
+        self.references.extend(added.references);
+        self.numbered += added.numbered;
+        self.anchored += added.anchored;
+    }
+
+    /// Fills the references in; the source and the reason of each that leads
+    /// nowhere.
+    pub fn resolve(&self, html: &str) -> (String, Vec<(String, String)>) {
+        let mut missing = Vec::new();
+        let references = self.references.iter();
+        let links: Vec<String> = references.map(|to| self.link(to, &mut missing)).collect();
+        let mut page = String::with_capacity(html.len());
+        let mut rest = html;
+        while let Some((before, after)) = rest.split_once(MARK) {
+            page.push_str(before);
+            let number = after.split_once(END);
+            let link = number.and_then(|(number, _)| links.get(number.parse::<usize>().ok()?));
+            match (link, number) {
+                (Some(link), Some((_, after))) => {
+                    page.push_str(link);
+                    rest = after;
+                }
+                // A comment of the notebook's own.
+                _ => {
+                    page.push_str(MARK);
+                    rest = after;
+                }
+            }
+        }
+        page.push_str(rest);
+        (page, missing)
+    }
+
+    fn link(&self, reference: &Reference, missing: &mut Vec<(String, String)>) -> String {
+        let name = &reference.label;
+        let (text, problem) = match self.labels.get(name) {
+            Some(Label {
+                text: Some(text), ..
+            }) => (text.as_str(), None),
+            Some(_) => (
+                "???",
+                Some(format!("the equation labelled {name} has no number")),
+            ),
+            None => (
+                "???",
+                Some(format!("no equation of the page is labelled {name}")),
+            ),
+        };
+        let mut html = String::new();
+        let (open, close) = if reference.parentheses {
+            ("(", ")")
+        } else {
+            ("", "")
+        };
+        let _ = match (&problem, self.labels.get(name)) {
+            (None, Some(label)) => write!(
+                html,
+                "<a href=\"#{}\">{open}{}{close}</a>",
+                Escaped(&label.anchor),
+                Escaped(text)
+            ),
+            (problem, _) => write!(
+                html,
+                "<span class=\"math-error\" title=\"{}\">{open}{text}{close}</span>",
+                Escaped(problem.as_deref().unwrap_or_default())
+            ),
+        };
+        if let Some(problem) = problem {
+            missing.push((reference.source.clone(), problem));
+        }
+        html
+    }
+}
+
+const MARK: &str = "<!--equation ";
+const END: &str = "-->";
+
+fn placeholder(number: usize) -> String {
+    format!("{MARK}{number}{END}")
+}
