@@ -93,8 +93,8 @@ pub fn target(address: &str) -> String {
 }
 
 /// Takes the formulas out of a Markdown text: `$..$`, `$$..$$`, `\(..\)`,
-/// `\\(..\\)`, `\\[..\\]` and `\begin{..}..\end{..}`, and the bare addresses,
-/// outside of code, tags and the destinations of links.
+/// `\\(..\\)`, `\\[..\\]`, `\begin{..}..\end{..}`, `\eqref{..}` and `\ref{..}`, and the
+/// bare addresses, outside of code, tags and the destinations of links.
 pub fn extract(text: &str) -> Extracted {
     let mark = ('\u{e000}'..='\u{f8ff}')
         .find(|c| !text.contains(*c))
@@ -166,7 +166,16 @@ fn formula(text: &str, at: usize) -> Option<(usize, &str, bool)> {
         let length = environment(rest)?;
         return Some((length, &rest[..length], true));
     }
-    None
+    let length = reference(rest)?;
+    Some((length, &rest[..length], false))
+}
+
+/// The length of a `\eqref{..}` or `\ref{..}`, which MathJax reads in prose, too.
+fn reference(text: &str) -> Option<usize> {
+    let name = text.strip_prefix("\\eqref{");
+    let name = name.or_else(|| text.strip_prefix("\\ref{"))?;
+    let end = name.find(['{', '}', '\\', '\n'])?;
+    (end > 0 && name[end..].starts_with('}')).then(|| text.len() - name.len() + end + 1)
 }
 
 /// Where `close` stands, in the same paragraph and not escaped.
@@ -261,6 +270,10 @@ pub(super) mod tests {
             ["[\\begin{align}a&=b\\\\\nc&=d\\end{align}]"]
         );
         assert_eq!(formulas("> $$\n> a\n> $$"), ["[\n a\n ]"]);
+        assert_eq!(
+            formulas(r"by \eqref{eq:a_1} and (\ref{b})"),
+            [r"\eqref{eq:a_1}", r"\ref{b}"]
+        );
         for none in [
             "`$x$` and ``a ` $y$ b``",
             "```rust\nlet $x = $y;\n```",
@@ -269,6 +282,7 @@ pub(super) mod tests {
             "$$",
             "\\begin{x",
             "\\[not a link\\](x)",
+            "`\\eqref{a}` \\eqref{} \\eqref{a\nb} \\ref a \\reference{a}",
         ] {
             assert!(formulas(none).is_empty(), "{none}");
         }

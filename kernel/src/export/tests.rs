@@ -62,6 +62,22 @@ fn the_fields_notation_is_understood() {
 }
 
 #[test]
+fn prose_refers_to_equations_of_other_cells() {
+    let mut notebook = Notebook::new();
+    notebook.cells = vec![
+        Cell::markdown(r"By \eqref{eq:loss_1}, that is \ref{eq:loss_1}; `\eqref{eq:loss_1}`."),
+        Cell::markdown(r"$$L = 0 \label{eq:loss_1}$$"),
+    ];
+    notebook.complete_ids();
+    let page = page(&notebook, &ExportOptions::default());
+    assert!(page.faults.is_empty(), "{:?}", page.faults);
+    let html = page.html;
+    assert!(html.contains("<a href=\"#eq:1\">(1)</a>"), "{html}");
+    assert!(html.contains("<a href=\"#eq:1\">1</a>"), "{html}");
+    assert!(html.contains("<code>\\eqref{eq:loss_1}</code>"), "{html}");
+}
+
+#[test]
 fn a_display_breaks_at_bare_double_backslashes() {
     let broken = markdown("$$a \\\\ \\{ b \\}$$");
     assert!(broken.contains("<mtr>"), "{broken}");
