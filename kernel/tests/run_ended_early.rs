@@ -28,10 +28,25 @@ impl Run {
             .arg("-o")
             .arg(&out)
             .args(more);
-        Run::spawn(command, out)
+        Run::spawn(command, out, &[])
     }
 
-    fn spawn(mut command: Command, out: PathBuf) -> Run {
+    /// Starts the command with these signals ignored, and no others: whoever has started the
+    /// tests in the background may have them ignored.
+    fn spawn(mut command: Command, out: PathBuf, ignored: &'static [i32]) -> Run {
+        // SAFETY: async-signal-safe calls between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                for signal in [SIGHUP, SIGINT, SIGTERM] {
+                    let action = match ignored.contains(&signal) {
+                        true => libc::SIG_IGN,
+                        false => libc::SIG_DFL,
+                    };
+                    libc::signal(signal, action);
+                }
+                Ok(())
+            });
+        }
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let said = BufReader::new(child.stderr.take().unwrap());
         Run { child, said, out }
@@ -240,14 +255,7 @@ fn a_hangup_that_the_user_has_ignored_stays_ignored() {
     let mut command = holoscope();
     command.arg("run").arg(&input).arg("-o").arg(&out);
     // As `nohup` does.
-    // SAFETY: async-signal-safe, between fork and exec.
-    unsafe {
-        command.pre_exec(|| {
-            libc::signal(libc::SIGHUP, libc::SIG_IGN);
-            Ok(())
-        });
-    }
-    let run = Run::spawn(command, out.clone());
+    let run = Run::spawn(command, out.clone(), &[SIGHUP]);
     wait_for(&mark);
     run.signal(SIGHUP);
     let (status, said) = run.end();

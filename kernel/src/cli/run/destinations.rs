@@ -3,7 +3,7 @@
 use super::super::RunArgs;
 use crate::error::{Error, Result};
 use crate::notebook;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Where results go: absolute paths.
 #[derive(Debug)]
@@ -32,6 +32,9 @@ impl Destinations {
                 reason: reason.to_owned(),
             })
         };
+        if notebook.is_dir() {
+            notebook::check_replaceable(&notebook)?;
+        }
         if same_file(&notebook, &html) {
             let reason = "the executed notebook and its page would be the same file; \
                           name the notebook with -o OUT.ipynb and the page with --html OUT.html";
@@ -89,8 +92,14 @@ fn resolved(path: &Path) -> PathBuf {
     if let Ok(found) = path.canonicalize() {
         return found;
     }
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => resolved(parent).join(name),
+    let parent = path.parent().map(resolved);
+    match (parent, path.components().next_back()) {
+        (Some(parent), Some(Component::Normal(name))) => parent.join(name),
+        // Of a folder that is yet to be made.
+        (Some(mut parent), Some(Component::ParentDir)) => {
+            parent.pop();
+            parent
+        }
         _ => path,
     }
 }
