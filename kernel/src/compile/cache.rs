@@ -9,6 +9,7 @@ use super::made::Made;
 use crate::digest::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use std::time::SystemTime;
 
 /// What the folder may hold.
 const MOST_BYTES: u64 = 256 << 20;
+/// After so much that is new, what is too much is removed.
+const SWEEP_AFTER: u64 = MOST_BYTES / 8;
 /// Words of a source that may read more than the source.
 const READ_MORE: [&str; 5] = ["include", "env!", "env !", "#[path", "mod "];
 
@@ -23,6 +26,8 @@ pub(super) struct Cache {
     folder: PathBuf,
     /// Compiler and library.
     ground: Sha256,
+    /// Bytes kept since the last sweep.
+    new: Cell<u64>,
 }
 
 /// What is kept beside an object.
@@ -40,7 +45,11 @@ impl Cache {
                 ground.update(format!("{} {:?}", found.len(), found.modified().ok()));
             }
         }
-        Self { folder, ground }
+        Self {
+            folder,
+            ground,
+            new: Cell::new(0),
+        }
     }
 
     /// The name of what is kept for a call; none for one that cannot be.
@@ -100,19 +109,28 @@ impl Cache {
         std::fs::create_dir_all(&self.folder)?;
         let [record, object] = self.paths(key);
         let mut staged = tempfile::NamedTempFile::new_in(&self.folder)?;
-        std::io::copy(&mut std::fs::File::open(&made.object)?, &mut staged)?;
+        let size = std::io::copy(&mut std::fs::File::open(&made.object)?, &mut staged)?;
         staged.persist(&object).map_err(|e| e.error)?;
         // Last: what has no record is not kept.
         let mut staged = tempfile::NamedTempFile::new_in(&self.folder)?;
         let types = made.types.clone();
         staged.write_all(&serde_json::to_vec(&Record { types })?)?;
         staged.persist(&record).map_err(|e| e.error)?;
+        self.new.set(self.new.get() + size);
+        if self.new.get() > SWEEP_AFTER {
+            self.new.set(0);
+            sweep(&self.folder);
+        }
         Ok(())
     }
 }
 
-/// Removes what was not used for longest, if there is too much, when a session begins.
+/// Removes what was not used for longest, if there is too much.
 pub fn sweep(folder: &Path) {
+    sweep_to(folder, MOST_BYTES);
+}
+
+fn sweep_to(folder: &Path, most: u64) {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return;
     };
@@ -126,12 +144,36 @@ pub fn sweep(folder: &Path) {
     files.sort();
     let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
     for (_, size, path) in files {
-        if total <= MOST_BYTES {
+        if total <= most {
             break;
         }
         // Of a pair the record may go first or last: what is half there is not found.
         if std::fs::remove_file(path).is_ok() {
             total -= size;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_until_the_rest_fits() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        for age in 0..10_u64 {
+            let path = folder.path().join(format!("{age}.so"));
+            std::fs::write(&path, [0; 100]).unwrap();
+            let file = std::fs::File::options().append(true).open(&path).unwrap();
+            file.set_modified(now - Duration::from_secs(60 * age))
+                .unwrap();
+        }
+        sweep_to(folder.path(), 350);
+        let left = (0..10).filter(|age| folder.path().join(format!("{age}.so")).exists());
+        assert_eq!(left.collect::<Vec<_>>(), [0, 1, 2]);
+        sweep_to(folder.path(), 350);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 }
