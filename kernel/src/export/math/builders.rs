@@ -3,7 +3,6 @@
 //! `x-`, for [`super::core`] to read.
 
 use super::definitions::refusal;
-use super::table;
 use katex::build_mathml::{build_expression, build_group, make_row};
 use katex::define_function::{FunctionContext, FunctionDefSpec, FunctionPropSpec, MathMLBuilder};
 use katex::macros::MacroContextInterface;
@@ -24,8 +23,7 @@ static ORIGINAL: LazyLock<KatexContext> = LazyLock::new(KatexContext::default);
 
 /// Puts our builders and reference commands in the place of KaTeX's.
 pub fn add(context: &mut KatexContext) {
-    let builders: [(NodeType, MathMLBuilder); 20] = [
-        (NodeType::Array, table::build),
+    let builders: [(NodeType, MathMLBuilder); 19] = [
         (NodeType::Atom, atom),
         (NodeType::Op, operator),
         (NodeType::OperatorName, operator),

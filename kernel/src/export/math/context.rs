@@ -1,18 +1,16 @@
 //! Calling KaTeX: what it is told, what keeps it within bounds, and its
 //! complaints in short.
 
-use super::{builders, definitions};
+use super::definitions::OWN;
+use super::{builders, definitions, table};
 use katex::macro_expander::MacroMap;
 use katex::mathml_tree::MathDomNode;
 use katex::options::{FontShape, FontWeight, Options};
-use katex::parser::parse_node::{AnyParseNode, ParseNodeTag};
+use katex::parser::parse_node::{AnyParseNode, NodeType, ParseNodeTag};
 use katex::types::{ParseError, ParseErrorKind, Settings, StrictMode, StrictSetting, TrustSetting};
 use katex::{KatexContext, build_mathml, style};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
-
-/// Marks errors whose words are ours.
-pub const OWN: &str = "holoscope";
 
 /// Formulas of more bytes are not read: the time that reading takes grows faster
 /// than their length.
@@ -37,6 +35,8 @@ static CONTEXT: LazyLock<KatexContext> = LazyLock::new(|| {
     let mut context = KatexContext::default();
     definitions::add(&mut context);
     builders::add(&mut context);
+    let tables = &mut context.mathml_group_builders;
+    tables.insert(NodeType::Array, table::build);
     for name in UNTRUSTED {
         if let Some(function) = context.functions.get(name) {
             let mut function = function.as_ref().clone();

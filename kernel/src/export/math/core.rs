@@ -7,9 +7,9 @@ use super::builders::length;
 use super::context::Tree;
 use super::numbering::{Added, Label, Numbering, Reference};
 use super::parts::{decorate, is_text, numbered_table, operator, plain, space, spacer, text_css};
-use super::spacing::{self, Class};
+use super::spacing;
 use super::table::alignment;
-use super::tree::{Element, Node};
+use super::tree::{Class, Element, Node};
 use katex::mathml_tree::{MathDomNode, MathNode, MathNodeType};
 
 /// The conversion of one formula.

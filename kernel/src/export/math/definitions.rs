@@ -76,11 +76,14 @@ pub fn add(context: &mut KatexContext) {
     }
 }
 
+/// Marks errors whose words are ours.
+pub const OWN: &str = "holoscope";
+
 /// An error in words of our own; KaTeX's type has no kind for one.
 pub fn refusal(reason: impl Into<String>) -> ParseError {
     ParseError::new(ParseErrorKind::StrictModeError {
         message: reason.into(),
-        code: super::context::OWN.to_owned(),
+        code: OWN.to_owned(),
     })
 }
 

@@ -2,8 +2,7 @@
 
 use super::alphabets::letter;
 use super::builders::length;
-use super::spacing::Class;
-use super::tree::{Element, Node, WIDE};
+use super::tree::{Class, Element, Node, WIDE};
 use katex::mathml_tree::{MathDomNode, MathNode};
 
 /// A table as wide as the page, with its equations in the middle and their tags

@@ -3,35 +3,7 @@
 //! sign and leaves no space after the name of a function. Source: The TeXbook,
 //! chapter 18; KaTeX's `spacingData`.
 
-use super::tree::{Element, Node};
-
-/// What a part of a formula is to its neighbours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    Ord,
-    Op,
-    Bin,
-    Rel,
-    Open,
-    Close,
-    Punct,
-    Inner,
-}
-
-impl Class {
-    pub fn named(name: &str) -> Class {
-        match name {
-            "op" => Class::Op,
-            "bin" => Class::Bin,
-            "rel" => Class::Rel,
-            "open" => Class::Open,
-            "close" => Class::Close,
-            "punct" => Class::Punct,
-            "inner" => Class::Inner,
-            _ => Class::Ord,
-        }
-    }
-}
+use super::tree::{Class, Element, Node};
 
 const THIN: &str = "0.1667em";
 const MEDIUM: &str = "0.2222em";

@@ -1,12 +1,39 @@
 //! The tree of a formula, and the tree as HTML.
 
-use super::spacing::Class;
 use crate::export::escape::Escaped;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// The class of a table of equations with tags.
 pub const WIDE: &str = "math-numbered";
+
+/// What a part of a formula is to its neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    Ord,
+    Op,
+    Bin,
+    Rel,
+    Open,
+    Close,
+    Punct,
+    Inner,
+}
+
+impl Class {
+    pub fn named(name: &str) -> Class {
+        match name {
+            "op" => Class::Op,
+            "bin" => Class::Bin,
+            "rel" => Class::Rel,
+            "open" => Class::Open,
+            "close" => Class::Close,
+            "punct" => Class::Punct,
+            "inner" => Class::Inner,
+            _ => Class::Ord,
+        }
+    }
+}
 
 /// A part of the page.
 #[derive(Debug, Clone)]
