@@ -232,6 +232,9 @@ fn arrow(node: &ParseNode, options: &Options, context: &KatexContext) -> Built {
 
 /// An accent as wide as it is, or as wide as what is below it.
 fn accent(node: &ParseNode, options: &Options, context: &KatexContext) -> Built {
+    if let Some(wide) = wide_accent(node, options, context) {
+        return wide;
+    }
     let mut built = original(node, options, context)?;
     if let (ParseNode::Accent(accent), MathDomNode::Math(over)) = (node, &mut built)
         && let Some(MathDomNode::Math(mark)) = over.children.last_mut()
@@ -252,6 +255,25 @@ fn accent(node: &ParseNode, options: &Options, context: &KatexContext) -> Built 
         mark.children = vec![text(sign)];
     }
     Ok(built)
+}
+
+/// An accent that fonts for mathematics do not stretch: drawn by the page's style.
+fn wide_accent(node: &ParseNode, options: &Options, context: &KatexContext) -> Option<Built> {
+    let ParseNode::Accent(accent) = node else {
+        return None;
+    };
+    let css = match accent.label.as_str() {
+        r"\widehat" => "math-widehat",
+        r"\widecheck" => "math-widecheck",
+        r"\widetilde" => "math-widetilde",
+        _ => return None,
+    };
+    let base = build_group(context, &accent.base, options);
+    Some(base.map(|base| {
+        let mut wide = row(vec![base]);
+        wide.set_attribute("x-css", css);
+        wide.into()
+    }))
 }
 
 fn line(node: &ParseNode, options: &Options, context: &KatexContext) -> Built {

@@ -324,6 +324,9 @@ fn lines_and_boxes_have_classes_of_the_pages_style() {
         (r"\mathclap{x}", "math-clap"),
         (r"\text{\textbf{x}}", "math-bold"),
         (r"\phase{x}", "math-phase"),
+        (r"\widehat{x}", "math-widehat"),
+        (r"\widetilde{x}", "math-widetilde"),
+        (r"\widecheck{x}", "math-widecheck"),
     ] {
         let html = draw(latex);
         assert!(html.contains(&format!("class=\"{class}\"")), "{html}");
