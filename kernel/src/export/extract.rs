@@ -7,6 +7,7 @@ mod dollars;
 mod scan;
 
 use scan::block_ends;
+use std::collections::HashSet;
 
 /// One formula of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,13 +97,10 @@ pub fn target(address: &str) -> String {
 /// `\\(..\\)`, `\\[..\\]`, `\begin{..}..\end{..}`, `\eqref{..}` and `\ref{..}`, and the
 /// bare addresses, outside of code, tags and the destinations of links.
 pub fn extract(text: &str) -> Extracted {
-    let mark = ('\u{e000}'..='\u{f8ff}')
-        .find(|c| !text.contains(*c))
-        .unwrap_or('\u{e000}');
     let mut out = Extracted {
         text: String::with_capacity(text.len()),
         taken: Vec::new(),
-        mark,
+        mark: unused(text),
     };
     let mut at = 0;
     while at < text.len() {
@@ -132,6 +130,24 @@ pub fn extract(text: &str) -> Extracted {
         }
     }
     out
+}
+
+/// A character for private use that the text holds neither as such nor by a reference
+/// (`&#xE000;`, an icon's), which later becomes the character.
+fn unused(text: &str) -> char {
+    let references = text.match_indices("&#").filter_map(|(at, _)| {
+        let name = &text[at + 2..];
+        let (digits, radix) = match name.strip_prefix(['x', 'X']) {
+            Some(digits) => (digits, 16),
+            None => (name, 10),
+        };
+        let end = digits.find(|c: char| !c.is_digit(radix));
+        u32::from_str_radix(&digits[..end.unwrap_or(digits.len())], radix).ok()
+    });
+    let named: HashSet<u32> = references.collect();
+    ('\u{e000}'..='\u{f8ff}')
+        .find(|c| !text.contains(*c) && !named.contains(&u32::from(*c)))
+        .unwrap_or('\u{e000}')
 }
 
 fn is_line_start(text: &str, at: usize) -> bool {
@@ -294,5 +310,9 @@ pub(super) mod tests {
         let pieces = extracted.pieces(&extracted.text);
         assert_eq!(pieces[0], Piece::Text("\u{e000}0\u{e000} "));
         assert!(matches!(pieces[1], Piece::Formula(0, _)));
+        for named in ["&#xE000;", "&#57344;", "&#x00e000", "&#Xe000 "] {
+            let extracted = extract(&format!("{named} $x$"));
+            assert!(!extracted.text.contains('\u{e000}'), "{named}");
+        }
     }
 }

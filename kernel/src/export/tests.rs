@@ -62,6 +62,19 @@ fn the_fields_notation_is_understood() {
 }
 
 #[test]
+fn an_icon_of_a_font_takes_no_formulas_place() {
+    let html = markdown("icon &#xE000; and $x^2$");
+    assert!(
+        html.contains("<msup>") && html.contains('\u{e000}'),
+        "{html}"
+    );
+    let styled =
+        markdown("$;position:fixed;inset:0$ <b style=\"color:red &#xE000;0&#xE000;\">x</b>");
+    assert!(!styled.contains("style=\"color: red ;position"), "{styled}");
+    assert!(!styled.contains("position:fixed\""), "{styled}");
+}
+
+#[test]
 fn prose_refers_to_equations_of_other_cells() {
     let mut notebook = Notebook::new();
     notebook.cells = vec![

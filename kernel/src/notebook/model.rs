@@ -140,14 +140,17 @@ impl Notebook {
 
     /// Removes what nbformat removes on both reading and writing.
     pub(super) fn strip_transient(&mut self) {
-        for key in ["orig_nbformat", "orig_nbformat_minor", "signature"] {
+        for key in TRANSIENT {
             self.metadata.shift_remove(key);
         }
         for cell in &mut self.cells {
-            cell.metadata.shift_remove("trusted");
+            cell.strip_transient();
         }
     }
 }
+
+/// Metadata of a notebook that are never on paper.
+pub(super) const TRANSIENT: [&str; 3] = ["orig_nbformat", "orig_nbformat_minor", "signature"];
 
 impl Default for Notebook {
     fn default() -> Self {
@@ -179,6 +182,10 @@ impl Cell {
             kind,
             extra: Map::new(),
         }
+    }
+
+    pub(super) fn strip_transient(&mut self) {
+        self.metadata.shift_remove("trusted");
     }
 
     pub fn is_code(&self) -> bool {

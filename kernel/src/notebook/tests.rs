@@ -152,6 +152,25 @@ fn any_notebook_reads_back_as_it_was_written() {
     }
 }
 
+#[test]
+fn a_text_that_is_kept_is_the_same_as_one_made_anew() {
+    let mut random = Random(7);
+    for _ in 0..200 {
+        let mut notebook = random.notebook();
+        notebook.complete_ids();
+        let mut text = NotebookText::of(&notebook);
+        assert_eq!(text.with(&notebook), notebook.to_json());
+        if !notebook.cells.is_empty() {
+            let at = random.below(notebook.cells.len());
+            notebook.cells[at].source.push_str("\n\"cells\": [");
+            notebook.cells[at].set_execution_count(Some(4));
+            text.set(at, &notebook.cells[at]);
+        }
+        notebook.metadata.insert("cells".to_owned(), Value::Null);
+        assert_eq!(text.with(&notebook), notebook.to_json());
+    }
+}
+
 pub(crate) fn fixture(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")

@@ -3,23 +3,81 @@
 //! Source: nbformat/v4/rwbase.py and nbjson.py.
 
 use super::json::{split_lines, to_python_json};
-use super::model::{Cell, CellKind, MimeBundle, Notebook, Output, OutputKind};
+use super::model::{Cell, CellKind, MimeBundle, Notebook, Output, OutputKind, TRANSIENT};
 use serde_json::Value;
+
+/// Stands in a notebook's text for its cells.
+const CELLS: &str = "  \"the cells of the notebook\"";
 
 impl Notebook {
     /// The notebook's canonical text, with a final newline.
     pub fn to_json(&self) -> String {
         let mut notebook = self.clone();
-        notebook.strip_transient();
         notebook.complete_ids();
-        let mut document = notebook.extra;
-        document.insert("metadata".into(), notebook.metadata.into());
+        NotebookText::of(&notebook).with(&notebook)
+    }
+}
+
+/// The texts of a notebook's cells, for who writes it again and again while few of them change.
+#[derive(Debug, Clone, Default)]
+pub struct NotebookText {
+    cells: Vec<String>,
+}
+
+impl NotebookText {
+    /// The cells of a notebook whose ids are complete (see [`Notebook::complete_ids`]).
+    pub fn of(notebook: &Notebook) -> Self {
+        Self {
+            cells: notebook.cells.iter().map(cell_text).collect(),
+        }
+    }
+
+    /// A cell has changed.
+    pub fn set(&mut self, at: usize, cell: &Cell) {
+        self.cells[at] = cell_text(cell);
+    }
+
+    /// The notebook's canonical text with these cells, with a final newline.
+    pub fn with(&self, notebook: &Notebook) -> String {
+        let mut document = notebook.extra.clone();
+        let mut metadata = notebook.metadata.clone();
+        for key in TRANSIENT {
+            metadata.shift_remove(key);
+        }
+        document.insert("metadata".into(), metadata.into());
         document.insert("nbformat".into(), 4.into());
         document.insert("nbformat_minor".into(), notebook.minor.into());
-        let cells = notebook.cells.into_iter().map(Cell::into_value).collect();
-        document.insert("cells".into(), Value::Array(cells));
-        to_python_json(&document.into()) + "\n"
+        let stand_in: Vec<Value> = match self.cells.is_empty() {
+            true => Vec::new(),
+            false => vec![CELLS.trim().trim_matches('"').into()],
+        };
+        document.insert("cells".into(), stand_in.into());
+        let around = to_python_json(&document.into());
+        let size: usize = self.cells.iter().map(|cell| cell.len() + 2).sum();
+        let mut text = String::with_capacity(around.len() + size + 1);
+        // Keys are sorted: what stands before the cells may hold any text.
+        match around.split_once(&format!("\n \"cells\": [\n{CELLS}\n ]")) {
+            Some((before, behind)) => {
+                text.push_str(before);
+                text.push_str("\n \"cells\": [\n");
+                text.push_str(&self.cells.join(",\n"));
+                text.push_str("\n ]");
+                text.push_str(behind);
+            }
+            None => text.push_str(&around),
+        }
+        text.push('\n');
+        text
     }
+}
+
+/// A cell's text where it stands in the notebook's.
+fn cell_text(cell: &Cell) -> String {
+    let mut cell = cell.clone();
+    cell.strip_transient();
+    // Line breaks within strings are escaped.
+    let text = to_python_json(&cell.into_value());
+    format!("  {}", text.replace('\n', "\n  "))
 }
 
 impl Cell {

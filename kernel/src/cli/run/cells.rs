@@ -15,7 +15,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The kind of error of a cell that was to raise one and did not.
-pub const NO_EXCEPTION: &str = "no exception";
+const NO_EXCEPTION: &str = "no exception";
+const TIMEOUT: &str = "timeout";
+
+/// Whether a cell's error is the one that its tag says it raises.
+pub fn is_expected(job: &Job, error: &CellError) -> bool {
+    job.raises && ![NO_EXCEPTION, TIMEOUT].contains(&error.ename.as_str())
+}
 
 /// A session that runs a notebook's cells.
 pub struct Cells {
@@ -100,10 +106,10 @@ impl Cells {
         results: &mut Results,
         terminal: &mut Terminal,
     ) -> Outcome {
+        self.interrupter.begin(self.session.relay());
         let watch = self
             .timeout
             .map(|limit| (limit, Watch::begin(limit, Arc::clone(&self.interrupter))));
-        self.interrupter.begin(self.session.relay());
         let mut record = |event: Event| {
             if let Event::Progress(progress) = &event {
                 terminal.progress(progress);
@@ -147,7 +153,7 @@ fn too_long(limit: Duration, outcome: Outcome) -> CellError {
         "the cell took longer than the {} s of --timeout, and was interrupted",
         limit.as_secs_f64()
     );
-    let mut error = CellError::new("timeout", evalue.clone(), evalue);
+    let mut error = CellError::new(TIMEOUT, evalue.clone(), evalue);
     if let Outcome::Failed(interrupted) = outcome {
         error.traceback.extend(interrupted.traceback);
     }

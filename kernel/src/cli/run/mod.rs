@@ -52,7 +52,7 @@ pub fn run(args: &RunArgs) -> Result<i32> {
     ));
     let jobs = jobs(&notebook);
     let mut results = Results::new(notebook, to, &args.parameters, began);
-    results.forget(&jobs);
+    results.forget(&jobs, args.in_place);
     let failure = run_jobs(
         &jobs,
         args.allow_errors,
@@ -65,11 +65,15 @@ pub fn run(args: &RunArgs) -> Result<i32> {
         (Some(_), None) => Status::Failed,
         (None, None) => Status::Complete,
     };
-    let written = results.finish(&status)?;
-    terminal.note(&written);
+    let written = results.finish(&status);
+    if let Ok(written) = &written {
+        terminal.note(written);
+    }
+    // Also where the results cannot be written.
     if let Some((n, job, error)) = failure {
         report(&args.notebook, n, jobs.len(), job, &error);
     }
+    written?;
     Ok(match status {
         Status::Ended(signal) => signals::status(signal),
         Status::Failed => 1,
@@ -85,7 +89,6 @@ fn run_jobs<'a>(
     results: &mut Results,
     terminal: &mut Terminal,
 ) -> Option<(usize, &'a Job, CellError)> {
-    results.save(&Status::Running);
     for (n, job) in jobs.iter().enumerate() {
         if cells.signals().received().is_some() {
             return None;
@@ -99,9 +102,7 @@ fn run_jobs<'a>(
         results.save(&Status::Running);
         let mark = match &failed {
             None => "ok",
-            Some(error) if job.raises && error.ename != cells::NO_EXCEPTION => {
-                "failed, as expected"
-            }
+            Some(error) if cells::is_expected(job, error) => "failed, as expected",
             Some(_) => "FAILED",
         };
         terminal.end(seconds, mark);

@@ -7,12 +7,12 @@ use super::record::recorded;
 use super::signals;
 use crate::error::{Error, Result};
 use crate::export::{self, ExportOptions};
-use crate::notebook::{self, Notebook, OutputEvent, Outputs};
+use crate::notebook::{self, Notebook, NotebookText, OutputEvent, Outputs};
 use crate::report::outcome::CellError;
 use crate::run::output::event::Event;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// How far a run has come.
@@ -45,6 +45,8 @@ pub struct Results {
     provenance: Value,
     began: Instant,
     outputs: Outputs,
+    /// The notebook as it was saved, so that a save only writes anew what has changed.
+    text: NotebookText,
     /// The places of the cells by their ids.
     places: HashMap<String, usize>,
     /// Cells whose outputs have changed since the last save.
@@ -68,19 +70,24 @@ impl Results {
             to,
             began,
             outputs: Outputs::new(),
+            text: NotebookText::default(),
             changed: BTreeSet::new(),
             behind: false,
         }
     }
 
     /// Removes what an earlier run has left in the cells that will run: it must not look like
-    /// this one's.
-    pub fn forget(&mut self, jobs: &[Job]) {
+    /// this one's. Where the file itself is written over, there is no other copy, and outputs
+    /// stay, without their counts, until their cell runs.
+    pub fn forget(&mut self, jobs: &[Job], in_place: bool) {
         for job in jobs {
             let cell = &mut self.notebook.cells[job.index];
-            cell.set_outputs(Vec::new());
+            if !in_place {
+                cell.set_outputs(Vec::new());
+            }
             cell.set_execution_count(None);
         }
+        self.text = NotebookText::of(&self.notebook);
     }
 
     /// A cell begins.
@@ -111,6 +118,7 @@ impl Results {
         let cell = &mut self.notebook.cells[job.index];
         cell.set_execution_count(Some(count));
         cell.set_seconds(seconds);
+        self.changed.insert(job.id.clone());
     }
 
     /// Writes the notebook as it is now. A disk that is full for a while must not end the run.
@@ -120,7 +128,7 @@ impl Results {
             // What is written to a pipe stays written: only the whole goes there.
             return;
         }
-        let saved = self.notebook.write(&self.to.notebook);
+        let saved = self.write(&self.to.notebook);
         if let Err(error) = &saved
             && !self.behind
         {
@@ -134,7 +142,7 @@ impl Results {
     /// Writes the notebook and its page; what was written.
     pub fn finish(mut self, status: &Status) -> Result<String> {
         self.update(status);
-        if let Err(error) = self.notebook.write(&self.to.notebook) {
+        if let Err(error) = self.write(&self.to.notebook) {
             return Err(self.rescue(error));
         }
         let options = ExportOptions {
@@ -143,7 +151,11 @@ impl Results {
             ..ExportOptions::default()
         };
         let page = export::page(&self.notebook, &options);
-        notebook::replace(&self.to.html, page.html.as_bytes())?;
+        if let Err(error) = notebook::replace(&self.to.html, page.html.as_bytes()) {
+            let notebook = self.to.notebook.display();
+            say(&format!("holoscope: wrote {notebook}, but not its page"));
+            return Err(error);
+        }
         for fault in &page.faults {
             say(&format!(
                 "holoscope: {}: a formula is shown as its source: {fault}",
@@ -167,7 +179,7 @@ impl Results {
             name.to_string_lossy()
         );
         let elsewhere: PathBuf = std::env::temp_dir().join(name);
-        if self.notebook.write(&elsewhere).is_ok() {
+        if self.write(&elsewhere).is_ok() {
             say(&format!(
                 "holoscope: the executed notebook is in {}",
                 elsewhere.display()
@@ -176,10 +188,16 @@ impl Results {
         error
     }
 
+    fn write(&self, path: &Path) -> Result<()> {
+        notebook::replace(path, self.text.with(&self.notebook).as_bytes())
+    }
+
     fn update(&mut self, status: &Status) {
         for id in std::mem::take(&mut self.changed) {
             if let Some(at) = self.places.get(&id) {
-                self.outputs.store_cell(&mut self.notebook.cells[*at]);
+                let cell = &mut self.notebook.cells[*at];
+                self.outputs.store_cell(cell);
+                self.text.set(*at, cell);
             }
         }
         self.stamp(status);

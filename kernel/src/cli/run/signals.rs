@@ -71,8 +71,11 @@ impl State {
                 });
             }
             Some(cells) if first => {
-                say("holoscope: interrupting the cell; Ctrl-C again ends the run at once");
                 Handle(cells).interrupt();
+                // Whoever should read it may not: the next signal must find this thread free.
+                std::thread::spawn(|| {
+                    say("holoscope: interrupting the cell; Ctrl-C again ends the run at once");
+                });
             }
             Some(_) => end(signal),
         }
@@ -119,12 +122,14 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Watches the cell that has begun.
     pub fn begin(limit: Duration, cells: Arc<Interrupter>) -> Self {
+        let cell = cells.current();
         let (running, over) = bounded(0);
         let interrupted = std::thread::spawn(move || {
             let full = over.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
             if full {
-                Handle(cells).interrupt();
+                cells.interrupt(Some(cell));
             }
             full
         });

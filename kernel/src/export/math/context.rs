@@ -86,7 +86,7 @@ pub fn read<T: Send>(
         .global_group(true)
         .strict(StrictSetting::Mode(StrictMode::Ignore))
         .trust(TrustSetting::Bool(false))
-        .macros(std::mem::take(macros))
+        .macros(macros.clone())
         .build();
     let work = move || {
         // Of a port of this size some panics may be left; one formula must not

@@ -47,20 +47,20 @@ impl Fields<'_> {
         let value = self.map.shift_remove("execution_count")?;
         let count = whole(&value);
         if count.is_none() && !value.is_null() {
-            let what = "an `execution_count` that is no count was left out";
+            let what = "an `execution_count` that is not a count was left out";
             self.notes.at(self.place, what);
         }
         count
     }
 
-    /// Takes from a cell that is no code what only code has.
+    /// Takes from a cell that is not code what only code has.
     pub fn code_only(&mut self) {
         for key in ["outputs", "execution_count"] {
             match self.map.shift_remove(key) {
                 None | Some(Value::Null) => {}
                 Some(Value::Array(list)) if list.is_empty() => {}
                 Some(_) => {
-                    let what = format!("`{key}` of a cell that is no code was left out");
+                    let what = format!("`{key}` of a cell that is not code was left out");
                     self.notes.at(self.place, what);
                 }
             }

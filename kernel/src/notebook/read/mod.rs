@@ -33,7 +33,7 @@ impl Notebook {
         let (value, mended) = crate::json::parse(&text)?;
         mended.notes().into_iter().for_each(|note| notes.file(note));
         let Value::Object(document) = value else {
-            return Err(Fault::new(1, "not a notebook: the JSON is no object"));
+            return Err(Fault::new(1, "not a notebook: the JSON is not an object"));
         };
         let notebook = notebook(document, &mut notes)?;
         Ok((notebook, notes.finish()))
@@ -130,7 +130,9 @@ fn identify(notebook: &mut Notebook, four: bool, minor: u64, notes: &mut Notes) 
         ));
     }
     if four && minor >= MINOR && before != after {
-        notes.file(format!("{given}: theirs was missing, not valid or taken"));
+        notes.file(format!(
+            "{given}: the old one was missing, not valid or taken"
+        ));
     }
 }
 

@@ -227,19 +227,19 @@ fn a_minor_version_says_what_it_has_become() {
             5,
             "",
             5,
-            "1 cell got an id: theirs was missing, not valid or taken",
+            "1 cell got an id: the old one was missing, not valid or taken",
         ),
         (
             5,
             r#", "id": "no spaces!""#,
             5,
-            "1 cell got an id: theirs was missing, not valid or taken",
+            "1 cell got an id: the old one was missing, not valid or taken",
         ),
         (
             5,
             r#", "id": "c""#,
             5,
-            "1 cell got an id: theirs was missing, not valid or taken",
+            "1 cell got an id: the old one was missing, not valid or taken",
         ),
         (
             7,

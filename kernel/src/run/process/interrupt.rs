@@ -104,7 +104,13 @@ impl Interrupter {
         }
     }
 
-    fn interrupt(&self) {
+    /// The cell that has begun last.
+    pub fn current(&self) -> u32 {
+        self.cell.load(Ordering::SeqCst)
+    }
+
+    /// Interrupts the running cell, or `only` this one, and waits until it has ended.
+    pub fn interrupt(&self, only: Option<u32>) {
         let began = Instant::now();
         while !self.busy.load(Ordering::SeqCst) {
             if began.elapsed() > EARLY {
@@ -113,6 +119,9 @@ impl Interrupter {
             std::thread::sleep(LOOK);
         }
         let cell = self.cell.load(Ordering::SeqCst);
+        if only.is_some_and(|only| only != cell) {
+            return;
+        }
         self.asked.store(cell, Ordering::SeqCst);
         let mut since: Option<Instant> = None;
         while self.busy.load(Ordering::SeqCst) && self.cell.load(Ordering::SeqCst) == cell {
@@ -187,7 +196,7 @@ pub struct Handle(pub Arc<Interrupter>);
 impl Remote for Handle {
     fn interrupt(&self) {
         let interrupter = Arc::clone(&self.0);
-        std::thread::spawn(move || interrupter.interrupt());
+        std::thread::spawn(move || interrupter.interrupt(None));
     }
 
     fn kill(&self) {
