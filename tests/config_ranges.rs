@@ -177,7 +177,7 @@ fn numbers_of_the_sampling_and_of_the_optimiser_out_of_range_are_refused() {
     let rows: [Row<AdamWConfig>; 4] = [
         ("beta1", |c, v| c.beta1 = v, &[1.0], &[0.0]),
         ("beta2", |c, v| c.beta2 = v, &[1.0], &[0.0]),
-        ("eps", |c, v| c.eps = v, &[], &[0.0, 1e-8]),
+        ("eps", |c, v| c.eps = v, &[0.0], &[1e-30, 1e-8]),
         ("weight_decay", |c, v| c.weight_decay = v, &[], &[0.0]),
     ];
     check(&adamw, AdamWConfig::validate, &rows);

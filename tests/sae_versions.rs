@@ -228,6 +228,15 @@ fn a_scaling_factor_scales_what_is_decoded() {
     let recons = StandardSae::load(other.path()).unwrap();
     let recons = recons.reconstruct(&expected["x"]).unwrap();
     assert!(largest_difference(&recons, &wanted) < 2e-5);
+    // The flag's first name.
+    let first_name = |fields: &mut Fields| {
+        let flag = fields.remove("finetuning_scaling_factor").unwrap();
+        fields.insert("uses_scaling_factor".to_owned(), flag);
+    };
+    let first = changed(&dir, first_name, |_| ());
+    let recons = StandardSae::load(first.path()).unwrap();
+    let recons = recons.reconstruct(&expected["x"]).unwrap();
+    assert!(largest_difference(&recons, &wanted) < 2e-5);
 
     let not_said = with_field(&dir, "finetuning_scaling_factor", json!(false));
     let message = refusal(StandardSae::load(not_said.path()));

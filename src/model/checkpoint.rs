@@ -78,6 +78,16 @@ fn check_tensors(found: &TensorFile, cfg: &TransformerConfig, path: &Path) -> Re
     if let Some((name, dtype)) = found.others.first_key_value() {
         return refuse(format!("{name} is of type {dtype}, which no parameter has"));
     }
+    // Layers that the file does not have must not cost their memory first.
+    if let Some(last) = cfg.n_layers.checked_sub(1) {
+        let name = format!("blocks.{last}.attn.W_Q");
+        if !found.tensors.contains_key(&name) {
+            return refuse(format!(
+                "n_layers is {}, but there is no {name}",
+                cfg.n_layers
+            ));
+        }
+    }
     let parameters: HashSet<String> = parameter_shapes(cfg).into_iter().map(|p| p.0).collect();
     for (name, value) in &found.tensors {
         if parameters.contains(name) {

@@ -7,7 +7,7 @@ use super::hook_name::{BlockPoint, HookName};
 use super::hooks::{Hook, Run};
 use super::transformer::Transformer;
 use crate::error::{Error, Result};
-use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
+use candle_core::{CpuStorage, D, DType, Device, Storage, Tensor};
 use std::fmt;
 
 /// The first element of a pass that is NaN or infinite.
@@ -142,8 +142,10 @@ pub(super) fn non_finite_at(name: HookName, value: &Tensor) -> Result<Option<Non
     );
     let found = if scores {
         // [.., query, key]: later keys are masked.
-        first_where(value, |index, x| {
-            let masked = index[index.len() - 1] > index[index.len() - 2];
+        let queries = value.dim(D::Minus2)?;
+        let keys = value.dim(D::Minus1)?;
+        first_where(value, |i, x| {
+            let masked = i % keys > i / keys % queries;
             !(masked && x == f32::NEG_INFINITY)
         })?
     } else {
@@ -178,18 +180,17 @@ pub(crate) fn first_not_finite(t: &Tensor) -> Result<Option<(Vec<usize>, f64)>> 
     }
 }
 
-/// The first of the elements that are not finite for which `is_it`.
+/// The first of the elements that are not finite for which `is_it`, given its place in memory.
 fn first_where(
     t: &Tensor,
-    is_it: impl Fn(&[usize], f32) -> bool,
+    is_it: impl Fn(usize, f32) -> bool,
 ) -> Result<Option<(Vec<usize>, f64)>> {
     let values = t.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
     let values = values.flatten_all()?.to_vec1::<f32>()?;
     let candidates = values.iter().enumerate().filter(|(_, x)| !x.is_finite());
     for (i, &x) in candidates {
-        let index = index_of(i, t.dims());
-        if is_it(&index, x) {
-            return Ok(Some((index, f64::from(x))));
+        if is_it(i, x) {
+            return Ok(Some((index_of(i, t.dims()), f64::from(x))));
         }
     }
     Ok(None)

@@ -313,6 +313,8 @@ impl RowList {
         // Half of all features is positive; the floor rises so soon that few of them get here.
         if let Some(k) = features.top_k
             && self.vals.len() > 4 * k
+            // Where it is infinite only NaN is left, of which none goes.
+            && self.floor < f32::INFINITY
         {
             self.keep_largest(k);
         }

@@ -35,7 +35,8 @@ impl AdamWConfig {
         let fields = Fields("AdamWConfig");
         fields.decay("beta1", self.beta1)?;
         fields.decay("beta2", self.beta2)?;
-        fields.not_negative("eps", self.eps)?;
+        // With 0, a parameter whose gradients are all 0 would become 0 / 0.
+        fields.positive("eps", self.eps)?;
         fields.not_negative("weight_decay", self.weight_decay)
     }
 }

@@ -116,14 +116,6 @@ impl Notebook {
         })
     }
 
-    /// Writes the notebook as nbformat does, whole or not at all.
-    ///
-    /// # Errors
-    /// [`Error::Io`]; the file is then as it was.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        super::file::replace(path, self.to_json().as_bytes())
-    }
-
     /// Gives an id to every cell that has none of its own. The id follows from
     /// the cell's place and text, so that the same notebook gets the same ids.
     pub fn complete_ids(&mut self) {

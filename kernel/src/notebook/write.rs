@@ -9,6 +9,7 @@ use serde_json::Value;
 /// Stands in a notebook's text for its cells.
 const CELLS: &str = "  \"the cells of the notebook\"";
 
+#[cfg(test)]
 impl Notebook {
     /// The notebook's canonical text, with a final newline.
     pub fn to_json(&self) -> String {

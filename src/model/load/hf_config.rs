@@ -4,9 +4,9 @@
 
 use crate::config::{Activation, TransformerConfig};
 use crate::error::{Error, Result};
-use crate::known_fields::{KnownFields, Only, Plain};
+use crate::known_fields::{KnownFields, Only, Plain, shortened};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::Path;
 
 pub(super) const FORMAT: &str = "GPT-2 configuration";
@@ -184,7 +184,7 @@ pub(super) fn to_config(json: &Value, path: &Path) -> Result<TransformerConfig> 
         return Err(bad(format!("model_type is {other}, not \"gpt2\"")));
     }
     FIELDS.check(fields, path)?;
-    let hf = HfConfig::deserialize(json).map_err(|err| bad(err.to_string()))?;
+    let hf = HfConfig::deserialize(json).map_err(|err| bad(named(fields, &err)))?;
     if !hf.scale_attn_weights {
         return Err(bad(
             "scale_attn_weights is false: attention that is not scaled is not supported".to_owned(),
@@ -214,7 +214,10 @@ pub(super) fn to_config(json: &Value, path: &Path) -> Result<TransformerConfig> 
         n_layers: hf.n_layer,
         d_model: hf.n_embd,
         n_heads: hf.n_head,
-        d_mlp: hf.n_inner.unwrap_or(4 * hf.n_embd),
+        d_mlp: match hf.n_inner.or_else(|| hf.n_embd.checked_mul(4)) {
+            Some(d_mlp) => d_mlp,
+            None => return Err(bad(format!("n_embd is {}, which is too large", hf.n_embd))),
+        },
         n_ctx: hf.n_positions,
         d_vocab: hf.vocab_size,
         act_fn,
@@ -223,6 +226,18 @@ pub(super) fn to_config(json: &Value, path: &Path) -> Result<TransformerConfig> 
         init_std: hf.initializer_range,
         ..TransformerConfig::default()
     })
+}
+
+/// An error of reading the fields, with the field that it is about.
+fn named(fields: &Map<String, Value>, err: &serde_json::Error) -> String {
+    let wrong = fields.iter().find(|(name, value)| {
+        let alone = Map::from_iter([((*name).clone(), (*value).clone())]);
+        HfConfig::deserialize(Value::Object(alone)).is_err()
+    });
+    match wrong {
+        Some((name, value)) => format!("{name} is {}: {err}", shortened(value)),
+        None => err.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -35,6 +35,13 @@ impl Transformer {
         // TransformerLens has an unembedding of its own, and uses it, whatever the configuration says.
         cfg.tied_unembed &= !weights.holds("unembed.W_U");
         let mut params: BTreeMap<String, Tensor> = BTreeMap::new();
+        // Layers that the file does not have must not cost their memory first.
+        if let Some(last) = cfg.n_layers.checked_sub(1) {
+            let name = format!("blocks.{last}.attn.W_Q");
+            if !weights.holds(&name) {
+                weights.take(&name, &[])?;
+            }
+        }
         for (name, shape) in parameter_shapes(&cfg) {
             params.insert(name.clone(), weights.take(&name, &shape)?);
         }

@@ -60,6 +60,7 @@ pub(super) const FIELDS: KnownFields = KnownFields {
         "device",
         "dtype",
         "n_devices",
+        "split_attention_weights",
         "ungroup_grouped_query_attention",
         "use_attn_in",
         "use_attn_result",
@@ -109,7 +110,11 @@ pub(super) const FIELDS: KnownFields = KnownFields {
             NUMBER_OFF,
             "a cap on attention scores",
         ),
-        Only::new("clip_qkv", NUMBER_OFF, "clipped queries, keys and values"),
+        Only::new(
+            "clip_qkv",
+            &[Plain::Null],
+            "clipped queries, keys and values",
+        ),
         Only::new("experts_per_token", NUMBER_OFF, "a mixture of experts"),
         Only::new("final_rms", OFF, "RMSNorm before the unembedding"),
         Only::new("gated_mlp", OFF, "a gated MLP"),
@@ -246,7 +251,9 @@ fn read_config(json: &Fields) -> Result<TransformerConfig, Reason> {
         d_mlp: match json.count("d_mlp")? {
             _ if attn_only => 0,
             Some(d_mlp) => d_mlp,
-            None => 4 * d_model,
+            None => d_model
+                .checked_mul(4)
+                .ok_or("d_model is too large for a d_mlp of four times as much")?,
         },
         n_ctx: json.needed("n_ctx")?,
         d_vocab: json.needed("d_vocab")?,
@@ -321,7 +328,8 @@ fn check_widths(json: &Fields, cfg: &TransformerConfig) -> Result<(), Reason> {
     }
     let ours = (cfg.d_head() as f64).sqrt();
     match json.number("attn_scale")? {
-        Some(scale) if scale >= 0.0 && (scale - ours).abs() > 1e-6 => Err(format!(
+        // TransformerLens puts its own in the place of -1.
+        Some(scale) if scale != -1.0 && (scale - ours).abs() > 1e-6 => Err(format!(
             "attn_scale is {scale}, only sqrt(d_head) = {ours} is supported"
         )),
         _ => Ok(()),
@@ -369,7 +377,7 @@ mod tests {
              rotary_interleaved_cos_sin per_layer_head_dim per_layer_num_key_value_heads \
              scale_embedding rmsnorm_uses_offset attn_implementation is_audio_model \
              is_visual_model is_stateful is_multimodal vision_hidden_size vision_num_layers \
-             vision_num_heads mm_tokens_per_image",
+             vision_num_heads mm_tokens_per_image split_attention_weights",
         ),
     ];
 

@@ -144,6 +144,7 @@ fn renamed(given: Map<String, Value>) -> Result<Map<String, Value>, Reason> {
             "hook_point" => "hook_name".to_owned(),
             "hook_point_head_index" => "hook_head_index".to_owned(),
             "activation_fn_str" => "activation_fn".to_owned(),
+            "uses_scaling_factor" => SCALING.to_owned(),
             _ => name,
         };
         let into = match METADATA.contains(&name.as_str()) {

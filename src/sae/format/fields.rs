@@ -44,6 +44,7 @@ pub(super) const FIELDS: KnownFields = KnownFields {
         "dtype",
         "expansion_factor",
         "finetuning_scaling_factor",
+        "uses_scaling_factor",
         "hook_name",
         "hook_point",
         "k",
@@ -206,7 +207,7 @@ mod tests {
             "3.23.4, LanguageModelSAERunnerConfig and (Training)SAEConfig",
             "hook_name hook_eval hook_layer hook_head_index dataset_trust_remote_code architecture \
              activation_fn_kwargs activation_fn_str act_store_device autocast_lm \
-             finetuning_scaling_factor neuronpedia_id",
+             finetuning_scaling_factor uses_scaling_factor neuronpedia_id",
         ),
         (
             "5.11.0, LanguageModelSAERunnerConfig and (Training)SAEConfig",

@@ -6,7 +6,8 @@ use candle_core::Device;
 const CFG: AdamWConfig = AdamWConfig {
     beta1: 0.5,
     beta2: 0.75,
-    eps: 0.0,
+    // Too small to change a sum, and not 0.
+    eps: 1e-30,
     weight_decay: 0.0,
 };
 

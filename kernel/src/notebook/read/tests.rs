@@ -50,7 +50,7 @@ fn no_output_of_an_earlier_run_is_a_reason_to_refuse() {
         (r#"[{"output_type": "pyout", "prompt_number": 3, "text": ["a"], "metadata": {}}]"#.to_owned(), 1, "older form"),
         (r#"[{"output_type": "pyerr", "ename": null, "evalue": 3, "traceback": "x"}]"#.to_owned(), 1, "null fields"),
         (r#"[{"output_type": "error", "traceback": [null, 3, ["a", "b"]]}]"#.to_owned(), 1, "null fields"),
-        (r#"[{"output_type": "execute_result", "execution_count": "3", "data": {}, "metadata": []}]"#.to_owned(), 1, "no count"),
+        (r#"[{"output_type": "execute_result", "execution_count": "3", "data": {}, "metadata": []}]"#.to_owned(), 1, "not a count"),
     ] {
         let (notebook, notes) = read(with_outputs(&outputs));
         assert_eq!(notebook.cells[0].outputs().len(), kept, "{outputs}");
