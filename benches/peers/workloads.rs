@@ -3,7 +3,8 @@
 //! `compare.py` runs it in turn with the peers; by hand:
 //! `cargo run --locked -p holoscope --example peers -- lm_train A --tokens tokens_gpt2.npy`.
 //! Sizes, optimisers and data are those of the peers' `bench.py`; dtype f32, as theirs.
-//! `lm_train A --dtype bf16` is ours alone: what half precision costs on the CPU.
+//! `--dtype bf16` (`lm_train`, `generate`) is ours alone: what half precision costs or saves on
+//! the CPU.
 
 use holoscope::candle::{Device, Tensor};
 use holoscope::config::{Activation, Precision, SaeConfig, TransformerConfig};
@@ -352,6 +353,10 @@ fn generate(args: &Args, which: &str) -> Result<()> {
             };
             (cfg, 32, 64)
         }
+    };
+    let cfg = TransformerConfig {
+        dtype: args.dtype,
+        ..cfg
     };
     let model = Transformer::new(&cfg)?;
     let prompt: Vec<u32> = (0..n_prompt).map(|i| i * 997 % 50_257).collect();

@@ -80,30 +80,112 @@ fn parameters_keep_the_types_that_later_cells_use() {
     );
 }
 
+/// Runs a notebook of two cells before the parameters cell (the first leaves a file), and one that
+/// shows the variables; whether the first has run, and what the last shows.
+fn run_undecided(parameters: &str, shows: &str, given: &[&str]) -> (Output, bool, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let earlier = "#[derive(Debug)] struct Own(i8);\n\
+        fn takes(x: u32) -> u32 { x }\nfn own() -> Own { Own(1) }";
+    let cells = [
+        "std::fs::write(\"ran\", \"\").unwrap();",
+        earlier,
+        parameters,
+        shows,
+    ];
+    common::write_notebook(&path("in.ipynb"), &cells);
+    let mut notebook: Value =
+        serde_json::from_slice(&std::fs::read(path("in.ipynb")).unwrap()).unwrap();
+    notebook["cells"][2]["metadata"] = json!({"tags": ["parameters"]});
+    std::fs::write(path("in.ipynb"), notebook.to_string()).unwrap();
+    let more: Vec<&str> = given.iter().flat_map(|given| ["-p", given]).collect();
+    let output = run(&path("in.ipynb"), &path("out.ipynb"), &more);
+    let shown = match output.status.success() {
+        true => text(&read_cells(&path("out.ipynb"))[4]["outputs"][0]["data"]["text/plain"]),
+        false => String::new(),
+    };
+    (output, path("ran").exists(), shown.trim().to_owned())
+}
+
 #[test]
 fn a_type_that_the_rest_of_the_cell_decides_is_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let (input, out) = (
-        folder.path().join("in.ipynb"),
-        folder.path().join("out.ipynb"),
-    );
-    common::write_notebook(
-        &input,
-        &[
+    for (parameters, shows, given, expected) in [
+        (
             "let seed = 42;\nlet twice: u64 = seed * 2;",
             "std::mem::size_of_val(&seed) as u64 + seed",
-        ],
-    );
-    let mut notebook: Value = serde_json::from_slice(&std::fs::read(&input).unwrap()).unwrap();
-    notebook["cells"][0]["metadata"] = json!({"tags": ["parameters"]});
-    std::fs::write(&input, notebook.to_string()).unwrap();
-    let output = run(&input, &out, &["-p", "seed=5000000000"]);
-    assert!(output.status.success(), "{}", describe(&output));
-    let cells = read_cells(&out);
-    assert_eq!(
-        text(&cells[2]["outputs"][0]["data"]["text/plain"]).trim(),
-        "5000000008"
-    );
+            &["seed=5000000000"][..],
+            "5000000008",
+        ),
+        (
+            "let seed = 42;\nlet n = 10;\nlet rate = 0.1;\nlet s = takes(seed);\n\
+             let v = vec![0u8; n];\nlet w: f32 = rate;",
+            "(std::mem::size_of_val(&rate), seed + s, v.len() + n)",
+            &["n=3", "rate=0.25", "seed=4000000000"],
+            "(4, 4000000042, 13)",
+        ),
+        // What the text does not tell at all.
+        (
+            "let sizes = (1..4).collect::<Vec<u8>>();\nlet name = format!(\"a{}\", 1);",
+            "(sizes, name)",
+            &["sizes=[7, 255]", "name=b"],
+            "([7, 255], \"b\")",
+        ),
+    ] {
+        let (output, ran, shown) = run_undecided(parameters, shows, given);
+        assert!(output.status.success() && ran, "{}", describe(&output));
+        assert_eq!(shown, expected, "{parameters}");
+    }
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_refused_before_anything_runs_whatever_decides_its_type() {
+    for (parameters, given, messages) in [
+        (
+            "let n = 10;\nlet v = vec![0u8; n];",
+            "n=-1",
+            &["\"-1\" is an integer (i32), not usize"][..],
+        ),
+        (
+            "let seed = 42;\nlet s = takes(seed);",
+            "seed=5000000000",
+            &["\"5000000000\" is an integer (i64), not u32"],
+        ),
+        (
+            "let rate = 0.1;\nlet w: f32 = rate;",
+            "rate=1e300",
+            &["not f32: it is too large for f32"],
+        ),
+        (
+            "let sizes = (1..4).collect::<Vec<u8>>();",
+            "sizes=[1, 256]",
+            &["\"256\" is an integer (i32), not u8"],
+        ),
+        (
+            "let x = own();",
+            "x=1",
+            &["values of type Own (`let x = own()`) cannot be given"],
+        ),
+        // A command is not followed before the run: only what fits every type is taken.
+        (
+            ":version\nlet n = 10;\nlet v = vec![0u8; n];",
+            "n=300",
+            &["\"300\" may not fit", "write it: `let n: Type = ..`"],
+        ),
+        // What is wrong with the parameters cell is said before the run, too.
+        (
+            "let n = 10;\nlet v: Vec<u8> = vec![n; \"2\"];",
+            "n=3",
+            &["rustc refuses it", "expected `usize`, found `&str`"],
+        ),
+    ] {
+        let (output, ran, _) = run_undecided(parameters, "1", &[given]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{}", describe(&output));
+        assert!(!ran, "{parameters}: nothing has run");
+        for message in messages {
+            assert!(stderr.contains(message), "{parameters}: {stderr}");
+        }
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod decode;
 mod device;
 mod experiment;
 mod finite;
+mod first_non_finite;
 mod forward;
 mod generate;
 mod gradients;

@@ -8,6 +8,7 @@ mod analysis;
 mod answers;
 mod asked;
 mod cell;
+mod check;
 mod commands;
 mod crates;
 mod dependencies;
@@ -19,4 +20,5 @@ pub mod workspace;
 
 pub use crate::report::outcome::Outcome;
 pub use cell::nobody;
+pub use check::Failure;
 pub use state::Session;

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The sources by the files that rustc knows.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sources {
     units: HashMap<String, Arc<Source>>,
     /// Bodies are one file; each begins behind the lines of those before it.

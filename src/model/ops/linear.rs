@@ -5,7 +5,8 @@
 
 use super::vector::{self, Kernel, widest};
 use super::{Into, Matrix, Shared, common_dtype, contiguous, elements, matmul_part, row, wide};
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, bail};
+use half::bf16;
 use rayon::prelude::*;
 
 /// Rows and columns of a tile at most: a megabyte of `y`, which a core's second cache holds, so
@@ -32,10 +33,42 @@ pub(in crate::model) fn linear(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Ten
         )
     }
     let dtype = common_dtype([x, w, b])?;
+    if dtype == DType::BF16
+        && x.elem_count() == d_in
+        && ![x, w, b].iter().any(|t| t.track_op())
+        && let Some(y) = one_row_of_bf16(x, w, b)?
+    {
+        return Ok(y);
+    }
     wide(x)?
         .contiguous()?
         .apply_op3(&wide(w)?, &wide(b)?.contiguous()?, Linear)?
         .to_dtype(dtype)
+}
+
+/// One row by weights that are read as they lie, each once: they are not widened in memory first.
+/// `None` for weights without a contiguous axis.
+fn one_row_of_bf16(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Option<Tensor>> {
+    let mut y = wide(b)?.to_vec1::<f32>()?;
+    let row = wide(x)?.flatten_all()?.to_vec1::<f32>()?;
+    {
+        let (storage, layout) = w.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else {
+            return Ok(None);
+        };
+        let w = Matrix::<bf16>::of(storage, layout)?;
+        if !row::readable(w) {
+            return Ok(None);
+        }
+        row::add_row_product(&mut y, &row, w);
+    }
+    let mut dims = x.dims().to_vec();
+    if let Some(last) = dims.last_mut() {
+        *last = y.len();
+    }
+    Tensor::from_vec(y, dims, x.device())?
+        .to_dtype(DType::BF16)
+        .map(Some)
 }
 
 /// `x W + b`, row-major.
@@ -203,11 +236,11 @@ fn bias_gradient(w: &Tensor, grad: &Tensor) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::super::checks::{
-        ALL, HALF, agree, agree_in, flat, in_dtype, largest_difference, matches_finite_differences,
-        random, random_in, rounds_once,
+        ALL, HALF, agree, agree_in, differ_by_roundings, flat, in_dtype, largest_difference,
+        matches_finite_differences, random, random_in, rounds_once,
     };
     use super::*;
-    use candle_core::{DType, Device};
+    use candle_core::Device;
     use proptest::prelude::*;
 
     proptest! {
@@ -244,6 +277,23 @@ mod tests {
                 || linear(&x, &w_of(), &b).unwrap(),
                 || x.matmul(&w_of()).unwrap().broadcast_add(&b).unwrap(),
             );
+        }
+
+        /// Without gradients one row of bf16 is read by another path: the same value but for the
+        /// order of the sum, rounded once.
+        #[test]
+        fn one_row_of_bf16_is_the_f32_product_rounded(
+            d_in in 0usize..200, d_out in 0usize..300, t: bool,
+        ) {
+            let x = random_in(DType::BF16, &[1, 1, d_in], 1).detach();
+            let w = random_in(DType::BF16, &if t { [d_out, d_in] } else { [d_in, d_out] }, 2).detach();
+            let w = if t { w.t().unwrap() } else { w };
+            let b = random_in(DType::BF16, &[d_out], 3).detach();
+            let y = linear(&x, &w, &b).unwrap();
+            prop_assert_eq!((y.dims(), y.dtype()), (&[1, 1, d_out][..], DType::BF16));
+            let wide = |t: &Tensor| t.to_dtype(DType::F32).unwrap();
+            let full = linear(&wide(&x), &wide(&w), &wide(&b)).unwrap();
+            differ_by_roundings("values", DType::BF16, 1, &y, &full.to_dtype(DType::BF16).unwrap());
         }
 
         #[test]

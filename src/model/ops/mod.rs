@@ -30,7 +30,7 @@ pub(super) use linear::{linear, linear_gradients};
 pub(super) use residual::add;
 pub(crate) use vector::{Kernel, widest};
 
-use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, bail};
+use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, WithDType, bail};
 
 /// Rows that one task takes; fixed, so that sums do not depend on the number of threads.
 const ROWS_PER_TASK: usize = 64;
@@ -88,21 +88,21 @@ fn elements<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
 
 /// A matrix somewhere in a slice: element `(i, j)` is at `i * row + j * col`.
 #[derive(Clone, Copy)]
-struct Matrix<'a> {
-    data: &'a [f32],
+struct Matrix<'a, T = f32> {
+    data: &'a [T],
     rows: usize,
     cols: usize,
     row: usize,
     col: usize,
 }
 
-impl<'a> Matrix<'a> {
+impl<'a, T: WithDType> Matrix<'a, T> {
     /// Row-major.
-    fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
+    fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
         Self::strided(data, rows, cols, cols, 1)
     }
 
-    fn strided(data: &'a [f32], rows: usize, cols: usize, row: usize, col: usize) -> Self {
+    fn strided(data: &'a [T], rows: usize, cols: usize, row: usize, col: usize) -> Self {
         let m = Self {
             data,
             rows,
@@ -117,7 +117,7 @@ impl<'a> Matrix<'a> {
     /// A tensor of rank two with any strides.
     fn of(storage: &'a CpuStorage, layout: &Layout) -> Result<Self> {
         let (rows, cols) = layout.shape().dims2()?;
-        let data = &storage.as_slice::<f32>()?[layout.start_offset()..];
+        let data = &storage.as_slice::<T>()?[layout.start_offset()..];
         let stride = layout.stride();
         Ok(Self::strided(data, rows, cols, stride[0], stride[1]))
     }

@@ -4,7 +4,9 @@
 //! product does it on one thread.
 
 use super::Matrix;
-use super::vector::{Kernel, sum_by, widest};
+use super::vector::{Kernel, LANES, widest};
+use candle_core::WithDType;
+use half::bf16;
 use rayon::prelude::*;
 
 /// Columns that one task sums; few enough that the sums stay in the first cache, as many as that
@@ -18,9 +20,29 @@ const ROWS_AT_ONCE: usize = 8;
 /// Fewer weights than this are done before another thread has woken up.
 const WORTH_THREADS: usize = 64 * 1024;
 
+/// A type of weights that are read as they lie and widened in registers.
+pub(super) trait Weight: WithDType {
+    fn wide(self) -> f32;
+}
+
+impl Weight for f32 {
+    #[inline(always)]
+    fn wide(self) -> f32 {
+        self
+    }
+}
+
+impl Weight for bf16 {
+    /// The upper half of an f32.
+    #[inline(always)]
+    fn wide(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+}
+
 /// Adds `x W` to `y`, which holds the bias. `W` is row-major or the transpose of such a matrix;
 /// each sum has its own fixed order, however many threads there are.
-pub(super) fn add_row_product(y: &mut [f32], x: &[f32], w: Matrix) {
+pub(super) fn add_row_product<W: Weight>(y: &mut [f32], x: &[f32], w: Matrix<W>) {
     assert_eq!((x.len(), y.len()), (w.rows, w.cols));
     if w.rows == 0 || w.cols == 0 {
         return;
@@ -43,7 +65,7 @@ pub(super) fn add_row_product(y: &mut [f32], x: &[f32], w: Matrix) {
 }
 
 /// Each part of the rows into sums of its own, which are then added in order.
-fn by_parts(y: &mut [f32], x: &[f32], w: Matrix) {
+fn by_parts<W: Weight>(y: &mut [f32], x: &[f32], w: Matrix<W>) {
     let rows = w.rows.div_ceil(PARTS);
     let mut sums = vec![0.0f32; w.rows.div_ceil(rows) * w.cols];
     sums.par_chunks_mut(w.cols)
@@ -61,19 +83,19 @@ fn by_parts(y: &mut [f32], x: &[f32], w: Matrix) {
 }
 
 /// Whether [`add_row_product`] can read this matrix.
-pub(super) fn readable(w: Matrix) -> bool {
+pub(super) fn readable<W>(w: Matrix<W>) -> bool {
     w.col == 1 || w.row == 1
 }
 
 /// Some neighbouring columns of `W`, from `first` on.
-struct Columns<'a> {
+struct Columns<'a, W> {
     y: &'a mut [f32],
     x: &'a [f32],
-    w: Matrix<'a>,
+    w: Matrix<'a, W>,
     first: usize,
 }
 
-impl Kernel for Columns<'_> {
+impl<W: Weight> Kernel for Columns<'_, W> {
     type Output = ();
 
     #[inline(always)]
@@ -86,7 +108,7 @@ impl Kernel for Columns<'_> {
     }
 }
 
-impl Columns<'_> {
+impl<W: Weight> Columns<'_, W> {
     /// `W` row-major: rows scaled and added.
     #[inline(always)]
     fn by_rows(self) {
@@ -99,15 +121,17 @@ impl Columns<'_> {
             let (r0, r1, r2, r3) = (row(k), row(k + 1), row(k + 2), row(k + 3));
             let (r4, r5, r6, r7) = (row(k + 4), row(k + 5), row(k + 6), row(k + 7));
             for j in 0..n {
-                let low = (x[0] * r0[j] + x[1] * r1[j]) + (x[2] * r2[j] + x[3] * r3[j]);
-                let high = (x[4] * r4[j] + x[5] * r5[j]) + (x[6] * r6[j] + x[7] * r7[j]);
+                let low = (x[0] * r0[j].wide() + x[1] * r1[j].wide())
+                    + (x[2] * r2[j].wide() + x[3] * r3[j].wide());
+                let high = (x[4] * r4[j].wide() + x[5] * r5[j].wide())
+                    + (x[6] * r6[j].wide() + x[7] * r7[j].wide());
                 self.y[j] += low + high;
             }
         }
         for k in whole..self.x.len() {
             let (x, row) = (self.x[k], row(k));
             for (y, w) in self.y.iter_mut().zip(row) {
-                *y += x * w;
+                *y += x * w.wide();
             }
         }
     }
@@ -117,9 +141,24 @@ impl Columns<'_> {
     fn by_columns(self) {
         for (j, y) in self.y.iter_mut().enumerate() {
             let column = &self.w.data[(self.first + j) * self.w.col..][..self.x.len()];
-            *y += sum_by(self.x, column, |x, w| x * w);
+            *y += dot(self.x, column);
         }
     }
+}
+
+/// Sum of products with sixteen running sums, as [`super::vector::sum`].
+#[inline(always)]
+fn dot<W: Weight>(xs: &[f32], ws: &[W]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (x_chunks, x_tail) = xs.as_chunks::<LANES>();
+    let (w_chunks, w_tail) = ws.as_chunks::<LANES>();
+    for (x, w) in x_chunks.iter().zip(w_chunks) {
+        for i in 0..LANES {
+            lanes[i] += x[i] * w[i].wide();
+        }
+    }
+    let tail: f32 = x_tail.iter().zip(w_tail).map(|(x, w)| x * w.wide()).sum();
+    lanes.iter().sum::<f32>() + tail
 }
 
 #[cfg(test)]
@@ -142,6 +181,14 @@ mod tests {
             };
             let mut y = vec![0.5f32; d_out];
             add_row_product(&mut y, &x, w);
+            // Weights in bf16 give what the same weights give in f32, to the bit.
+            let half: Vec<bf16> = data.iter().map(|w| bf16::from_f32(*w)).collect();
+            let rounded: Vec<f32> = half.iter().map(|w| w.to_f32()).collect();
+            let [mut y_half, mut y_rounded] = [vec![0.5f32; d_out], vec![0.5f32; d_out]];
+            let of_half = Matrix { data: &half[..], rows: w.rows, cols: w.cols, row: w.row, col: w.col };
+            add_row_product(&mut y_half, &x, of_half);
+            add_row_product(&mut y_rounded, &x, Matrix { data: &rounded, ..w });
+            prop_assert_eq!(y_half, y_rounded);
             for (j, y) in y.iter().enumerate() {
                 let exact: f64 = (0..d_in)
                     .map(|k| f64::from(x[k]) * f64::from(data[k * w.row + j * w.col]))

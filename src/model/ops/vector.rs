@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// A loop that is compiled for any processor, for one with AVX2 and for one with AVX-512. All do
 /// the same operations in the same order, so their results are the same to the bit.

@@ -6,11 +6,12 @@ use super::results::Results;
 use super::signals::{self, Signals, Watch};
 use crate::error::Result;
 use crate::image::Image;
+use crate::notebook::Types;
 use crate::report::outcome::CellError;
 use crate::run::output::event::Event;
 use crate::run::process::interrupt::{Interrupted, Interrupter};
 use crate::session::workspace::Workspace;
-use crate::session::{Outcome, Session, nobody};
+use crate::session::{Failure, Outcome, Session, nobody};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -63,6 +64,11 @@ impl Cells {
 
     pub fn signals(&self) -> &Signals {
         &self.signals
+    }
+
+    /// Compiles cells, and runs nothing (see [`Session::check`]).
+    pub fn check(&mut self, cells: &[&str]) -> std::result::Result<Types, Failure> {
+        self.session.check(cells)
     }
 
     /// Runs a cell; what it shows goes to the results. The error, where it failed.

@@ -3,6 +3,7 @@
 mod cells;
 mod destinations;
 mod jobs;
+mod parameters;
 mod record;
 mod results;
 mod signals;
@@ -11,7 +12,7 @@ mod surroundings;
 use super::terminal::{Terminal, say};
 use super::{RunArgs, waiting};
 use crate::error::Result;
-use crate::notebook::{Notebook, apply_parameters};
+use crate::notebook::{Notebook, Parameters};
 use crate::report::outcome::CellError;
 use crate::session::workspace::Workspace;
 use cells::Cells;
@@ -31,7 +32,7 @@ pub fn run(args: &RunArgs) -> Result<i32> {
         say(&format!("holoscope: {}: {note}", args.notebook.display()));
     }
     notebook.complete_ids();
-    apply_parameters(&mut notebook, &args.parameters)?;
+    let parameters = Parameters::read(&notebook, &args.parameters)?;
     let to = Destinations::check(args)?;
     let workspace = Workspace::acquire()?;
     // SAFETY: nothing has started a thread yet.
@@ -50,6 +51,9 @@ pub fn run(args: &RunArgs) -> Result<i32> {
         "ready after {:.1} s (library {built:.1} s)",
         began.elapsed().as_secs_f64()
     ));
+    if let Some(parameters) = &parameters {
+        parameters::apply(parameters, &mut notebook, &mut cells)?;
+    }
     let jobs = jobs(&notebook);
     let mut results = Results::new(notebook, to, &args.parameters, began);
     results.forget(&jobs, args.in_place);

@@ -2,7 +2,6 @@
 
 use crate::export::escape::Escaped;
 use std::collections::HashMap;
-use std::fmt::Write;
 
 /// What a label stands for.
 #[derive(Debug, Clone)]
@@ -98,41 +97,30 @@ impl Numbering {
 
     fn link(&self, reference: &Reference, missing: &mut Vec<(String, String)>) -> String {
         let name = &reference.label;
-        let (text, problem) = match self.labels.get(name) {
+        let (open, close, command) = match reference.parentheses {
+            true => ("(", ")", "eqref"),
+            false => ("", "", "ref"),
+        };
+        let problem = match self.labels.get(name) {
             Some(Label {
-                text: Some(text), ..
-            }) => (text.as_str(), None),
-            Some(_) => (
-                "???",
-                Some(format!("the equation labelled {name} has no number")),
-            ),
-            None => (
-                "???",
-                Some(format!("no equation of the page is labelled {name}")),
-            ),
+                text: Some(text),
+                anchor,
+            }) => {
+                return format!(
+                    "<a href=\"#{}\">{open}{}{close}</a>",
+                    Escaped(anchor),
+                    Escaped(text)
+                );
+            }
+            Some(_) => format!("the equation labelled {name} has no number"),
+            None => format!("no equation of the page is labelled {name}"),
         };
-        let mut html = String::new();
-        let (open, close) = if reference.parentheses {
-            ("(", ")")
-        } else {
-            ("", "")
-        };
-        let _ = match (&problem, self.labels.get(name)) {
-            (None, Some(label)) => write!(
-                html,
-                "<a href=\"#{}\">{open}{}{close}</a>",
-                Escaped(&label.anchor),
-                Escaped(text)
-            ),
-            (problem, _) => write!(
-                html,
-                "<span class=\"math-error\" title=\"{}\">{open}{text}{close}</span>",
-                Escaped(problem.as_deref().unwrap_or_default())
-            ),
-        };
-        if let Some(problem) = problem {
-            missing.push((reference.source.clone(), problem));
-        }
+        let html = format!(
+            "<span class=\"math-error\" title=\"{}\">{}</span>",
+            Escaped(&problem),
+            Escaped(&format!("\\{command}{{{name}}}"))
+        );
+        missing.push((reference.source.clone(), problem));
         html
     }
 }

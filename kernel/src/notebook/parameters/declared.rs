@@ -1,6 +1,7 @@
 //! What the parameters cell declares: names, their types, and the text that
 //! declares each anew.
 
+use super::Types;
 use super::infer::{is_literal, of_expr};
 use super::kind::Kind;
 use super::written::{has_gap, of_type};
@@ -55,6 +56,35 @@ impl Declared {
         }
     }
 
+    /// Whether the text leaves the type, or a part of it, to inference.
+    pub fn needs_rustc(&self) -> bool {
+        self.inferred || matches!(self.kind, Err(Unknown::Inference))
+    }
+
+    /// With the type that rustc says, where the text does not tell it.
+    pub fn decided(&self, types: &Types) -> Self {
+        let mut decided = self.clone();
+        let Some(said) = types.get(bare(&self.name)).filter(|_| self.needs_rustc()) else {
+            return decided;
+        };
+        // The `let` without the type that has a gap.
+        let start = self.head.split(['=', ':']).next().unwrap_or_default();
+        match parsed(said) {
+            Some(kind) => {
+                decided.ty = kind.to_string();
+                decided.head = format!("{}: {} = ", start.trim_end(), kind.name(true));
+                decided.kind = Ok(with_unit(kind, self.kind.clone().ok()));
+                (decided.annotated, decided.inferred) = (true, false);
+            }
+            None if self.kind.is_err() => {
+                decided.ty.clone_from(said);
+                decided.kind = Err(Unknown::Type);
+            }
+            None => {}
+        }
+        decided
+    }
+
     /// `let n = 10`, for messages.
     pub fn text(&self) -> String {
         format!("{}{}", self.head, shortened(&self.default))
@@ -77,6 +107,17 @@ pub fn shortened(text: &str) -> String {
         Some((at, _)) => format!("{}...", &text[..at]),
         None => text.to_owned(),
     }
+}
+
+/// The type that a text names.
+fn parsed(ty: &str) -> Option<Kind> {
+    let parse = SourceFile::parse(&format!("type T = {ty};"), Edition::Edition2024);
+    let alias = parse
+        .tree()
+        .syntax()
+        .descendants()
+        .find_map(ast::TypeAlias::cast)?;
+    of_type(&alias.ty()?)
 }
 
 fn bare(name: &str) -> &str {

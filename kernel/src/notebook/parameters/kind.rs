@@ -121,6 +121,26 @@ impl Kind {
         self
     }
 
+    /// The smallest of the types that an open one may be: what fits these fits all of them.
+    pub fn extremes(&self) -> Vec<Kind> {
+        if !self.is_open() {
+            return Vec::new();
+        }
+        let with = |signed: bool| {
+            let mut kind = self.clone();
+            kind.numbers(&mut |number, fallback| {
+                let smallest = match (fallback, signed) {
+                    ("f64", _) => "f32",
+                    (_, true) => "i8",
+                    (_, false) => "u8",
+                };
+                number.ty.get_or_insert(smallest);
+            });
+            kind
+        };
+        vec![with(true), with(false)]
+    }
+
     /// The same type, said by the value: `20usize`.
     pub fn said_by_value(mut self) -> Kind {
         self.numbers(&mut |number, _| number.suffix = number.ty.is_some());

@@ -17,7 +17,9 @@ mod written;
 use super::model::{Cell, Notebook};
 use crate::error::{Error, Result};
 use declared::{Declared, Unknown, declarations, shortened};
+use kind::Kind;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 const DECLARED: &str = "parameters";
 const INJECTED: &str = "injected-parameters";
@@ -38,56 +40,109 @@ pub fn parse_parameter(argument: &str) -> Result<(String, String)> {
     }
 }
 
-/// Puts a cell that declares the given values after the parameters cell, in the
-/// place of one from an earlier run. Of one name given twice the last counts.
-/// With nothing given the notebook stays as it is.
-///
-/// # Errors
-/// [`Error::Parameter`] for a notebook without a parameters cell, an unknown
-/// name (the known ones are listed), a name whose type cannot be known or a
-/// value that does not fit it; the notebook is then unchanged.
-pub fn apply_parameters(notebook: &mut Notebook, given: &[(String, String)]) -> Result<()> {
-    let Some((first, _)) = given.first() else {
-        return Ok(());
-    };
-    let Some(place) = notebook
-        .cells
-        .iter()
-        .position(|cell| is_tagged(cell, DECLARED))
-    else {
-        return Err(Error::parameter(
-            first,
-            "the notebook has no code cell tagged `parameters`",
-        ));
-    };
-    let declared = declarations(&notebook.cells[place].source);
-    let declared = declared.map_err(|reason| Error::parameter(first, reason))?;
-    let mut lines = vec![None; declared.len()];
-    for (name, value) in given {
-        let Some(at) = declared.iter().position(|one| one.is(name)) else {
-            return Err(Error::parameter(name, unknown(name, &declared)));
+/// The types of the parameters cell's variables by their names, as rustc says them.
+pub type Types = BTreeMap<String, String>;
+
+/// Values for names that the parameters cell declares.
+#[derive(Debug)]
+pub struct Parameters {
+    /// The parameters cell's place in the notebook.
+    place: usize,
+    declared: Vec<Declared>,
+    /// Of one name given twice the last counts.
+    given: Vec<(String, String)>,
+}
+
+impl Parameters {
+    /// Reads the declarations, and checks the given values as far as their text tells their types.
+    /// `None` where nothing is given.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a notebook without a parameters cell, an unknown
+    /// name (the known ones are listed), and a value that does not fit its type.
+    pub fn read(notebook: &Notebook, given: &[(String, String)]) -> Result<Option<Self>> {
+        let Some((first, _)) = given.first() else {
+            return Ok(None);
         };
-        let line = line(&declared[at], value).map_err(|reason| Error::parameter(name, reason))?;
-        lines[at] = Some(line);
-    }
-    // In the order of declaration, whatever the order on the command line.
-    let head = std::iter::once("// Parameters".to_owned());
-    let lines: Vec<String> = head.chain(lines.into_iter().flatten()).collect();
-    let mut injected = Cell::code(lines.join("\n"));
-    injected.metadata.insert("tags".into(), json!([INJECTED]));
-    match notebook
-        .cells
-        .iter()
-        .position(|cell| is_tagged(cell, INJECTED))
-    {
-        Some(old) => {
-            injected.id = notebook.cells[old].id.clone();
-            notebook.cells[old] = injected;
+        let place = notebook
+            .cells
+            .iter()
+            .position(|cell| is_tagged(cell, DECLARED));
+        let Some(place) = place else {
+            return Err(Error::parameter(
+                first,
+                "the notebook has no code cell tagged `parameters`",
+            ));
+        };
+        let declared = declarations(&notebook.cells[place].source);
+        let declared = declared.map_err(|reason| Error::parameter(first, reason))?;
+        let parameters = Self {
+            place,
+            declared,
+            given: given.to_vec(),
+        };
+        for (name, value) in given {
+            let declared = parameters.declared(name)?;
+            if !declared.needs_rustc() {
+                line(declared, value).map_err(|reason| Error::parameter(name, reason))?;
+            } else if let Ok(kind) = &declared.kind {
+                code(declared, kind, value).map_err(|reason| Error::parameter(name, reason))?;
+            }
         }
-        None => notebook.cells.insert(place + 1, injected),
+        Ok(Some(parameters))
     }
-    notebook.complete_ids();
-    Ok(())
+
+    /// The parameters cell's place in the notebook.
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
+    /// Puts a cell that declares the given values after the parameters cell, in the
+    /// place of one from an earlier run; its place. `types` decide where the text does not.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a name whose type cannot be known, and a value that
+    /// does not fit it; the notebook is then unchanged.
+    pub fn apply(&self, notebook: &mut Notebook, types: &Types) -> Result<usize> {
+        let mut lines = vec![None; self.declared.len()];
+        for (name, value) in &self.given {
+            let declared = self.declared(name)?.decided(types);
+            let line = line(&declared, value).map_err(|reason| Error::parameter(name, reason))?;
+            let at = self.declared.iter().position(|one| one.is(name));
+            if let Some(at) = at {
+                lines[at] = Some(line);
+            }
+        }
+        // In the order of declaration, whatever the order on the command line.
+        let head = std::iter::once("// Parameters".to_owned());
+        let lines: Vec<String> = head.chain(lines.into_iter().flatten()).collect();
+        let mut injected = Cell::code(lines.join("\n"));
+        injected.metadata.insert("tags".into(), json!([INJECTED]));
+        let earlier = notebook
+            .cells
+            .iter()
+            .position(|cell| is_tagged(cell, INJECTED));
+        match earlier {
+            Some(old) => {
+                injected.id = notebook.cells[old].id.clone();
+                notebook.cells[old] = injected;
+            }
+            None => notebook.cells.insert(self.place + 1, injected),
+        }
+        notebook.complete_ids();
+        Ok(earlier.unwrap_or(self.place + 1))
+    }
+
+    /// The names that values are given for.
+    pub fn names(&self) -> String {
+        let names: Vec<&str> = self.given.iter().map(|(name, _)| name.as_str()).collect();
+        names.join(", ")
+    }
+
+    fn declared(&self, name: &str) -> Result<&Declared> {
+        let found = self.declared.iter().find(|one| one.is(name));
+        found.ok_or_else(|| Error::parameter(name, unknown(name, &self.declared)))
+    }
 }
 
 fn is_tagged(cell: &Cell, tag: &str) -> bool {
@@ -121,15 +176,30 @@ fn line(declared: &Declared, value: &str) -> Result<String, String> {
             ));
         }
     };
+    // Of a type that nobody knows only that is sure to fit which fits each that it may be.
+    for extreme in kind.extremes() {
+        code(declared, &extreme, value).map_err(|_| {
+            format!(
+                "{value:?} may not fit the type of `{text}`, which other lines decide; \
+                 write it: `let {name}: Type = ..`",
+                text = declared.text(),
+                name = declared.name
+            )
+        })?;
+    }
+    Ok(declared.with(&code(declared, kind, value)?))
+}
+
+/// The source of a value of this type.
+fn code(declared: &Declared, kind: &Kind, value: &str) -> Result<String, String> {
     let style = given::Style {
         says_types: declared.says_types(),
         constant: declared.constant,
     };
-    let code = given::code(kind, value, style).map_err(|misfit| {
+    given::code(kind, value, style).map_err(|misfit| {
         let reason = misfit.message(value, &declared.ty);
         format!("{reason} (`{}`)", declared.text())
-    })?;
-    Ok(declared.with(&code))
+    })
 }
 
 fn unknown(name: &str, declared: &[Declared]) -> String {

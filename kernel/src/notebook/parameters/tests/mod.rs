@@ -25,13 +25,26 @@ fn notebook(source: &str) -> Notebook {
 
 /// The injected cell's text.
 fn apply(source: &str, given: &[(&str, &str)]) -> Result<String, String> {
+    apply_with(source, given, &[])
+}
+
+/// The injected cell's text where rustc has said these types.
+fn apply_with(
+    source: &str,
+    given: &[(&str, &str)],
+    types: &[(&str, &str)],
+) -> Result<String, String> {
     let mut notebook = notebook(source);
     let before = notebook.clone();
     let given: Vec<_> = given
         .iter()
         .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
         .collect();
-    if let Err(error) = apply_parameters(&mut notebook, &given) {
+    let parameters = Parameters::read(&notebook, &given).map_err(|error| error.to_string())?;
+    let types = types
+        .iter()
+        .map(|(n, ty)| ((*n).to_owned(), (*ty).to_owned()));
+    if let Err(error) = parameters.unwrap().apply(&mut notebook, &types.collect()) {
         assert_eq!(notebook, before, "an error changes nothing");
         return Err(error.to_string());
     }
@@ -225,21 +238,87 @@ fn a_type_that_the_text_does_not_tell_is_asked_for() {
 }
 
 #[test]
-fn the_rest_of_the_cell_decides_where_it_decided_before() {
+fn a_type_that_other_lines_decide_is_the_one_that_rustc_says() {
+    let source = "let mut seed = 42; // the seed\nlet rng = Rng::new(seed);";
+    let given = |value, ty| apply_with(source, &[("seed", value)], &[("seed", ty)]);
+    let seed = |line: &str| Ok(format!("// Parameters\n{line}"));
+    assert_eq!(given("7", "u64"), seed("let mut seed: u64 = 7;"));
+    assert_eq!(
+        given("5000000000", "u64"),
+        seed("let mut seed: u64 = 5000000000;")
+    );
+    for (value, ty, message) in [
+        (
+            "5000000000",
+            "u32",
+            "\"5000000000\" is an integer (i64), not u32: u32 holds",
+        ),
+        (
+            "-1",
+            "usize",
+            "\"-1\" is an integer (i32), not usize: usize holds",
+        ),
+        ("1.5", "u8", "\"1.5\" is a float (f64), not an integer"),
+    ] {
+        let said = given(value, ty).unwrap_err();
+        assert!(said.contains(message), "{said}");
+    }
+    // A part of a type, and a type that the text does not tell at all.
+    let types = [
+        ("v", "std::vec::Vec<u8>"),
+        ("w", "std::option::Option<f32>"),
+        ("x", "my::Own"),
+    ];
+    let source = "let v: Vec<_> = vec![1];\nlet w = unknown();\nlet x = unknown();";
+    assert_eq!(
+        apply_with(source, &[("v", "2,3"), ("w", "0.5")], &types).unwrap(),
+        "// Parameters\nlet v: std::vec::Vec<u8> = vec![2, 3];\n\
+         let w: std::option::Option<f32> = Some(0.5);"
+    );
+    for (name, value, message) in [
+        (
+            "v",
+            "300",
+            "does not fit Vec<u8>: \"300\" is an integer (i32), not u8",
+        ),
+        ("w", "many", "\"many\" is text (&str), not f32"),
+        (
+            "x",
+            "1",
+            "values of type my::Own (`let x = unknown()`) cannot be given",
+        ),
+    ] {
+        let said = apply_with(source, &[(name, value)], &types).unwrap_err();
+        assert!(said.contains(message), "{said}");
+    }
+}
+
+#[test]
+fn of_a_type_that_nobody_knows_only_what_fits_all_is_taken() {
     // Alone, the literal would be an i32: the new one takes the type of the old one.
     let source = "let seed = 42; // the seed\nlet rng = Rng::new(seed);";
     assert_eq!(
-        line(source, "seed", "7").unwrap(),
-        "let seed = if false { seed } else { 7 };"
+        line(source, "seed", "127").unwrap(),
+        "let seed = if false { seed } else { 127 };"
     );
-    assert_eq!(
-        line(source, "seed", "5000000000").unwrap(),
-        "let seed = if false { seed } else { 5000000000 };"
-    );
+    for value in ["128", "-1", "5000000000"] {
+        let message = line(source, "seed", value).unwrap_err();
+        assert!(
+            message.contains("write it: `let seed: Type = ..`"),
+            "{message}"
+        );
+    }
     assert!(
         line(source, "seed", "1.5")
             .unwrap_err()
             .contains("a float (f64), not an integer")
+    );
+    let source = "let rate = 0.5;\nuse_it(rate);";
+    assert!(line(source, "rate", "0.25").is_ok());
+    assert!(
+        line(source, "rate", "1e300")
+            .unwrap_err()
+            .contains("write it")
     );
     // Mentioned in a comment only, nothing decides.
     let source = "let seed = 42; // the seed";
@@ -266,9 +345,13 @@ fn the_last_declaration_of_a_name_and_the_last_value_count() {
 fn a_second_run_replaces_the_injected_cell() {
     let mut notebook = notebook(SOURCE);
     let give = |v: &str| [("steps".to_owned(), v.to_owned())];
-    apply_parameters(&mut notebook, &give("1")).unwrap();
+    let run = |notebook: &mut Notebook, value: &str| {
+        let parameters = Parameters::read(notebook, &give(value)).unwrap().unwrap();
+        parameters.apply(notebook, &Types::new()).unwrap();
+    };
+    run(&mut notebook, "1");
     let id = notebook.cells[2].id.clone();
-    apply_parameters(&mut notebook, &give("2")).unwrap();
+    run(&mut notebook, "2");
     assert_eq!(notebook.cells.len(), 4);
     assert_eq!(notebook.cells[2].id, id);
     assert!(notebook.cells[2].source.ends_with("let steps: usize = 2;"));
@@ -277,9 +360,9 @@ fn a_second_run_replaces_the_injected_cell() {
 #[test]
 fn nothing_given_changes_nothing_and_a_missing_cell_is_an_error() {
     let mut notebook = Notebook::new();
-    assert!(apply_parameters(&mut notebook, &[]).is_ok());
+    assert!(Parameters::read(&notebook, &[]).unwrap().is_none());
     let given = [("steps".to_owned(), "1".to_owned())];
-    let message = apply_parameters(&mut notebook, &given).unwrap_err();
+    let message = Parameters::read(&notebook, &given).unwrap_err();
     assert!(message.to_string().contains("tagged `parameters`"));
 }
 

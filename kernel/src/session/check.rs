@@ -1,0 +1,104 @@
+//! Compiling cells before a run: whether rustc accepts them and which types their variables have.
+//! Nothing runs, and the session is afterwards as before.
+
+use super::state::{Session, Stop};
+use crate::plan::body::revived;
+use crate::plan::{Definitions, Variable};
+use crate::read::bindings::Binding;
+use crate::read::{CellText, commands};
+use crate::report::outcome::CellError;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Why cells could not be checked.
+#[derive(Debug)]
+pub struct Failure {
+    /// Which of the cells it was.
+    pub cell: usize,
+    /// What rustc says of it; `None` where the cell cannot be checked without running it.
+    pub error: Option<CellError>,
+}
+
+impl Session {
+    /// Compiles these cells in order, as if each had run to its end; the types of the variables
+    /// that the last one declares, by their names and in the user's words. What rustc makes is kept,
+    /// and is not made again in the run.
+    ///
+    /// # Errors
+    /// The first cell that does not compile, or that holds a command or an `await`.
+    pub fn check(&mut self, cells: &[&str]) -> Result<BTreeMap<String, String>, Failure> {
+        let definitions = Arc::clone(&self.definitions);
+        let sources = self.sources.clone();
+        let revisions: HashMap<_, _> = self.revisions.clone();
+        let (run, number) = (self.run, self.number);
+        let mut types = Ok(BTreeMap::new());
+        for (cell, code) in cells.iter().enumerate() {
+            types = self
+                .check_cell(code)
+                .map_err(|error| Failure { cell, error });
+            if types.is_err() {
+                break;
+            }
+        }
+        self.definitions = definitions;
+        self.sources = sources;
+        self.revisions = revisions;
+        (self.run, self.number) = (run, number);
+        self.stand_by();
+        types
+    }
+
+    fn check_cell(&mut self, code: &str) -> Result<BTreeMap<String, String>, Option<CellError>> {
+        self.run += 1;
+        self.number += 1;
+        let (commands, rust) = commands::split(code, &|name| self.knows(name));
+        let text = Arc::new(CellText {
+            number: self.number,
+            text: code.to_owned(),
+        });
+        let mut cell = crate::read::cell(text, &rust, &|name| self.definitions.makes_items(name));
+        if !commands.is_empty() || cell.awaits || cell.broken {
+            return Err(None);
+        }
+        for (name, mutable) in revived(&self.definitions, &cell) {
+            cell.bindings.push(Binding { name, mutable });
+        }
+        let refused = |stop| match stop {
+            Stop::Error(error) => Some(error),
+            Stop::Interrupted => None,
+        };
+        let mut next = Arc::clone(&self.definitions);
+        if !cell.items.is_empty() || !cell.attributes.is_empty() {
+            self.compile_items(&cell, Arc::make_mut(&mut next))
+                .map_err(refused)?;
+        }
+        if cell.statements.is_empty() {
+            self.definitions = next;
+            return Ok(BTreeMap::new());
+        }
+        let ready = self.compile_body(&cell, &next).map_err(refused)?;
+        // Whatever stays goes with the session's folder.
+        let _ = std::fs::remove_file(&ready.made.object);
+        self.definitions = next;
+        let variables = &mut Arc::make_mut(&mut self.definitions).variables;
+        for binding in &cell.bindings {
+            let name = binding.plain();
+            match ready.made.types.get(name) {
+                Some(ty) => {
+                    let variable = Variable {
+                        ty: ty.clone(),
+                        mutable: binding.mutable,
+                        cell: self.number,
+                        written: binding.name.clone(),
+                    };
+                    variables.insert(name.to_owned(), variable);
+                }
+                None => drop(variables.remove(name)),
+            }
+        }
+        let types = ready.made.types.into_iter();
+        Ok(types
+            .map(|(name, ty)| (name, Definitions::users_type(&ty)))
+            .collect())
+    }
+}
