@@ -169,7 +169,10 @@ fn a_value_that_does_not_fit_is_refused_before_anything_runs_whatever_decides_it
         (
             ":version\nlet n = 10;\nlet v = vec![0u8; n];",
             "n=300",
-            &["\"300\" may not fit", "write it: `let n: Type = ..`"],
+            &[
+                "\"300\" is an integer (i32), not sure to fit an integer",
+                "write it: `let n: Type = ..`",
+            ],
         ),
         // What is wrong with the parameters cell is said before the run, too.
         (
@@ -182,6 +185,10 @@ fn a_value_that_does_not_fit_is_refused_before_anything_runs_whatever_decides_it
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{}", describe(&output));
         assert!(!ran, "{parameters}: nothing has run");
+        assert!(
+            !stderr.contains('\x1b'),
+            "colours for no terminal: {stderr}"
+        );
         for message in messages {
             assert!(stderr.contains(message), "{parameters}: {stderr}");
         }

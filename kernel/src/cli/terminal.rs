@@ -10,9 +10,10 @@ const REDRAW: Duration = Duration::from_millis(100);
 /// Without a terminal, long loops say a line at most this often.
 const REMIND: Duration = Duration::from_secs(15);
 
-/// A line on stderr. A terminal that went away must not end a run.
+/// A line on stderr, without its colours where that is no terminal or `NO_COLOR` is set. A
+/// terminal that went away must not end a run.
 pub fn say(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
 pub struct Terminal {

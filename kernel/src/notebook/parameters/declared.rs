@@ -56,9 +56,13 @@ impl Declared {
         }
     }
 
-    /// Whether the text leaves the type, or a part of it, to inference.
+    /// Whether the text leaves the type, or a part of it, to other lines.
     pub fn needs_rustc(&self) -> bool {
-        self.inferred || matches!(self.kind, Err(Unknown::Inference))
+        match &self.kind {
+            Ok(kind) => self.inferred || kind.is_open(),
+            Err(Unknown::Inference | Unknown::Type) => true,
+            Err(Unknown::Pattern) => false,
+        }
     }
 
     /// With the type that rustc says, where the text does not tell it.
@@ -67,21 +71,21 @@ impl Declared {
         let Some(said) = types.get(bare(&self.name)).filter(|_| self.needs_rustc()) else {
             return decided;
         };
-        // The `let` without the type that has a gap.
-        let start = self.head.split(['=', ':']).next().unwrap_or_default();
-        match parsed(said) {
-            Some(kind) => {
-                decided.ty = kind.to_string();
-                decided.head = format!("{}: {} = ", start.trim_end(), kind.name(true));
-                decided.kind = Ok(with_unit(kind, self.kind.clone().ok()));
-                (decided.annotated, decided.inferred) = (true, false);
-            }
-            None if self.kind.is_err() => {
+        let Some(kind) = parsed(said) else {
+            if self.kind.is_err() {
                 decided.ty.clone_from(said);
                 decided.kind = Err(Unknown::Type);
             }
-            None => {}
+            return decided;
+        };
+        if !self.annotated {
+            // The `let` without the type that has a gap.
+            let start = self.head.split(['=', ':']).next().unwrap_or_default();
+            decided.head = format!("{}: {} = ", start.trim_end(), kind.name(true));
+            (decided.annotated, decided.inferred) = (true, false);
         }
+        decided.ty = kind.to_string();
+        decided.kind = Ok(with_unit(kind, self.kind.clone().ok()));
         decided
     }
 

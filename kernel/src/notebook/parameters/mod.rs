@@ -176,18 +176,21 @@ fn line(declared: &Declared, value: &str) -> Result<String, String> {
             ));
         }
     };
+    let source = code(declared, kind, value)?;
     // Of a type that nobody knows only that is sure to fit which fits each that it may be.
     for extreme in kind.extremes() {
         code(declared, &extreme, value).map_err(|_| {
             format!(
-                "{value:?} may not fit the type of `{text}`, which other lines decide; \
+                "{value:?} is {found}, not sure to fit {ty}: other lines decide the type of `{text}`; \
                  write it: `let {name}: Type = ..`",
+                found = scalars::describe(value),
+                ty = declared.ty,
                 text = declared.text(),
                 name = declared.name
             )
         })?;
     }
-    Ok(declared.with(&code(declared, kind, value)?))
+    Ok(declared.with(&source))
 }
 
 /// The source of a value of this type.

@@ -200,8 +200,8 @@ pub const ROWS: &[Row] = &[
     // What the rest of the cell decides, and odd ways to write a declaration.
     (
         "let x = 42; let y: u64 = x;",
-        &[("5000000000", "5000000000")],
-        &["1.5"],
+        &[("100", "100"), ("0x7f", "127")],
+        &["1.5", "5000000000", "-1", "128"],
     ),
     (
         "let x = vec![1]; let y: &Vec<u8> = &x;",

@@ -263,6 +263,19 @@ fn a_type_that_other_lines_decide_is_the_one_that_rustc_says() {
         let said = given(value, ty).unwrap_err();
         assert!(said.contains(message), "{said}");
     }
+    // A type by another name.
+    let source = "let n: Steps = 3;\nlet p: Place = Place::from(\"a\");";
+    let types = [("n", "u8"), ("p", "std::path::PathBuf")];
+    assert_eq!(
+        apply_with(source, &[("n", "255"), ("p", "b/c")], &types).unwrap(),
+        "// Parameters\nlet n: Steps = 255;\n\
+         let p: Place = std::path::PathBuf::from(\"b/c\");"
+    );
+    let said = apply_with(source, &[("n", "256")], &types).unwrap_err();
+    assert!(
+        said.contains("\"256\" is an integer (i32), not u8"),
+        "{said}"
+    );
     // A part of a type, and a type that the text does not tell at all.
     let types = [
         ("v", "std::vec::Vec<u8>"),
@@ -272,14 +285,14 @@ fn a_type_that_other_lines_decide_is_the_one_that_rustc_says() {
     let source = "let v: Vec<_> = vec![1];\nlet w = unknown();\nlet x = unknown();";
     assert_eq!(
         apply_with(source, &[("v", "2,3"), ("w", "0.5")], &types).unwrap(),
-        "// Parameters\nlet v: std::vec::Vec<u8> = vec![2, 3];\n\
-         let w: std::option::Option<f32> = Some(0.5);"
+        "// Parameters\nlet v: Vec<u8> = vec![2, 3];\n\
+         let w: Option<f32> = Some(0.5);"
     );
     for (name, value, message) in [
         (
             "v",
             "300",
-            "does not fit Vec<u8>: \"300\" is an integer (i32), not u8",
+            "\"300\" is an integer (i32), not Vec<u8>: u8 holds",
         ),
         ("w", "many", "\"many\" is text (&str), not f32"),
         (
