@@ -3,8 +3,8 @@
 //! A row of `acts` has some dozens of entries above 0 among thousands, so lists are smaller than
 //! the matrix and faster to read. Source: the compressed sparse rows of any linear algebra text.
 
-use super::encode::{CHUNK, PANEL, PackedEncoder};
-use super::tile::{Features, above};
+use super::kernels::encode::{CHUNK, PANEL, PackedEncoder};
+use super::kernels::tile::{Features, above};
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;

@@ -5,41 +5,28 @@
 //! Sources: Bricken et al. 2023, Gao et al. 2024, 1L-Sparse-Autoencoder, SAELens.
 
 mod active;
-mod adam;
-mod buffer;
-mod constraint;
-mod encode;
+mod constraints;
 mod format;
-mod garden_penalty;
-mod history;
-mod init;
 mod kernels;
-mod resample;
-mod schedule;
-mod standard;
-mod statistics;
-mod step;
-mod tied_decoder;
-mod tile;
-mod top_k;
-mod trainer;
-mod update;
-mod work;
+mod training;
+mod variants;
 
 pub use active::{ActiveFeatures, FeatureActivity};
-pub use buffer::ActivationBuffer;
-pub use garden_penalty::{
+pub use constraints::garden_penalty::{
     DictionaryDefect, GardenPairing, GardenPenalty, PenaltyGradients, garden_defect,
 };
-pub use history::SaeHistory;
-pub use init::initial_params;
-pub(crate) use init::scale_encoder;
-pub use resample::resample_dead;
-pub use standard::StandardSae;
-pub use step::{DENSE_ABOVE, StandardGrads, StandardParams, StandardStep, StepFigures};
-pub use tied_decoder::{HOLORAUMY_GENERATORS, TiedDecoder, TiedGenerators, TiedGradients};
-pub use top_k::TopKSae;
-pub use trainer::{train_sae, train_top_k_sae};
+pub use constraints::tied_decoder::{
+    HOLORAUMY_GENERATORS, TiedDecoder, TiedGenerators, TiedGradients,
+};
+pub use training::buffer::ActivationBuffer;
+pub use training::history::SaeHistory;
+pub use training::init::initial_params;
+pub(crate) use training::init::scale_encoder;
+pub use training::resample::resample_dead;
+pub use training::step::{DENSE_ABOVE, StandardGrads, StandardParams, StandardStep, StepFigures};
+pub use training::trainer::{train_sae, train_top_k_sae};
+pub use variants::standard::StandardSae;
+pub use variants::top_k::TopKSae;
 
 use crate::error::Result;
 use candle_core::Tensor;

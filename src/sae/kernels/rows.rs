@@ -9,7 +9,7 @@ const LANES: usize = 16;
 
 /// What the CPU can do, asked once a call (the answer is cached by the standard library).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Level {
+pub(in crate::sae) enum Level {
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -18,7 +18,7 @@ pub(super) enum Level {
 }
 
 /// The best level of this CPU.
-pub(super) fn level() -> Level {
+pub(in crate::sae) fn level() -> Level {
     #[cfg(target_arch = "x86_64")]
     {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
@@ -38,7 +38,7 @@ pub(super) fn level() -> Level {
 macro_rules! by_level {
     ($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:ident) => {
         $(#[$doc])*
-        pub(super) fn $name($($arg: $ty),*) $(-> $ret)? {
+        pub(in crate::sae) fn $name($($arg: $ty),*) $(-> $ret)? {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
@@ -186,7 +186,7 @@ fn residual_body<const FMA: bool>(r: &mut [f32], x: &[f32], scale: f32) -> f32 {
 
 /// What every feature's gradient reads, both `[tokens, d_in]`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct BatchRows<'a> {
+pub(in crate::sae) struct BatchRows<'a> {
     /// `2/n (x_hat - x)`.
     pub r: &'a [f32],
     /// `x - b_dec`.

@@ -2,19 +2,19 @@
 //! `P_g = sum_I |C_II - 1|^2 + sum_{I<J} |C_IJ + C_JI|^2`, `C_IJ = R_I L_J` (4 x 4), rows of R_I and
 //! columns of L_J at unit length. The algebra is that of arXiv:1701.00304, section 2; the penalty ours.
 
-use super::kernels;
-use super::{SparseAutoencoder, StandardParams};
 use crate::config::GROUP;
 use crate::error::{Error, Result};
+use crate::sae::kernels;
+use crate::sae::{SparseAutoencoder, StandardParams};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// Features of a block.
-pub(super) const BLOCK: usize = 4;
+pub(in crate::sae) const BLOCK: usize = 4;
 /// Blocks of a group, the colours.
-pub(super) const COLOURS: usize = GROUP / BLOCK;
+pub(in crate::sae) const COLOURS: usize = GROUP / BLOCK;
 /// Entries of one product `R_I L_J`.
 const ENTRIES: usize = BLOCK * BLOCK;
 
@@ -169,7 +169,7 @@ impl GardenPenalty {
     }
 }
 
-pub(super) fn check_groups(d_sae: usize) -> Result<()> {
+pub(in crate::sae) fn check_groups(d_sae: usize) -> Result<()> {
     if d_sae == 0 || !d_sae.is_multiple_of(GROUP) {
         let reason = format!("must be a positive multiple of {GROUP}: groups of 4 blocks of 4");
         return Err(Error::argument("d_sae", d_sae, reason));

@@ -2,18 +2,18 @@
 //! A task owns the rows of one panel of features, so gradients need no memory of their own
 //! and no two threads write the same place. No update without a finite loss.
 
-use super::adam::AdamStep;
-use super::encode::{PANEL, pack_panel};
-use super::garden_penalty::PenaltyGradients;
-use super::kernels;
 use super::step::{StandardStep, StepFigures};
 use super::work::Work;
 use crate::error::Error;
 use crate::model::first_not_finite_of;
+use crate::sae::constraints::garden_penalty::PenaltyGradients;
+use crate::sae::kernels;
+use crate::sae::kernels::adam::AdamStep;
+use crate::sae::kernels::encode::{PANEL, pack_panel};
 use rayon::prelude::*;
 
 /// What a step does beyond descending the loss on its batch.
-pub(super) enum Beyond<'a> {
+pub(in crate::sae) enum Beyond<'a> {
     Nothing,
     /// Adds the gradient of a penalty on the weights.
     Penalty(&'a PenaltyGradients),
@@ -41,7 +41,7 @@ struct PanelRows<'a> {
 
 impl StandardStep {
     /// Projection, Adam and normalisation, panel by panel in one parallel pass.
-    pub(super) fn update(&mut self, adam: &AdamStep, l1: f32, dense: bool, beyond: Beyond) {
+    pub(in crate::sae) fn update(&mut self, adam: &AdamStep, l1: f32, dense: bool, beyond: Beyond) {
         let d = self.params.d_in;
         let mut g_b_dec = self.work.resid_sum(d);
         let work = &mut self.work;
@@ -107,7 +107,7 @@ impl StandardStep {
     }
 
     /// What made the loss of the step on `x` NaN or infinite.
-    pub(super) fn not_finite(&self, x: &[f32], figures: &StepFigures) -> Error {
+    pub(in crate::sae) fn not_finite(&self, x: &[f32], figures: &StepFigures) -> Error {
         let d = self.params.d_in;
         let p = &self.params;
         let first = |values: &[f32]| first_not_finite_of(values).map(|i| (i, f64::from(values[i])));

@@ -1,13 +1,13 @@
 //! What holds a dictionary during training: nothing, a penalty, or a decoder that is not free.
 //! The kernels' gradients first, then the constraint's part of the chain rule.
 
-use super::garden_penalty::{DictionaryDefect, GardenPairing, GardenPenalty};
 use super::init::{initial_params, params_along};
 use super::resample::{resample_dead, resample_dead_tied};
 use super::step::{StandardParams, StandardStep, StepFigures};
-use super::tied_decoder::{TiedDecoder, TiedGenerators};
 use crate::config::{DictionaryConstraint, SaeConfig};
 use crate::error::Result;
+use crate::sae::constraints::garden_penalty::{DictionaryDefect, GardenPairing, GardenPenalty};
+use crate::sae::constraints::tied_decoder::{TiedDecoder, TiedGenerators};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -17,14 +17,14 @@ const STREAM: u64 = 1;
 
 /// A constraint with its state.
 #[derive(Debug)]
-pub(super) enum Constraint {
+pub(in crate::sae) enum Constraint {
     Free,
     Penalty(Box<GardenPenalty>),
     Tied(TiedDecoder),
 }
 
 impl Constraint {
-    pub(super) fn new(cfg: &SaeConfig) -> Result<Self> {
+    pub(in crate::sae) fn new(cfg: &SaeConfig) -> Result<Self> {
         let penalty = |pairing, lambda| {
             let penalty = GardenPenalty::new(pairing, lambda, cfg.d_sae, cfg.seed)?;
             Ok(Self::Penalty(Box::new(penalty)))
@@ -51,7 +51,7 @@ impl Constraint {
     }
 
     /// [`initial_params`], with the decoder that the constraint has.
-    pub(super) fn initial_params(
+    pub(in crate::sae) fn initial_params(
         &self,
         cfg: &SaeConfig,
         rows: &[f32],
@@ -64,7 +64,7 @@ impl Constraint {
         }
     }
 
-    pub(super) fn step(
+    pub(in crate::sae) fn step(
         &mut self,
         step: &mut StandardStep,
         x: &[f32],
@@ -81,7 +81,7 @@ impl Constraint {
         }
     }
 
-    pub(super) fn resample(
+    pub(in crate::sae) fn resample(
         &mut self,
         step: &mut StandardStep,
         x: &[f32],
@@ -95,7 +95,7 @@ impl Constraint {
     }
 
     /// The groups' mean garden defect, where there are groups.
-    pub(super) fn defect(&self, params: &StandardParams) -> Result<Option<f64>> {
+    pub(in crate::sae) fn defect(&self, params: &StandardParams) -> Result<Option<f64>> {
         match self {
             Self::Free => Ok(None),
             Self::Penalty(_) | Self::Tied(_) => {

@@ -2,11 +2,13 @@
 //! `acts = relu((x - b_dec) W_enc + b_enc)`, `x_hat = acts W_dec + b_dec`.
 //! Bricken et al. 2023, "Towards Monosemanticity"; architecture "standard" of SAELens.
 
-use super::active::InputEncoder;
-use super::encode::PackedEncoder;
-use super::{ActiveFeatures, ActivityCounter, FeatureActivity, SparseAutoencoder, StandardParams};
 use crate::error::{Error, Result};
 use crate::model::{first_not_finite, relu};
+use crate::sae::active::InputEncoder;
+use crate::sae::kernels::encode::PackedEncoder;
+use crate::sae::{
+    ActiveFeatures, ActivityCounter, FeatureActivity, SparseAutoencoder, StandardParams,
+};
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use serde_json::{Map, Value};
 
@@ -139,7 +141,7 @@ impl StandardSae {
 
     /// The encoder as the product without a matrix reads it; `None` where only the dense product
     /// works.
-    pub(super) fn input_encoder(&self) -> Result<Option<InputEncoder>> {
+    pub(in crate::sae) fn input_encoder(&self) -> Result<Option<InputEncoder>> {
         let d_in = self.d_in();
         if !self.device().is_cpu() || d_in == 0 || self.d_sae() == 0 {
             return Ok(None);
@@ -157,7 +159,7 @@ impl StandardSae {
     }
 
     /// `f` of the rows of `x`, `[n, d_in]`, one after the other in memory.
-    pub(super) fn of_rows<T>(&self, x: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
+    pub(in crate::sae) fn of_rows<T>(&self, x: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
         let x = rows(x, self.d_in(), "activations")?.rows;
         of_elements(&x.to_device(&Device::Cpu)?, f)
     }

@@ -2,14 +2,14 @@
 //! `loss = mean_t |x_hat - x|^2 + l1 mean_t |acts|_1`; gradients only where acts are positive.
 //! Gradients after Bricken et al. 2023; sparse lists as in Gao et al. 2024, appendix D.
 
-use super::adam::AdamStep;
-use super::encode::PackedEncoder;
-use super::garden_penalty::PenaltyGradients;
-use super::kernels;
-use super::tied_decoder::TiedDecoder;
 use super::update::Beyond;
 use super::work::Work;
 use crate::error::{Error, Result};
+use crate::sae::constraints::garden_penalty::PenaltyGradients;
+use crate::sae::constraints::tied_decoder::TiedDecoder;
+use crate::sae::kernels;
+use crate::sae::kernels::adam::AdamStep;
+use crate::sae::kernels::encode::PackedEncoder;
 
 /// Above this share of active entries dense products are faster than lists.
 pub const DENSE_ABOVE: f64 = 0.15;
@@ -63,7 +63,7 @@ pub struct StandardGrads {
 }
 
 impl StandardGrads {
-    pub(super) fn zeros(d_in: usize, d_sae: usize) -> Self {
+    pub(in crate::sae) fn zeros(d_in: usize, d_sae: usize) -> Self {
         Self {
             w_enc_t: vec![0.0; d_sae * d_in],
             w_dec: vec![0.0; d_sae * d_in],
@@ -88,13 +88,13 @@ pub struct StepFigures {
 
 /// Adam's two moments of one parameter.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Moments {
+pub(in crate::sae) struct Moments {
     pub m: Vec<f32>,
     pub v: Vec<f32>,
 }
 
 impl Moments {
-    pub(super) fn zeros(n: usize) -> Self {
+    pub(in crate::sae) fn zeros(n: usize) -> Self {
         Self {
             m: vec![0.0; n],
             v: vec![0.0; n],
@@ -105,19 +105,19 @@ impl Moments {
 /// The trainable state: parameters, Adam's moments, and buffers kept from step to step.
 #[derive(Debug)]
 pub struct StandardStep {
-    pub(super) params: StandardParams,
-    pub(super) packed: PackedEncoder,
-    pub(super) adam_enc: Moments,
-    pub(super) adam_dec: Moments,
-    pub(super) adam_b_enc: Moments,
-    pub(super) adam_b_dec: Moments,
-    pub(super) beta1: f64,
-    pub(super) beta2: f64,
-    pub(super) steps: usize,
+    pub(in crate::sae) params: StandardParams,
+    pub(in crate::sae) packed: PackedEncoder,
+    pub(in crate::sae) adam_enc: Moments,
+    pub(in crate::sae) adam_dec: Moments,
+    pub(in crate::sae) adam_b_enc: Moments,
+    pub(in crate::sae) adam_b_dec: Moments,
+    pub(in crate::sae) beta1: f64,
+    pub(in crate::sae) beta2: f64,
+    pub(in crate::sae) steps: usize,
     /// Steps since each feature was last active.
-    pub(super) silent: Vec<u32>,
-    pub(super) dense_above: f64,
-    pub(super) work: Work,
+    pub(in crate::sae) silent: Vec<u32>,
+    pub(in crate::sae) dense_above: f64,
+    pub(in crate::sae) work: Work,
 }
 
 impl StandardStep {
@@ -346,7 +346,7 @@ impl StandardStep {
 
     /// Starts feature `j` afresh along its decoder row: encoder column that row at length
     /// `encoder_norm`, bias 0, Adam's moments 0.
-    pub(super) fn align_encoder(&mut self, j: usize, encoder_norm: f32) {
+    pub(in crate::sae) fn align_encoder(&mut self, j: usize, encoder_norm: f32) {
         let d = self.params.d_in;
         let row = j * d..(j + 1) * d;
         let w_enc = &mut self.params.w_enc_t[row.clone()];

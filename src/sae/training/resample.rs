@@ -3,10 +3,10 @@
 //! `0.2 x` the mean norm of the alive ones (TopK: `1 x`, ours). Bricken et al. 2023, appendix "neuron resampling".
 
 use super::step::StandardStep;
-use super::tied_decoder::TiedDecoder;
 use crate::config::GROUP;
 use crate::error::{Error, Result};
 use crate::model::first_not_finite_of;
+use crate::sae::constraints::tied_decoder::TiedDecoder;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 
@@ -50,7 +50,7 @@ pub fn resample_dead(
 /// frame of four inputs drawn in the same way; a dead feature of another group keeps its decoder
 /// row, which the living ones hold, and its encoder starts afresh along it. Moments of encoders and
 /// frames start from zero.
-pub(super) fn resample_dead_tied(
+pub(in crate::sae) fn resample_dead_tied(
     step: &mut StandardStep,
     tied: &mut TiedDecoder,
     x: &[f32],
@@ -143,9 +143,9 @@ fn mean_alive_encoder_norm(step: &StandardStep, dead: &[usize]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::super::init::params_along;
-    use super::super::tied_decoder::TiedGenerators;
     use super::*;
     use crate::config::SaeConfig;
+    use crate::sae::constraints::tied_decoder::TiedGenerators;
     use rand::SeedableRng;
     use rand_distr::StandardNormal;
 

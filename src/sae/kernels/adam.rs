@@ -4,7 +4,7 @@
 
 /// Adam's constants at one step, the bias corrections folded in.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct AdamStep {
+pub(in crate::sae) struct AdamStep {
     pub beta1: f32,
     pub beta2: f32,
     /// `lr / (1 - beta1^t)`.
@@ -16,7 +16,7 @@ pub(super) struct AdamStep {
 
 impl AdamStep {
     /// The constants of step `t`, counted from 1.
-    pub(super) fn new(lr: f64, beta1: f64, beta2: f64, t: usize) -> Self {
+    pub(in crate::sae) fn new(lr: f64, beta1: f64, beta2: f64, t: usize) -> Self {
         let t = t as f64;
         Self {
             beta1: beta1 as f32,
@@ -28,7 +28,7 @@ impl AdamStep {
     }
 
     #[inline(always)]
-    pub(super) fn update(&self, g: f32, p: f32, m: &mut f32, v: &mut f32) -> f32 {
+    pub(in crate::sae) fn update(&self, g: f32, p: f32, m: &mut f32, v: &mut f32) -> f32 {
         *m = self.beta1 * *m + (1.0 - self.beta1) * g;
         *v = self.beta2 * *v + (1.0 - self.beta2) * (g * g);
         p - self.step_size * *m / (v.sqrt() * self.inv_sqrt_correction + self.eps)

@@ -2,16 +2,16 @@
 //! Lists of active features by token (decoder) and, sorted, of tokens by feature (gradients);
 //! dense products where so much is active that lists are slower.
 
-use super::active::{ActiveLists, finite_or_nan};
-use super::encode::{CHUNK, PackedEncoder};
-use super::kernels::{self, BatchRows};
 use super::step::{StandardGrads, StandardParams, StepFigures};
-use super::tile::above;
+use crate::sae::active::{ActiveLists, finite_or_nan};
+use crate::sae::kernels::encode::{CHUNK, PackedEncoder};
+use crate::sae::kernels::tile::above;
+use crate::sae::kernels::{self, BatchRows};
 use rayon::prelude::*;
 
 /// Scratch memory of a step.
 #[derive(Debug, Default)]
-pub(super) struct Work {
+pub(in crate::sae) struct Work {
     chunks: Vec<ChunkWork>,
     /// Tokens of the last batch.
     n: usize,
@@ -33,7 +33,7 @@ pub(super) struct Work {
 
 /// Matrices that only the dense path needs.
 #[derive(Debug, Default)]
-pub(super) struct DenseWork {
+pub(in crate::sae) struct DenseWork {
     acts: Vec<f32>,
     g_acts: Vec<f32>,
     pub grads: Option<StandardGrads>,
@@ -101,7 +101,7 @@ impl ActiveLists {
 
 impl Work {
     /// Encoder, decoder, residuals, and the lists by feature.
-    pub(super) fn forward(
+    pub(in crate::sae) fn forward(
         &mut self,
         params: &StandardParams,
         packed: &PackedEncoder,
@@ -147,7 +147,7 @@ impl Work {
     }
 
     /// `sum_t 2/n (x_hat - x)`: the decoder's share of the gradient of `b_dec`.
-    pub(super) fn resid_sum(&self, d_in: usize) -> Vec<f32> {
+    pub(in crate::sae) fn resid_sum(&self, d_in: usize) -> Vec<f32> {
         let mut sum = vec![0.0; d_in];
         for chunk in &self.chunks {
             kernels::add_scaled(1.0, &chunk.sum_resid, &mut sum);
@@ -156,19 +156,19 @@ impl Work {
     }
 
     /// `|x_hat - x|^2` of each token of the last forward pass.
-    pub(super) fn squared_errors(&self, d_in: usize) -> Vec<f32> {
+    pub(in crate::sae) fn squared_errors(&self, d_in: usize) -> Vec<f32> {
         let unscale = (self.n as f32 / 2.0).powi(2);
         let rows = self.resid[..self.n * d_in].chunks_exact(d_in);
         rows.map(|r| unscale * kernels::dot(r, r)).collect()
     }
 
     /// Whether feature `j` was active in the last forward pass.
-    pub(super) fn was_active(&self, j: usize) -> bool {
+    pub(in crate::sae) fn was_active(&self, j: usize) -> bool {
         self.starts[j] < self.starts[j + 1]
     }
 
     /// Gradients of feature `j` from its list; returns that of `b_enc[j]`.
-    pub(super) fn feature_gradient(
+    pub(in crate::sae) fn feature_gradient(
         &self,
         j: usize,
         w_dec: &[f32],
@@ -220,7 +220,11 @@ impl Work {
     }
 
     /// Gradients of both matrices and of `b_enc` by dense products (that of `b_dec` stays 0).
-    pub(super) fn dense_gradients(&mut self, params: &StandardParams, l1: f32) -> &StandardGrads {
+    pub(in crate::sae) fn dense_gradients(
+        &mut self,
+        params: &StandardParams,
+        l1: f32,
+    ) -> &StandardGrads {
         let (d, s, n) = (params.d_in, params.d_sae, self.n);
         let DenseWork {
             acts,
@@ -252,7 +256,7 @@ impl Work {
 }
 
 /// `out = a b` for `[m, k, n]`, either factor stored transposed; row-major, in parallel.
-pub(super) fn product(
+pub(in crate::sae) fn product(
     a: &[f32],
     a_t: bool,
     b: &[f32],
