@@ -4,17 +4,18 @@
 
 use crate::config::GROUP;
 use crate::error::{Error, Result};
+use crate::sae::autoencoder::SparseAutoencoder;
 use crate::sae::kernels;
-use crate::sae::{SparseAutoencoder, StandardParams};
+use crate::sae::params::StandardParams;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// Features of a block.
-pub(in crate::sae) const BLOCK: usize = 4;
+pub(super) const BLOCK: usize = 4;
 /// Blocks of a group, the colours.
-pub(in crate::sae) const COLOURS: usize = GROUP / BLOCK;
+pub(super) const COLOURS: usize = GROUP / BLOCK;
 /// Entries of one product `R_I L_J`.
 const ENTRIES: usize = BLOCK * BLOCK;
 
@@ -169,7 +170,7 @@ impl GardenPenalty {
     }
 }
 
-pub(in crate::sae) fn check_groups(d_sae: usize) -> Result<()> {
+pub(super) fn check_groups(d_sae: usize) -> Result<()> {
     if d_sae == 0 || !d_sae.is_multiple_of(GROUP) {
         let reason = format!("must be a positive multiple of {GROUP}: groups of 4 blocks of 4");
         return Err(Error::argument("d_sae", d_sae, reason));

@@ -5,9 +5,7 @@
 use super::garden_penalty::{BLOCK, COLOURS, check_groups};
 use crate::config::GROUP;
 use crate::error::{Error, Result};
-use crate::sae::kernels;
-use crate::sae::kernels::adam::AdamStep;
-use crate::sae::training::step::Moments;
+use crate::sae::kernels::{self, AdamStep, Moments};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;

@@ -1,4 +1,4 @@
-//! Adam's constants at one step and its update of one number.
+//! Adam's constants at one step, its update of one number, and its moments.
 //! `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`, `p -= lr m_hat / (sqrt(v_hat) + eps)`.
 //! Kingma & Ba 2015; bias corrections and epsilon placed as in PyTorch.
 
@@ -32,5 +32,21 @@ impl AdamStep {
         *m = self.beta1 * *m + (1.0 - self.beta1) * g;
         *v = self.beta2 * *v + (1.0 - self.beta2) * (g * g);
         p - self.step_size * *m / (v.sqrt() * self.inv_sqrt_correction + self.eps)
+    }
+}
+
+/// Adam's two moments of one parameter.
+#[derive(Debug, Clone, Default)]
+pub(in crate::sae) struct Moments {
+    pub m: Vec<f32>,
+    pub v: Vec<f32>,
+}
+
+impl Moments {
+    pub(in crate::sae) fn zeros(n: usize) -> Self {
+        Self {
+            m: vec![0.0; n],
+            v: vec![0.0; n],
+        }
     }
 }

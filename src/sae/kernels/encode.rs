@@ -2,15 +2,12 @@
 //! `acts = relu(x_cent W_enc + b_enc)`, written as lists of (feature, act) by token. NaN is an act.
 //! A register-tiled product over packed weights, so the `[tokens, d_sae]` matrix never exists.
 
-use super::tile::{Features, Tile, TileKernel, above};
+use super::lists::ActiveLists;
+use super::nan::above;
+use super::panel::{CHUNK, Features, PANEL};
+use super::tile::{Tile, TileKernel};
 use crate::model::{Kernel, widest};
-use crate::sae::active::ActiveLists;
 use rayon::prelude::*;
-
-/// Features of one panel of the packed encoder.
-pub(in crate::sae) const PANEL: usize = 32;
-/// Tokens of one chunk, the unit of parallel work; a multiple of every kernel's rows.
-pub(in crate::sae) const CHUNK: usize = 96;
 
 /// One chunk's counts and sums, a lane each.
 pub(in crate::sae) struct Tally {

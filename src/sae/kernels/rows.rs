@@ -9,7 +9,7 @@ const LANES: usize = 16;
 
 /// What the CPU can do, asked once a call (the answer is cached by the standard library).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::sae) enum Level {
+pub(super) enum Level {
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -18,7 +18,7 @@ pub(in crate::sae) enum Level {
 }
 
 /// The best level of this CPU.
-pub(in crate::sae) fn level() -> Level {
+pub(super) fn level() -> Level {
     #[cfg(target_arch = "x86_64")]
     {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");

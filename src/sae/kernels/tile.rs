@@ -5,9 +5,10 @@
 //! where they lie, rows of 512 inputs fall on two of the first cache's 64 places.) It reaches nine
 //! tenths of what the processor can multiply and add.
 
-use super::encode::{CHUNK, PANEL};
+use super::lists::RowList;
+use super::nan::above;
+use super::panel::{CHUNK, Features, PANEL};
 use super::rows::{Level, level};
-use crate::sae::active::RowList;
 
 /// Inputs of one part of a panel: 32 KiB.
 const DEPTH: usize = 256;
@@ -16,19 +17,10 @@ const DEPTH: usize = 256;
 type Row = [f32; PANEL];
 
 /// A chunk's rows.
-pub(in crate::sae) type Tile = [Row; CHUNK];
-
-/// The features of one panel.
-pub(in crate::sae) struct Features<'a> {
-    pub first: u32,
-    /// A bit for each lane that is a feature: of NaN inputs the others are NaN, too.
-    pub lanes: u32,
-    pub bias: &'a [f32; PANEL],
-    pub top_k: Option<usize>,
-}
+pub(super) type Tile = [Row; CHUNK];
 
 /// A kernel for `rows` rows at once, a divisor of [`CHUNK`].
-pub(in crate::sae) struct TileKernel {
+pub(super) struct TileKernel {
     rows: usize,
     /// `tile[i] = sum_k x[k][i] panel[k]`, or `+=` if it goes on from an earlier part.
     run: fn(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [Row]),
@@ -37,7 +29,7 @@ pub(in crate::sae) struct TileKernel {
 }
 
 impl TileKernel {
-    pub(in crate::sae) fn of_this_cpu() -> Self {
+    pub(super) fn of_this_cpu() -> Self {
         match level() {
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => Self {
@@ -60,7 +52,7 @@ impl TileKernel {
     }
 
     /// `[CHUNK, d]` as `[CHUNK / rows][d][rows]`.
-    pub(in crate::sae) fn lay_out(&self, x: &[f32], d: usize, out: &mut Vec<f32>) {
+    pub(super) fn lay_out(&self, x: &[f32], d: usize, out: &mut Vec<f32>) {
         assert_eq!(x.len(), CHUNK * d, "a whole chunk");
         out.resize(CHUNK * d, 0.0);
         let tiles = out.chunks_exact_mut(self.rows * d);
@@ -79,13 +71,7 @@ impl TileKernel {
 
     /// `tile[i] = x[i] panel` for the first `n` rows of a chunk that [`TileKernel::lay_out`] laid
     /// out. `panel`: `[d][PANEL]`.
-    pub(in crate::sae) fn product(
-        &self,
-        laid_out: &[f32],
-        panel: &[f32],
-        n: usize,
-        tile: &mut Tile,
-    ) {
+    pub(super) fn product(&self, laid_out: &[f32], panel: &[f32], n: usize, tile: &mut Tile) {
         let (d, rows) = (panel.len() / PANEL, self.rows);
         for from in (0..d).step_by(DEPTH) {
             let depth = DEPTH.min(d - from);
@@ -114,16 +100,6 @@ fn tile_plain(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [Row]) {
         }
     }
     tile.copy_from_slice(&acc);
-}
-
-/// Whether `x` is larger than `floor` or NaN.
-#[inline(always)]
-pub(in crate::sae) fn above(x: f32, floor: f32) -> bool {
-    // As one comparison, so that it stays one instruction.
-    #[allow(clippy::neg_cmp_op_on_partial_ord)]
-    {
-        !(x <= floor)
-    }
 }
 
 fn keep_plain(rows: &mut [RowList], tile: &Tile, features: &Features) {

@@ -64,7 +64,7 @@ impl ActivationBuffer {
     }
 
     /// As [`ActivationBuffer::new`]; `stop` says whether to give up.
-    pub(in crate::sae) fn new_unless(
+    pub(super) fn new_unless(
         model: &Transformer,
         data: &Dataset,
         cfg: &SaeConfig,
@@ -118,7 +118,7 @@ impl ActivationBuffer {
     }
 
     /// As [`ActivationBuffer::next_batch`]; `stop` says whether to give up.
-    pub(in crate::sae) fn next_batch_unless(
+    pub(super) fn next_batch_unless(
         &mut self,
         n: usize,
         out: &mut Vec<f32>,

@@ -1,13 +1,16 @@
 //! What holds a dictionary during training: nothing, a penalty, or a decoder that is not free.
 //! The kernels' gradients first, then the constraint's part of the chain rule.
 
+use super::figures::StepFigures;
 use super::init::{initial_params, params_along};
 use super::resample::{resample_dead, resample_dead_tied};
-use super::step::{StandardParams, StandardStep, StepFigures};
+use super::step::StandardStep;
 use crate::config::{DictionaryConstraint, SaeConfig};
 use crate::error::Result;
-use crate::sae::constraints::garden_penalty::{DictionaryDefect, GardenPairing, GardenPenalty};
-use crate::sae::constraints::tied_decoder::{TiedDecoder, TiedGenerators};
+use crate::sae::constraints::{
+    DictionaryDefect, GardenPairing, GardenPenalty, TiedDecoder, TiedGenerators,
+};
+use crate::sae::params::StandardParams;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -17,14 +20,14 @@ const STREAM: u64 = 1;
 
 /// A constraint with its state.
 #[derive(Debug)]
-pub(in crate::sae) enum Constraint {
+pub(super) enum Constraint {
     Free,
     Penalty(Box<GardenPenalty>),
     Tied(TiedDecoder),
 }
 
 impl Constraint {
-    pub(in crate::sae) fn new(cfg: &SaeConfig) -> Result<Self> {
+    pub(super) fn new(cfg: &SaeConfig) -> Result<Self> {
         let penalty = |pairing, lambda| {
             let penalty = GardenPenalty::new(pairing, lambda, cfg.d_sae, cfg.seed)?;
             Ok(Self::Penalty(Box::new(penalty)))
@@ -51,7 +54,7 @@ impl Constraint {
     }
 
     /// [`initial_params`], with the decoder that the constraint has.
-    pub(in crate::sae) fn initial_params(
+    pub(super) fn initial_params(
         &self,
         cfg: &SaeConfig,
         rows: &[f32],
@@ -64,7 +67,7 @@ impl Constraint {
         }
     }
 
-    pub(in crate::sae) fn step(
+    pub(super) fn step(
         &mut self,
         step: &mut StandardStep,
         x: &[f32],
@@ -81,7 +84,7 @@ impl Constraint {
         }
     }
 
-    pub(in crate::sae) fn resample(
+    pub(super) fn resample(
         &mut self,
         step: &mut StandardStep,
         x: &[f32],
@@ -95,7 +98,7 @@ impl Constraint {
     }
 
     /// The groups' mean garden defect, where there are groups.
-    pub(in crate::sae) fn defect(&self, params: &StandardParams) -> Result<Option<f64>> {
+    pub(super) fn defect(&self, params: &StandardParams) -> Result<Option<f64>> {
         match self {
             Self::Free => Ok(None),
             Self::Penalty(_) | Self::Tied(_) => {

@@ -3,7 +3,7 @@
 use crate::config::SaeConfig;
 
 /// Linear warm-up, then constant, then linear to 0 over the last `decay_frac` of the steps.
-pub(in crate::sae) fn learning_rate(cfg: &SaeConfig, t: usize) -> f64 {
+pub(super) fn learning_rate(cfg: &SaeConfig, t: usize) -> f64 {
     let warm = t as f64 / cfg.warmup_steps.max(1) as f64;
     let decay_steps = (cfg.decay_frac * cfg.steps as f64).max(1.0);
     let left = (cfg.steps - t + 1) as f64 / decay_steps;
@@ -11,14 +11,14 @@ pub(in crate::sae) fn learning_rate(cfg: &SaeConfig, t: usize) -> f64 {
 }
 
 /// Linear warm-up; TopK is sparse without.
-pub(in crate::sae) fn l1_weight(cfg: &SaeConfig, t: usize) -> f64 {
+pub(super) fn l1_weight(cfg: &SaeConfig, t: usize) -> f64 {
     if cfg.top_k.is_some() {
         return 0.0;
     }
     cfg.l1_coeff * (t as f64 / cfg.l1_warmup_steps.max(1) as f64).min(1.0)
 }
 
-pub(in crate::sae) fn resamples_at(cfg: &SaeConfig, t: usize) -> bool {
+pub(super) fn resamples_at(cfg: &SaeConfig, t: usize) -> bool {
     cfg.resample_every > 0
         && t.is_multiple_of(cfg.resample_every)
         && t as f64 <= cfg.resample_until_frac * cfg.steps as f64

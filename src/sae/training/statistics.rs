@@ -1,15 +1,15 @@
 //! The scale, mean and variance of the activations that an autoencoder trains on, and the way back
 //! to activations as they are.
 
-use super::step::StandardParams;
 use crate::config::SaeConfig;
+use crate::sae::params::StandardParams;
 
 /// Rows that estimate the mean, the scale and the variance, and set the first thresholds.
 const STATISTICS_ROWS: usize = 32_768;
 
 /// What initialisation and figures need to know about the activations.
 #[derive(Debug, Clone)]
-pub(in crate::sae) struct Statistics {
+pub(super) struct Statistics {
     /// Factor that brings the mean norm to `sqrt(d_in)`, or 1.
     pub scale: f32,
     /// Mean of the scaled activations, `[d_in]`.
@@ -19,7 +19,7 @@ pub(in crate::sae) struct Statistics {
 }
 
 impl Statistics {
-    pub(in crate::sae) fn of(rows: &[f32], cfg: &SaeConfig) -> Statistics {
+    pub(super) fn of(rows: &[f32], cfg: &SaeConfig) -> Statistics {
         let d = cfg.d_in;
         let rows = first_rows(rows, d);
         let n = (rows.len() / d) as f64;
@@ -52,7 +52,7 @@ impl Statistics {
 }
 
 /// The same function of unscaled activations: `relu` lets the scale move into the acts.
-pub(in crate::sae) fn unscaled(mut params: StandardParams, scale: f32) -> StandardParams {
+pub(super) fn unscaled(mut params: StandardParams, scale: f32) -> StandardParams {
     for b in params.b_enc.iter_mut().chain(&mut params.b_dec) {
         *b /= scale;
     }
@@ -60,6 +60,6 @@ pub(in crate::sae) fn unscaled(mut params: StandardParams, scale: f32) -> Standa
 }
 
 /// As many rows as estimates are made from.
-pub(in crate::sae) fn first_rows(rows: &[f32], d_in: usize) -> &[f32] {
+pub(super) fn first_rows(rows: &[f32], d_in: usize) -> &[f32] {
     &rows[..rows.len().min(STATISTICS_ROWS * d_in)]
 }

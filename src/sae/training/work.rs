@@ -2,16 +2,16 @@
 //! Lists of active features by token (decoder) and, sorted, of tokens by feature (gradients);
 //! dense products where so much is active that lists are slower.
 
-use super::step::{StandardGrads, StandardParams, StepFigures};
-use crate::sae::active::{ActiveLists, finite_or_nan};
-use crate::sae::kernels::encode::{CHUNK, PackedEncoder};
-use crate::sae::kernels::tile::above;
-use crate::sae::kernels::{self, BatchRows};
+use super::figures::StepFigures;
+use crate::sae::kernels::{
+    self, ActiveLists, BatchRows, CHUNK, PackedEncoder, above, finite_or_nan, product,
+};
+use crate::sae::params::{StandardGrads, StandardParams};
 use rayon::prelude::*;
 
 /// Scratch memory of a step.
 #[derive(Debug, Default)]
-pub(in crate::sae) struct Work {
+pub(super) struct Work {
     chunks: Vec<ChunkWork>,
     /// Tokens of the last batch.
     n: usize,
@@ -33,7 +33,7 @@ pub(in crate::sae) struct Work {
 
 /// Matrices that only the dense path needs.
 #[derive(Debug, Default)]
-pub(in crate::sae) struct DenseWork {
+pub(super) struct DenseWork {
     acts: Vec<f32>,
     g_acts: Vec<f32>,
     pub grads: Option<StandardGrads>,
@@ -101,7 +101,7 @@ impl ActiveLists {
 
 impl Work {
     /// Encoder, decoder, residuals, and the lists by feature.
-    pub(in crate::sae) fn forward(
+    pub(super) fn forward(
         &mut self,
         params: &StandardParams,
         packed: &PackedEncoder,
@@ -147,7 +147,7 @@ impl Work {
     }
 
     /// `sum_t 2/n (x_hat - x)`: the decoder's share of the gradient of `b_dec`.
-    pub(in crate::sae) fn resid_sum(&self, d_in: usize) -> Vec<f32> {
+    pub(super) fn resid_sum(&self, d_in: usize) -> Vec<f32> {
         let mut sum = vec![0.0; d_in];
         for chunk in &self.chunks {
             kernels::add_scaled(1.0, &chunk.sum_resid, &mut sum);
@@ -156,19 +156,19 @@ impl Work {
     }
 
     /// `|x_hat - x|^2` of each token of the last forward pass.
-    pub(in crate::sae) fn squared_errors(&self, d_in: usize) -> Vec<f32> {
+    pub(super) fn squared_errors(&self, d_in: usize) -> Vec<f32> {
         let unscale = (self.n as f32 / 2.0).powi(2);
         let rows = self.resid[..self.n * d_in].chunks_exact(d_in);
         rows.map(|r| unscale * kernels::dot(r, r)).collect()
     }
 
     /// Whether feature `j` was active in the last forward pass.
-    pub(in crate::sae) fn was_active(&self, j: usize) -> bool {
+    pub(super) fn was_active(&self, j: usize) -> bool {
         self.starts[j] < self.starts[j + 1]
     }
 
     /// Gradients of feature `j` from its list; returns that of `b_enc[j]`.
-    pub(in crate::sae) fn feature_gradient(
+    pub(super) fn feature_gradient(
         &self,
         j: usize,
         w_dec: &[f32],
@@ -220,11 +220,7 @@ impl Work {
     }
 
     /// Gradients of both matrices and of `b_enc` by dense products (that of `b_dec` stays 0).
-    pub(in crate::sae) fn dense_gradients(
-        &mut self,
-        params: &StandardParams,
-        l1: f32,
-    ) -> &StandardGrads {
+    pub(super) fn dense_gradients(&mut self, params: &StandardParams, l1: f32) -> &StandardGrads {
         let (d, s, n) = (params.d_in, params.d_sae, self.n);
         let DenseWork {
             acts,
@@ -252,46 +248,5 @@ impl Work {
             kernels::add_scaled(1.0, row, &mut grads.b_enc);
         }
         grads
-    }
-}
-
-/// `out = a b` for `[m, k, n]`, either factor stored transposed; row-major, in parallel.
-pub(in crate::sae) fn product(
-    a: &[f32],
-    a_t: bool,
-    b: &[f32],
-    b_t: bool,
-    [m, k, n]: [usize; 3],
-    out: &mut [f32],
-) {
-    assert!(
-        a.len() == m * k && b.len() == k * n && out.len() == m * n,
-        "product of [{m}, {k}] and [{k}, {n}]"
-    );
-    let (a_cs, a_rs) = if a_t { (m, 1) } else { (1, k) };
-    let (b_cs, b_rs) = if b_t { (k, 1) } else { (1, n) };
-    // SAFETY: the lengths asserted above are exactly those that the strides address.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            false,
-            a.as_ptr(),
-            a_cs as isize,
-            a_rs as isize,
-            b.as_ptr(),
-            b_cs as isize,
-            b_rs as isize,
-            0.0f32,
-            1.0f32,
-            false,
-            false,
-            false,
-            gemm::Parallelism::Rayon(0),
-        );
     }
 }

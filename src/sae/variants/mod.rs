@@ -1,4 +1,7 @@
 //! The autoencoders that there are, for inference: one file a variant.
 
-pub(super) mod standard;
-pub(super) mod top_k;
+mod standard;
+mod top_k;
+
+pub use standard::StandardSae;
+pub use top_k::TopKSae;
