@@ -3,7 +3,7 @@
 //! Bytes go to `NAME.part`; once complete and of the right SHA-256 it is renamed to `NAME`.
 //! Resuming: HTTP range requests, RFC 9110 section 14.
 
-use super::corpus::hex;
+use super::digest::hex;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Reporter};
 use sha2::{Digest, Sha256};

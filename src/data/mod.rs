@@ -7,24 +7,29 @@ mod baselines;
 mod batches;
 mod corpus;
 mod dataset;
+mod digest;
 mod documents;
 mod download;
 mod embedded;
 mod labels;
+mod load_corpus;
 mod pieces;
 mod split;
 mod summary;
+mod token_labels;
 mod tokenizer;
 
 pub use baselines::{Baselines, baselines, bigram_lambda, bigram_loss, unigram_loss};
 pub use batches::Batches;
-pub use corpus::{
-    Corpus, DATA_DIR_VARIABLE, cache_dir, corpus_from_file, load_corpus, load_corpus_with,
-};
+pub use corpus::Corpus;
 pub use dataset::Dataset;
 pub use documents::documents;
 pub use download::download_verified;
 pub use embedded::embedded_corpus;
-pub use labels::{Factor, Span, SpanLabels, TokenLabels, labels_for};
+pub use labels::{Factor, Span, SpanLabels, TokenLabels};
+pub use load_corpus::{
+    DATA_DIR_VARIABLE, cache_dir, corpus_from_file, load_corpus, load_corpus_with,
+};
 pub use split::TokenSplit;
+pub use token_labels::labels_for;
 pub use tokenizer::{END_OF_TEXT, GPT2_EOT, GPT2_VOCAB, Tokenizer};

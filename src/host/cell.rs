@@ -1,6 +1,6 @@
 //! How a cell runs and ends.
 
-use super::notify;
+use super::notices::notify;
 use serde_json::json;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -7,6 +7,7 @@
 mod cell;
 #[cfg(feature = "kernel")]
 mod display;
+mod notices;
 mod panic;
 mod store;
 
@@ -15,23 +16,14 @@ pub use cell::{CellError, Typed, check, guard, typed};
 pub use display::DebugDisplay;
 pub use store::{put, shared, take};
 
+use notices::Tell;
 use std::io::Write;
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::thread::ThreadId;
-
-/// Takes a notice for the kernel: UTF-8 JSON.
-type Tell = extern "C" fn(*const u8, usize);
-
-static TELL: OnceLock<Tell> = OnceLock::new();
-
-/// The thread that runs cells: the process' main one, until an interrupt parks a cell on it.
-static CELLS: Mutex<Option<ThreadId>> = Mutex::new(None);
 
 /// Called by the kernel once, before the first cell and on the thread that runs cells. `tell` takes
 /// notices from any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn holoscope_start(tell: Tell) {
-    TELL.get_or_init(|| tell);
+    notices::begin(tell);
     holoscope_cells_run_here();
     std::panic::set_hook(Box::new(panic::report_panic));
     crate::show::leave_interrupts_to_the_kernel();
@@ -40,7 +32,7 @@ pub extern "C" fn holoscope_start(tell: Tell) {
 /// Called by the kernel on the thread that runs cells from now on.
 #[unsafe(no_mangle)]
 pub extern "C" fn holoscope_cells_run_here() {
-    *CELLS.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
+    notices::cells_run_here();
 }
 
 /// Called by the kernel while a cell runs: 0 where nobody has interrupted it, 1 where nothing hears
@@ -72,24 +64,8 @@ pub extern "C" fn holoscope_after_cell() {
     crate::show::forget_interrupt();
     // A closed stdout is the reader's business.
     let _ = std::io::stdout().flush();
-    if TELL.get().is_some() {
+    if notices::are_taken() {
         let variables = store::names();
-        notify(&serde_json::json!({ "type": "variables", "names": variables }));
+        notices::notify(&serde_json::json!({ "type": "variables", "names": variables }));
     }
-}
-
-/// Sends the kernel a notice, in order with what is written to stdout and stderr.
-fn notify(notice: &serde_json::Value) {
-    // Notices of two threads must not mix.
-    static ONE: Mutex<()> = Mutex::new(());
-    if let Some(tell) = TELL.get() {
-        let text = notice.to_string();
-        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        tell(text.as_ptr(), text.len());
-    }
-}
-
-fn is_cells_thread() -> bool {
-    let cells = CELLS.lock().unwrap_or_else(PoisonError::into_inner);
-    *cells == Some(std::thread::current().id())
 }

@@ -1,5 +1,6 @@
 //! Panics as notices: what was said, where, and through which of the user's functions.
 
+use super::notices::{is_cells_thread, notify};
 use serde_json::json;
 use std::io::Write;
 use std::panic::PanicHookInfo;
@@ -14,7 +15,7 @@ pub(super) fn report_panic(info: &PanicHookInfo<'_>) {
         .unwrap_or_else(|| "a value that is no text".to_owned());
     let place = info.location();
     let thread = std::thread::current();
-    let name = match super::is_cells_thread() {
+    let name = match is_cells_thread() {
         true => "main",
         false => thread.name().unwrap_or("unnamed"),
     };
@@ -30,7 +31,7 @@ pub(super) fn report_panic(info: &PanicHookInfo<'_>) {
     });
     // What was printed before stands before it.
     let _ = std::io::stdout().flush();
-    super::notify(&notice);
+    notify(&notice);
 }
 
 /// The backtrace of here, as text.

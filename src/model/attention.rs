@@ -3,7 +3,7 @@
 //! `z = softmax(q k^T / sqrt(d_head)) v` per head, `out = sum_h z_h W_O^h + b_O`.
 //! Source: Vaswani et al. 2017, arXiv:1706.03762; GPT-2's causal mask.
 
-use super::forward::linear;
+use super::functions::{linear, softmax};
 use super::hook_name::{BlockPoint, HookName};
 use super::hooks::Run;
 use super::ops;
@@ -134,12 +134,4 @@ fn mask_future(scores: &Tensor) -> Result<Tensor> {
     Ok(future
         .broadcast_as(scores.shape())?
         .where_cond(&minus_inf, scores)?)
-}
-
-/// Softmax over the last axis, with gradients.
-pub(super) fn softmax(x: &Tensor) -> Result<Tensor> {
-    let max = x.detach().max_keepdim(D::Minus1)?;
-    let exp = x.broadcast_sub(&max)?.exp()?;
-    let sum = exp.sum_keepdim(D::Minus1)?;
-    Ok(exp.broadcast_div(&sum)?)
 }

@@ -7,7 +7,7 @@
 //! `tests/model_gradients.rs` checks.
 
 use super::attention::Attention;
-use super::forward::linear;
+use super::functions::linear;
 use super::layer_norm::{LayerNorm, Norm};
 use super::mlp::{Mlp, activate};
 use super::ops::{self, add};

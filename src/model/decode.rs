@@ -3,8 +3,8 @@
 //! A new position attends to the kept keys: `z = softmax(q K^T / sqrt(d_head)) V`, so that a step
 //! costs one position's work, not the whole text's. Source: Pope et al. 2022, arXiv:2211.05102.
 
-use super::attention::{Attention, softmax};
-use super::forward::{linear, sum};
+use super::attention::Attention;
+use super::functions::{linear, softmax, sum};
 use super::hooks::Run;
 use super::layer_norm::Norm;
 use super::mlp::Mlp;

@@ -3,8 +3,7 @@
 //! `out = f(x W_in + b_in) W_out + b_out`; with SoLU, `f` may end in a LayerNorm.
 //! Source: Radford et al. 2019 (GELU-new); Elhage et al. 2022 (SoLU).
 
-use super::attention::softmax;
-use super::forward::linear;
+use super::functions::{linear, softmax};
 use super::hook_name::{BlockPoint, HookName};
 use super::hooks::Run;
 use super::layer_norm::LayerNorm;

@@ -3,11 +3,9 @@
 //! A row of `acts` has some dozens of entries above 0 among thousands, so lists are smaller than
 //! the matrix and faster to read. Source: the compressed sparse rows of any linear algebra text.
 
-use super::encode::{CHUNK, PANEL, PackedEncoder};
-use super::tile::{Features, above};
+use super::kernels::{ActiveLists, InputEncoder, RowList, above};
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
-use rayon::prelude::*;
 
 /// The activations above 0 of several rows. A NaN is an entry, too: what is not in the lists is 0.
 ///
@@ -94,12 +92,7 @@ impl ActiveFeatures {
         let mut kept = Self::empty(self.d_sae);
         for i in 0..self.n_rows() {
             let (features, acts) = self.row(i);
-            let mut row = RowList {
-                idx: features.to_vec(),
-                vals: acts.to_vec(),
-                ..RowList::default()
-            };
-            row.keep_largest(k);
+            let row = RowList::largest_of(features, acts, k);
             kept.features.extend_from_slice(&row.idx);
             kept.acts.extend_from_slice(&row.vals);
             kept.ends.push(kept.features.len());
@@ -152,47 +145,6 @@ impl ActiveFeatures {
     }
 }
 
-/// An encoder laid out for the product that never writes the matrix of activations.
-#[derive(Debug)]
-pub(super) struct InputEncoder {
-    pub packed: PackedEncoder,
-    /// Subtracted from every row first, `[d_in]`; zeros where nothing is.
-    pub centre: Vec<f32>,
-}
-
-impl InputEncoder {
-    /// `f(x_cent, n, scratch)` of every chunk of rows, in order and in parallel. The kernels read
-    /// whole chunks: what follows the last rows is left over from others.
-    fn by_chunk<T: Send>(
-        &self,
-        x: &[f32],
-        f: impl Fn(&[f32], usize, &mut Vec<f32>) -> T + Sync,
-    ) -> Vec<T> {
-        let d_in = self.centre.len();
-        x.par_chunks(CHUNK * d_in)
-            .map_init(
-                || (vec![0f32; CHUNK * d_in], Vec::new()),
-                |(x_cent, scratch), x| {
-                    for (c, x) in x_cent.chunks_exact_mut(d_in).zip(x.chunks_exact(d_in)) {
-                        for ((c, x), b) in c.iter_mut().zip(x).zip(&self.centre) {
-                            *c = finite_or_nan(x - b);
-                        }
-                    }
-                    f(x_cent, x.len() / d_in, scratch)
-                },
-            )
-            .collect()
-    }
-}
-
-/// The number if it is finite, else NaN: a row with an infinity has no feature activations that
-/// anyone could use, and `relu` would make a 0 of half of them.
-#[inline(always)]
-pub(super) fn finite_or_nan(x: f32) -> f32 {
-    // The product is 0, or NaN.
-    x + 0.0 * x
-}
-
 /// How often and how strongly each feature is active over several rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureActivity {
@@ -237,167 +189,5 @@ impl FeatureActivity {
             }
         }
         activity
-    }
-}
-
-/// Active features of one chunk of tokens: token `i` owns `idx[ends[i - 1]..ends[i]]`.
-#[derive(Debug, Default)]
-pub(super) struct ActiveLists {
-    pub ends: Vec<u32>,
-    pub idx: Vec<u32>,
-    pub vals: Vec<f32>,
-    /// The rows while they grow.
-    pub rows: Vec<RowList>,
-}
-
-impl ActiveLists {
-    /// Empties the rows.
-    pub(super) fn begin(&mut self) {
-        self.rows.resize_with(CHUNK, RowList::default);
-        for row in &mut self.rows {
-            row.idx.clear();
-            row.vals.clear();
-            row.floor = 0.0;
-        }
-    }
-
-    /// Puts the first `n` rows together.
-    pub(super) fn end(&mut self, n: usize, top_k: Option<usize>) {
-        self.ends.clear();
-        self.idx.clear();
-        self.vals.clear();
-        for row in &mut self.rows[..n] {
-            if let Some(k) = top_k {
-                row.keep_largest(k);
-            }
-            self.idx.extend_from_slice(&row.idx);
-            self.vals.extend_from_slice(&row.vals);
-            self.ends.push(self.idx.len() as u32);
-        }
-    }
-
-    /// Token `i`'s active features and their values.
-    pub(super) fn row(&self, i: usize) -> (&[u32], &[f32]) {
-        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
-        let end = self.ends[i] as usize;
-        (&self.idx[start..end], &self.vals[start..end])
-    }
-}
-
-/// One token's active features, ascending.
-#[derive(Debug, Default, Clone, PartialEq)]
-pub(super) struct RowList {
-    idx: Vec<u32>,
-    vals: Vec<f32>,
-    /// What is not above this cannot be among those kept.
-    floor: f32,
-    scratch: Vec<f32>,
-}
-
-impl RowList {
-    /// What an activation must be above to be kept.
-    #[inline]
-    pub(super) fn floor(&self) -> f32 {
-        self.floor
-    }
-
-    /// Appends the lanes of `acts` that `mask` has a bit for.
-    #[inline]
-    pub(super) fn push(&mut self, mut mask: u32, acts: &[f32; PANEL], features: &Features) {
-        while mask != 0 {
-            let l = mask.trailing_zeros();
-            self.idx.push(features.first + l);
-            self.vals.push(acts[l as usize]);
-            mask &= mask - 1;
-        }
-        // Half of all features is positive; the floor rises so soon that few of them get here.
-        if let Some(k) = features.top_k
-            && self.vals.len() > 4 * k
-            // Where it is infinite only NaN is left, of which none goes.
-            && self.floor < f32::INFINITY
-        {
-            self.keep_largest(k);
-        }
-    }
-
-    /// Keeps the `k` largest (of equal ones the first) and raises the floor to the least of them.
-    /// NaNs count as larger than any number, as in `torch.topk`, and all of them stay.
-    fn keep_largest(&mut self, k: usize) {
-        if self.vals.len() <= k {
-            return;
-        }
-        let n_nan = self.vals.iter().filter(|v| v.is_nan()).count();
-        let Some(k) = k.checked_sub(n_nan).filter(|k| *k > 0) else {
-            return self.keep_nan();
-        };
-        self.scratch.clone_from(&self.vals);
-        if n_nan > 0 {
-            self.scratch.retain(|v| !v.is_nan());
-        }
-        let (_, &mut least, _) = self
-            .scratch
-            .select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
-        let mut equal = k - self.vals.iter().filter(|v| **v > least).count();
-        let mut kept = 0;
-        for i in 0..self.vals.len() {
-            let v = self.vals[i];
-            let keep = above(v, least) || (v == least && equal > 0);
-            if keep {
-                equal -= usize::from(v == least);
-                self.idx[kept] = self.idx[i];
-                self.vals[kept] = v;
-                kept += 1;
-            }
-        }
-        self.idx.truncate(kept);
-        self.vals.truncate(kept);
-        self.floor = least;
-    }
-
-    /// Keeps only what is NaN, from now on.
-    fn keep_nan(&mut self) {
-        let mut kept = 0;
-        for i in 0..self.vals.len() {
-            if self.vals[i].is_nan() {
-                self.idx[kept] = self.idx[i];
-                self.vals[kept] = self.vals[i];
-                kept += 1;
-            }
-        }
-        self.idx.truncate(kept);
-        self.vals.truncate(kept);
-        self.floor = f32::INFINITY;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        /// Whatever the order of arrival: the k largest positive values, the first of equal ones.
-        #[test]
-        fn a_row_keeps_its_largest(values in prop::collection::vec(-20i8..20, 1..400), k in 0usize..12) {
-            let mut row = RowList::default();
-            for (p, part) in values.chunks(PANEL).enumerate() {
-                let mut acts = [0f32; PANEL];
-                let mut mask = 0u32;
-                for (l, &v) in part.iter().enumerate() {
-                    acts[l] = f32::from(v);
-                    mask |= u32::from(acts[l] > row.floor()) << l;
-                }
-                let (first, bias) = ((p * PANEL) as u32, &[0.0; PANEL]);
-                row.push(mask, &acts, &Features { first, lanes: u32::MAX, bias, top_k: Some(k) });
-            }
-            row.keep_largest(k);
-            let mut wanted: Vec<usize> = (0..values.len()).filter(|&i| values[i] > 0).collect();
-            wanted.sort_by_key(|&i| (-i32::from(values[i]), i));
-            wanted.truncate(k);
-            wanted.sort_unstable();
-            let got: Vec<usize> = row.idx.iter().map(|&i| i as usize).collect();
-            prop_assert_eq!(got, wanted);
-        }
     }
 }

@@ -6,7 +6,8 @@
 use std::fmt::Write;
 
 use super::color::{MISSING, Rgb};
-use super::html::{FAINT_INK, INK, card, card_title, one_line};
+use super::escaping::one_line;
+use super::html::{FAINT_INK, INK, card, card_title};
 use super::tokens::visible_token;
 use super::{MimeBundle, Show, display, escape, format_number, png};
 use crate::error::{Error, Result};

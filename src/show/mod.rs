@@ -7,6 +7,7 @@ mod attention;
 mod chart;
 pub mod color;
 mod display;
+mod escaping;
 mod html;
 mod live_chart;
 mod number;
@@ -21,7 +22,8 @@ pub use chart::{
     heatmap, histogram, histogram_by_group, line_chart, network, scatter,
 };
 pub use display::{clear_output, display, display_with_id, update_display};
-pub use html::{Html, Markdown, escape};
+pub use escaping::escape;
+pub use html::{Html, Markdown};
 pub use number::format_number;
 pub(crate) use reporter::{
     Interrupts, forget_interrupt, interrupt, leave_interrupts_to_the_kernel,

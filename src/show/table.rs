@@ -6,7 +6,8 @@
 use polars::prelude::{AnyValue, Column, DataFrame};
 
 use super::color::{Rgb, coolwarm};
-use super::html::{CARD_STROKE, FAINT_INK, INK, card, card_title, one_line};
+use super::escaping::one_line;
+use super::html::{CARD_STROKE, FAINT_INK, INK, card, card_title};
 use super::number::{decimals, float, grouped, leading_minus};
 use super::{MimeBundle, Show, display, escape};
 use crate::error::{Error, Result};

@@ -28,8 +28,25 @@ pub struct HoloraumyClasses {
     pub sizes: Vec<u64>,
 }
 
+impl GardenSpace {
+    /// The holoraumy of every set in one sector, coded by the axes that its matrices lie along.
+    ///
+    /// # Errors
+    /// Fewer than two colours: there is no pair.
+    pub fn holoraumy_classes(&self, sector: Sector) -> Result<HoloraumyClasses> {
+        if self.n_colours() < 2 {
+            return Err(Error::argument(
+                "n",
+                self.n_colours(),
+                "holoraumy needs two colours",
+            ));
+        }
+        HoloraumyClasses::of(self, sector)
+    }
+}
+
 impl HoloraumyClasses {
-    pub(super) fn of(space: &GardenSpace, sector: Sector) -> Result<Self> {
+    fn of(space: &GardenSpace, sector: Sector) -> Result<Self> {
         let (n, order) = (space.n_colours(), space.group.len());
         let pairs: Vec<(usize, usize)> = (0..n)
             .flat_map(|i| (i + 1..n).map(move |j| (i, j)))

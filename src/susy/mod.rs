@@ -4,6 +4,7 @@
 //! Source: Gates et al., arXiv:1701.00304 and its references.
 
 mod adinkra;
+mod adinkra_families;
 mod adinkra_figure;
 pub mod analogy;
 mod binary_code;
@@ -28,6 +29,7 @@ mod ratio;
 mod signed_permutation;
 
 pub use adinkra::{Adinkra, AdinkraEdge, AdinkraNode};
+pub use adinkra_families::{AdinkraFamilies, AdinkraFamily, Su2};
 pub use binary_code::BinaryCode;
 pub use chromotopology::{Chromotopology, smallest_d};
 pub use code_classes::{CodeClass, CodeClasses, doubly_even_classes};
@@ -42,9 +44,7 @@ pub use four_d::{
 pub use gadget::{GadgetMatrix, gadget, gadget_matrix};
 pub use gadget_counts::{GadgetCount, GadgetCounts, GadgetRow};
 pub use garden::{GardenCheck, GardenMultiplet};
-pub use garden_space::{
-    AdinkraFamilies, AdinkraFamily, GardenSpace, Su2, garden_sets, garden_space,
-};
+pub use garden_space::{GardenSpace, garden_sets, garden_space};
 pub use generator_sets::{GeneratorSetCounts, generator_sets};
 pub use holoraumy::{Holoraumy, PairCoefficients, Sector, Su2Coefficients, su2_basis};
 pub use holoraumy_classes::HoloraumyClasses;

@@ -1,6 +1,7 @@
 //! `holoscope install` and `uninstall`.
 
-use super::{InstallArgs, PlaceArgs, waiting};
+use super::arguments::{InstallArgs, PlaceArgs};
+use super::waiting;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::kernelspec;

@@ -1,6 +1,6 @@
 //! `holoscope kernel`: what Jupyter starts.
 
-use super::KernelArgs;
+use super::arguments::KernelArgs;
 use super::waiting::{Reminder, text};
 use crate::error::Result;
 use crate::image::News;

@@ -1,7 +1,8 @@
 //! Clauses: subject, verb and what belongs to them, and what stands before a statement.
 
+use super::author::Author;
 use super::factors::{F, P};
-use super::phrases::{Author, Which};
+use super::phrases::Which;
 use super::subjects::Subject;
 
 impl Author {

@@ -3,6 +3,7 @@
 //! `scene (topic, mood, circle of people) -> turns (speaker, mood) -> sentences -> words`, drawn
 //! by one seed in TinyShakespeare's format (`NAME:`, lines, blank line). Text of our own.
 
+mod author;
 mod clauses;
 mod dice;
 mod factors;
@@ -15,12 +16,13 @@ mod topics;
 mod words;
 mod writer;
 
-use super::corpus::{Corpus, sha256_hex};
+use super::corpus::Corpus;
+use super::digest::sha256_hex;
 use super::labels::SpanLabels;
+use author::Author;
 use dice::Dice;
 use factors::{F, factors};
 use lexicon::Lexicon;
-use phrases::Author;
 use std::sync::LazyLock;
 use writer::Writer;
 

@@ -1,11 +1,10 @@
 //! Phrases: who, does, what, where, with the agreement that English asks for.
 
-use super::dice::Dice;
+use super::author::Author;
 use super::factors::{F, P};
 use super::inflect::{Noun, Verb, article};
-use super::lexicon::{Lexicon, TopicWords};
+use super::lexicon::TopicWords;
 use super::subjects::{Form, Subject};
-use super::writer::Writer;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tense {
@@ -24,22 +23,6 @@ pub(super) enum Which {
     Definite,
     /// "there is a boat"
     Indefinite,
-}
-
-/// One who writes a turn: chance, words, and what was said so far.
-pub(super) struct Author {
-    pub w: Writer,
-    pub dice: Dice,
-    pub lex: &'static Lexicon,
-    pub topic: usize,
-    pub mood: usize,
-    pub speaker: usize,
-    /// People whom the scene is about.
-    pub circle: Vec<usize>,
-    /// People named in this turn, in order.
-    pub named: Vec<usize>,
-    /// Things talked about in this turn, in order.
-    pub recent: Vec<&'static Noun>,
 }
 
 impl Author {

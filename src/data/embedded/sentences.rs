@@ -1,8 +1,9 @@
 //! Sentences: statements, questions, commands, quotations, lists, ledger marks, ... They are made
 //! of clauses (`clauses.rs`) and phrases (`phrases.rs`).
 
+use super::author::Author;
 use super::factors::{F, P};
-use super::phrases::{Author, Tense, Which};
+use super::phrases::{Tense, Which};
 use super::subjects::Subject;
 
 /// How often each kind of sentence is chosen, in the order of

@@ -3,8 +3,8 @@
 //! A noun between head and verb ("the keeper of the lamps burns") is what makes
 //! agreement a matter of structure and not of neighbours.
 
+use super::author::Author;
 use super::factors::{F, P};
-use super::phrases::Author;
 
 /// The form of a verb that a subject asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

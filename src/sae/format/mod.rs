@@ -7,7 +7,8 @@
 mod cfg;
 mod fields;
 
-use super::{SparseAutoencoder, StandardSae, TopKSae};
+use super::autoencoder::SparseAutoencoder;
+use super::variants::{StandardSae, TopKSae};
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::model::{TensorFile, check_finite, read_tensors};

@@ -5,11 +5,13 @@ use plotters::style::{Color, RGBColor};
 
 use super::axis::{Axis, place};
 use super::figure::{ChartOptions, Figure};
-use super::sheet::{Plan, Plot, draw, nothing_to_draw};
+use super::plot::{Plan, Plot, nothing_to_draw};
+use super::sheet::draw;
 use crate::error::{Error, Result};
 use crate::show::color::{NEGATIVE, POSITIVE};
+use crate::show::escaping::one_line;
 use crate::show::format_number;
-use crate::show::html::{INK, one_line};
+use crate::show::html::INK;
 use crate::show::number::Mark;
 
 /// Pixels of a bar and its gap.

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use super::axis::place;
-use super::sheet::{Plot, UNIT};
+use super::plot::{Plot, UNIT};
 use crate::show::color::{MISSING, Rgb, coolwarm, viridis};
-use crate::show::escape;
-use crate::show::html::{FAINT_INK, one_line};
+use crate::show::escaping::{escape, one_line};
+use crate::show::html::FAINT_INK;
 use crate::show::number::{Mark, linear_marks, text_width};
 
 /// How the values of a heat map become colours.

@@ -8,10 +8,11 @@ use std::fmt::Write;
 use super::axis::Axis;
 use super::color_bar::{ColorBar, ColorScale, Colors, LEVELS};
 use super::figure::{ChartOptions, Figure};
-use super::sheet::{Plan, Plot, UNIT, draw, nothing_to_draw};
+use super::plot::{Plan, Plot, UNIT, nothing_to_draw};
+use super::sheet::draw;
 use crate::error::{Error, Result};
 use crate::show::color::MISSING;
-use crate::show::html::one_line;
+use crate::show::escaping::one_line;
 use crate::show::number::{Mark, text_width};
 use crate::show::{escape, format_number, png};
 

@@ -10,7 +10,8 @@ use plotters::style::{Color, RGBColor};
 
 use super::axis::{Axis, place};
 use super::figure::{ChartOptions, Figure, Group};
-use super::sheet::{Plan, Plot, draw, nothing_to_draw};
+use super::plot::{Plan, Plot, nothing_to_draw};
+use super::sheet::draw;
 use crate::error::Result;
 use crate::show::color::{Rgb, category};
 use crate::show::format_number;

@@ -8,8 +8,9 @@ use plotters::style::{RGBColor, ShapeStyle};
 
 use super::axis::{Axis, place};
 use super::figure::{ChartOptions, Figure, Trace};
+use super::plot::{Plan, nothing_to_draw};
 use super::scatter::left_out;
-use super::sheet::{Plan, draw, nothing_to_draw};
+use super::sheet::draw;
 use crate::error::Result;
 use crate::show::color::category;
 use crate::show::format_number;

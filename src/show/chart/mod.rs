@@ -11,6 +11,7 @@ mod heatmap;
 mod histogram;
 mod line;
 mod network;
+mod plot;
 mod reference;
 mod scatter;
 mod sheet;

@@ -7,10 +7,12 @@ use std::fmt::Write;
 
 use super::axis::Axis;
 use super::figure::{ChartOptions, Figure};
-use super::sheet::{Plan, Plot, UNIT, draw, nothing_to_draw};
+use super::plot::{Plan, Plot, UNIT, nothing_to_draw};
+use super::sheet::draw;
 use crate::error::{Error, Result};
 use crate::show::color::{CATEGORIES, category};
-use crate::show::html::{CARD_FILL, INK, one_line};
+use crate::show::escaping::one_line;
+use crate::show::html::{CARD_FILL, INK};
 use crate::show::number::Mark;
 use crate::show::{escape, format_number};
 

@@ -2,7 +2,7 @@
 
 use super::axis::{Axis, place};
 use super::figure::Reference;
-use super::sheet::{Plan, Plot, TICK_PX, UNIT};
+use super::plot::{Plan, Plot, TICK_PX, UNIT};
 use crate::show::html::FAINT_INK;
 use crate::show::number::text_width;
 

@@ -2,7 +2,8 @@
 
 use super::axis::{Axis, place};
 use super::figure::{ChartOptions, Figure, Trace};
-use super::sheet::{Plan, Plot, draw, nothing_to_draw};
+use super::plot::{Plan, Plot, nothing_to_draw};
+use super::sheet::draw;
 use crate::error::Result;
 use crate::show::color::{Rgb, category};
 

@@ -4,124 +4,29 @@
 //! picture's viewBox scales it back; what plotters has no element for (many dots,
 //! hover texts, haloed labels) is written as SVG into an overlay.
 
-use std::fmt::{Display, Write};
-
-use plotters::chart::ChartContext;
 use plotters::coord::Shift;
-use plotters::coord::cartesian::Cartesian2d;
 use plotters::prelude::{ChartBuilder, DrawingArea, IntoDrawingArea, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{IntoFont, RGBColor, ShapeStyle, TextStyle};
 
-use super::axis::Axis;
-use super::figure::{ChartOptions, Figure};
+use super::figure::Figure;
+use super::plot::{Plan, Plot, Plotters, TICK_PX, UNIT, draw_error};
 use super::reference::references;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::show::color::Rgb;
-use crate::show::escape;
-use crate::show::html::{CARD_FILL, CARD_STROKE, INK, one_line};
+use crate::show::escaping::{escape, one_line};
+use crate::show::html::{CARD_FILL, CARD_STROKE, INK};
 use crate::show::number::{text_width, wrap};
 
-/// Drawing units in a pixel.
-pub(super) const UNIT: f64 = 10.0;
 /// Width of a chart, in pixels, that was given none.
 const WIDTH: u32 = 680;
 const TITLE_PX: f64 = 15.0;
 const LABEL_PX: f64 = 12.5;
-pub(super) const TICK_PX: f64 = 11.5;
 const TITLE_LINE: f64 = 20.0;
 const MAX_TITLE_LINES: usize = 3;
 /// Bold letters are that much wider.
 const BOLDER: f64 = 1.06;
 const PAD: f64 = 12.0;
-
-/// What plotters draws a chart into.
-pub(super) type Plotters<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
-
-/// What is particular to a chart; the rest is the sheet's.
-pub(super) struct Plan<'a> {
-    /// For error messages: "histogram", ...
-    pub kind: &'static str,
-    pub options: &'a ChartOptions,
-    pub x: Axis,
-    pub y: Axis,
-    /// Names and colours; nothing is drawn for none.
-    pub legend: Vec<(String, Rgb)>,
-    /// Pixels of the drawing area when the options give no height.
-    pub plot_height: f64,
-    /// Pixels above the drawing area, for marginal plots.
-    pub panel: f64,
-    /// Pixels right of the drawing area, for a colour bar.
-    pub right: f64,
-    pub x_mesh: bool,
-    pub y_mesh: bool,
-    pub alt: String,
-}
-
-impl<'a> Plan<'a> {
-    pub(super) fn new(
-        kind: &'static str,
-        options: &'a ChartOptions,
-        x: Axis,
-        y: Axis,
-        alt: String,
-    ) -> Self {
-        Self {
-            kind,
-            options,
-            x,
-            y,
-            legend: Vec::new(),
-            plot_height: 270.0,
-            panel: 0.0,
-            right: 0.0,
-            x_mesh: true,
-            y_mesh: true,
-            alt,
-        }
-    }
-}
-
-/// A chart while it is drawn.
-pub(super) struct Plot<'p, 'a, 'b> {
-    pub chart: &'p mut Plotters<'a, 'b>,
-    /// SVG drawn over what plotters has drawn, in drawing units.
-    pub overlay: String,
-    /// The drawing area in drawing units: left, top, right, bottom.
-    pub area: [f64; 4],
-    kind: &'static str,
-}
-
-impl Plot<'_, '_, '_> {
-    /// The place of a point in drawing units.
-    pub(super) fn at(&self, x: f64, y: f64) -> (i32, i32) {
-        self.chart.backend_coord(&(x, y))
-    }
-
-    /// Wraps what plotters has to say.
-    pub(super) fn error(&self, error: impl Display) -> Error {
-        draw_error(self.kind, error)
-    }
-
-    /// A small text with a halo, so that it reads on top of anything.
-    pub(super) fn label(&mut self, x: f64, y: f64, anchor: &str, color: &str, text: &str) {
-        let _ = write!(
-            self.overlay,
-            "<text x=\"{x:.0}\" y=\"{y:.0}\" text-anchor=\"{anchor}\" font-size=\"{}\" \
-             fill=\"{color}\" stroke=\"{CARD_FILL}\" stroke-width=\"30\" stroke-linejoin=\"round\" \
-             paint-order=\"stroke\">{}</text>",
-            TICK_PX * UNIT,
-            escape(&one_line(text, 60)),
-        );
-    }
-}
-
-fn draw_error(kind: &'static str, error: impl Display) -> Error {
-    Error::Draw {
-        figure: kind.to_owned(),
-        reason: error.to_string(),
-    }
-}
 
 /// Where things stand, in pixels.
 struct Layout {
@@ -390,9 +295,4 @@ fn finish(svg: &str, overlay: &str, layout: &Layout, alt: &str) -> String {
         view_width - 10.0,
         view_height - 10.0,
     )
-}
-
-/// An error for a chart that was given nothing to draw.
-pub(super) fn nothing_to_draw(kind: &'static str) -> Error {
-    draw_error(kind, "there is no finite value to draw")
 }

@@ -1,6 +1,6 @@
 //! Where the executed notebook and its page go: checked before the first cell runs.
 
-use super::super::RunArgs;
+use super::super::arguments::RunArgs;
 use crate::error::{Error, Result};
 use crate::notebook;
 use std::path::{Component, Path, PathBuf};

@@ -9,8 +9,9 @@ mod results;
 mod signals;
 mod surroundings;
 
+use super::arguments::RunArgs;
 use super::terminal::{Terminal, say};
-use super::{RunArgs, waiting};
+use super::waiting;
 use crate::error::Result;
 use crate::notebook::{Notebook, Parameters};
 use crate::report::outcome::CellError;
@@ -21,7 +22,7 @@ use jobs::{Job, jobs};
 use results::{Results, Status};
 use signals::Signals;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use surroundings::{enter_folder_of, fix_data_folder};
 
 /// Runs the notebook; the result is the exit status (see [`RunArgs`]).
@@ -131,49 +132,5 @@ fn report(notebook: &Path, n: usize, total: usize, job: &Job, error: &CellError)
     ));
     for line in &error.traceback {
         say(&format!("  {line}"));
-    }
-}
-
-/// A span of time from the command line: seconds, or a number with `s`, `m` or `h`.
-pub fn timeout(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let (number, unit) = match text.strip_suffix(['s', 'm', 'h']) {
-        Some(number) => (number, &text[number.len()..]),
-        None => (text, "s"),
-    };
-    let factor = match unit {
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => 1.0,
-    };
-    let seconds = number.trim().parse::<f64>().map(|number| number * factor);
-    match seconds.map(Duration::try_from_secs_f64) {
-        Ok(Ok(span)) if !span.is_zero() => Ok(span),
-        _ => Err("give a number of seconds above 0, or one with s, m or h: 90, 15m, 2h".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_timeout_is_seconds_or_has_a_unit() {
-        for (text, seconds) in [
-            ("90", 90.0),
-            ("0.5", 0.5),
-            ("90s", 90.0),
-            ("15m", 900.0),
-            ("2h", 7200.0),
-        ] {
-            assert_eq!(
-                timeout(text),
-                Ok(Duration::from_secs_f64(seconds)),
-                "{text}"
-            );
-        }
-        for text in ["", "0", "-1", "nan", "inf", "s", "1d", "1e300h", "m5"] {
-            assert!(timeout(text).is_err(), "{text}");
-        }
     }
 }

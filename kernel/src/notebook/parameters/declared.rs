@@ -1,16 +1,19 @@
 //! What the parameters cell declares: names, their types, and the text that
 //! declares each anew.
 
-use super::Types;
 use super::infer::{is_literal, of_expr};
 use super::kind::Kind;
 use super::written::{has_gap, of_type};
 use crate::read::{commands, is_too_deep, words};
 use ra_ap_syntax::ast::{self, AstNode, HasName, HasVisibility};
 use ra_ap_syntax::{Edition, SourceFile, SyntaxKind, SyntaxNode, TextRange};
+use std::collections::BTreeMap;
 
 /// Stands before the cell's text when it is parsed: statements are allowed in a function only.
 const BEFORE: &str = "fn cell() {\n";
+
+/// The types of the parameters cell's variables by their names, as rustc says them.
+pub type Types = BTreeMap<String, String>;
 
 /// One name that the parameters cell declares.
 #[derive(Debug, Clone)]

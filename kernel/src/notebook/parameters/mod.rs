@@ -16,10 +16,10 @@ mod written;
 
 use super::model::{Cell, Notebook};
 use crate::error::{Error, Result};
+pub use declared::Types;
 use declared::{Declared, Unknown, declarations, shortened};
 use kind::Kind;
 use serde_json::json;
-use std::collections::BTreeMap;
 
 const DECLARED: &str = "parameters";
 const INJECTED: &str = "injected-parameters";
@@ -39,9 +39,6 @@ pub fn parse_parameter(argument: &str) -> Result<(String, String)> {
         )),
     }
 }
-
-/// The types of the parameters cell's variables by their names, as rustc says them.
-pub type Types = BTreeMap<String, String>;
 
 /// Values for names that the parameters cell declares.
 #[derive(Debug)]

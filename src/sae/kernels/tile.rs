@@ -5,9 +5,10 @@
 //! where they lie, rows of 512 inputs fall on two of the first cache's 64 places.) It reaches nine
 //! tenths of what the processor can multiply and add.
 
-use super::active::RowList;
-use super::encode::{CHUNK, PANEL};
-use super::kernels::{Level, level};
+use super::lists::RowList;
+use super::nan::above;
+use super::panel::{CHUNK, Features, PANEL};
+use super::rows::{Level, level};
 
 /// Inputs of one part of a panel: 32 KiB.
 const DEPTH: usize = 256;
@@ -17,15 +18,6 @@ type Row = [f32; PANEL];
 
 /// A chunk's rows.
 pub(super) type Tile = [Row; CHUNK];
-
-/// The features of one panel.
-pub(super) struct Features<'a> {
-    pub first: u32,
-    /// A bit for each lane that is a feature: of NaN inputs the others are NaN, too.
-    pub lanes: u32,
-    pub bias: &'a [f32; PANEL],
-    pub top_k: Option<usize>,
-}
 
 /// A kernel for `rows` rows at once, a divisor of [`CHUNK`].
 pub(super) struct TileKernel {
@@ -108,16 +100,6 @@ fn tile_plain(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [Row]) {
         }
     }
     tile.copy_from_slice(&acc);
-}
-
-/// Whether `x` is larger than `floor` or NaN.
-#[inline(always)]
-pub(super) fn above(x: f32, floor: f32) -> bool {
-    // As one comparison, so that it stays one instruction.
-    #[allow(clippy::neg_cmp_op_on_partial_ord)]
-    {
-        !(x <= floor)
-    }
 }
 
 fn keep_plain(rows: &mut [RowList], tile: &Tile, features: &Features) {

@@ -38,7 +38,7 @@ pub(super) fn level() -> Level {
 macro_rules! by_level {
     ($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:ident) => {
         $(#[$doc])*
-        pub(super) fn $name($($arg: $ty),*) $(-> $ret)? {
+        pub(in crate::sae) fn $name($($arg: $ty),*) $(-> $ret)? {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
@@ -186,7 +186,7 @@ fn residual_body<const FMA: bool>(r: &mut [f32], x: &[f32], scale: f32) -> f32 {
 
 /// What every feature's gradient reads, both `[tokens, d_in]`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct BatchRows<'a> {
+pub(in crate::sae) struct BatchRows<'a> {
     /// `2/n (x_hat - x)`.
     pub r: &'a [f32],
     /// `x - b_dec`.

@@ -4,17 +4,18 @@
 
 use super::buffer::ActivationBuffer;
 use super::constraint::Constraint;
+use super::figures::StepFigures;
 use super::history::SaeHistory;
 use super::schedule::{l1_weight, learning_rate, resamples_at};
-use super::standard::StandardSae;
 use super::statistics::{Statistics, first_rows, unscaled};
-use super::step::{StandardParams, StandardStep, StepFigures};
-use super::top_k::TopKSae;
+use super::step::StandardStep;
 use crate::config::SaeConfig;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::{Progress, Reporter};
+use crate::sae::params::StandardParams;
+use crate::sae::variants::{StandardSae, TopKSae};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;

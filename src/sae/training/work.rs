@@ -2,11 +2,11 @@
 //! Lists of active features by token (decoder) and, sorted, of tokens by feature (gradients);
 //! dense products where so much is active that lists are slower.
 
-use super::active::{ActiveLists, finite_or_nan};
-use super::encode::{CHUNK, PackedEncoder};
-use super::kernels::{self, BatchRows};
-use super::step::{StandardGrads, StandardParams, StepFigures};
-use super::tile::above;
+use super::figures::StepFigures;
+use crate::sae::kernels::{
+    self, ActiveLists, BatchRows, CHUNK, PackedEncoder, above, finite_or_nan, product,
+};
+use crate::sae::params::{StandardGrads, StandardParams};
 use rayon::prelude::*;
 
 /// Scratch memory of a step.
@@ -248,46 +248,5 @@ impl Work {
             kernels::add_scaled(1.0, row, &mut grads.b_enc);
         }
         grads
-    }
-}
-
-/// `out = a b` for `[m, k, n]`, either factor stored transposed; row-major, in parallel.
-pub(super) fn product(
-    a: &[f32],
-    a_t: bool,
-    b: &[f32],
-    b_t: bool,
-    [m, k, n]: [usize; 3],
-    out: &mut [f32],
-) {
-    assert!(
-        a.len() == m * k && b.len() == k * n && out.len() == m * n,
-        "product of [{m}, {k}] and [{k}, {n}]"
-    );
-    let (a_cs, a_rs) = if a_t { (m, 1) } else { (1, k) };
-    let (b_cs, b_rs) = if b_t { (k, 1) } else { (1, n) };
-    // SAFETY: the lengths asserted above are exactly those that the strides address.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            false,
-            a.as_ptr(),
-            a_cs as isize,
-            a_rs as isize,
-            b.as_ptr(),
-            b_cs as isize,
-            b_rs as isize,
-            0.0f32,
-            1.0f32,
-            false,
-            false,
-            false,
-            gemm::Parallelism::Rayon(0),
-        );
     }
 }

@@ -3,12 +3,12 @@
 //! `W_dec[j]` random of unit length, `W_enc = c W_dec^T`, `b_enc[j] = -c` times the quantile of
 //! `x_cent . W_dec[j]`; `c` minimises the squared error. So the lists are short from step one.
 
-use super::kernels;
-use super::step::{StandardParams, StandardStep};
-use super::work::product;
+use super::step::StandardStep;
 use crate::config::SaeConfig;
 use crate::error::{Error, Result};
 use crate::model::first_not_finite_of;
+use crate::sae::kernels::{self, product};
+use crate::sae::params::StandardParams;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};

@@ -3,10 +3,10 @@
 //! `0.2 x` the mean norm of the alive ones (TopK: `1 x`, ours). Bricken et al. 2023, appendix "neuron resampling".
 
 use super::step::StandardStep;
-use super::tied_decoder::TiedDecoder;
 use crate::config::GROUP;
 use crate::error::{Error, Result};
 use crate::model::first_not_finite_of;
+use crate::sae::constraints::TiedDecoder;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 
@@ -66,10 +66,10 @@ pub(super) fn resample_dead_tied(
         if group.len() == GROUP {
             let rows = (0..4).map(|_| centred_row(step, x, draw.sample(rng)));
             let frame: Vec<f32> = rows.flatten().collect();
-            tied.replace_frame(group[0] / GROUP, &frame, &mut step.params.w_dec);
+            tied.replace_frame(group[0] / GROUP, &frame, &mut step.state.params.w_dec);
         }
         for &j in group {
-            step.align_encoder(j, encoder_norm);
+            step.state.align_encoder(j, encoder_norm);
         }
     }
     Ok(dead.len())
@@ -143,9 +143,9 @@ fn mean_alive_encoder_norm(step: &StandardStep, dead: &[usize]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::super::init::params_along;
-    use super::super::tied_decoder::TiedGenerators;
     use super::*;
     use crate::config::SaeConfig;
+    use crate::sae::constraints::TiedGenerators;
     use rand::SeedableRng;
     use rand_distr::StandardNormal;
 
@@ -175,7 +175,7 @@ mod tests {
         step.step_tied(&x, 1e-3, 0.0, &mut tied).unwrap();
         // The first group and feature 20 are dead, whatever the first step saw.
         for j in 0..48 {
-            step.silent[j] = if j < 16 || j == 20 { 9 } else { 0 };
+            step.state.silent[j] = if j < 16 || j == 20 { 9 } else { 0 };
         }
         let before = step.params().clone();
         let moved = resample_dead_tied(&mut step, &mut tied, &x, 9, &mut rng).unwrap();
@@ -215,7 +215,7 @@ mod tests {
         let (mut step, _, x) = tied_step(&mut rng);
         step.step(&x, 1e-3, 0.0).unwrap();
         for j in 0..48 {
-            step.silent[j] = if j == 7 { 5 } else { 0 };
+            step.state.silent[j] = if j == 7 { 5 } else { 0 };
         }
         let loudness = mean_alive_encoder_norm(&step, &[7]);
         assert_eq!(resample_dead(&mut step, &x, 5, &mut rng).unwrap(), 1);

@@ -1,8 +1,8 @@
 //! The scale, mean and variance of the activations that an autoencoder trains on, and the way back
 //! to activations as they are.
 
-use super::step::StandardParams;
 use crate::config::SaeConfig;
+use crate::sae::params::StandardParams;
 
 /// Rows that estimate the mean, the scale and the variance, and set the first thresholds.
 const STATISTICS_ROWS: usize = 32_768;

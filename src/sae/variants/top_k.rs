@@ -2,12 +2,12 @@
 //! `acts = top_k(relu((x - b_dec) W_enc + b_enc))`, `x_hat = acts W_dec + b_dec`.
 //! Gao et al. 2024, arXiv:2406.04093; architecture "topk" of SAELens.
 
-use super::active::InputEncoder;
-use super::{
-    ActiveFeatures, ActivityCounter, FeatureActivity, SparseAutoencoder, StandardParams,
-    StandardSae,
-};
+use super::standard::StandardSae;
 use crate::error::{Error, Result};
+use crate::sae::active::{ActiveFeatures, FeatureActivity};
+use crate::sae::autoencoder::{ActivityCounter, SparseAutoencoder};
+use crate::sae::kernels::InputEncoder;
+use crate::sae::params::StandardParams;
 use candle_core::{Device, Tensor};
 
 /// A trained TopK autoencoder: of a token's positive activations only the `k` largest count, of

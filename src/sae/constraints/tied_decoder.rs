@@ -2,12 +2,10 @@
 //! Block I of group g: `W_dec[g, I] = rows of Q_gI E_g at unit length`, `Q(a) = a0 + sum_j a_j V_j`.
 //! V_j: the fermionic holoraumy of the chiral multiplet (arXiv:1701.00304, section 3); the use of it ours.
 
-use super::adam::AdamStep;
 use super::garden_penalty::{BLOCK, COLOURS, check_groups};
-use super::kernels;
-use super::step::Moments;
 use crate::config::GROUP;
 use crate::error::{Error, Result};
+use crate::sae::kernels::{self, AdamStep, Moments};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
@@ -186,7 +184,7 @@ impl TiedDecoder {
     }
 
     /// One Adam update from the gradient with respect to the decoder, and the new decoder.
-    pub(super) fn update(
+    pub(in crate::sae) fn update(
         &mut self,
         adam: &AdamStep,
         g_w_dec: &[f32],
@@ -227,7 +225,7 @@ impl TiedDecoder {
     }
 
     /// Gives group `g` another frame, `[4, d_in]`, its moments 0, and writes its rows of the decoder.
-    pub(super) fn replace_frame(&mut self, g: usize, frame: &[f32], w_dec: &mut [f32]) {
+    pub(in crate::sae) fn replace_frame(&mut self, g: usize, frame: &[f32], w_dec: &mut [f32]) {
         let d = self.d_in;
         let place = g * BLOCK * d..(g + 1) * BLOCK * d;
         self.frames[place.clone()].copy_from_slice(frame);

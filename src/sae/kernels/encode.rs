@@ -2,25 +2,22 @@
 //! `acts = relu(x_cent W_enc + b_enc)`, written as lists of (feature, act) by token. NaN is an act.
 //! A register-tiled product over packed weights, so the `[tokens, d_sae]` matrix never exists.
 
-use super::active::ActiveLists;
-use super::tile::{Features, Tile, TileKernel, above};
+use super::lists::ActiveLists;
+use super::nan::above;
+use super::panel::{CHUNK, Features, PANEL};
+use super::tile::{Tile, TileKernel};
 use crate::model::{Kernel, widest};
 use rayon::prelude::*;
 
-/// Features of one panel of the packed encoder.
-pub(super) const PANEL: usize = 32;
-/// Tokens of one chunk, the unit of parallel work; a multiple of every kernel's rows.
-pub(super) const CHUNK: usize = 96;
-
 /// One chunk's counts and sums, a lane each.
-pub(super) struct Tally {
+pub(in crate::sae) struct Tally {
     pub active: Vec<u32>,
     pub sum: Vec<f32>,
 }
 
 /// The encoder, panel by panel: `panels[p][k][lane] = W_enc[k][p PANEL + lane]`.
 #[derive(Debug, Clone)]
-pub(super) struct PackedEncoder {
+pub(in crate::sae) struct PackedEncoder {
     d_in: usize,
     d_sae: usize,
     /// Of each token's positive activations only so many, the largest.
@@ -32,12 +29,12 @@ pub(super) struct PackedEncoder {
 
 impl PackedEncoder {
     /// Number of features.
-    pub(super) fn d_sae(&self) -> usize {
+    pub(in crate::sae) fn d_sae(&self) -> usize {
         self.d_sae
     }
 
     /// Packs `w_enc_t`, `[d_sae, d_in]` with one row a feature.
-    pub(super) fn new(w_enc_t: &[f32], b_enc: &[f32], d_in: usize) -> Self {
+    pub(in crate::sae) fn new(w_enc_t: &[f32], b_enc: &[f32], d_in: usize) -> Self {
         let mut packed = Self::zeros(b_enc, d_in);
         for (p, panel) in packed.panels.chunks_exact_mut(PANEL * d_in).enumerate() {
             let from = p * PANEL;
@@ -62,7 +59,7 @@ impl PackedEncoder {
     }
 
     /// Packs `w_enc`, `[d_in, d_sae]` with one column a feature.
-    pub(super) fn from_columns(w_enc: &[f32], b_enc: &[f32], d_in: usize) -> Self {
+    pub(in crate::sae) fn from_columns(w_enc: &[f32], b_enc: &[f32], d_in: usize) -> Self {
         let mut packed = Self::zeros(b_enc, d_in);
         let d_sae = packed.d_sae;
         packed
@@ -79,7 +76,7 @@ impl PackedEncoder {
     }
 
     /// Overwrites one feature.
-    pub(super) fn set_feature(&mut self, j: usize, w: &[f32], bias: f32) {
+    pub(in crate::sae) fn set_feature(&mut self, j: usize, w: &[f32], bias: f32) {
         let panel = &mut self.panels[j / PANEL * PANEL * self.d_in..][..PANEL * self.d_in];
         for (lanes, w) in panel.chunks_exact_mut(PANEL).zip(w) {
             lanes[j % PANEL] = *w;
@@ -89,7 +86,7 @@ impl PackedEncoder {
 
     /// Adds up, over the `n` tokens in `x_cent` `[CHUNK, d_in]`, how often and how strongly each
     /// feature is active.
-    pub(super) fn tally(&self, x_cent: &[f32], n: usize, laid_out: &mut Vec<f32>) -> Tally {
+    pub(in crate::sae) fn tally(&self, x_cent: &[f32], n: usize, laid_out: &mut Vec<f32>) -> Tally {
         let d = self.d_in;
         let kernel = TileKernel::of_this_cpu();
         kernel.lay_out(x_cent, d, laid_out);
@@ -115,7 +112,7 @@ impl PackedEncoder {
 
     /// Active features of the `n` tokens in `x_cent`, `[CHUNK, d_in]` with rows from `n` on
     /// ignored.
-    pub(super) fn encode(
+    pub(in crate::sae) fn encode(
         &self,
         x_cent: &[f32],
         n: usize,
@@ -170,7 +167,7 @@ impl Kernel for TallyTile<'_> {
 }
 
 /// Transposes up to [`PANEL`] rows of `d_in` into a panel; missing rows stay as they are.
-pub(super) fn pack_panel(rows: &[f32], d_in: usize, panel: &mut [f32]) {
+pub(in crate::sae) fn pack_panel(rows: &[f32], d_in: usize, panel: &mut [f32]) {
     // Blocks of 16 columns keep the rows' cache lines in use while the panel is written in order.
     for from in (0..d_in).step_by(16) {
         let to = d_in.min(from + 16);

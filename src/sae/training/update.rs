@@ -2,14 +2,13 @@
 //! A task owns the rows of one panel of features, so gradients need no memory of their own
 //! and no two threads write the same place. No update without a finite loss.
 
-use super::adam::AdamStep;
-use super::encode::{PANEL, pack_panel};
-use super::garden_penalty::PenaltyGradients;
-use super::kernels;
-use super::step::{StandardStep, StepFigures};
+use super::figures::StepFigures;
+use super::state::StepState;
 use super::work::Work;
 use crate::error::Error;
 use crate::model::first_not_finite_of;
+use crate::sae::constraints::PenaltyGradients;
+use crate::sae::kernels::{self, AdamStep, PANEL, pack_panel};
 use rayon::prelude::*;
 
 /// What a step does beyond descending the loss on its batch.
@@ -39,18 +38,23 @@ struct PanelRows<'a> {
     beyond: Beyond<'a>,
 }
 
-impl StandardStep {
+impl StepState {
     /// Projection, Adam and normalisation, panel by panel in one parallel pass.
-    pub(super) fn update(&mut self, adam: &AdamStep, l1: f32, dense: bool, beyond: Beyond) {
+    pub(super) fn update(
+        &mut self,
+        work: &mut Work,
+        adam: &AdamStep,
+        l1: f32,
+        dense: bool,
+        beyond: Beyond,
+    ) {
         let d = self.params.d_in;
-        let mut g_b_dec = self.work.resid_sum(d);
-        let work = &mut self.work;
+        let mut g_b_dec = work.resid_sum(d);
         let mut panel_b_dec = std::mem::take(&mut work.panel_b_dec);
         panel_b_dec.resize(self.params.d_sae.div_ceil(PANEL) * d, 0.0);
         let rows = PANEL * d;
         let beyond = beyond.by_panel(rows, self.params.d_sae.div_ceil(PANEL));
         let p = &mut self.params;
-        let work = &self.work;
         (
             p.w_enc_t.par_chunks_mut(rows),
             p.w_dec.par_chunks_mut(rows),
@@ -103,11 +107,11 @@ impl StandardStep {
         }
         let moments = &mut self.adam_b_dec;
         kernels::adam(adam, &g_b_dec, &mut p.b_dec, &mut moments.m, &mut moments.v);
-        self.work.panel_b_dec = panel_b_dec;
+        work.panel_b_dec = panel_b_dec;
     }
 
-    /// What made the loss of the step on `x` NaN or infinite.
-    pub(super) fn not_finite(&self, x: &[f32], figures: &StepFigures) -> Error {
+    /// What made the loss of step `step`, on `x`, NaN or infinite.
+    pub(super) fn not_finite(&self, x: &[f32], figures: &StepFigures, step: usize) -> Error {
         let d = self.params.d_in;
         let p = &self.params;
         let first = |values: &[f32]| first_not_finite_of(values).map(|i| (i, f64::from(values[i])));
@@ -126,11 +130,7 @@ impl StandardStep {
             let loss = figures.l2 + figures.l1;
             ("the autoencoder's loss".to_owned(), loss)
         };
-        Error::NotFinite {
-            what,
-            value,
-            step: self.steps + 1,
-        }
+        Error::NotFinite { what, value, step }
     }
 }
 

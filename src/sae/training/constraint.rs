@@ -1,13 +1,16 @@
 //! What holds a dictionary during training: nothing, a penalty, or a decoder that is not free.
 //! The kernels' gradients first, then the constraint's part of the chain rule.
 
-use super::garden_penalty::{DictionaryDefect, GardenPairing, GardenPenalty};
+use super::figures::StepFigures;
 use super::init::{initial_params, params_along};
 use super::resample::{resample_dead, resample_dead_tied};
-use super::step::{StandardParams, StandardStep, StepFigures};
-use super::tied_decoder::{TiedDecoder, TiedGenerators};
+use super::step::StandardStep;
 use crate::config::{DictionaryConstraint, SaeConfig};
 use crate::error::Result;
+use crate::sae::constraints::{
+    DictionaryDefect, GardenPairing, GardenPenalty, TiedDecoder, TiedGenerators,
+};
+use crate::sae::params::StandardParams;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

@@ -1,0 +1,79 @@
+//! What every variant of the autoencoder can do.
+
+use super::active::{ActiveFeatures, FeatureActivity};
+use crate::error::Result;
+use candle_core::Tensor;
+
+/// Counts of the active features among the rows of `[.., d_in]`; see
+/// [`SparseAutoencoder::activity_counter`].
+pub type ActivityCounter<'a> = Box<dyn FnMut(&Tensor) -> Result<FeatureActivity> + 'a>;
+
+/// What every variant can do: a dictionary of `d_sae` directions of a `d_in`-wide activation.
+///
+/// Inputs may have any number of leading axes: `[n, d_in]` as well as `[batch, pos, d_in]`.
+pub trait SparseAutoencoder {
+    /// Width of the activations.
+    fn d_in(&self) -> usize;
+
+    /// Number of features.
+    fn d_sae(&self) -> usize;
+
+    /// Feature activations, `[.., d_in]` to `[.., d_sae]`, all at least 0 or NaN: an input that is not
+    /// finite gives no 0 that would read as "inactive".
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] when the last axis is not `d_in` wide.
+    fn encode(&self, x: &Tensor) -> Result<Tensor>;
+
+    /// The activations above 0 (or NaN) of each row, as [`SparseAutoencoder::encode`] gives them (to
+    /// rounding), without the dense matrix where a variant can do without it.
+    ///
+    /// # Errors
+    /// Those of [`SparseAutoencoder::encode`].
+    fn encode_sparse(&self, x: &Tensor) -> Result<ActiveFeatures> {
+        ActiveFeatures::of_dense(&self.encode(x)?)
+    }
+
+    /// How often and how strongly each feature is active over the rows of `x`.
+    ///
+    /// # Errors
+    /// Those of [`SparseAutoencoder::encode`].
+    fn activity(&self, x: &Tensor) -> Result<FeatureActivity> {
+        Ok(FeatureActivity::of(&self.encode_sparse(x)?))
+    }
+
+    /// [`SparseAutoencoder::activity`] as a function for batch after batch: what depends on the
+    /// parameters alone, such as another layout of the encoder, is done once, here.
+    ///
+    /// # Errors
+    /// Those of [`SparseAutoencoder::activity`], of the function too.
+    fn activity_counter(&self) -> Result<ActivityCounter<'_>> {
+        Ok(Box::new(|x| self.activity(x)))
+    }
+
+    /// Reconstruction from feature activations, `[.., d_sae]` to `[.., d_in]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] when the last axis is not `d_sae` wide.
+    fn decode(&self, acts: &Tensor) -> Result<Tensor>;
+
+    /// `decode(encode(x))`, `[.., d_in]`.
+    ///
+    /// # Errors
+    /// Those of [`SparseAutoencoder::encode`].
+    fn reconstruct(&self, x: &Tensor) -> Result<Tensor> {
+        self.decode(&self.encode(x)?)
+    }
+
+    /// Encoder, `[d_in, d_sae]`: a column is what a feature looks for.
+    fn w_enc(&self) -> Tensor;
+
+    /// Decoder, `[d_sae, d_in]`: a row is what a feature writes.
+    fn w_dec(&self) -> Tensor;
+
+    /// Encoder bias, `[d_sae]`.
+    fn b_enc(&self) -> Tensor;
+
+    /// Decoder bias, `[d_in]`; also subtracted from the input before encoding.
+    fn b_dec(&self) -> Tensor;
+}

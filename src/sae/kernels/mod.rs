@@ -1,0 +1,24 @@
+//! The arithmetic of encoding and training, compiled for each SIMD level of the CPU.
+//!
+//! It works on slices of `f32` and knows neither tensors nor autoencoders.
+
+mod adam;
+mod encode;
+mod input_encoder;
+mod lists;
+mod nan;
+mod panel;
+mod product;
+mod rows;
+mod tile;
+
+pub(super) use adam::{AdamStep, Moments};
+pub(super) use encode::{PackedEncoder, pack_panel};
+pub(super) use input_encoder::InputEncoder;
+pub(super) use lists::{ActiveLists, RowList};
+pub(super) use nan::{above, finite_or_nan};
+pub(super) use panel::{CHUNK, PANEL};
+pub(super) use product::product;
+pub(super) use rows::{
+    BatchRows, adam, add_scaled, combine, dot, feature_gradient, normalise, project, residual,
+};

@@ -1,0 +1,14 @@
+//! What one training step reports.
+
+/// What one step saw, before its update; means over the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct StepFigures {
+    /// Mean over tokens of the squared error summed over `d_in`.
+    pub l2: f64,
+    /// Mean over tokens of the acts summed over `d_sae`.
+    pub l1: f64,
+    /// Mean number of active features a token; NaN where an activation is not finite.
+    pub l0: f64,
+    /// True when the dense path was taken.
+    pub dense: bool,
+}

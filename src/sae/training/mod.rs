@@ -1,0 +1,25 @@
+//! Training: the buffer of activations, where training starts, one optimiser step, the resampling of
+//! dead features, and the loop that calls them.
+
+mod buffer;
+mod constraint;
+mod figures;
+mod history;
+mod init;
+mod resample;
+mod schedule;
+mod state;
+mod statistics;
+mod step;
+mod trainer;
+mod update;
+mod work;
+
+pub use buffer::ActivationBuffer;
+pub use figures::StepFigures;
+pub use history::SaeHistory;
+pub use init::initial_params;
+pub(crate) use init::scale_encoder;
+pub use resample::resample_dead;
+pub use step::{DENSE_ABOVE, StandardStep};
+pub use trainer::{train_sae, train_top_k_sae};

@@ -1,0 +1,52 @@
+//! What one optimiser step changes.
+
+use crate::sae::kernels::{self, Moments, PackedEncoder};
+use crate::sae::params::StandardParams;
+
+/// The parameters and what goes with them from step to step.
+#[derive(Debug)]
+pub(super) struct StepState {
+    pub params: StandardParams,
+    /// The encoder as its kernel reads it, always that of `params`.
+    pub packed: PackedEncoder,
+    pub adam_enc: Moments,
+    pub adam_dec: Moments,
+    pub adam_b_enc: Moments,
+    pub adam_b_dec: Moments,
+    /// Steps since each feature was last active.
+    pub silent: Vec<u32>,
+}
+
+impl StepState {
+    pub(super) fn new(params: StandardParams) -> Self {
+        let (d_in, d_sae) = (params.d_in, params.d_sae);
+        Self {
+            packed: PackedEncoder::new(&params.w_enc_t, &params.b_enc, d_in),
+            adam_enc: Moments::zeros(d_sae * d_in),
+            adam_dec: Moments::zeros(d_sae * d_in),
+            adam_b_enc: Moments::zeros(d_sae),
+            adam_b_dec: Moments::zeros(d_in),
+            params,
+            silent: vec![0; d_sae],
+        }
+    }
+
+    /// Starts feature `j` afresh along its decoder row: encoder column that row at length
+    /// `encoder_norm`, bias 0, Adam's moments 0.
+    pub(super) fn align_encoder(&mut self, j: usize, encoder_norm: f32) {
+        let d = self.params.d_in;
+        let row = j * d..(j + 1) * d;
+        let w_enc = &mut self.params.w_enc_t[row.clone()];
+        w_enc.fill(0.0);
+        kernels::add_scaled(encoder_norm, &self.params.w_dec[row.clone()], w_enc);
+        self.params.b_enc[j] = 0.0;
+        for moments in [&mut self.adam_enc, &mut self.adam_dec] {
+            moments.m[row.clone()].fill(0.0);
+            moments.v[row.clone()].fill(0.0);
+        }
+        self.adam_b_enc.m[j] = 0.0;
+        self.adam_b_enc.v[j] = 0.0;
+        self.silent[j] = 0;
+        self.packed.set_feature(j, &self.params.w_enc_t[row], 0.0);
+    }
+}

@@ -1,0 +1,7 @@
+//! The autoencoders that there are, for inference: one file a variant.
+
+mod standard;
+mod top_k;
+
+pub use standard::StandardSae;
+pub use top_k::TopKSae;
