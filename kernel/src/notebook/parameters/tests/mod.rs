@@ -294,7 +294,11 @@ fn a_type_that_other_lines_decide_is_the_one_that_rustc_says() {
             "300",
             "\"300\" is an integer (i32), not Vec<u8>: u8 holds",
         ),
-        ("w", "many", "\"many\" is text (&str), not f32"),
+        (
+            "w",
+            "many",
+            "\"many\" is text (&str), not Option<f32>: expected a number",
+        ),
         (
             "x",
             "1",
