@@ -1,0 +1,11 @@
+//! Mechanisms: which parts of a model compute its output, and how they are wired to each other.
+//! Logit lens, direct logit attribution, activation patching, head scores, circuits, steering.
+//! Source: TransformerLens; Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits".
+
+mod input;
+mod logit_lens;
+mod logit_lens_view;
+#[cfg(test)]
+mod testing;
+
+pub use logit_lens::{LensPrediction, LogitLens, logit_lens};
