@@ -43,8 +43,13 @@ pub(super) fn head_label(layer: usize, head: usize) -> String {
     format!("L{layer}H{head}")
 }
 
+/// The tensor in f32 on the CPU, contiguous.
+pub(super) fn plain(t: &Tensor) -> Result<Tensor> {
+    let t = t.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
+    Ok(t.contiguous()?)
+}
+
 /// The elements of a tensor in order, as f32, wherever it lives.
 pub(super) fn elements(t: &Tensor) -> Result<Vec<f32>> {
-    let t = t.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
-    Ok(t.flatten_all()?.to_vec1()?)
+    Ok(plain(t)?.flatten_all()?.to_vec1()?)
 }

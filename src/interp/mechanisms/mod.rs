@@ -3,9 +3,14 @@
 //! Source: TransformerLens; Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits".
 
 mod input;
+mod logit_attribution;
+mod logit_attribution_view;
 mod logit_lens;
 mod logit_lens_view;
 #[cfg(test)]
 mod testing;
 
+pub use logit_attribution::{
+    LogitAttribution, LogitComponent, LogitContribution, direct_logit_attribution,
+};
 pub use logit_lens::{LensPrediction, LogitLens, logit_lens};
