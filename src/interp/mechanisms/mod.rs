@@ -7,6 +7,9 @@ mod logit_attribution;
 mod logit_attribution_view;
 mod logit_lens;
 mod logit_lens_view;
+mod patch_metric;
+mod patching;
+mod patching_view;
 #[cfg(test)]
 mod testing;
 
@@ -14,3 +17,5 @@ pub use logit_attribution::{
     LogitAttribution, LogitComponent, LogitContribution, direct_logit_attribution,
 };
 pub use logit_lens::{LensPrediction, LogitLens, logit_lens};
+pub use patch_metric::PatchMetric;
+pub use patching::{ActivationPatching, Patch, PatchSite, activation_patching};
