@@ -2,6 +2,8 @@
 //! Logit lens, direct logit attribution, activation patching, head scores, circuits, steering.
 //! Source: TransformerLens; Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits".
 
+mod head_scores;
+mod head_scores_view;
 mod input;
 mod logit_attribution;
 mod logit_attribution_view;
@@ -13,6 +15,7 @@ mod patching_view;
 #[cfg(test)]
 mod testing;
 
+pub use head_scores::{HeadScore, HeadScores, head_scores, repeated_random_tokens};
 pub use logit_attribution::{
     LogitAttribution, LogitComponent, LogitContribution, direct_logit_attribution,
 };
