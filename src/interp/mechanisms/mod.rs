@@ -2,6 +2,11 @@
 //! Logit lens, direct logit attribution, activation patching, head scores, circuits, steering.
 //! Source: TransformerLens; Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits".
 
+mod circuits;
+mod composition;
+mod copying;
+mod eigenvalues;
+mod factored_matrix;
 mod head_scores;
 mod head_scores_view;
 mod input;
@@ -15,6 +20,10 @@ mod patching_view;
 #[cfg(test)]
 mod testing;
 
+pub use circuits::{ov_circuit, qk_circuit};
+pub use composition::{Composition, CompositionScore, CompositionScores, composition_scores};
+pub use copying::{CopyingScore, CopyingScores, copying_scores};
+pub use factored_matrix::FactoredMatrix;
 pub use head_scores::{HeadScore, HeadScores, head_scores, repeated_random_tokens};
 pub use logit_attribution::{
     LogitAttribution, LogitComponent, LogitContribution, direct_logit_attribution,
