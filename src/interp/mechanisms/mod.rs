@@ -17,6 +17,7 @@ mod logit_lens_view;
 mod patch_metric;
 mod patching;
 mod patching_view;
+mod steering;
 #[cfg(test)]
 mod testing;
 
@@ -31,3 +32,4 @@ pub use logit_attribution::{
 pub use logit_lens::{LensPrediction, LogitLens, logit_lens};
 pub use patch_metric::PatchMetric;
 pub use patching::{ActivationPatching, Patch, PatchSite, activation_patching};
+pub use steering::{ablate_direction, ablate_head, add_direction, mean_ablate_head};
