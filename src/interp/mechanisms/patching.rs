@@ -95,9 +95,10 @@ pub struct ActivationPatching {
 /// Runs `corrupted` `[1, pos]` once for each patch, with one activation replaced by that of `clean`
 /// `[1, pos]`, and says how much of the metric each patch restores.
 ///
-/// The patches of a block share passes as rows of a batch, and a pass begins at that block. A patch
-/// at a position before the first token that differs, or after the one that the metric reads, cannot
-/// change anything in a causal model: its effect is 0 without a run.
+/// The patches of a block share passes as rows of a batch, and a pass begins at that block. Patches
+/// that cannot change the metric are not run, and their effect is 0: those at a position before the
+/// first token that differs, and those from which nothing reaches the position that the metric reads
+/// (later positions, and, behind the attention of the last block, all others).
 ///
 /// ```
 /// use holoscope::{config::TransformerConfig, model::Transformer};
@@ -161,12 +162,16 @@ fn patched(
         ));
     }
     let mut patches = all_patches(sites, cfg, n_pos, m_corrupted);
-    let seen = positions_that_matter(clean, corrupted, metric)?;
+    let reach = Reach {
+        differs_from: first_difference(clean, corrupted)?,
+        reads: metric.position(),
+        n_layers: cfg.n_layers,
+    };
     let interrupts = Interrupts::listen();
     for layer in 0..cfg.n_layers {
         let mut of_layer: Vec<&mut Patch> = patches
             .iter_mut()
-            .filter(|p| p.layer == layer && p.position.is_none_or(|at| seen.contains(&at)))
+            .filter(|patch| patch.layer == layer && reach.includes(patch))
             .collect();
         for rows in of_layer.chunks_mut(runs.rows_per_pass) {
             interrupts.check("activation patching")?;
@@ -237,17 +242,33 @@ fn all_patches(
     patches
 }
 
-/// From the first token that differs to the last position that the metric reads.
-fn positions_that_matter(
-    clean: &Tensor,
-    corrupted: &Tensor,
-    metric: &PatchMetric,
-) -> Result<std::ops::Range<usize>> {
+/// The position of the first token that differs; the length where none does.
+fn first_difference(clean: &Tensor, corrupted: &Tensor) -> Result<usize> {
     let (clean, corrupted) = (token_rows(clean)?, token_rows(corrupted)?);
     let mut pairs = clean[0].iter().zip(&corrupted[0]);
-    let n_pos = clean[0].len();
-    let first = pairs.position(|(a, b)| a != b).unwrap_or(n_pos);
-    Ok(first..metric.position().map_or(n_pos, |last| last + 1))
+    Ok(pairs.position(|(a, b)| a != b).unwrap_or(clean[0].len()))
+}
+
+/// Which patches can change the metric of a causal model.
+struct Reach {
+    /// Before this position the two runs are the same.
+    differs_from: usize,
+    /// The one position that the metric reads, if it reads one.
+    reads: Option<usize>,
+    n_layers: usize,
+}
+
+impl Reach {
+    fn includes(&self, patch: &Patch) -> bool {
+        let Some(at) = patch.position else {
+            return true;
+        };
+        // Behind the last attention each position keeps to itself.
+        let attention_follows =
+            patch.layer + 1 < self.n_layers || patch.site == PatchSite::ResidPre;
+        let reaches = |read| at == read || (at < read && attention_follows);
+        at >= self.differs_from && self.reads.is_none_or(reaches)
+    }
 }
 
 /// The activations of a run at every point that is patched, and the stream around each block.

@@ -59,26 +59,23 @@ fn one_by_one(model: &Transformer, patch: &Patch) -> f64 {
     )
 }
 
+/// Every patch against its own pass, by a metric of one position and by one that may read all.
 fn check(cfg: &TransformerConfig, sites: &[PatchSite], tokens_per_pass: usize) {
     let model = random_model(cfg);
     let (clean, corrupted) = (sequence(&CLEAN), sequence(&CORRUPTED));
-    let found = patched(
-        &model,
-        &clean,
-        &corrupted,
-        &metric(),
-        sites,
-        tokens_per_pass,
-    )
-    .unwrap();
     let m_clean = difference(&model.forward(&clean).unwrap());
     let m_corrupted = difference(&model.forward(&corrupted).unwrap());
-    assert!((found.clean - m_clean).abs() < 1e-5 && (found.corrupted - m_corrupted).abs() < 1e-5);
-    for patch in &found.patches {
-        let wanted = one_by_one(&model, patch);
-        assert!((patch.metric - wanted).abs() < 1e-4, "{patch:?} {wanted}");
-        let effect = (wanted - m_corrupted) / (m_clean - m_corrupted);
-        assert!((patch.effect - effect).abs() < 1e-3, "{patch:?} {effect}");
+    let custom = PatchMetric::new("the same", |logits| Ok(difference(&logits.unsqueeze(0)?)));
+    for metric in [metric(), custom] {
+        let found = patched(&model, &clean, &corrupted, &metric, sites, tokens_per_pass).unwrap();
+        let off = (found.clean - m_clean).abs() + (found.corrupted - m_corrupted).abs();
+        assert!(off < 1e-5, "{off}");
+        for patch in &found.patches {
+            let wanted = one_by_one(&model, patch);
+            assert!((patch.metric - wanted).abs() < 1e-4, "{patch:?} {wanted}");
+            let effect = (wanted - m_corrupted) / (m_clean - m_corrupted);
+            assert!((patch.effect - effect).abs() < 1e-3, "{patch:?} {effect}");
+        }
     }
 }
 
