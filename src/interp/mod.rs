@@ -1,5 +1,6 @@
 //! Analysis: what a dictionary of features keeps of a model, and what its features respond to.
-//! Reconstruction score, frequencies, rare features, logits, token frames, scored descriptions.
+//! Reconstruction score, frequencies, rare features, logits, token frames, scored descriptions;
+//! in `mechanisms`, which parts of a model compute its output.
 //! Source: Bricken et al. 2023, and Neel Nanda's 1L-Sparse-Autoencoder.
 
 mod activations;
@@ -14,6 +15,7 @@ mod feature_view;
 mod frequencies;
 mod interpretable;
 mod logits;
+mod mechanisms;
 mod order;
 mod predicate;
 mod rare_direction;
@@ -32,6 +34,7 @@ pub use feature_view::{feature_acts, feature_tokens};
 pub use frequencies::{FREQUENCY_FLOOR, FeatureFrequencies, feature_frequencies};
 pub use interpretable::{InterpretableFeatures, describe_feature, interpretable_features};
 pub use logits::{TopLogits, feature_logits, top_logits, vocab_frame};
+pub use mechanisms::*;
 pub use predicate::{Predicate, TokenClass};
 pub use rare_direction::{NullBand, RareDirection, rare_direction};
 pub use reconstruction::{ReconstructionScore, reconstruction_score};

@@ -155,7 +155,7 @@ impl Transformer {
     }
 
     /// One block, `[batch, pos, d_model]` to the same.
-    fn block(&self, layer: usize, x: Tensor, run: &mut Run) -> Result<Tensor> {
+    pub(super) fn block(&self, layer: usize, x: Tensor, run: &mut Run) -> Result<Tensor> {
         let at = |point| HookName::Block { layer, point };
         let x = run.visit(at(BlockPoint::ResidPre), x)?;
         let normed = self.ln1(layer)?.forward(&x, run)?;

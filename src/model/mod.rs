@@ -13,6 +13,7 @@ mod experiment;
 mod finite;
 mod first_non_finite;
 mod forward;
+mod from_residual;
 mod functions;
 mod generate;
 mod gradients;
