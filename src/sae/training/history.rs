@@ -24,8 +24,8 @@ pub struct SaeHistory {
     pub dead_share: Vec<(usize, f64)>,
     /// `1 - sum |x_hat - x|^2 / sum |x - mean|^2`.
     pub explained_variance: Vec<(usize, f64)>,
-    /// Mean garden defect of the groups ([`DictionaryDefect`](super::DictionaryDefect)) after that step's
-    /// update; only where the dictionary was constrained.
+    /// Mean garden defect of the groups ([`DictionaryDefect`](crate::sae::DictionaryDefect)) after
+    /// that step's update; only where the dictionary was constrained.
     #[serde(default)]
     pub garden_defect: Vec<(usize, f64)>,
     /// `(step, features moved)` of each resampling.

@@ -3,6 +3,7 @@
 //! it declares the given ones again, with the types that they have.
 //! Source: papermill/parameterize.py.
 
+mod declarations;
 mod declared;
 mod given;
 mod infer;
@@ -16,8 +17,9 @@ mod written;
 
 use super::model::{Cell, Notebook};
 use crate::error::{Error, Result};
+use declarations::declarations;
 pub use declared::Types;
-use declared::{Declared, Unknown, declarations, shortened};
+use declared::{Declared, Unknown, shortened};
 use kind::Kind;
 use serde_json::json;
 
