@@ -147,9 +147,7 @@ fn wilkinson_shift(h: &[Vec<Eigenvalue>], last: usize) -> Eigenvalue {
 
 /// `H - s = Q R`, `H := R Q + s`, on rows and columns `lo..=last`.
 fn qr_step(h: &mut [Vec<Eigenvalue>], lo: usize, last: usize, shift: Eigenvalue) {
-    for k in lo..=last {
-        h[k][k] = h[k][k] - shift;
-    }
+    add_to_diagonal(&mut h[..=last], lo, Eigenvalue::real(0.0) - shift);
     let mut rotations = Vec::with_capacity(last - lo);
     for k in lo..last {
         let (a, b) = (h[k][k], h[k + 1][k]);
@@ -158,10 +156,10 @@ fn qr_step(h: &mut [Vec<Eigenvalue>], lo: usize, last: usize, shift: Eigenvalue)
             true => (Eigenvalue::real(1.0), Eigenvalue::real(0.0)),
             false => (a.over(r), b.over(r)),
         };
-        for j in k..=last {
-            let (x, y) = (h[k][j], h[k + 1][j]);
-            h[k][j] = c.conj() * x + s.conj() * y;
-            h[k + 1][j] = c * y - s * x;
+        let (above, below) = h.split_at_mut(k + 1);
+        let pairs = above[k][k..=last].iter_mut().zip(&mut below[0][k..=last]);
+        for (x, y) in pairs {
+            (*x, *y) = (c.conj() * *x + s.conj() * *y, c * *y - s * *x);
         }
         rotations.push((c, s));
     }
@@ -172,8 +170,13 @@ fn qr_step(h: &mut [Vec<Eigenvalue>], lo: usize, last: usize, shift: Eigenvalue)
             row[k + 1] = y * c.conj() - x * s.conj();
         }
     }
-    for k in lo..=last {
-        h[k][k] = h[k][k] + shift;
+    add_to_diagonal(&mut h[..=last], lo, shift);
+}
+
+/// Adds `x` to the diagonal from row `lo` on.
+fn add_to_diagonal(h: &mut [Vec<Eigenvalue>], lo: usize, x: Eigenvalue) {
+    for (k, row) in h.iter_mut().enumerate().skip(lo) {
+        row[k] = row[k] + x;
     }
 }
 
