@@ -376,7 +376,7 @@ fn a_second_run_replaces_the_injected_cell() {
 
 #[test]
 fn nothing_given_changes_nothing_and_a_missing_cell_is_an_error() {
-    let mut notebook = Notebook::new();
+    let notebook = Notebook::new();
     assert!(Parameters::read(&notebook, &[]).unwrap().is_none());
     let given = [("steps".to_owned(), "1".to_owned())];
     let message = Parameters::read(&notebook, &given).unwrap_err();
