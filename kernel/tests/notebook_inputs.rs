@@ -85,7 +85,7 @@ fn parameters_keep_the_types_that_later_cells_use() {
 fn run_undecided(parameters: &str, shows: &str, given: &[&str]) -> (Output, bool, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let earlier = "#[derive(Debug)] struct Own(i8);\n\
+    let earlier = ":dep holoscope = \"0.1\"\n#[derive(Debug)] struct Own(i8);\n\
         fn takes(x: u32) -> u32 { x }\nfn own() -> Own { Own(1) }";
     let cells = [
         "std::fs::write(\"ran\", \"\").unwrap();",
@@ -167,7 +167,7 @@ fn a_value_that_does_not_fit_is_refused_before_anything_runs_whatever_decides_it
         ),
         // A command is not followed before the run: only what fits every type is taken.
         (
-            ":version\nlet n = 10;\nlet v = vec![0u8; n];",
+            ":opt 2\nlet n = 10;\nlet v = vec![0u8; n];",
             "n=300",
             &[
                 "\"300\" is an integer (i32), not sure to fit an integer",

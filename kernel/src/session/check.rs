@@ -1,11 +1,13 @@
 //! Compiling cells before a run: whether rustc accepts them and which types their variables have.
 //! Nothing runs, and the session is afterwards as before.
 
+use super::dependencies::is_library;
 use super::state::{Session, Stop};
 use crate::plan::body::revived;
 use crate::plan::{Definitions, Variable};
+use crate::read::CellText;
 use crate::read::bindings::Binding;
-use crate::read::{CellText, commands};
+use crate::read::commands::{self, Command};
 use crate::report::outcome::CellError;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,13 +21,35 @@ pub struct Failure {
     pub error: Option<CellError>,
 }
 
+/// Whether cells are compiled as if the command were not there.
+fn only_tells(command: &Command) -> bool {
+    const TELL: [&str; 8] = [
+        "help",
+        "vars",
+        "type",
+        "t",
+        "doc",
+        "show_deps",
+        "version",
+        "explain",
+        "timing",
+    ];
+    match command {
+        Command::Help(_) => true,
+        Command::Shell(_) => false,
+        Command::Colon { name, arguments } if name == "dep" => is_library(arguments),
+        Command::Colon { name, .. } => TELL.contains(&name.as_str()),
+    }
+}
+
 impl Session {
     /// Compiles these cells in order, as if each had run to its end; the types of the variables
     /// that the last one declares, by their names and in the user's words. What rustc makes is kept,
     /// and is not made again in the run.
     ///
     /// # Errors
-    /// The first cell that does not compile, or that holds a command or an `await`.
+    /// The first cell that does not compile, or that holds an `await` or a command that may change
+    /// what follows.
     pub fn check(&mut self, cells: &[&str]) -> Result<BTreeMap<String, String>, Failure> {
         let definitions = Arc::clone(&self.definitions);
         let sources = self.sources.clone();
@@ -57,7 +81,7 @@ impl Session {
             text: code.to_owned(),
         });
         let mut cell = crate::read::cell(text, &rust, &|name| self.definitions.makes_items(name));
-        if !commands.is_empty() || cell.awaits || cell.broken {
+        if !commands.iter().all(only_tells) || cell.awaits || cell.broken {
             return Err(None);
         }
         for (name, mutable) in revived(&self.definitions, &cell) {

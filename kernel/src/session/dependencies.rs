@@ -10,19 +10,23 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// The crate that a `:dep` asks for. (A comment behind it is none of cargo's.)
+fn name_of(arguments: &str) -> &str {
+    arguments.split([' ', '=']).next().unwrap_or_default()
+}
+
+/// Whether a `:dep` asks for the library: for stock evcxr; here it is loaded already.
+pub(super) fn is_library(arguments: &str) -> bool {
+    name_of(arguments) == "holoscope"
+}
+
 impl Session {
     /// Adds a crate for the cells.
     pub(super) fn dependency(&mut self, arguments: &str, io: &mut Io<'_>) -> Result<(), Stop> {
-        // A comment behind it is none of cargo's.
-        let name = arguments
-            .split([' ', '='])
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        if name == "holoscope" {
-            // For stock evcxr; here the library is loaded already.
+        if is_library(arguments) {
             return Ok(());
         }
+        let name = name_of(arguments).to_owned();
         if self
             .dependencies
             .asked
