@@ -32,7 +32,6 @@ fn only_tells(command: &Command) -> bool {
         "show_deps",
         "version",
         "explain",
-        "timing",
     ];
     match command {
         Command::Help(_) => true,
