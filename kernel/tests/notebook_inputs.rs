@@ -86,7 +86,8 @@ fn run_undecided(parameters: &str, shows: &str, given: &[&str]) -> (Output, bool
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let earlier = ":dep holoscope = \"0.1\"\n#[derive(Debug)] struct Own(i8);\n\
-        fn takes(x: u32) -> u32 { x }\nfn own() -> Own { Own(1) }";
+        fn takes(x: u32) -> u32 { x }\nfn own() -> Own { Own(1) }\n\
+        let mut gone = String::new();\ndrop(gone);";
     let cells = [
         "std::fs::write(\"ran\", \"\").unwrap();",
         earlier,
@@ -123,6 +124,13 @@ fn a_type_that_the_rest_of_the_cell_decides_is_kept() {
             &["n=3", "rate=0.25", "seed=4000000000"],
             "(4, 4000000042, 13)",
         ),
+        // A variable that an earlier cell has moved gets a value again.
+        (
+            "gone = String::from(\"b\");\nlet n = 10;\nlet v = vec![0u8; n];",
+            "(v.len() + n, gone)",
+            &["n=3"],
+            "(13, \"b\")",
+        ),
         // What the text does not tell at all.
         (
             "let sizes = (1..4).collect::<Vec<u8>>();\nlet name = format!(\"a{}\", 1);",
@@ -135,6 +143,28 @@ fn a_type_that_the_rest_of_the_cell_decides_is_kept() {
         assert!(output.status.success() && ran, "{}", describe(&output));
         assert_eq!(shown, expected, "{parameters}");
     }
+}
+
+#[test]
+fn a_cell_that_raises_leaves_its_items_to_the_parameters() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let cells = [
+        "fn size() -> usize { 10 }\npanic!(\"x\");",
+        "let n = size();",
+        "n",
+    ];
+    common::write_notebook(&path("in.ipynb"), &cells);
+    let mut notebook: Value =
+        serde_json::from_slice(&std::fs::read(path("in.ipynb")).unwrap()).unwrap();
+    notebook["cells"][0]["metadata"] = json!({"tags": ["raises-exception"]});
+    notebook["cells"][1]["metadata"] = json!({"tags": ["parameters"]});
+    std::fs::write(path("in.ipynb"), notebook.to_string()).unwrap();
+    // The type cannot be known before the run, and is asked for; it is not said to be wrong.
+    let output = run(&path("in.ipynb"), &path("out.ipynb"), &["-p", "n=5"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{}", describe(&output));
+    assert!(stderr.contains("write it: `let n: Type = ..`"), "{stderr}");
 }
 
 #[test]
@@ -170,7 +200,7 @@ fn a_value_that_does_not_fit_is_refused_before_anything_runs_whatever_decides_it
             ":opt 2\nlet n = 10;\nlet v = vec![0u8; n];",
             "n=300",
             &[
-                "\"300\" is an integer (i32), not sure to fit an integer",
+                "\"300\" is an integer (i32), and may not fit an integer",
                 "write it: `let n: Type = ..`",
             ],
         ),

@@ -8,7 +8,7 @@ use super::finite::{NonFinite, non_finite_at};
 use super::hook_name::HookName;
 use crate::config::TransformerConfig;
 use crate::error::{Error, Result};
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use std::fmt;
 use std::rc::Rc;
 
@@ -100,13 +100,16 @@ pub fn mean_ablate(name: &str) -> Hook {
         .parse::<HookName>()
         .is_ok_and(HookName::is_attention_square);
     Hook::new(name, move |x| {
-        let mean = if square {
-            x.mean_keepdim(0)?
-        } else {
-            x.mean_keepdim((0, 1))?
-        };
+        let mean = mean_over(x, if square { &[0] } else { &[0, 1] })?;
         Ok(Some(mean.broadcast_as(x.shape())?.contiguous()?))
     })
+}
+
+/// The mean over these axes, which stay with length 1. Summed in f32: in half precision a sum of
+/// many stops to grow.
+pub(crate) fn mean_over(x: &Tensor, axes: &[usize]) -> Result<Tensor> {
+    let wide = x.to_dtype(DType::F32)?;
+    Ok(wide.mean_keepdim(axes)?.to_dtype(x.dtype())?)
 }
 
 /// What watches one run: hooks to call and activations to keep.

@@ -33,6 +33,7 @@ pub use finite::NonFinite;
 pub(crate) use finite::{first_not_finite, first_not_finite_of};
 pub use generate::GenerateConfig;
 pub use hook_name::{BlockPoint, HookName};
+pub(crate) use hooks::mean_over;
 pub use hooks::{Hook, NamesFilter, mean_ablate, zero_ablate};
 pub(crate) use mlp::relu;
 pub(crate) use ops::{Kernel, widest};

@@ -2,12 +2,12 @@
 //! Nothing runs, and the session is afterwards as before.
 
 use super::dependencies::is_library;
-use super::state::{Session, Stop};
+use super::state::{Ready, Session, Stop};
+use crate::plan::Variable;
 use crate::plan::body::revived;
-use crate::plan::{Definitions, Variable};
-use crate::read::CellText;
 use crate::read::bindings::Binding;
 use crate::read::commands::{self, Command};
+use crate::read::{Cell, CellText};
 use crate::report::outcome::CellError;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -43,8 +43,8 @@ fn only_tells(command: &Command) -> bool {
 
 impl Session {
     /// Compiles these cells in order, as if each had run to its end; the types of the variables
-    /// that the last one declares, by their names and in the user's words. What rustc makes is kept,
-    /// and is not made again in the run.
+    /// that the last one declares, by their names. What rustc makes is kept, and where the run compiles
+    /// the same cells in the same order, it is not made again.
     ///
     /// # Errors
     /// The first cell that does not compile, or that holds an `await` or a command that may change
@@ -103,25 +103,39 @@ impl Session {
         // Whatever stays goes with the session's folder.
         let _ = std::fs::remove_file(&ready.made.object);
         self.definitions = next;
-        let variables = &mut Arc::make_mut(&mut self.definitions).variables;
-        for binding in &cell.bindings {
-            let name = binding.plain();
-            match ready.made.types.get(name) {
-                Some(ty) => {
-                    let variable = Variable {
-                        ty: ty.clone(),
-                        mutable: binding.mutable,
-                        cell: self.number,
-                        written: binding.name.clone(),
-                    };
-                    variables.insert(name.to_owned(), variable);
-                }
-                None => drop(variables.remove(name)),
+        self.note_checked(&cell, &ready);
+        Ok(ready.made.types)
+    }
+
+    /// What would have become of the variables, had the cell run to its end.
+    fn note_checked(&mut self, cell: &Cell, ready: &Ready) {
+        let definitions = Arc::make_mut(&mut self.definitions);
+        for name in ready
+            .taken
+            .iter()
+            .filter(|name| ready.moved.contains(*name))
+        {
+            if let Some(variable) = definitions.variables.remove(name) {
+                let moved = (self.number, variable.mutable);
+                definitions.moved.insert(name.clone(), moved);
             }
         }
-        let types = ready.made.types.into_iter();
-        Ok(types
-            .map(|(name, ty)| (name, Definitions::users_type(&ty)))
-            .collect())
+        for binding in &cell.bindings {
+            let name = binding.plain();
+            if let Some(ty) = ready.made.types.get(name) {
+                let variable = Variable {
+                    ty: ty.clone(),
+                    mutable: binding.mutable,
+                    cell: self.number,
+                    written: binding.name.clone(),
+                };
+                definitions.moved.remove(name);
+                definitions.variables.insert(name.to_owned(), variable);
+            } else {
+                let moved = (self.number, binding.mutable);
+                definitions.variables.remove(name);
+                definitions.moved.insert(name.to_owned(), moved);
+            }
+        }
     }
 }

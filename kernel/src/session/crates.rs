@@ -128,6 +128,7 @@ impl Session {
                         made,
                         function: body.function,
                         taken: body.taken,
+                        moved: manner.moved,
                     });
                 }
                 Compiled::Stopped => return Err(Stop::Interrupted),

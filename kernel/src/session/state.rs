@@ -15,7 +15,7 @@ use crate::run::output::limit::Limiter;
 use crate::run::output::shown::Shown;
 use crate::run::process::session::Processes;
 use crate::trace;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 /// Takes what is shown while no cell runs, by threads that cells have started.
@@ -77,6 +77,10 @@ pub(super) struct Ready {
     pub made: Made,
     pub function: String,
     pub taken: Vec<String>,
+    /// Variables that it does not put back, as [`Manner::moved`] has them.
+    ///
+    /// [`Manner::moved`]: crate::plan::body::Manner::moved
+    pub moved: BTreeSet<String>,
 }
 
 impl Session {

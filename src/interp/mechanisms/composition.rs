@@ -2,6 +2,7 @@
 //! `|OV_1 M|_F / (|OV_1|_F |M|_F)`, `M` = `QK_2` (Q), `QK_2^T` (K), `OV_2` (V).
 //! Source: Elhage et al. 2021; TransformerLens' `all_composition_scores`.
 
+use super::super::order::largest_first;
 use super::circuits::HeadFactors;
 use super::input::{elements, head_label};
 use crate::error::{Error, Result};
@@ -33,7 +34,7 @@ pub struct CompositionScore {
     /// The head that reads, in a later block.
     pub to_layer: usize,
     pub to_head: usize,
-    /// Between 0 and 1.
+    /// Between 0 and 1; NaN where one of the heads writes or reads nothing.
     pub score: f64,
 }
 
@@ -241,7 +242,7 @@ impl fmt::Display for CompositionScores {
         let best = self
             .scores
             .iter()
-            .max_by(|a, b| a.score.total_cmp(&b.score));
+            .min_by(|a, b| largest_first(a.score, b.score));
         if let Some(best) = best {
             let from = head_label(best.from_layer, best.from_head);
             let to = head_label(best.to_layer, best.to_head);

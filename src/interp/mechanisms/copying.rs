@@ -2,6 +2,7 @@
 //! `score = sum lambda / sum |lambda|` over the eigenvalues of `W_E W_V W_O W_U`: 1 copies, -1 suppresses.
 //! Source: Elhage et al. 2021; the full OV copying score of TransformerLens' main demo.
 
+use super::super::order::largest_first;
 use super::circuits::HeadFactors;
 use super::eigenvalues::eigenvalues;
 use super::input::{elements, head_label, plain};
@@ -144,7 +145,7 @@ impl fmt::Display for CopyingScores {
         let best = self
             .scores
             .iter()
-            .max_by(|a, b| a.score.total_cmp(&b.score));
+            .min_by(|a, b| largest_first(a.score, b.score));
         if let Some(best) = best {
             let head = head_label(best.layer, best.head);
             write!(f, ", highest {:.3}, {head}", best.score)?;

@@ -60,17 +60,21 @@ pub fn repeated_random_tokens(
 ) -> Result<Tensor> {
     let cfg = model.cfg();
     let n_prefix = usize::from(bos.is_some());
-    let len = n_prefix + 2 * seq_len;
     if n_sequences == 0 {
         return Err(Error::argument("n_sequences", 0, "must be at least 1"));
     }
-    if seq_len < 2 || len > cfg.n_ctx {
+    if seq_len < 2 || seq_len > cfg.n_ctx.saturating_sub(n_prefix) / 2 {
         let rule = format!(
             "must be at least 2, and {n_prefix} + 2 seq_len at most n_ctx = {}",
             cfg.n_ctx
         );
         return Err(Error::argument("seq_len", seq_len, rule));
     }
+    let len = n_prefix + 2 * seq_len;
+    let Some(n_all) = n_sequences.checked_mul(len) else {
+        let rule = "asks for more tokens than can be counted";
+        return Err(Error::argument("n_sequences", n_sequences, rule));
+    };
     if let Some(bos) = bos {
         check_token(bos, cfg)?;
     }
@@ -83,7 +87,7 @@ pub fn repeated_random_tokens(
         ));
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut ids: Vec<u32> = Vec::with_capacity(n_sequences * len);
+    let mut ids: Vec<u32> = Vec::with_capacity(n_all);
     for _ in 0..n_sequences {
         let drawn: Vec<usize> = match seq_len <= n_ids {
             true => sample(&mut rng, n_ids, seq_len).into_vec(),

@@ -1,7 +1,8 @@
 //! Head scores as a frame and as a map: one score below the other, layers down, heads across.
-//! Colour is the mean attention, from 0 to 1.
+//! Colour is the mean attention, from the least to the greatest.
 //! Source: the induction-head map of TransformerLens' main demo.
 
+use super::super::order::largest_first;
 use super::head_scores::{HeadScore, HeadScores};
 use super::input::head_label;
 use crate::error::Result;
@@ -72,7 +73,10 @@ impl fmt::Display for HeadScores {
             self.seq_len
         )?;
         for (kind, of) in KINDS {
-            let best = self.scores.iter().max_by(|a, b| of(a).total_cmp(&of(b)));
+            let best = self
+                .scores
+                .iter()
+                .min_by(|a, b| largest_first(of(a), of(b)));
             if let Some(best) = best {
                 let head = head_label(best.layer, best.head);
                 write!(f, "\n{kind}: highest {:.3}, {head}", of(best))?;

@@ -56,8 +56,8 @@ pub struct LogitAttribution {
 ///
 /// The final norm is linear once its scale is frozen: it subtracts the mean, divides by the scale
 /// that the whole stream had in this pass, and multiplies by its weight. Each component goes
-/// through this and the unembedding. The parts sum to the logit up to rounding: 1e-5 in f32, more
-/// in half precision, whose residual stream is rounded after each block.
+/// through this and the unembedding. The parts sum to the logit up to rounding: some 1e-6 of the
+/// largest part in f32, more in half precision, whose residual stream is rounded after each block.
 ///
 /// ```
 /// use holoscope::{config::TransformerConfig, interp::direct_logit_attribution, model::Transformer};

@@ -131,13 +131,16 @@ struct Final<'a> {
     logits: &'a [f32],
     log_z: f64,
     /// `[d_vocab]`
-    probs: Vec<f32>,
+    probs: Vec<f64>,
 }
 
 impl<'a> Final<'a> {
     fn new(logits: &'a [f32]) -> Self {
         let log_z = log_sum_exp(logits);
-        let probs = logits.iter().map(|z| (z - log_z as f32).exp()).collect();
+        let probs = logits
+            .iter()
+            .map(|z| (f64::from(*z) - log_z).exp())
+            .collect();
         Self {
             logits,
             log_z,
@@ -156,9 +159,7 @@ impl LensPrediction {
             .probs
             .iter()
             .zip(of_final.logits.iter().zip(logits));
-        let sum: f64 = pairs
-            .map(|(&p, (&a, &b))| f64::from(p) * f64::from(a - b))
-            .sum();
+        let sum: f64 = pairs.map(|(&p, (&a, &b))| p * f64::from(a - b)).sum();
         let kl = sum - of_final.log_z + log_z;
         Self {
             top_log_probs: top.iter().map(|&id| log_prob(id)).collect(),

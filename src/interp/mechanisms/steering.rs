@@ -4,7 +4,7 @@
 
 use super::input::check_index;
 use crate::error::{Error, Result};
-use crate::model::{BlockPoint, Hook, HookName};
+use crate::model::{BlockPoint, Hook, HookName, mean_over};
 use candle_core::{D, DType, Tensor};
 
 /// Replaces the `z` of one head by zeros: the head writes nothing.
@@ -29,9 +29,8 @@ pub fn ablate_head(layer: usize, head: usize) -> Hook {
 /// does not have is an error of the run.
 pub fn mean_ablate_head(layer: usize, head: usize) -> Hook {
     head_hook(layer, head, |z| {
-        Ok(z.mean_keepdim((0, 1))?
-            .broadcast_as(z.shape())?
-            .contiguous()?)
+        let mean = mean_over(z, &[0, 1])?;
+        Ok(mean.broadcast_as(z.shape())?.contiguous()?)
     })
 }
 
@@ -73,11 +72,14 @@ pub fn add_direction(hook_name: &str, direction: &Tensor, strength: f64) -> Hook
 /// any length but 0. Errors are those of [`add_direction`].
 pub fn ablate_direction(hook_name: &str, direction: &Tensor) -> Hook {
     direction_hook(hook_name, direction, |x, d| {
-        let square = d.sqr()?.sum_all()?.to_scalar::<f32>()?;
-        if square == 0.0 {
+        // At most 1 in size, so that the square neither overflows nor vanishes.
+        let largest = d.abs()?.max_all()?.to_scalar::<f32>()?;
+        if largest == 0.0 {
             let reason = "has no component along it to remove";
             return Err(Error::argument("the direction", "0", reason));
         }
+        let d = &d.broadcast_div(&Tensor::new(largest, d.device())?)?;
+        let square = d.sqr()?.sum_all()?.to_scalar::<f32>()?;
         let along = x.broadcast_mul(d)?.sum_keepdim(D::Minus1)?; // [batch, pos, 1]
         let removed = (along / f64::from(square))?.broadcast_mul(d)?;
         Ok((x - removed)?)
@@ -110,7 +112,7 @@ fn direction_hook(
         let d = direction.flatten_all()?.to_dtype(DType::F32)?;
         let wide = x.to_dtype(DType::F32)?.reshape((batch, pos, width))?;
         let changed = change(&wide, &d.to_device(x.device())?)?;
-        Ok(Some(changed.reshape(x.shape())?))
+        Ok(Some(changed.reshape(x.shape())?.to_dtype(x.dtype())?))
     })
 }
 
@@ -163,6 +165,19 @@ mod tests {
     }
 
     #[test]
+    fn the_mean_of_many_is_summed_in_f32() {
+        let device = candle_core::Device::Cpu;
+        for dtype in [DType::BF16, DType::F16, DType::F32] {
+            // 4,096 ones: in bf16 a sum stops at 256, in f16 at 2,048.
+            let ones = Tensor::ones((2, 2_048, 3), dtype, &device).unwrap();
+            let mean = mean_over(&ones, &[0, 1]).unwrap();
+            assert_eq!((mean.dims(), mean.dtype()), (&[1, 1, 3][..], dtype));
+            let mean = mean.to_dtype(DType::F32).unwrap();
+            assert_eq!(values(&mean), [1.0; 3], "{dtype:?}");
+        }
+    }
+
+    #[test]
     fn a_direction_is_added_and_removed() {
         let model = random_model(&small_config());
         let d: Vec<f32> = (0..8).map(|i| i as f32 - 2.5).collect();
@@ -171,6 +186,14 @@ mod tests {
             let [before, added] =
                 before_and_after(&model, name, add_direction(name, &direction, -3.0));
             let [_, removed] = before_and_after(&model, name, ablate_direction(name, &direction));
+            // Only where it points counts, also where its square is beyond f32.
+            for scale in [1e25, 1e-25] {
+                let scaled = (&direction * scale).unwrap();
+                let [_, again] = before_and_after(&model, name, ablate_direction(name, &scaled));
+                for (a, b) in removed.iter().zip(again) {
+                    assert!((a - b).abs() < 1e-4, "{scale}: {a} {b}");
+                }
+            }
             let square: f64 = d.iter().map(|d| f64::from(d * d)).sum();
             for (p, row) in before.chunks(8).enumerate() {
                 let along: f64 = row.iter().zip(&d).map(|(x, &d)| x * f64::from(d)).sum();

@@ -3,41 +3,49 @@
 use super::cells::Cells;
 use super::jobs::jobs;
 use crate::error::{Error, Result};
-use crate::notebook::{Notebook, Parameters, Types};
+use crate::notebook::{Notebook, Parameters};
+use crate::plan::Definitions;
 use crate::report::outcome::CellError;
 
-/// Puts the given values into the notebook. Where the text of the parameters cell does not tell a
-/// type, rustc does, and it compiles the new cell: nothing runs before all values are known to fit.
+/// Puts the given values into the notebook. The cells up to the parameters cell and the new one are
+/// compiled, and nothing runs: where the text of the parameters cell does not tell a type, rustc
+/// does. Where they cannot be compiled before they run, a value must fit every possible type.
 ///
 /// # Errors
 /// [`Error::Parameter`] for a value that does not fit; the notebook is then unchanged.
 pub fn apply(parameters: &Parameters, notebook: &mut Notebook, cells: &mut Cells) -> Result<()> {
     let place = parameters.place();
     let all = jobs(notebook);
-    // A cell that is to fail leaves nothing behind that others can rely on.
-    let before = all.iter().filter(|job| job.index <= place && !job.raises);
-    let mut sources: Vec<&str> = before.map(|job| job.source.as_str()).collect();
+    let before: Vec<_> = all.iter().filter(|job| job.index <= place).collect();
+    let mut sources: Vec<&str> = before.iter().map(|job| job.source.as_str()).collect();
+    // How far a cell gets that is to fail, and what it leaves, only the run shows.
+    let foreseeable =
+        before.last().is_some_and(|job| job.index == place) && !before.iter().any(|job| job.raises);
     let refused = |error: &CellError| {
         let reason = error.traceback.join("\n");
         Error::parameter(parameters.names(), format!("rustc refuses it\n{reason}"))
     };
-    let checked = cells.check(&sources);
+    let mut types = None;
+    if foreseeable {
+        match cells.check(&sources) {
+            Ok(found) => types = Some(found),
+            // An error of an earlier cell may be none once those before it have run.
+            Err(failure) if failure.cell + 1 < sources.len() => {}
+            Err(failure) => match &failure.error {
+                Some(error) => return Err(refused(error)),
+                None => {}
+            },
+        }
+    }
     if cells.signals().received().is_some() {
         return Ok(());
     }
-    let (types, known) = match checked {
-        Ok(types) => (types, true),
-        Err(failure) => match failure.error {
-            Some(error) if failure.cell + 1 == sources.len() => return Err(refused(&error)),
-            // What an earlier cell needs may be there only when those before it have run.
-            _ => (Types::new(), false),
-        },
-    };
     let mut next = notebook.clone();
-    let injected = parameters.apply(&mut next, &types)?;
+    let injected = parameters.apply(&mut next, types.as_ref());
+    let injected = injected.map_err(in_the_users_words)?;
     let source = next.cells[injected].source.clone();
     sources.push(&source);
-    if known
+    if types.is_some()
         && let Err(failure) = cells.check(&sources)
         && let Some(error) = &failure.error
     {
@@ -45,4 +53,14 @@ pub fn apply(parameters: &Parameters, notebook: &mut Notebook, cells: &mut Cells
     }
     *notebook = next;
     Ok(())
+}
+
+/// The error without the crates of cells in the types that it names.
+fn in_the_users_words(error: Error) -> Error {
+    match error {
+        Error::Parameter { name, reason } => {
+            Error::parameter(name, Definitions::users_type(&reason))
+        }
+        other => other,
+    }
 }

@@ -55,6 +55,8 @@ struct Reader {
 /// One binding on its way to be a declaration.
 struct Binding {
     name: String,
+    /// `let mut name`; empty for an item.
+    start: String,
     head: String,
     ty: Option<ast::Type>,
     value: Option<ast::Expr>,
@@ -99,6 +101,7 @@ impl Reader {
         };
         self.binding(Binding {
             name: name.text().to_string(),
+            start: String::new(),
             head,
             ty,
             value: node.children().filter_map(ast::Expr::cast).last(),
@@ -132,9 +135,11 @@ impl Reader {
                     ""
                 };
                 let typed = ty.as_ref().map(|ty| format!(": {}", ty.syntax().text()));
-                let own = || format!("let {mutable}{name}{} = ", typed.unwrap_or_default());
+                let start = format!("let {mutable}{name}");
+                let own = || format!("{start}{} = ", typed.unwrap_or_default());
                 self.binding(Binding {
                     head: head.unwrap_or_else(own),
+                    start,
                     name,
                     ty,
                     value,
@@ -191,6 +196,7 @@ impl Reader {
         for name in names.filter_map(|ident| ident.name()) {
             self.push(Declared {
                 name: name.text().to_string(),
+                start: String::new(),
                 head: String::new(),
                 kind: Err(Unknown::Pattern),
                 ty: "bound by a pattern".to_owned(),
@@ -205,6 +211,7 @@ impl Reader {
     fn binding(&mut self, binding: Binding) {
         let Binding {
             name,
+            start,
             head,
             ty,
             value,
@@ -247,6 +254,7 @@ impl Reader {
         let ty = written.unwrap_or_else(inferred_name);
         self.push(Declared {
             name,
+            start,
             head,
             kind,
             ty,

@@ -15,6 +15,8 @@ pub type Types = BTreeMap<String, String>;
 pub struct Declared {
     /// As written: `r#type` with its `r#`.
     pub name: String,
+    /// `let mut name`; empty for what is no `let` of one name.
+    pub start: String,
     /// What stands before the value: `let steps: usize = `.
     pub head: String,
     pub kind: Result<Kind, Unknown>,
@@ -63,6 +65,12 @@ impl Declared {
         }
     }
 
+    /// Whether rustc, which has compiled the cell, says no type: the cell moves the variable.
+    pub fn is_moved(&self, types: &Types) -> bool {
+        let is_open = self.inferred || matches!(self.kind, Err(Unknown::Inference));
+        is_open && !self.constant && !types.contains_key(bare(&self.name))
+    }
+
     /// With the type that rustc says, where the text does not tell it.
     pub fn decided(&self, types: &Types) -> Self {
         let mut decided = self.clone();
@@ -77,9 +85,7 @@ impl Declared {
             return decided;
         };
         if !self.annotated {
-            // The `let` without the type that has a gap.
-            let start = self.head.split(['=', ':']).next().unwrap_or_default();
-            decided.head = format!("{}: {} = ", start.trim_end(), kind.name(true));
+            decided.head = format!("{}: {} = ", self.start, kind.name(true));
             (decided.annotated, decided.inferred) = (true, false);
         }
         decided.ty = kind.to_string();

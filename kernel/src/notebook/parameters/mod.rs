@@ -97,16 +97,27 @@ impl Parameters {
     }
 
     /// Puts a cell that declares the given values after the parameters cell, in the
-    /// place of one from an earlier run; its place. `types` decide where the text does not.
+    /// place of one from an earlier run; its place. `types` decide where the text does not; they are
+    /// `None` where rustc has not compiled the parameters cell.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a name whose type cannot be known, and a value that
     /// does not fit it; the notebook is then unchanged.
-    pub fn apply(&self, notebook: &mut Notebook, types: &Types) -> Result<usize> {
+    pub fn apply(&self, notebook: &mut Notebook, types: Option<&Types>) -> Result<usize> {
         let mut lines = vec![None; self.declared.len()];
         for (name, value) in &self.given {
-            let declared = self.declared(name)?.decided(types);
-            let line = line(&declared, value).map_err(|reason| Error::parameter(name, reason))?;
+            let declared = self.declared(name)?;
+            let line = match types {
+                Some(types) if declared.is_moved(types) => Err(format!(
+                    "`{}` is moved within its cell, so that its type is not known; write it: \
+                     `let {}: Type = ..`",
+                    declared.text(),
+                    declared.name
+                )),
+                Some(types) => line(&declared.decided(types), value),
+                None => line_for_any(declared, value),
+            };
+            let line = line.map_err(|reason| Error::parameter(name, reason))?;
             let at = self.declared.iter().position(|one| one.is(name));
             if let Some(at) = at {
                 lines[at] = Some(line);
@@ -175,21 +186,29 @@ fn line(declared: &Declared, value: &str) -> Result<String, String> {
             ));
         }
     };
-    let source = code(declared, kind, value)?;
-    // Of a type that nobody knows only that is sure to fit which fits each that it may be.
-    for extreme in kind.extremes() {
+    Ok(declared.with(&code(declared, kind, value)?))
+}
+
+/// [`line`] where the type is not known: only a value that fits every possible type is accepted.
+fn line_for_any(declared: &Declared, value: &str) -> Result<String, String> {
+    let line = line(declared, value)?;
+    let kinds = declared.kind.iter().flat_map(Kind::extremes);
+    for extreme in kinds {
         code(declared, &extreme, value).map_err(|_| {
-            format!(
-                "{value:?} is {found}, not sure to fit {ty}: other lines decide the type of `{text}`; \
-                 write it: `let {name}: Type = ..`",
-                found = scalars::describe(value),
-                ty = declared.ty,
-                text = declared.text(),
-                name = declared.name
-            )
+            let found = scalars::describe(value);
+            let (ty, text) = (&declared.ty, declared.text());
+            let kept =
+                format!("{value:?} is {found}, and may not fit {ty}: other lines decide its type");
+            match declared.annotated {
+                true => format!("{kept} (`{text}`)"),
+                false => format!(
+                    "{kept} (`{text}`); write it: `let {}: Type = ..`",
+                    declared.name
+                ),
+            }
         })?;
     }
-    Ok(declared.with(&source))
+    Ok(line)
 }
 
 /// The source of a value of this type.

@@ -41,10 +41,12 @@ fn apply_with(
         .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
         .collect();
     let parameters = Parameters::read(&notebook, &given).map_err(|error| error.to_string())?;
-    let types = types
+    let types: Types = types
         .iter()
-        .map(|(n, ty)| ((*n).to_owned(), (*ty).to_owned()));
-    if let Err(error) = parameters.unwrap().apply(&mut notebook, &types.collect()) {
+        .map(|(n, ty)| ((*n).to_owned(), (*ty).to_owned()))
+        .collect();
+    let types = (!types.is_empty()).then_some(&types);
+    if let Err(error) = parameters.unwrap().apply(&mut notebook, types) {
         assert_eq!(notebook, before, "an error changes nothing");
         return Err(error.to_string());
     }
@@ -276,6 +278,31 @@ fn a_type_that_other_lines_decide_is_the_one_that_rustc_says() {
         said.contains("\"256\" is an integer (i32), not u8"),
         "{said}"
     );
+    // A constant's type is written, and rustc says those of variables alone.
+    let source = "const N: Steps = 400;\nlet n = N;";
+    assert_eq!(
+        apply_with(source, &[("N", "1000")], &[("n", "usize")]).unwrap(),
+        "// Parameters\nconst N: Steps = 1000;"
+    );
+    // A comment is no type, a moved variable has none, and a user's type may have a known name.
+    let source = "let n /* a: b = c */ = 10;\nlet v = vec![0; n];";
+    assert_eq!(
+        apply_with(source, &[("n", "3")], &[("n", "usize")]).unwrap(),
+        "// Parameters\nlet n: usize = 3;"
+    );
+    let source = "let v = vec![1, 2];\nlet t: u32 = v.into_iter().sum();\nlet d = make();";
+    let types = [("t", "u32"), ("d", "c00001::p3::Duration")];
+    for (name, value, message) in [
+        (
+            "v",
+            "[3]",
+            "is moved within its cell, so that its type is not known",
+        ),
+        ("d", "5s", "values of type c00001::p3::Duration"),
+    ] {
+        let said = apply_with(source, &[(name, value)], &types).unwrap_err();
+        assert!(said.contains(message), "{said}");
+    }
     // A part of a type, and a type that the text does not tell at all.
     let types = [
         ("v", "std::vec::Vec<u8>"),
@@ -364,7 +391,7 @@ fn a_second_run_replaces_the_injected_cell() {
     let give = |v: &str| [("steps".to_owned(), v.to_owned())];
     let run = |notebook: &mut Notebook, value: &str| {
         let parameters = Parameters::read(notebook, &give(value)).unwrap().unwrap();
-        parameters.apply(notebook, &Types::new()).unwrap();
+        parameters.apply(notebook, None).unwrap();
     };
     run(&mut notebook, "1");
     let id = notebook.cells[2].id.clone();
