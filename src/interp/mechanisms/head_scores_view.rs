@@ -47,11 +47,7 @@ impl HeadScores {
         }
         let options = ChartOptions {
             z_label: "mean attention".to_owned(),
-            ..ChartOptions::new(
-                "Attention of each head on a repeated random sequence",
-                "head",
-                "",
-            )
+            ..ChartOptions::new("Attention on a repeated sequence", "head", "")
         };
         heatmap(&rows, &[], &names, ColorScale::Sequential, &options)
     }

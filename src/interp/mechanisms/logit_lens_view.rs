@@ -119,19 +119,23 @@ impl LogitLens {
             z_label: z_label.to_owned(),
             ..ChartOptions::new(title, "position", "")
         };
-        heatmap(
-            &rows,
-            &[],
-            &self.hook_names,
-            ColorScale::Sequential,
-            &options,
-        )
+        let names: Vec<String> = self.hook_names.iter().map(|name| short(name)).collect();
+        heatmap(&rows, &[], &names, ColorScale::Sequential, &options)
     }
 
     /// Shows it; evcxr calls this on a cell's last expression.
     pub fn evcxr_display(&self) {
         // A failure is already shown in place.
         let _ = display(self);
+    }
+}
+
+/// `resid_pre L0` for `blocks.0.hook_resid_pre`.
+fn short(hook_name: &str) -> String {
+    let parts = hook_name.strip_prefix("blocks.");
+    match parts.and_then(|rest| rest.split_once(".hook_")) {
+        Some((layer, point)) => format!("{point} L{layer}"),
+        None => hook_name.to_owned(),
     }
 }
 

@@ -51,7 +51,8 @@ pub fn heatmap(
             .iter()
             .map(|n| text_width(&one_line(n, MAX_NAME), 11.5) + 8.0);
         wide = names.fold(CELL_PX, f64::max) * n_cols as f64;
-        let title = text_width(&options.title, 16.0) + 30.0;
+        // Titles are bold.
+        let title = 1.1 * text_width(&options.title, 16.0) + 30.0;
         options.width = (170.0 + wide).max(title).clamp(320.0, 680.0) as u32;
         wide = wide.min(520.0);
     }
@@ -195,15 +196,18 @@ fn values_in_cells(plot: &mut Plot, rows: &[Vec<f64>], colors: &Colors) {
     let high = (bottom - top) / rows.len() as f64 / UNIT;
     let mut cells = rows.iter().flatten();
     let whole = cells.all(|v| v.fract() == 0.0 || !v.is_finite());
+    let largest = rows.iter().flatten().filter(|v| v.is_finite());
+    let largest = largest.fold(0.0, |m: f64, v| m.max(v.abs()));
+    let decimals = decimals(largest);
     let text = |v: f64| {
         let text = if whole || v.abs() >= 100.0 {
             format!("{v:.0}")
         } else {
-            format!("{v:.2}")
+            format!("{v:.decimals$}")
         };
-        match text.as_str() {
-            "-0" | "-0.00" => text.replace('-', ""),
-            _ => text.replace('-', "−"),
+        match text.trim_start_matches(['-', '0', '.']).is_empty() {
+            true => text.replace('-', ""),
+            false => text.replace('-', "−"),
         }
     };
     let widest = rows.iter().flatten().map(|v| text_width(&text(*v), 11.0));
@@ -226,6 +230,14 @@ fn values_in_cells(plot: &mut Plot, rows: &[Vec<f64>], colors: &Colors) {
                 text(*value)
             );
         }
+    }
+}
+
+/// Two decimals, and more where the largest value would not show two digits of its own.
+fn decimals(largest: f64) -> usize {
+    match largest > 0.0 {
+        true => (1.0 - largest.log10().floor()).clamp(2.0, 5.0) as usize,
+        false => 2,
     }
 }
 
@@ -273,6 +285,32 @@ fn picture(plot: &mut Plot, rows: &[Vec<f64>], colors: &Colors) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_values_show_digits() {
+        // 0.0055 has its first digit at the third place: "0.0055".
+        for (largest, wanted) in [
+            (0.0, 2),
+            (37.0, 2),
+            (1.0, 2),
+            (0.1, 2),
+            (0.055, 3),
+            (0.0055, 4),
+        ] {
+            assert_eq!(decimals(largest), wanted, "{largest}");
+        }
+        let figure = |rows: &[Vec<f64>]| {
+            heatmap(
+                rows,
+                &[],
+                &[],
+                ColorScale::Diverging,
+                &ChartOptions::default(),
+            )
+        };
+        let svg = figure(&[vec![0.0055, -0.0001, -0.00001]]).unwrap().svg;
+        assert!(svg.contains(">0.0055<") && svg.contains(">−0.0001<") && svg.contains(">0.0000<"));
+    }
 
     #[test]
     fn blocks_are_averaged_with_short_ends() {
