@@ -31,10 +31,11 @@ pub fn apply(parameters: &Parameters, notebook: &mut Notebook, cells: &mut Cells
             Ok(found) => types = Some(found),
             // An error of an earlier cell may be none once those before it have run.
             Err(failure) if failure.cell + 1 < sources.len() => {}
-            Err(failure) => match &failure.error {
-                Some(error) => return Err(refused(error)),
-                None => {}
-            },
+            Err(failure) => {
+                if let Some(error) = &failure.error {
+                    return Err(refused(error));
+                }
+            }
         }
     }
     if cells.signals().received().is_some() {
