@@ -1,7 +1,7 @@
 //! Numbers out of their range are refused by every configuration's `validate`, by name and value.
 
 use holoscope::config::{
-    DataConfig, DictionaryConstraint, SaeConfig, TrainingConfig, TransformerConfig,
+    Architecture, DataConfig, DictionaryConstraint, SaeConfig, TrainingConfig, TransformerConfig,
 };
 use holoscope::model::GenerateConfig;
 use holoscope::train::AdamWConfig;
@@ -40,15 +40,20 @@ fn check<C: Clone>(good: &C, validate: fn(&C) -> Result<()>, rows: &[Row<C>]) {
 /// be forgotten.
 fn covers<C: serde::Serialize>(cfg: &C, rows: &[Row<C>]) {
     let json = serde_json::to_value(cfg).unwrap();
-    let floats: BTreeSet<&str> = json
-        .as_object()
-        .unwrap()
-        .iter()
-        .filter(|(_, value)| value.is_f64())
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let mut floats = BTreeSet::new();
+    floats_of(&json, &mut floats);
     let named: BTreeSet<&str> = rows.iter().map(|row| row.0).collect();
     assert!(floats.is_subset(&named), "{floats:?} against {named:?}");
+}
+
+/// The names of the fields that hold a float, at any depth.
+fn floats_of<'a>(json: &'a serde_json::Value, names: &mut BTreeSet<&'a str>) {
+    for (name, value) in json.as_object().into_iter().flatten() {
+        if value.is_f64() {
+            names.insert(name);
+        }
+        floats_of(value, names);
+    }
 }
 
 #[test]
@@ -108,7 +113,12 @@ fn numbers_of_the_training_out_of_range_are_refused() {
 #[test]
 fn numbers_of_the_autoencoder_out_of_range_are_refused() {
     let rows: [Row<SaeConfig>; 10] = [
-        ("l1_coeff", |c, v| c.l1_coeff = v, &[], &[0.0, 5.0]),
+        (
+            "l1_coeff",
+            |c, l1_coeff| c.architecture = Architecture::Standard { l1_coeff },
+            &[],
+            &[0.0, 5.0],
+        ),
         ("lr", |c, v| c.lr = v, &[0.0], &[1e-6, 1.0]),
         (
             "decay_frac",

@@ -15,7 +15,7 @@ use holoscope::interp::{
     random_dictionary, rare_direction, reconstruction_score, top_activations,
 };
 use holoscope::model::GenerateConfig;
-use holoscope::sae::train_sae;
+use holoscope::sae::train_sae_with;
 use holoscope::show::{NotebookReporter, Show};
 use holoscope::susy::{Sector, garden_space};
 use holoscope::train::{evaluate, train};
@@ -92,9 +92,10 @@ fn every_loop_ends_within_a_second_of_an_interrupt() {
         ..SaeConfig::default()
     };
     let gave = interrupted_after(600, "train_sae", &|| {
-        part(train_sae(&model, &data, &sae_cfg, &mut reporter()), |r| {
-            r.1.interrupted && r.1.steps > 0
-        })
+        part(
+            train_sae_with(&model, &data, &sae_cfg, &mut reporter()),
+            |r| r.1.interrupted && r.1.steps > 0,
+        )
     });
     assert_eq!(gave, Gave::Part);
     let filling = SaeConfig {
@@ -102,9 +103,10 @@ fn every_loop_ends_within_a_second_of_an_interrupt() {
         ..sae_cfg.clone()
     };
     let gave = interrupted_after(300, "train_sae while its buffer is filled", &|| {
-        part(train_sae(&model, &data, &filling, &mut reporter()), |_| {
-            false
-        })
+        part(
+            train_sae_with(&model, &data, &filling, &mut reporter()),
+            |_| false,
+        )
     });
     assert_eq!(gave, Gave::Interrupted);
 

@@ -15,7 +15,7 @@ use holoscope::model::{Hook, Transformer};
 use holoscope::progress::Silent;
 use holoscope::sae::{
     ActiveFeatures, FeatureActivity, SparseAutoencoder, StandardParams, StandardSae, StandardStep,
-    TopKSae, train_sae,
+    TopKSae, train_sae_with,
 };
 use holoscope::train::{AdamW, AdamWConfig, train};
 use holoscope::{Error, Result};
@@ -228,7 +228,7 @@ fn analyses_of_a_model_of_nan_name_the_hook_point_where_it_began() -> Result<()>
         feature_frequencies(model, &sae, HOOK, split, 1, 2, 0, &mut Silent).map(drop),
         interpretable_features(model, &sae, HOOK, &data.tokenizer, split, 3, &mut Silent).map(drop),
         top_activations(model, &sae, HOOK, &data.tokenizer, &tokens, 0, 5).map(drop),
-        train_sae(model, &data, &cfg, &mut Silent).map(drop),
+        train_sae_with(model, &data, &cfg, &mut Silent).map(drop),
     ];
     for outcome in outcomes {
         let error = outcome.unwrap_err();

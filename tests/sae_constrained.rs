@@ -6,12 +6,12 @@ mod dictionaries;
 
 use dictionaries::{FREE, HOLORAUMY_TIED, K, PENALTIES, TIED, bits, setting, train};
 use holoscope::Error;
-use holoscope::config::{DictionaryConstraint, SaeConfig};
+use holoscope::config::{Architecture, DictionaryConstraint, SaeConfig};
 use holoscope::interp::compare_dictionaries;
 use holoscope::progress::Silent;
 use holoscope::sae::{
-    ActivationBuffer, HOLORAUMY_GENERATORS, SparseAutoencoder, StandardStep, TopKSae,
-    garden_defect, initial_params, resample_dead, train_sae, train_top_k_sae,
+    ActivationBuffer, HOLORAUMY_GENERATORS, Sae, SparseAutoencoder, StandardStep, garden_defect,
+    initial_params, resample_dead, train_sae_with,
 };
 use holoscope::show::Show;
 use holoscope::susy::{SignedPermutation, chiral};
@@ -42,7 +42,7 @@ fn every_variant_learns_with_exactly_k_features_and_unit_rows() {
             history.l0
         );
         assert!(history.l1.iter().all(|&(_, l1)| l1.is_finite()));
-        assert_eq!(sae.k, K);
+        assert!(matches!(&sae, Sae::TopK(sae) if sae.k == K));
         let rows = sae.w_dec().to_vec2::<f32>().unwrap();
         for row in &rows {
             let norm = row.iter().map(|w| w * w).sum::<f32>().sqrt();
@@ -145,15 +145,15 @@ fn a_penalty_of_weight_zero_is_none() {
 #[test]
 fn the_standard_autoencoder_is_trained_as_ever() {
     let (model, data, cfg) = setting();
+    let l1_coeff = 0.3;
     let cfg = SaeConfig {
-        top_k: None,
-        l1_coeff: 0.3,
+        architecture: Architecture::Standard { l1_coeff },
         normalize_activations: false,
         dead_steps: 1,
         steps: 120,
         ..cfg
     };
-    let (sae, history) = train_sae(&model, &data, &cfg, &mut Silent).unwrap();
+    let (sae, history) = train_sae_with(&model, &data, &cfg, &mut Silent).unwrap();
 
     let d = cfg.d_in;
     let mut buffer = ActivationBuffer::new(&model, &data, &cfg).unwrap();
@@ -174,7 +174,7 @@ fn the_standard_autoencoder_is_trained_as_ever() {
         buffer.next_batch(cfg.batch_size, &mut batch).unwrap();
         let decay = (cfg.steps - t + 1) as f64 / (cfg.decay_frac * cfg.steps as f64);
         let lr = cfg.lr * (t as f64 / cfg.warmup_steps as f64).min(decay).min(1.0);
-        let l1 = cfg.l1_coeff * (t as f64 / cfg.l1_warmup_steps as f64).min(1.0);
+        let l1 = l1_coeff * (t as f64 / cfg.sparsity_warmup_steps as f64).min(1.0);
         step.step(&batch, lr, l1).unwrap();
         let until = cfg.resample_until_frac * cfg.steps as f64;
         if t.is_multiple_of(cfg.resample_every) && t as f64 <= until {
@@ -186,6 +186,9 @@ fn the_standard_autoencoder_is_trained_as_ever() {
     }
     assert_eq!(history.resampled, moved);
     assert!(moved.iter().any(|m| m.1 > 0), "no feature was resampled");
+    let Sae::Standard(sae) = sae else {
+        panic!("{}", sae.summary());
+    };
     assert!(sae.to_params().unwrap() == step.into_params());
 }
 
@@ -245,27 +248,19 @@ fn a_trained_dictionary_survives_its_folder() {
     let (sae, _) = train(&setting, HOLORAUMY_TIED, 8);
     let dir = tempfile::tempdir().unwrap();
     sae.save(dir.path()).unwrap();
-    let back = TopKSae::load(dir.path()).unwrap();
-    assert!(bits(&back) == bits(&sae) && back.k == sae.k);
-    assert_eq!(back.dictionary.hook_name, sae.dictionary.hook_name);
+    let back = Sae::load(dir.path()).unwrap();
+    assert!(bits(&back) == bits(&sae));
+    assert_eq!(back.summary(), sae.summary());
 }
 
 #[test]
-fn each_trainer_names_the_other_and_bad_groups_are_refused() {
+fn features_that_make_no_whole_groups_are_refused() {
     let (model, data, cfg) = setting();
-    let error = train_sae(&model, &data, &cfg, &mut Silent).unwrap_err();
-    assert!(error.to_string().contains("train_top_k_sae"), "{error}");
-    let plain = SaeConfig {
-        top_k: None,
-        ..cfg.clone()
-    };
-    let error = train_top_k_sae(&model, &data, &plain, &mut Silent).unwrap_err();
-    assert!(error.to_string().contains("top_k"), "{error}");
     let odd = SaeConfig {
         d_sae: 120,
         constraint: HOLORAUMY_TIED,
         ..cfg
     };
-    let error = train_top_k_sae(&model, &data, &odd, &mut Silent).unwrap_err();
+    let error = train_sae_with(&model, &data, &odd, &mut Silent).unwrap_err();
     assert!(error.to_string().contains("multiple of 16"), "{error}");
 }

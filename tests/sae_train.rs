@@ -1,12 +1,12 @@
 //! Training of an autoencoder on a small model: it learns, repeats, stops and starts again.
 
 use candle_core::DType;
-use holoscope::config::{Precision, SaeConfig, TransformerConfig};
+use holoscope::config::{Architecture, Precision, SaeConfig, TransformerConfig};
 use holoscope::data::Dataset;
 use holoscope::interp::reconstruction_score;
 use holoscope::model::{NamesFilter, Transformer};
 use holoscope::progress::{Reporter, Silent, Tick};
-use holoscope::sae::{ActivationBuffer, SparseAutoencoder, train_sae};
+use holoscope::sae::{ActivationBuffer, SparseAutoencoder, train_sae_with};
 
 #[path = "common/small_model.rs"]
 mod small_model;
@@ -21,8 +21,8 @@ fn setting() -> (Transformer, Dataset, SaeConfig) {
         batch_size: 256,
         buffer_tokens: 2_048,
         lr: 5e-3,
-        l1_coeff: 0.02,
-        l1_warmup_steps: 20,
+        architecture: Architecture::Standard { l1_coeff: 0.02 },
+        sparsity_warmup_steps: 20,
         resample_every: 50,
         dead_steps: 20,
         ..SaeConfig::default()
@@ -49,11 +49,11 @@ impl Reporter for StopAfter {
 #[test]
 fn training_explains_variance_and_the_scale_is_folded_away() {
     let (model, data, cfg) = setting();
-    let (sae, history) = train_sae(&model, &data, &cfg, &mut Silent).unwrap();
+    let (sae, history) = train_sae_with(&model, &data, &cfg, &mut Silent).unwrap();
     assert_eq!((history.steps, history.tokens), (300, 300 * 256));
     let explained = history.explained_variance.last().unwrap().1;
     assert!(explained > 0.8, "explained variance {explained}");
-    assert_eq!(sae.hook_name.as_deref(), Some("blocks.0.mlp.hook_post"));
+    assert_eq!(sae.hook_name(), Some("blocks.0.mlp.hook_post"));
 
     // On unscaled activations of the model the result does what the history says.
     let tokens = data.train.sequences(16, 32, model.device()).unwrap();
@@ -91,7 +91,7 @@ fn a_model_in_half_precision_has_features_too() {
         let value = full.parameter(&name).unwrap();
         var.set(&value.to_dtype(DType::BF16).unwrap()).unwrap();
     }
-    let (sae, history) = train_sae(&model, &data, &cfg, &mut Silent).unwrap();
+    let (sae, history) = train_sae_with(&model, &data, &cfg, &mut Silent).unwrap();
     let explained = history.explained_variance.last().unwrap().1;
     assert!(explained > 0.8, "explained variance {explained}");
 
@@ -133,7 +133,7 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_does_not() {
             steps: 60,
             ..cfg.clone()
         };
-        let (sae, _) = train_sae(&model, &data, &cfg, &mut Silent).unwrap();
+        let (sae, _) = train_sae_with(&model, &data, &cfg, &mut Silent).unwrap();
         sae.to_params().unwrap()
     };
     assert!(weights(1) == weights(1));
@@ -144,7 +144,7 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_does_not() {
 fn an_interruption_returns_what_was_learnt() {
     let (model, data, cfg) = setting();
     let mut reporter = StopAfter { ticks: 0, after: 3 };
-    let (sae, history) = train_sae(&model, &data, &cfg, &mut reporter).unwrap();
+    let (sae, history) = train_sae_with(&model, &data, &cfg, &mut reporter).unwrap();
     assert!(history.interrupted);
     assert_eq!(history.steps, 3 * cfg.log_every);
     assert_eq!(sae.d_sae(), 128);
@@ -191,7 +191,7 @@ fn a_wrong_width_and_a_wrong_hook_are_named() {
         d_in: 33,
         ..cfg.clone()
     };
-    let message = train_sae(&model, &data, &wide, &mut Silent)
+    let message = train_sae_with(&model, &data, &wide, &mut Silent)
         .unwrap_err()
         .to_string();
     assert!(
@@ -202,7 +202,7 @@ fn a_wrong_width_and_a_wrong_hook_are_named() {
         hook_name: "blocks.1.mlp.hook_post".to_owned(),
         ..cfg
     };
-    let message = train_sae(&model, &data, &lost, &mut Silent)
+    let message = train_sae_with(&model, &data, &lost, &mut Silent)
         .unwrap_err()
         .to_string();
     assert!(message.contains("blocks.0.mlp.hook_post"), "{message}");

@@ -74,9 +74,6 @@ mod tests {
         }
         // A file from before there were constraints.
         let cfg: super::super::SaeConfig = serde_json::from_str("{\"d_sae\": 64}").unwrap();
-        assert_eq!(
-            (cfg.top_k, cfg.constraint),
-            (None, DictionaryConstraint::Free)
-        );
+        assert_eq!(cfg.constraint, DictionaryConstraint::Free);
     }
 }

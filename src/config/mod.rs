@@ -3,6 +3,7 @@
 //! Plain structs with public documented fields and `Default`; `validate()` is
 //! called once at the door (by `Transformer::new`, `train`, ...) and trusted inside.
 
+mod architecture;
 mod constraint;
 mod data;
 mod model;
@@ -10,6 +11,7 @@ mod range;
 mod sae;
 mod training;
 
+pub use architecture::Architecture;
 pub use constraint::DictionaryConstraint;
 pub(crate) use constraint::GROUP;
 pub use data::{CorpusSource, DataConfig};
@@ -61,10 +63,7 @@ impl Config {
             s.hook_name,
             s.steps,
             s.batch_size,
-            match s.top_k {
-                Some(k) => format!("the {k} largest of a token"),
-                None => format!("L1 weight {}", s.l1_coeff),
-            },
+            s.architecture,
             m.seed,
             d.seed,
             t.seed,

@@ -1,11 +1,17 @@
 //! How the sparse autoencoder is shaped and trained.
 
-use super::{DictionaryConstraint, Fields};
+use super::{Architecture, DictionaryConstraint, Fields};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
-/// The standard L1 autoencoder of Bricken et al. 2023 or, with `top_k`, the TopK autoencoder of
-/// Gao et al. 2024.
+/// What an autoencoder reads, how wide it is, and how it is trained.
+///
+/// ```
+/// use holoscope::config::{Architecture, SaeConfig};
+///
+/// let cfg = SaeConfig { architecture: Architecture::TopK { k: 32 }, ..SaeConfig::default() };
+/// cfg.validate().unwrap();
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SaeConfig {
@@ -15,16 +21,12 @@ pub struct SaeConfig {
     pub d_in: usize,
     /// Number of dictionary features.
     pub d_sae: usize,
-    /// Of each token's positive activations only so many count, the largest: the TopK autoencoder,
-    /// trained by `train_top_k_sae`. None: the standard one, trained by `train_sae`.
-    pub top_k: Option<usize>,
+    /// Which autoencoder, with the settings that only that one has.
+    pub architecture: Architecture,
     /// What the dictionary is held to.
     pub constraint: DictionaryConstraint,
-    /// Weight of the L1 term (of none where `top_k` is set), per token: `loss = mean_t |x_hat - x|^2 + l1_coeff * mean_t |acts|_1`,
-    /// in units of the scaled activations where `normalize_activations` is set.
-    pub l1_coeff: f64,
-    /// Steps over which the L1 weight rises linearly from 0.
-    pub l1_warmup_steps: usize,
+    /// Steps over which the weight of the sparsity loss (L1 or L0) rises linearly from 0.
+    pub sparsity_warmup_steps: usize,
     /// Optimiser steps.
     pub steps: usize,
     /// Activation vectors (tokens) a step.
@@ -37,12 +39,13 @@ pub struct SaeConfig {
     pub decay_frac: f64,
     pub beta1: f64,
     pub beta2: f64,
-    /// Train on activations scaled to a mean norm of `sqrt(d_in)`, so that `l1_coeff` and `lr` mean
+    /// Train on activations scaled to a mean norm of `sqrt(d_in)`, so that the sparsity weight and `lr` mean
     /// the same for every hook point; the scale is folded into the result.
     pub normalize_activations: bool,
     /// Leave out the first position of every sequence (the beginning-of-sequence token).
     pub skip_bos: bool,
-    /// Share of the tokens on which each feature is active at the start (without `top_k`).
+    /// Share of the tokens on which each feature is active at the start, where the architecture has biases to say so
+    /// (TopK has none).
     pub init_active: f64,
     /// Activation vectors that the shuffled buffer holds; it is refilled when half empty.
     pub buffer_tokens: usize,
@@ -64,10 +67,9 @@ impl Default for SaeConfig {
             hook_name: "blocks.0.mlp.hook_post".to_owned(),
             d_in: 512,
             d_sae: 4_096,
-            top_k: None,
+            architecture: Architecture::default(),
             constraint: DictionaryConstraint::Free,
-            l1_coeff: 1.5,
-            l1_warmup_steps: 100,
+            sparsity_warmup_steps: 100,
             steps: 1_000,
             batch_size: 1_024,
             lr: 2e-3,
@@ -97,19 +99,13 @@ impl SaeConfig {
         fields.at_least_one("batch_size", self.batch_size)?;
         fields.at_least_one("log_every", self.log_every)?;
         fields.at_least_one("dead_steps", self.dead_steps)?;
-        if let Some(k) = self.top_k
-            && !(1..=self.d_sae).contains(&k)
-        {
-            let reason = format!("must lie in 1 to d_sae = {}", self.d_sae);
-            return fields.bad("top_k", k, &reason);
-        }
+        self.architecture.validate(self.d_sae)?;
         self.constraint.validate(self.d_sae)?;
         if self.buffer_tokens < self.batch_size {
             let reason = format!("must hold at least one batch of {}", self.batch_size);
             return fields.bad("buffer_tokens", self.buffer_tokens, &reason);
         }
         fields.positive("lr", self.lr)?;
-        fields.not_negative("l1_coeff", self.l1_coeff)?;
         fields.share("decay_frac", self.decay_frac)?;
         fields.some_share("init_active", self.init_active)?;
         fields.share("resample_until_frac", self.resample_until_frac)?;
@@ -135,8 +131,10 @@ mod tests {
             ("batch_size", |c| c.batch_size = 0),
             ("log_every", |c| c.log_every = 0),
             ("dead_steps", |c| c.dead_steps = 0),
-            ("top_k", |c| c.top_k = Some(0)),
-            ("top_k", |c| c.top_k = Some(c.d_sae + 1)),
+            ("k", |c| c.architecture = Architecture::TopK { k: 0 }),
+            ("k", |c| {
+                c.architecture = Architecture::TopK { k: c.d_sae + 1 };
+            }),
             ("constraint", |c| {
                 c.d_sae = 100;
                 c.constraint = DictionaryConstraint::HoloraumyTied;
@@ -151,8 +149,12 @@ mod tests {
             ("lr", |c| c.lr = 0.0),
             ("lr", |c| c.lr = f64::NAN),
             ("lr", |c| c.lr = f64::INFINITY),
-            ("l1_coeff", |c| c.l1_coeff = -1.0),
-            ("l1_coeff", |c| c.l1_coeff = f64::NAN),
+            ("l1_coeff", |c| {
+                c.architecture = Architecture::Standard { l1_coeff: -1.0 };
+            }),
+            ("l1_coeff", |c| {
+                c.architecture = Architecture::Standard { l1_coeff: f64::NAN };
+            }),
             ("init_active", |c| c.init_active = 0.0),
             ("init_active", |c| c.init_active = 1.5),
             ("init_active", |c| c.init_active = f64::NAN),

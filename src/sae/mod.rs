@@ -23,6 +23,6 @@ pub use params::{StandardGrads, StandardParams};
 pub(crate) use training::scale_encoder;
 pub use training::{
     ActivationBuffer, DENSE_ABOVE, SaeHistory, StandardStep, StepFigures, initial_params,
-    resample_dead, train_sae, train_top_k_sae,
+    resample_dead, train_sae, train_sae_with,
 };
-pub use variants::{StandardSae, TopKSae};
+pub use variants::{Sae, StandardSae, TopKSae};

@@ -1,10 +1,10 @@
 //! What the tests of dictionaries share: a small model of the embedded corpus and short trainings.
 
-use holoscope::config::{DictionaryConstraint, SaeConfig};
+use holoscope::config::{Architecture, DictionaryConstraint, SaeConfig};
 use holoscope::data::Dataset;
 use holoscope::model::Transformer;
 use holoscope::progress::Silent;
-use holoscope::sae::{SaeHistory, TopKSae, train_top_k_sae};
+use holoscope::sae::{Sae, SaeHistory, SparseAutoencoder, train_sae_with};
 
 #[path = "small_model.rs"]
 mod small_model;
@@ -30,12 +30,12 @@ pub fn setting() -> (Transformer, Dataset, SaeConfig) {
     let cfg = SaeConfig {
         d_in: 32,
         d_sae: 128,
-        top_k: Some(K),
+        architecture: Architecture::TopK { k: K },
         steps: 300,
         batch_size: 256,
         buffer_tokens: 2_048,
         lr: 5e-3,
-        l1_warmup_steps: 20,
+        sparsity_warmup_steps: 20,
         warmup_steps: 20,
         resample_every: 50,
         dead_steps: 20,
@@ -48,18 +48,21 @@ pub fn train(
     (model, data, cfg): &(Transformer, Dataset, SaeConfig),
     constraint: DictionaryConstraint,
     seed: u64,
-) -> (TopKSae, SaeHistory) {
+) -> (Sae, SaeHistory) {
     let cfg = SaeConfig {
         constraint,
         seed,
         ..cfg.clone()
     };
-    train_top_k_sae(model, data, &cfg, &mut Silent).expect("a small dictionary trains")
+    train_sae_with(model, data, &cfg, &mut Silent).expect("a small dictionary trains")
 }
 
 /// Every bit of every parameter.
-pub fn bits(sae: &TopKSae) -> Vec<u32> {
-    let p = sae.dictionary.to_params().expect("parameters on the CPU");
-    let all = [p.w_enc_t, p.w_dec, p.b_enc, p.b_dec].concat();
+pub fn bits(sae: &Sae) -> Vec<u32> {
+    let all = [sae.w_enc(), sae.w_dec(), sae.b_enc(), sae.b_dec()].map(|parameter| {
+        let values = parameter.flatten_all().and_then(|p| p.to_vec1::<f32>());
+        values.expect("parameters on the CPU")
+    });
+    let all = all.concat();
     all.into_iter().map(f32::to_bits).collect()
 }

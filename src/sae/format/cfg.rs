@@ -169,7 +169,7 @@ fn check_architecture(fields: &Map<String, Value>) -> Result<(), Reason> {
         None | Some(STANDARD | TOP_K) => Ok(()),
         Some(other) => Err(format!(
             "architecture is {other:?}, which is not supported; supported are {STANDARD:?} \
-             (StandardSae) and {TOP_K:?} (TopKSae)"
+             and {TOP_K:?}"
         )),
     }
 }

@@ -8,7 +8,7 @@ mod cfg;
 mod fields;
 
 use super::autoencoder::SparseAutoencoder;
-use super::variants::{StandardSae, TopKSae};
+use super::variants::{Sae, StandardSae, TopKSae};
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::model::{TensorFile, check_finite, read_tensors};
@@ -21,36 +21,42 @@ const CFG: &str = "cfg.json";
 const WEIGHTS: &str = "sae_weights.safetensors";
 const FORMAT: &str = "SAELens state dict";
 
-impl StandardSae {
+impl Sae {
     /// Writes the folder `dir` (made if missing) as SAELens 6 reads it; an older file stays whole
-    /// until the new one is. What `cfg` holds of the file that was read is written again.
+    /// until the new one is. What was read from a file's `cfg.json` is written again.
     ///
     /// # Errors
     /// [`Error::Io`] when the folder or a file cannot be written.
-    pub fn save(&self, dir: &Path) -> Result<()> {
-        self.write(dir, self.cfg_json(Architecture::Standard))
+    pub fn save(&self, dir: impl AsRef<Path>) -> Result<()> {
+        let (dictionary, architecture) = match self {
+            Self::Standard(sae) => (sae, Architecture::Standard),
+            Self::TopK(sae) => (&sae.dictionary, Architecture::TopK { k: sae.k as u64 }),
+        };
+        dictionary.write(dir.as_ref(), dictionary.cfg_json(architecture))
     }
 
-    /// Reads a folder written by SAELens, of any version, or by [`StandardSae::save`], onto the CPU.
-    /// A `scaling_factor` of the activations is folded into the decoder.
+    /// Reads a folder written by SAELens, of any version, or by [`Sae::save`], onto the CPU; its
+    /// `cfg.json` says which architecture it is. Before version 6 SAELens calls TopK "standard" and
+    /// the activation function "topk".
+    ///
+    /// A `scaling_factor` of the activations is folded into the decoder. Where SAELens rescales
+    /// activations by the decoder's norms, the norms are folded into the weights.
     ///
     /// # Errors
     /// [`Error::Io`] when a file is missing; [`Error::Format`] when one is corrupt, lacks a tensor,
-    /// holds a field or tensor that is unknown, a parameter that is not finite, or asks for what this
-    /// autoencoder does not do (another architecture, activations normalised at run time);
+    /// holds a field or tensor that is unknown, a parameter that is not finite, or asks for what no
+    /// autoencoder of this library does (activations normalised at run time);
     /// [`Error::Shape`] when the tensors contradict each other or `cfg.json`.
-    pub fn load(dir: &Path) -> Result<StandardSae> {
-        let (sae, cfg) = StandardSae::read(dir)?;
-        match cfg.architecture {
-            Architecture::Standard => Ok(sae),
-            Architecture::TopK { k } => {
-                let reason =
-                    format!("it is a topk autoencoder with k = {k}; read it with TopKSae::load");
-                Err(Error::format(dir.join(CFG), fields::FORMAT, reason))
-            }
-        }
+    pub fn load(dir: impl AsRef<Path>) -> Result<Sae> {
+        let (dictionary, cfg) = StandardSae::read(dir.as_ref())?;
+        Ok(match cfg.architecture {
+            Architecture::Standard => dictionary.into(),
+            Architecture::TopK { k } => TopKSae::new(dictionary, k as usize)?.into(),
+        })
     }
+}
 
+impl StandardSae {
     fn write(&self, dir: &Path, cfg: Map<String, Value>) -> Result<()> {
         std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
         let cfg_path = dir.join(CFG);
@@ -157,36 +163,6 @@ impl StandardSae {
         let divisors = norms.maximum(f32::MIN_POSITIVE)?;
         self.w_dec = self.w_dec.broadcast_div(&divisors.unsqueeze(1)?)?;
         Ok(())
-    }
-}
-
-impl TopKSae {
-    /// Writes the folder `dir` as SAELens reads it, as [`StandardSae::save`] does; architecture
-    /// "topk".
-    ///
-    /// # Errors
-    /// Those of [`StandardSae::save`].
-    pub fn save(&self, dir: &Path) -> Result<()> {
-        let architecture = Architecture::TopK { k: self.k as u64 };
-        let cfg = self.dictionary.cfg_json(architecture);
-        self.dictionary.write(dir, cfg)
-    }
-
-    /// Reads a folder written by SAELens or by [`TopKSae::save`], onto the CPU; before version 6
-    /// SAELens calls the architecture "standard", and the activation function "topk". Where SAELens
-    /// rescales activations by the decoder's norms, the norms are folded into the weights.
-    ///
-    /// # Errors
-    /// Those of [`StandardSae::load`]; [`Error::Format`] when `cfg.json` has no `k`.
-    pub fn load(dir: &Path) -> Result<TopKSae> {
-        let (dictionary, cfg) = StandardSae::read(dir)?;
-        match cfg.architecture {
-            Architecture::TopK { k } => TopKSae::new(dictionary, k as usize),
-            Architecture::Standard => {
-                let reason = "it is a standard autoencoder; read it with StandardSae::load";
-                Err(Error::format(dir.join(CFG), fields::FORMAT, reason))
-            }
-        }
     }
 }
 

@@ -6,8 +6,7 @@ use crate::error::Result;
 use crate::show::{ChartOptions, Figure, MimeBundle, Show, Trace, display, line_chart};
 use serde::{Deserialize, Serialize};
 
-/// The record of one run, returned by [`train_sae`](super::train_sae) and
-/// [`train_top_k_sae`](super::train_top_k_sae).
+/// The record of one run, returned by [`train_sae`](super::train_sae).
 ///
 /// Every series is `(step, value)` of that step's batch, before its update unless it says
 /// otherwise; steps count from 1.

@@ -4,7 +4,7 @@
 //! `x_cent . W_dec[j]`; `c` minimises the squared error. So the lists are short from step one.
 
 use super::step::StandardStep;
-use crate::config::SaeConfig;
+use crate::config::{Architecture, SaeConfig};
 use crate::error::{Error, Result};
 use crate::model::first_not_finite_of;
 use crate::sae::kernels::{self, product};
@@ -18,7 +18,7 @@ use rayon::prelude::*;
 const SAMPLE: usize = 4_096;
 
 /// Parameters to start from: random directions, each active on `cfg.init_active` of the rows; with
-/// `cfg.top_k` the encoder's biases are 0 and the largest activations decide (Gao et al. 2024).
+/// [`Architecture::TopK`] the encoder's biases are 0 and the largest activations decide (Gao et al. 2024).
 ///
 /// `rows` are (scaled) activations, `[n, cfg.d_in]`, at least one; `mean` is their mean, `[d_in]`.
 ///
@@ -71,7 +71,11 @@ pub(super) fn params_along(
         x.copy_from_slice(&rows[rng.random_range(0..n) * d..][..d]);
         kernels::add_scaled(-1.0, mean, x);
     }
-    let b_enc = match cfg.top_k {
+    let top_k = match cfg.architecture {
+        Architecture::TopK { k } => Some(k),
+        Architecture::Standard { .. } => None,
+    };
+    let b_enc = match top_k {
         Some(_) => vec![0.0; s],
         None => thresholds(&w_dec, &sample, d, cfg.init_active),
     };
@@ -83,7 +87,7 @@ pub(super) fn params_along(
         b_enc,
         b_dec: vec![0.0; d],
     };
-    scale_encoder(&mut params, &sample, cfg.top_k)?;
+    scale_encoder(&mut params, &sample, top_k)?;
     params.b_dec.copy_from_slice(mean);
     Ok(params)
 }

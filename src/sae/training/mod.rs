@@ -22,4 +22,4 @@ pub use init::initial_params;
 pub(crate) use init::scale_encoder;
 pub use resample::resample_dead;
 pub use step::{DENSE_ABOVE, StandardStep};
-pub use trainer::{train_sae, train_top_k_sae};
+pub use trainer::{train_sae, train_sae_with};

@@ -144,7 +144,7 @@ fn mean_alive_encoder_norm(step: &StandardStep, dead: &[usize]) -> f32 {
 mod tests {
     use super::super::init::params_along;
     use super::*;
-    use crate::config::SaeConfig;
+    use crate::config::{Architecture, SaeConfig};
     use crate::sae::constraints::TiedGenerators;
     use rand::SeedableRng;
     use rand_distr::StandardNormal;
@@ -155,7 +155,7 @@ mod tests {
         let cfg = SaeConfig {
             d_in: D,
             d_sae: 48,
-            top_k: Some(4),
+            architecture: Architecture::TopK { k: 4 },
             ..SaeConfig::default()
         };
         let x: Vec<f32> = StandardNormal

@@ -1,6 +1,6 @@
-//! What changes over a training run: learning rate, L1 weight, and when dead features are moved.
+//! What changes over a training run: learning rate, sparsity weight, and when dead features are moved.
 
-use crate::config::SaeConfig;
+use crate::config::{Architecture, SaeConfig};
 
 /// Linear warm-up, then constant, then linear to 0 over the last `decay_frac` of the steps.
 pub(super) fn learning_rate(cfg: &SaeConfig, t: usize) -> f64 {
@@ -10,12 +10,14 @@ pub(super) fn learning_rate(cfg: &SaeConfig, t: usize) -> f64 {
     cfg.lr * warm.min(left).min(1.0)
 }
 
-/// Linear warm-up; TopK is sparse without.
-pub(super) fn l1_weight(cfg: &SaeConfig, t: usize) -> f64 {
-    if cfg.top_k.is_some() {
-        return 0.0;
-    }
-    cfg.l1_coeff * (t as f64 / cfg.l1_warmup_steps.max(1) as f64).min(1.0)
+/// The weight of the sparsity loss: a linear warm-up, then constant; 0 where the architecture is
+/// sparse without.
+pub(super) fn sparsity_weight(cfg: &SaeConfig, t: usize) -> f64 {
+    let peak = match cfg.architecture {
+        Architecture::Standard { l1_coeff } => l1_coeff,
+        Architecture::TopK { .. } => 0.0,
+    };
+    peak * (t as f64 / cfg.sparsity_warmup_steps.max(1) as f64).min(1.0)
 }
 
 pub(super) fn resamples_at(cfg: &SaeConfig, t: usize) -> bool {

@@ -6,30 +6,48 @@ use super::buffer::ActivationBuffer;
 use super::constraint::Constraint;
 use super::figures::StepFigures;
 use super::history::SaeHistory;
-use super::schedule::{l1_weight, learning_rate, resamples_at};
+use super::schedule::{learning_rate, resamples_at, sparsity_weight};
 use super::statistics::{Statistics, first_rows, unscaled};
 use super::step::StandardStep;
-use crate::config::SaeConfig;
+use crate::config::{Architecture, SaeConfig};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::{Progress, Reporter};
 use crate::sae::params::StandardParams;
-use crate::sae::variants::{StandardSae, TopKSae};
+use crate::sae::variants::{Sae, StandardSae, TopKSae};
+use crate::show::NotebookReporter;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
 
 /// Inputs whose losses decide where dead features go.
 const RESAMPLE_TOKENS: usize = 8_192;
-/// Trains a standard autoencoder on `model`'s activations over `data.train`.
+
+/// Trains an autoencoder of `cfg.architecture` on `model`'s activations over `data.train`, and
+/// reports its progress in the notebook or on the terminal.
 ///
 /// The result works on the activations as they are, has unit-norm decoder rows, and depends on
-/// the model, the data and `cfg` alone. When the reporter says that the user has interrupted, what
-/// has been learnt so far is returned.
+/// the model, the data and `cfg` alone. When the user interrupts, what has been learnt so far is
+/// returned.
+///
+/// ```no_run
+/// # use holoscope::prelude::*;
+/// # fn main() -> Result<()> {
+/// let data = Dataset::load(&DataConfig::default())?;
+/// let model = Transformer::new(&TransformerConfig::default())?;
+/// let cfg = SaeConfig {
+///     architecture: Architecture::TopK { k: 32 },
+///     constraint: DictionaryConstraint::HoloraumyTied,
+///     ..SaeConfig::default()
+/// };
+/// let (sae, history) = train_sae(&model, &data, &cfg)?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
-/// [`Error::Config`] for a field out of range or a `top_k` (see [`train_top_k_sae`]); those of
+/// [`Error::Config`] for a field out of range; those of
 /// [`ActivationBuffer::new`], above all [`Error::Interrupted`] while the first activations are
 /// collected: nothing is learnt yet; [`Error::NotFiniteAt`] when the model's activations are not
 /// finite, [`Error::NotFinite`] when the loss is no longer a number.
@@ -37,64 +55,28 @@ pub fn train_sae(
     model: &Transformer,
     data: &Dataset,
     cfg: &SaeConfig,
-    reporter: &mut dyn Reporter,
-) -> Result<(StandardSae, SaeHistory)> {
-    if let Some(k) = cfg.top_k {
-        return Err(top_k_error(
-            format!("Some({k})"),
-            "train_top_k_sae trains TopK",
-        ));
-    }
-    let (params, history) = train(model, data, cfg, reporter)?;
-    let mut sae = StandardSae::from_params(params, model.device())?;
-    sae.hook_name = Some(cfg.hook_name.clone());
-    Ok((sae, history))
+) -> Result<(Sae, SaeHistory)> {
+    train_sae_with(model, data, cfg, &mut NotebookReporter::new())
 }
 
-/// Trains a TopK autoencoder with `cfg.top_k` on `model`'s activations over `data.train`, free or
-/// held to `cfg.constraint`; otherwise as [`train_sae`].
-///
-/// ```no_run
-/// # use holoscope::prelude::*;
-/// # fn main() -> Result<()> {
-/// # let (data_cfg, mut quiet) = (DataConfig::default(), holoscope::progress::Silent);
-/// # let data = Dataset::load(&data_cfg, &mut quiet)?;
-/// # let model = Transformer::new(&TransformerConfig::default())?;
-/// let cfg = SaeConfig {
-///     top_k: Some(32),
-///     constraint: DictionaryConstraint::HoloraumyTied,
-///     ..SaeConfig::default()
-/// };
-/// let (sae, history) = train_top_k_sae(&model, &data, &cfg, &mut quiet)?;
-/// # Ok(())
-/// # }
-/// ```
+/// [`train_sae`] with progress to `reporter`; [`Silent`](crate::progress::Silent) for none.
 ///
 /// # Errors
-/// [`Error::Config`] when `cfg.top_k` is not set; those of [`train_sae`].
-pub fn train_top_k_sae(
+/// Those of [`train_sae`].
+pub fn train_sae_with(
     model: &Transformer,
     data: &Dataset,
     cfg: &SaeConfig,
     reporter: &mut dyn Reporter,
-) -> Result<(TopKSae, SaeHistory)> {
-    let Some(k) = cfg.top_k else {
-        let reason = "says how many activations of a token count, for example Some(32)";
-        return Err(top_k_error("None".to_owned(), reason));
-    };
+) -> Result<(Sae, SaeHistory)> {
     let (params, history) = train(model, data, cfg, reporter)?;
-    let mut sae = TopKSae::from_params(params, k, model.device())?;
-    sae.dictionary.hook_name = Some(cfg.hook_name.clone());
+    let mut dictionary = StandardSae::from_params(params, model.device())?;
+    dictionary.hook_name = Some(cfg.hook_name.clone());
+    let sae = match cfg.architecture {
+        Architecture::Standard { .. } => dictionary.into(),
+        Architecture::TopK { k } => TopKSae::new(dictionary, k)?.into(),
+    };
     Ok((sae, history))
-}
-
-fn top_k_error(value: String, reason: &str) -> Error {
-    Error::Config {
-        config: "SaeConfig",
-        field: "top_k",
-        value,
-        reason: reason.to_owned(),
-    }
 }
 
 /// The parameters after training, for activations as they are, and the record.
@@ -184,7 +166,7 @@ impl<'c> Run<'c> {
         let constraint = Constraint::new(cfg)?;
         let params = constraint.initial_params(cfg, &sample, &stats.mean, &mut rng)?;
         let mut step = StandardStep::new(params, cfg.beta1, cfg.beta2)?;
-        if let Some(k) = cfg.top_k {
+        if let Architecture::TopK { k } = cfg.architecture {
             step = step.with_top_k(k);
         }
         Ok(Self {
@@ -207,7 +189,7 @@ impl<'c> Run<'c> {
     fn step(&mut self, t: usize, stop: &dyn Fn() -> bool) -> Result<StepFigures> {
         let cfg = self.cfg;
         self.next_batch(cfg.batch_size, stop)?;
-        let (lr, l1) = (learning_rate(cfg, t), l1_weight(cfg, t));
+        let (lr, l1) = (learning_rate(cfg, t), sparsity_weight(cfg, t));
         let figures = self.constraint.step(&mut self.step, &self.batch, lr, l1)?;
         self.history.steps = t;
         self.history.tokens += cfg.batch_size;

@@ -1,7 +1,9 @@
 //! The autoencoders that there are, for inference: one file a variant.
 
+mod any;
 mod standard;
 mod top_k;
 
+pub use any::Sae;
 pub use standard::StandardSae;
 pub use top_k::TopKSae;

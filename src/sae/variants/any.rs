@@ -1,0 +1,159 @@
+//! An autoencoder of any architecture: what training returns and what a file holds.
+
+use super::standard::StandardSae;
+use super::top_k::TopKSae;
+use crate::error::Result;
+use crate::sae::active::{ActiveFeatures, FeatureActivity};
+use crate::sae::autoencoder::{ActivityCounter, SparseAutoencoder};
+use crate::show::{MimeBundle, Show, display};
+use candle_core::Tensor;
+use serde_json::{Map, Value};
+
+/// A trained autoencoder of any architecture. A clone shares the weights.
+///
+/// [`train_sae`](crate::sae::train_sae) returns one, [`Sae::load`] reads one, and
+/// [`SparseAutoencoder`] has what every one can do. What only one architecture has is in its variant:
+///
+/// ```
+/// use holoscope::candle::{Device, Tensor};
+/// use holoscope::sae::{Sae, SparseAutoencoder, StandardSae};
+///
+/// # fn main() -> holoscope::Result<()> {
+/// let (w, b) = (Tensor::new(&[[2f32]], &Device::Cpu)?, Tensor::new(&[0f32], &Device::Cpu)?);
+/// let sae = Sae::from(StandardSae::new(w.clone(), b.clone(), w, b)?);
+/// assert_eq!((sae.d_in(), sae.d_sae(), sae.architecture()), (1, 1, "standard"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub enum Sae {
+    /// ReLU and an L1 penalty.
+    Standard(StandardSae),
+    /// Of each token's positive activations the `k` largest.
+    TopK(TopKSae),
+}
+
+impl From<StandardSae> for Sae {
+    fn from(sae: StandardSae) -> Self {
+        Self::Standard(sae)
+    }
+}
+
+impl From<TopKSae> for Sae {
+    fn from(sae: TopKSae) -> Self {
+        Self::TopK(sae)
+    }
+}
+
+impl Sae {
+    /// The name by which SAELens registers the architecture: "standard", "topk".
+    pub fn architecture(&self) -> &'static str {
+        match self {
+            Self::Standard(_) => "standard",
+            Self::TopK(_) => "topk",
+        }
+    }
+
+    /// The hook point whose activations it reconstructs, where known.
+    pub fn hook_name(&self) -> Option<&str> {
+        self.dictionary().hook_name.as_deref()
+    }
+
+    /// SAELens' `cfg.json` as it was read; empty for an autoencoder trained here.
+    pub fn cfg(&self) -> &Map<String, Value> {
+        &self.dictionary().cfg
+    }
+
+    fn dictionary(&self) -> &StandardSae {
+        match self {
+            Self::Standard(sae) => sae,
+            Self::TopK(sae) => &sae.dictionary,
+        }
+    }
+
+    fn variant(&self) -> &dyn SparseAutoencoder {
+        match self {
+            Self::Standard(sae) => sae,
+            Self::TopK(sae) => sae,
+        }
+    }
+
+    /// Architecture, widths and hook point in one line.
+    pub fn summary(&self) -> String {
+        let kind = match self {
+            Self::Standard(_) => "standard".to_owned(),
+            Self::TopK(sae) => format!("TopK (k = {})", sae.k),
+        };
+        let of = match self.hook_name() {
+            Some(hook_name) => format!(" of {hook_name}"),
+            None => String::new(),
+        };
+        format!(
+            "{kind} autoencoder{of}: d_in {}, d_sae {}",
+            self.d_in(),
+            self.d_sae()
+        )
+    }
+
+    /// Shows the summary in a notebook.
+    pub fn evcxr_display(&self) {
+        // A failure is already shown in place.
+        let _ = display(self);
+    }
+}
+
+impl Show for Sae {
+    fn mime_bundle(&self) -> Result<MimeBundle> {
+        Ok(MimeBundle::plain(self.summary()))
+    }
+}
+
+impl SparseAutoencoder for Sae {
+    fn d_in(&self) -> usize {
+        self.variant().d_in()
+    }
+
+    fn d_sae(&self) -> usize {
+        self.variant().d_sae()
+    }
+
+    fn encode(&self, x: &Tensor) -> Result<Tensor> {
+        self.variant().encode(x)
+    }
+
+    fn encode_sparse(&self, x: &Tensor) -> Result<ActiveFeatures> {
+        self.variant().encode_sparse(x)
+    }
+
+    fn activity(&self, x: &Tensor) -> Result<FeatureActivity> {
+        self.variant().activity(x)
+    }
+
+    fn activity_counter(&self) -> Result<ActivityCounter<'_>> {
+        self.variant().activity_counter()
+    }
+
+    fn decode(&self, acts: &Tensor) -> Result<Tensor> {
+        self.variant().decode(acts)
+    }
+
+    fn reconstruct(&self, x: &Tensor) -> Result<Tensor> {
+        self.variant().reconstruct(x)
+    }
+
+    fn w_enc(&self) -> Tensor {
+        self.variant().w_enc()
+    }
+
+    fn w_dec(&self) -> Tensor {
+        self.variant().w_dec()
+    }
+
+    fn b_enc(&self) -> Tensor {
+        self.variant().b_enc()
+    }
+
+    fn b_dec(&self) -> Tensor {
+        self.variant().b_dec()
+    }
+}
