@@ -18,7 +18,7 @@ use holoscope::model::GenerateConfig;
 use holoscope::sae::train_sae_with;
 use holoscope::show::{NotebookReporter, Show};
 use holoscope::susy::{Sector, garden_space};
-use holoscope::train::{evaluate, train};
+use holoscope::train::{evaluate, train_with};
 use std::time::{Duration, Instant};
 
 /// What a loop gave.
@@ -77,7 +77,7 @@ fn every_loop_ends_within_a_second_of_an_interrupt() {
         ..TrainingConfig::default()
     };
     let gave = interrupted_after(300, "train", &|| {
-        part(train(&model, &data, &training, &mut reporter()), |h| {
+        part(train_with(&model, &data, &training, &mut reporter()), |h| {
             h.interrupted && h.steps() > 0
         })
     });

@@ -17,7 +17,7 @@ use holoscope::sae::{
     ActiveFeatures, FeatureActivity, SparseAutoencoder, StandardParams, StandardSae, StandardStep,
     TopKSae, train_sae_with,
 };
-use holoscope::train::{AdamW, AdamWConfig, train};
+use holoscope::train::{AdamW, AdamWConfig, train_with};
 use holoscope::{Error, Result};
 use sae_definition::{inputs, params};
 use small_model::small_model;
@@ -285,7 +285,7 @@ fn training_of_a_model_of_nan_ends_with_an_error() -> Result<()> {
         eval_batches: 1,
         ..TrainingConfig::default()
     };
-    let error = train(&model, &data, &cfg, &mut Silent).unwrap_err();
+    let error = train_with(&model, &data, &cfg, &mut Silent).unwrap_err();
     assert!(matches!(error, Error::NotFinite { step: 0, .. }), "{error}");
 
     // A gradient of NaN: the optimiser names the parameter and leaves all of them alone.

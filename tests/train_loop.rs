@@ -6,7 +6,7 @@ mod training;
 use holoscope::config::TrainingConfig;
 use holoscope::error::{Error, Result};
 use holoscope::progress::Silent;
-use holoscope::train::{evaluate, train};
+use holoscope::train::{evaluate, train_with};
 use training::{StopAfter, bits, config, dataset, losses, model};
 
 #[test]
@@ -17,7 +17,7 @@ fn a_small_model_learns_to_count() -> Result<()> {
         steps: 150,
         ..config()
     };
-    let history = train(&model, &data, &cfg, &mut Silent)?;
+    let history = train_with(&model, &data, &cfg, &mut Silent)?;
     let untrained = history.val_loss[0].1;
     let chance = (data.tokenizer.n_vocab() as f64).ln();
     assert!(
@@ -38,7 +38,7 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_does_not() -> Result<()> {
     let run = |seed| -> Result<_> {
         let model = model(&data)?;
         let cfg = TrainingConfig { seed, ..config() };
-        let history = train(&model, &data, &cfg, &mut Silent)?;
+        let history = train_with(&model, &data, &cfg, &mut Silent)?;
         Ok((losses(&history), bits(&model)?))
     };
     let first = run(7)?;
@@ -58,7 +58,7 @@ fn the_model_ends_with_the_parameters_of_the_lowest_validation_loss() -> Result<
         eval_every: 1,
         ..config()
     };
-    let history = train(&model, &data, &cfg, &mut Silent)?;
+    let history = train_with(&model, &data, &cfg, &mut Silent)?;
     let lowest = history
         .val_loss
         .iter()
@@ -79,7 +79,7 @@ fn the_model_ends_with_the_parameters_of_the_lowest_validation_loss() -> Result<
 fn an_interrupted_run_without_a_folder_returns_what_it_learnt() -> Result<()> {
     let data = dataset()?;
     let model = model(&data)?;
-    let history = train(&model, &data, &config(), &mut StopAfter::new(4))?;
+    let history = train_with(&model, &data, &config(), &mut StopAfter::new(4))?;
     assert!(history.interrupted);
     // The evaluations before the start and at the stop; the better one is what the model holds.
     let evaluated: Vec<usize> = history.val_loss.iter().map(|v| v.0).collect();
@@ -97,7 +97,7 @@ fn a_diverging_run_is_an_error_that_says_where() -> Result<()> {
         warmup_steps: 0,
         ..config()
     };
-    let outcome = train(&model(&data)?, &data, &cfg, &mut Silent);
+    let outcome = train_with(&model(&data)?, &data, &cfg, &mut Silent);
     let Err(Error::NotFinite { what, value, step }) = outcome else {
         panic!("expected NotFinite, got {outcome:?}");
     };

@@ -8,7 +8,7 @@ use holoscope::data::{Corpus, Dataset};
 use holoscope::error::{Error, Result};
 use holoscope::model::Transformer;
 use holoscope::progress::{Reporter, Silent, Tick};
-use holoscope::train::{RunFolder, Schedule, resume, train};
+use holoscope::train::{RunFolder, Schedule, resume_with, train_with};
 use std::cell::Cell;
 use training::{StopAfter, bits, config, dataset, dataset_of, losses, model};
 
@@ -16,7 +16,7 @@ use training::{StopAfter, bits, config, dataset, dataset_of, losses, model};
 fn a_resumed_run_has_the_bits_of_an_uninterrupted_one() -> Result<()> {
     let data = dataset()?;
     let whole = model(&data)?;
-    let expected = train(&whole, &data, &config(), &mut Silent)?;
+    let expected = train_with(&whole, &data, &config(), &mut Silent)?;
     // Before the first step, between two evaluations, right after one.
     for stop in [0, 7, 10] {
         let dir = tempfile::tempdir().unwrap();
@@ -24,12 +24,12 @@ fn a_resumed_run_has_the_bits_of_an_uninterrupted_one() -> Result<()> {
             run_dir: Some(dir.path().to_owned()),
             ..config()
         };
-        let first = train(&model(&data)?, &data, &cfg, &mut StopAfter::new(stop))?;
+        let first = train_with(&model(&data)?, &data, &cfg, &mut StopAfter::new(stop))?;
         assert!(first.interrupted);
         assert_eq!(first.steps() as u64, stop);
 
         let second = model(&data)?;
-        let history = resume(&second, &data, &cfg, &mut Silent)?;
+        let history = resume_with(&second, &data, &cfg, &mut Silent)?;
         assert_eq!(losses(&history), losses(&expected), "stopped after {stop}");
         assert_eq!(bits(&second)?, bits(&whole)?, "stopped after {stop}");
         assert!(!history.interrupted && history.seconds > first.seconds);
@@ -62,7 +62,7 @@ impl Reporter for StopWhenAsked {
 fn a_run_stopped_while_it_validated_goes_on_exactly() -> Result<()> {
     let data = dataset()?;
     let whole = model(&data)?;
-    let expected = train(&whole, &data, &config(), &mut Silent)?;
+    let expected = train_with(&whole, &data, &config(), &mut Silent)?;
     // A run asks before each of the 2 batches of the first validation, before each of the 5
     // steps to the next one, and before each of the 2 batches of that: in the middle of each.
     for (after, step) in [(1, 0), (8, 5)] {
@@ -75,11 +75,11 @@ fn a_run_stopped_while_it_validated_goes_on_exactly() -> Result<()> {
             times: Cell::new(0),
             after,
         };
-        let first = train(&model(&data)?, &data, &cfg, &mut reporter)?;
+        let first = train_with(&model(&data)?, &data, &cfg, &mut reporter)?;
         assert!(first.interrupted);
         assert_eq!(first.steps(), step);
         let second = model(&data)?;
-        let history = resume(&second, &data, &cfg, &mut Silent)?;
+        let history = resume_with(&second, &data, &cfg, &mut Silent)?;
         assert_eq!(losses(&history), losses(&expected), "stopped at {step}");
         assert_eq!(bits(&second)?, bits(&whole)?, "stopped at {step}");
     }
@@ -99,14 +99,14 @@ fn a_run_whose_machine_stopped_goes_on_exactly_from_its_last_checkpoint() -> Res
     let mut reporter = StopAfter::new(11);
     reporter.copy = Some((dir.path().to_owned(), crashed.path().to_owned()));
     let whole = model(&data)?;
-    let expected = train(&whole, &data, &cfg, &mut reporter)?;
+    let expected = train_with(&whole, &data, &cfg, &mut reporter)?;
 
     let cfg = TrainingConfig {
         run_dir: Some(crashed.path().to_owned()),
         ..cfg
     };
     let second = model(&data)?;
-    let history = resume(&second, &data, &cfg, &mut Silent)?;
+    let history = resume_with(&second, &data, &cfg, &mut Silent)?;
     assert_eq!(losses(&history), losses(&expected));
     assert_eq!(bits(&second)?, bits(&whole)?);
     Ok(())
@@ -122,14 +122,14 @@ fn resuming_another_run_is_refused() -> Result<()> {
         ..config()
     };
     let go_on = |cfg: &TrainingConfig, data: &Dataset| {
-        let outcome = resume(&model(data)?, data, cfg, &mut Silent);
+        let outcome = resume_with(&model(data)?, data, cfg, &mut Silent);
         outcome.map(|_| ())
     };
     assert!(
         matches!(go_on(&cfg, &data), Err(Error::Io { .. })),
         "there is no run yet"
     );
-    train(&model(&data)?, &data, &cfg, &mut Silent)?;
+    train_with(&model(&data)?, &data, &cfg, &mut Silent)?;
     for other in [
         TrainingConfig {
             seed: 1,
@@ -166,9 +166,9 @@ fn a_finished_run_can_be_made_longer() -> Result<()> {
         run_dir: Some(dir.path().to_owned()),
         ..config()
     };
-    let first = train(&model(&data)?, &data, &cfg, &mut Silent)?;
+    let first = train_with(&model(&data)?, &data, &cfg, &mut Silent)?;
     let cfg = TrainingConfig { steps: 30, ..cfg };
-    let history = resume(&model(&data)?, &data, &cfg, &mut Silent)?;
+    let history = resume_with(&model(&data)?, &data, &cfg, &mut Silent)?;
     assert_eq!(history.steps(), 30);
     assert_eq!(history.train_loss[..20], first.train_loss);
     // The longer schedule holds from step 21 on.
@@ -187,7 +187,7 @@ fn resuming_on_another_split_is_refused() -> Result<()> {
         run_dir: Some(dir.path().to_owned()),
         ..config()
     };
-    train(&model(&data)?, &data, &cfg, &mut Silent)?;
+    train_with(&model(&data)?, &data, &cfg, &mut Silent)?;
     let changes: [fn(&mut DataConfig); 3] = [
         |cfg| cfg.seed = 1,
         |cfg| cfg.train_frac = 0.7,
@@ -198,12 +198,12 @@ fn resuming_on_another_split_is_refused() -> Result<()> {
         let mut other = DataConfig::default();
         change(&mut other);
         let data = dataset_of(&other)?;
-        let outcome = resume(&model(&data)?, &data, &cfg, &mut Silent);
+        let outcome = resume_with(&model(&data)?, &data, &cfg, &mut Silent);
         let message = outcome.unwrap_err().to_string();
         assert!(message.starts_with("split digest = "), "{message}");
         assert!(message.contains("train_frac"), "{message}");
     }
-    resume(&model(&data)?, &data, &cfg, &mut Silent)?;
+    resume_with(&model(&data)?, &data, &cfg, &mut Silent)?;
     Ok(())
 }
 
@@ -217,7 +217,7 @@ fn resuming_with_another_model_is_refused_by_the_field() -> Result<()> {
         ..config()
     };
     let first = model(&data)?;
-    train(&first, &data, &cfg, &mut Silent)?;
+    train_with(&first, &data, &cfg, &mut Silent)?;
     // None of the first two changes a shape.
     type Change = fn(&mut TransformerConfig);
     let changes: [(&str, Change); 3] = [
@@ -228,12 +228,12 @@ fn resuming_with_another_model_is_refused_by_the_field() -> Result<()> {
     for (name, change) in changes {
         let mut other = first.cfg().clone();
         change(&mut other);
-        let outcome = resume(&Transformer::new(&other)?, &data, &cfg, &mut Silent);
+        let outcome = resume_with(&Transformer::new(&other)?, &data, &cfg, &mut Silent);
         assert!(
             matches!(outcome, Err(Error::Config { field, .. }) if field == name),
             "{name}: {outcome:?}"
         );
     }
-    resume(&first, &data, &cfg, &mut Silent)?;
+    resume_with(&first, &data, &cfg, &mut Silent)?;
     Ok(())
 }

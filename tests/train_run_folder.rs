@@ -5,7 +5,7 @@ use holoscope::data::{Corpus, Dataset};
 use holoscope::error::Result;
 use holoscope::model::Transformer;
 use holoscope::progress::Silent;
-use holoscope::train::{Checkpoint, EventWriter, RunFolder, Schedule, TrainingHistory, train};
+use holoscope::train::{Checkpoint, EventWriter, RunFolder, Schedule, TrainingHistory, train_with};
 use std::path::Path;
 
 /// What a reader finds in one `Event` record.
@@ -178,7 +178,7 @@ fn a_run_leaves_a_folder_that_says_everything() -> Result<()> {
         run_dir: Some(dir.path().to_owned()),
         ..TrainingConfig::default()
     };
-    let history = train(&model, &data, &cfg, &mut Silent)?;
+    let history = train_with(&model, &data, &cfg, &mut Silent)?;
 
     let config: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(dir.path().join("config.json")).unwrap())?;

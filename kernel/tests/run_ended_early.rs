@@ -182,7 +182,7 @@ fn an_interrupted_loop_of_the_library_returns_what_it_has() {
          let model = Transformer::new(&config)?;\n\
          let training = TrainingConfig {{ steps: 1_000_000, eval_batches: 1, ..Default::default() }};\n\
          std::fs::write({mark:?}, \"\")?;\n\
-         let history = train(&model, &data, &training, &mut NotebookReporter::new())?;\n\
+         let history = train(&model, &data, &training)?;\n\
          println!(\"{{}} {{}}\", history.interrupted, history.train_loss.is_empty());"
     );
     let run = Run::start(dir.path(), &[&train, "println!(\"never\")"], &[]);

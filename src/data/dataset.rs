@@ -13,6 +13,7 @@ use super::tokenizer::Tokenizer;
 use crate::config::DataConfig;
 use crate::error::{Error, Result};
 use crate::progress::Reporter;
+use crate::show::NotebookReporter;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -41,15 +42,24 @@ impl Dataset {
     /// Finds the corpus that the configuration names and makes it a dataset.
     ///
     /// ```no_run
-    /// use holoscope::{config::DataConfig, data::Dataset, progress::Silent};
-    /// let data = Dataset::load(&DataConfig::default(), &mut Silent)?;
+    /// use holoscope::{config::DataConfig, data::Dataset};
+    /// let data = Dataset::load(&DataConfig::default())?;
     /// println!("{}: {} tokens. {}", data.corpus_name, data.n_tokens, data.source_note);
     /// # Ok::<(), holoscope::Error>(())
     /// ```
     ///
     /// # Errors
     /// Those of [`load_corpus`] and [`Dataset::from_corpus`].
-    pub fn load(cfg: &DataConfig, reporter: &mut dyn Reporter) -> Result<Dataset> {
+    pub fn load(cfg: &DataConfig) -> Result<Dataset> {
+        Dataset::load_with(cfg, &mut NotebookReporter::new())
+    }
+
+    /// [`Dataset::load`] with the progress of a download to `reporter`;
+    /// [`Silent`](crate::progress::Silent) for none.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::load`].
+    pub fn load_with(cfg: &DataConfig, reporter: &mut dyn Reporter) -> Result<Dataset> {
         cfg.validate()?;
         Dataset::from_corpus(&load_corpus(cfg, reporter)?, cfg)
     }

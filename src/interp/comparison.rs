@@ -54,7 +54,7 @@ pub struct DictionaryComparison {
 ///
 /// ```no_run
 /// # use holoscope::prelude::*;
-/// # fn compare(model: Transformer, data: Dataset, plain: TopKSae, tied: TopKSae) -> Result<()> {
+/// # fn compare(model: Transformer, data: Dataset, plain: Sae, tied: Sae) -> Result<()> {
 /// let comparison = compare_dictionaries(
 ///     &model,
 ///     &[("TopK", &plain), ("TopK, holoraumy-tied", &tied)],

@@ -52,6 +52,8 @@ pub(crate) struct CentredRows {
     pub(crate) x_cent: Tensor,
     /// `[d_in]`
     pub(crate) mean: Tensor,
+    /// The hook point.
+    hook_name: String,
 }
 
 /// Activations of 4,096 tokens of `split`, drawn by `seed`.
@@ -77,6 +79,7 @@ pub(crate) fn centred_rows(
     Ok(CentredRows {
         x_cent: x.broadcast_sub(&mean)?,
         mean,
+        hook_name: hook_name.to_owned(),
     })
 }
 
@@ -115,7 +118,9 @@ pub(crate) fn fixed_dictionary(
     };
     scale_encoder(&mut params, &rows.x_cent.flatten_all()?.to_vec1()?, None)?;
     params.b_dec = rows.mean.to_vec1()?;
-    StandardSae::from_params(params, directions.device())
+    let mut dictionary = StandardSae::from_params(params, directions.device())?;
+    dictionary.hook_name = Some(rows.hook_name.clone());
+    Ok(dictionary)
 }
 
 /// Biases that leave each feature active on a share `l0 / d_sae` of the tokens, `[d_sae]`, from

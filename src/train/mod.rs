@@ -21,4 +21,4 @@ pub use history::TrainingHistory;
 pub use metrics::{Metric, RunFolder};
 pub use schedule::Schedule;
 pub use tensorboard::EventWriter;
-pub use trainer::{resume, train};
+pub use trainer::{resume, resume_with, train, train_with};

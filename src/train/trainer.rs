@@ -14,6 +14,7 @@ use crate::data::{Batches, Dataset};
 use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::{Progress, Reporter};
+use crate::show::NotebookReporter;
 use candle_core::{Tensor, Var};
 use std::time::{Duration, Instant};
 
@@ -23,11 +24,11 @@ mod saved;
 const LAST_VALIDATION: Duration = Duration::from_millis(500);
 
 /// Trains `model` on `data.train` by next-token cross-entropy; at the end it holds the parameters
-/// of the lowest validation loss.
+/// of the lowest validation loss. Progress is shown in the notebook or on the terminal.
 ///
 /// Validation runs before the first step, every `eval_every` steps and after the last one. With
 /// `run_dir`, the folder gets `config.json`, `metrics.jsonl`, TensorBoard events and checkpoints;
-/// a run already there is kept as `run_dir/earlier`. When the reporter is interrupted, the run
+/// a run already there is kept as `run_dir/earlier`. When the user interrupts, the run
 /// stops after its current step, saves what [`resume`] needs and returns. Before that it validates
 /// once more, where that takes half a second at most; else it compares its last parameters with
 /// the best ones on as many batches as it can evaluate in that time, and returns the better ones.
@@ -35,7 +36,15 @@ const LAST_VALIDATION: Duration = Duration::from_millis(500);
 /// # Errors
 /// An invalid configuration, text too short for one sequence, a loss or gradient that is not
 /// finite ([`Error::NotFinite`]), a run folder that cannot be written.
-pub fn train(
+pub fn train(model: &Transformer, data: &Dataset, cfg: &TrainingConfig) -> Result<TrainingHistory> {
+    train_with(model, data, cfg, &mut NotebookReporter::new())
+}
+
+/// [`train`] with progress to `reporter`; [`Silent`](crate::progress::Silent) for none.
+///
+/// # Errors
+/// Those of [`train`].
+pub fn train_with(
     model: &Transformer,
     data: &Dataset,
     cfg: &TrainingConfig,
@@ -65,6 +74,18 @@ pub fn train(
 /// No `run_dir` or no checkpoint there; a checkpoint of another model, corpus, split, seed or
 /// batch size; and those of [`train`].
 pub fn resume(
+    model: &Transformer,
+    data: &Dataset,
+    cfg: &TrainingConfig,
+) -> Result<TrainingHistory> {
+    resume_with(model, data, cfg, &mut NotebookReporter::new())
+}
+
+/// [`resume`] with progress to `reporter`; [`Silent`](crate::progress::Silent) for none.
+///
+/// # Errors
+/// Those of [`resume`].
+pub fn resume_with(
     model: &Transformer,
     data: &Dataset,
     cfg: &TrainingConfig,

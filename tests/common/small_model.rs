@@ -11,7 +11,8 @@ pub fn small_model() -> (Transformer, Dataset) {
         embedded_bytes: 60_000,
         ..DataConfig::default()
     };
-    let data = Dataset::load(&data_cfg, &mut Silent).expect("the embedded corpus needs no file");
+    let data =
+        Dataset::load_with(&data_cfg, &mut Silent).expect("the embedded corpus needs no file");
     let model_cfg = TransformerConfig {
         d_model: 16,
         n_heads: 2,

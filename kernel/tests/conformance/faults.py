@@ -205,12 +205,12 @@ class Faults(unittest.TestCase):
         COUNTS["faults"] += 1
         self.kernel.ok(
             "let mut config = Config::default();\nconfig.data.source = CorpusSource::Embedded;\n"
-            "let data = Dataset::load(&config.data, &mut NotebookReporter::new())?;\n"
+            "let data = Dataset::load(&config.data)?;\n"
             "config.model.d_vocab = data.tokenizer.n_vocab();\nconfig.training.steps = 100_000;\n"
             "let model = Transformer::new(&config.model)?;"
         )
         # The interrupt is for the cell: a second loop does not begin in earnest.
-        train = "train(&model, &data, &config.training, &mut NotebookReporter::new())?"
+        train = "train(&model, &data, &config.training)?"
         request = self.kernel.start(f"let history = {train};\nlet second = {train};\nhistory.train_loss.len()")
         self.wait_for(request, "train", kinds=("update_display_data",))
         time.sleep(1.0)
@@ -236,7 +236,7 @@ class Faults(unittest.TestCase):
         """What has a part returns it, what has none says so; in a second, and the variables stay."""
         self.kernel.ok(
             "let mut config = Config::default();\nconfig.data.source = CorpusSource::Embedded;\n"
-            "let data = Dataset::load(&config.data, &mut NotebookReporter::new())?;\n"
+            "let data = Dataset::load(&config.data)?;\n"
             "config.model.d_vocab = data.tokenizer.n_vocab();\nconfig.sae.d_in = config.model.d_mlp;\n"
             'let hook = config.sae.hook_name.clone();\nlet model = Transformer::new(&config.model)?;\n'
             "let sae = random_dictionary(&model, &hook, &data.train, (config.sae.d_in, config.sae.d_sae), 40.0, 1)?;"
@@ -246,12 +246,12 @@ class Faults(unittest.TestCase):
             (
                 "train while it validates",
                 "config.training.eval_batches = 0;\n"
-                f"let history = train(&model, &data, &config.training, {with_reporter})?;\nhistory.interrupted",
+                f"let history = train(&model, &data, &config.training)?;\nhistory.interrupted",
                 "true",
             ),
             (
                 "train_sae",
-                f"config.sae.steps = 1_000_000;\nlet trained = train_sae(&model, &data, &config.sae, {with_reporter})?;\n"
+                f"config.sae.steps = 1_000_000;\nlet trained = train_sae(&model, &data, &config.sae)?;\n"
                 "trained.1.interrupted",
                 None,
             ),

@@ -1,0 +1,287 @@
+//! A model, an autoencoder of one of its hook points, and the tokenizer, in one value: the questions
+//! of this module as methods, with defaults. The functions behind them take each part.
+//! The name is SAELens' (`HookedSAETransformer`).
+
+use super::factor_recovery::{FactorRecovery, factor_recovery};
+use super::feature_summary::FeatureSummary;
+use super::feature_view::{feature_acts, feature_tokens};
+use super::frequencies::{FeatureFrequencies, feature_frequencies};
+use super::interpretable::{InterpretableFeatures, describe_feature, interpretable_features};
+use super::logits::{TopLogits, feature_logits, top_logits};
+use super::reconstruction::{ReconstructionScore, reconstruction_score};
+use super::token_frame::top_activations;
+use crate::data::{TokenSplit, Tokenizer};
+use crate::error::{Error, Result};
+use crate::model::{HookName, Transformer};
+use crate::sae::{Sae, SparseAutoencoder};
+use crate::show::{MimeBundle, NotebookReporter, Show, Table, TokenView, display};
+use candle_core::Tensor;
+
+/// Sequences of a batch.
+const BATCH_SIZE: usize = 16;
+/// Tokens of a list of top activations or logits.
+const TOP: usize = 20;
+/// Sequences in which [`HookedSae::top_activations`] looks.
+const SEQUENCES: usize = 128;
+
+/// An autoencoder with the model whose activations it reads, and the tokenizer. A clone shares the
+/// weights, so that it can be kept and passed on.
+///
+/// Methods read whole splits unless [`HookedSae::batches`] says otherwise, and report their progress in
+/// the notebook.
+///
+/// ```no_run
+/// # use holoscope::prelude::*;
+/// # fn main() -> Result<()> {
+/// # let data = Dataset::load(&DataConfig::default())?;
+/// # let model = Transformer::new(&TransformerConfig::default())?;
+/// let (sae, _) = train_sae(&model, &data, &SaeConfig::default())?;
+/// let hooked = HookedSae::new(&model, sae, &data.tokenizer)?;
+/// let score = hooked.reconstruction_score(&data.val)?;
+/// let found = hooked.interpretable_features(&data.val, 8)?;
+/// hooked.feature_tokens("To be, or not to be", found.features[0].feature_id)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct HookedSae {
+    pub model: Transformer,
+    pub sae: Sae,
+    pub tokenizer: Tokenizer,
+    hook_name: String,
+    n_batches: usize,
+    seed: u64,
+}
+
+impl HookedSae {
+    /// An autoencoder at the hook point that it names.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when it names none (see [`HookedSae::at`]); those of [`HookedSae::at`].
+    pub fn new(
+        model: &Transformer,
+        sae: impl Into<Sae>,
+        tokenizer: &Tokenizer,
+    ) -> Result<HookedSae> {
+        let sae = sae.into();
+        let Some(hook_name) = sae.hook_name().map(str::to_owned) else {
+            let reason = "the autoencoder names no hook point; say it with HookedSae::at";
+            return Err(Error::argument("hook_name", "None", reason));
+        };
+        HookedSae::at(&hook_name, model, sae, tokenizer)
+    }
+
+    /// An autoencoder at the hook point `hook_name`, whatever point it names itself.
+    ///
+    /// # Errors
+    /// [`Error::UnknownHook`] with the nearest names; [`Error::Shape`] when the autoencoder reads
+    /// another width than the point has, or the tokenizer has another vocabulary than the model.
+    pub fn at(
+        hook_name: &str,
+        model: &Transformer,
+        sae: impl Into<Sae>,
+        tokenizer: &Tokenizer,
+    ) -> Result<HookedSae> {
+        let sae = sae.into();
+        let cfg = model.cfg();
+        let width = HookName::of_model(hook_name, cfg)?.width(cfg);
+        if width != Some(sae.d_in()) {
+            let found = width.map_or("no vector a token".to_owned(), |width| width.to_string());
+            return Err(Error::shape(hook_name, sae.d_in(), found));
+        }
+        if tokenizer.n_vocab() != cfg.d_vocab {
+            let what = "the tokenizer's vocabulary";
+            return Err(Error::shape(what, cfg.d_vocab, tokenizer.n_vocab()));
+        }
+        Ok(HookedSae {
+            model: model.without_gradients(),
+            sae,
+            tokenizer: tokenizer.clone(),
+            hook_name: hook_name.to_owned(),
+            n_batches: 0,
+            seed: crate::config::SaeConfig::default().seed,
+        })
+    }
+
+    /// The same, reading `n_batches` random batches of 16 sequences of a split, drawn by `seed`, where
+    /// all of it would take too long.
+    pub fn batches(mut self, n_batches: usize, seed: u64) -> Self {
+        (self.n_batches, self.seed) = (n_batches, seed);
+        self
+    }
+
+    /// The hook point whose activations are read.
+    pub fn hook_name(&self) -> &str {
+        &self.hook_name
+    }
+
+    /// How much of the model's work survives when activations are replaced by their reconstruction;
+    /// [`reconstruction_score`].
+    ///
+    /// # Errors
+    /// Those of [`reconstruction_score`].
+    pub fn reconstruction_score(&self, split: &TokenSplit) -> Result<ReconstructionScore> {
+        reconstruction_score(
+            &self.model,
+            &self.sae,
+            &self.hook_name,
+            split,
+            self.n_batches,
+            BATCH_SIZE,
+            self.seed,
+        )
+    }
+
+    /// How often each feature is active; [`feature_frequencies`].
+    ///
+    /// # Errors
+    /// Those of [`feature_frequencies`].
+    pub fn feature_frequencies(&self, split: &TokenSplit) -> Result<FeatureFrequencies> {
+        feature_frequencies(
+            &self.model,
+            &self.sae,
+            &self.hook_name,
+            split,
+            self.n_batches,
+            BATCH_SIZE,
+            self.seed,
+            &mut NotebookReporter::new(),
+        )
+    }
+
+    /// The `n` features that simple predicates explain best; [`interpretable_features`].
+    ///
+    /// # Errors
+    /// Those of [`interpretable_features`].
+    pub fn interpretable_features(
+        &self,
+        split: &TokenSplit,
+        n: usize,
+    ) -> Result<InterpretableFeatures> {
+        interpretable_features(
+            &self.model,
+            &self.sae,
+            &self.hook_name,
+            &self.tokenizer,
+            split,
+            n,
+            &mut NotebookReporter::new(),
+        )
+    }
+
+    /// One feature, described by the predicate that explains it best; [`describe_feature`].
+    ///
+    /// # Errors
+    /// Those of [`describe_feature`].
+    pub fn describe_feature(
+        &self,
+        split: &TokenSplit,
+        feature_id: usize,
+    ) -> Result<FeatureSummary> {
+        describe_feature(
+            &self.model,
+            &self.sae,
+            &self.hook_name,
+            &self.tokenizer,
+            split,
+            feature_id,
+            &mut NotebookReporter::new(),
+        )
+    }
+
+    /// The best feature for each value of the factors that made a labelled text; [`factor_recovery`].
+    ///
+    /// # Errors
+    /// Those of [`factor_recovery`].
+    pub fn factor_recovery(&self, split: &TokenSplit) -> Result<FactorRecovery> {
+        let reporter = &mut NotebookReporter::new();
+        factor_recovery(&self.model, &self.sae, &self.hook_name, split, reporter)
+    }
+
+    /// Feature activations `[batch, pos, d_sae]` of `tokens` `[batch, pos]`; [`feature_acts`].
+    ///
+    /// # Errors
+    /// Those of [`feature_acts`].
+    pub fn feature_acts(&self, tokens: &Tensor) -> Result<Tensor> {
+        feature_acts(&self.model, &self.sae, &self.hook_name, tokens)
+    }
+
+    /// The tokens of a text, coloured by one feature's activation; [`feature_tokens`].
+    ///
+    /// # Errors
+    /// Those of [`feature_tokens`].
+    pub fn feature_tokens(&self, text: &str, feature_id: usize) -> Result<TokenView> {
+        feature_tokens(
+            &self.model,
+            &self.sae,
+            &self.hook_name,
+            &self.tokenizer,
+            text,
+            feature_id,
+            None,
+        )
+    }
+
+    /// The 20 tokens on which a feature is most active among the first 128 sequences of a split, with
+    /// their contexts; [`top_activations`].
+    ///
+    /// # Errors
+    /// Those of [`top_activations`].
+    pub fn top_activations(&self, split: &TokenSplit, feature_id: usize) -> Result<Table> {
+        let n_ctx = self.model.cfg().n_ctx;
+        let n = split.n_sequences(n_ctx).min(SEQUENCES);
+        let tokens = split.sequences(n, n_ctx, self.model.device())?;
+        top_activations(
+            &self.model,
+            &self.sae,
+            &self.hook_name,
+            &self.tokenizer,
+            &tokens,
+            feature_id,
+            TOP,
+        )
+    }
+
+    /// A feature's direct effect on the logits, `[d_vocab]`; [`feature_logits`].
+    ///
+    /// # Errors
+    /// Those of [`feature_logits`].
+    pub fn feature_logits(&self, feature_id: usize) -> Result<Tensor> {
+        feature_logits(&self.model, &self.sae, &self.hook_name, feature_id)
+    }
+
+    /// The tokens that a feature makes more and less likely; [`top_logits`].
+    ///
+    /// # Errors
+    /// Those of [`top_logits`].
+    pub fn top_logits(&self, feature_id: usize) -> Result<TopLogits> {
+        let (model, sae) = (&self.model, &self.sae);
+        top_logits(
+            model,
+            sae,
+            &self.hook_name,
+            feature_id,
+            &self.tokenizer,
+            TOP / 2,
+        )
+    }
+
+    /// Shows what it is made of; evcxr calls this on a cell's last expression.
+    pub fn evcxr_display(&self) {
+        // A failure is already shown in place.
+        let _ = display(self);
+    }
+}
+
+impl Show for HookedSae {
+    fn mime_bundle(&self) -> Result<MimeBundle> {
+        let cfg = self.model.cfg();
+        Ok(MimeBundle::plain(format!(
+            "{}, read at {} of a model of {} layers, d_model {}",
+            self.sae.summary(),
+            self.hook_name,
+            cfg.n_layers,
+            cfg.d_model
+        )))
+    }
+}
