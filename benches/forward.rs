@@ -24,7 +24,7 @@ fn passes(c: &mut Criterion) {
     group.sample_size(20);
     group.throughput(Throughput::Elements((BATCH * POS) as u64));
     group.bench_function("forward to mlp.hook_post", |b| {
-        b.iter(|| model.run_with_cache(&tokens, &filter, Some(1)));
+        b.iter(|| model.run_with_cache_filtered(&tokens, &filter, Some(1)));
     });
     group.bench_function("loss", |b| {
         b.iter(|| model.without_gradients().loss(&tokens))

@@ -81,7 +81,11 @@ fn an_unknown_hook_lists_the_nearest_of_this_model() {
     assert!(run("blocks.0.mlp.hook_pots").contains("blocks.0.mlp.hook_post"));
     assert!(run("blocks.2.hook_resid_pre").contains("blocks.1.hook_resid_pre"));
     let filter = NamesFilter::only("blocks.5.hook_resid_pre").unwrap();
-    assert!(model().run_with_cache(&tokens(), &filter, None).is_err());
+    assert!(
+        model()
+            .run_with_cache_filtered(&tokens(), &filter, None)
+            .is_err()
+    );
     assert!(NamesFilter::only("blocks.0.hook_nothing").is_err());
 }
 
@@ -103,14 +107,16 @@ fn an_error_inside_a_hook_comes_out() {
 
 #[test]
 fn stopping_beyond_the_last_layer_is_refused() {
-    let text = message(model().run_with_cache(&tokens(), &NamesFilter::All, Some(3)));
+    let text = message(model().run_with_cache_filtered(&tokens(), &NamesFilter::All, Some(3)));
     assert!(text.contains("n_layers = 2"), "{text}");
 }
 
 #[test]
 fn what_was_not_cached_is_not_found() {
     let filter = NamesFilter::only("hook_embed").unwrap();
-    let (_, cache) = model().run_with_cache(&tokens(), &filter, None).unwrap();
+    let (_, cache) = model()
+        .run_with_cache_filtered(&tokens(), &filter, None)
+        .unwrap();
     let text = message(cache.get("hook_pos_embed"));
     assert!(
         text.contains("hook_pos_embed") && text.contains("hook_embed"),

@@ -164,7 +164,7 @@ fn every_normalisation_and_solu_with_its_norm_compute_the_formulas() {
         let loss = scalar(&model.loss(&tokens()).unwrap());
         assert!((loss - case.loss).abs() < 1e-4, "{what}: {loss}");
         let (watched, cache) = model
-            .run_with_cache(&tokens(), &NamesFilter::All, None)
+            .run_with_cache_filtered(&tokens(), &NamesFilter::All, None)
             .unwrap();
         assert_eq!(bits(&watched.unwrap()), bits(&logits), "{what}");
         assert_eq!(cache.len(), HookName::all(model.cfg()).len());

@@ -77,7 +77,7 @@ proptest! {
         prop_assert_eq!(&*seen.borrow(), &HookName::all(&cfg));
         let loss = scalar(&model.loss(&tokens).unwrap());
         prop_assert_eq!(loss, model.loss_with_hooks(&tokens, &hooks).unwrap());
-        let (logits, cache) = model.run_with_cache(&tokens, &NamesFilter::All, None).unwrap();
+        let (logits, cache) = model.run_with_cache_filtered(&tokens, &NamesFilter::All, None).unwrap();
         prop_assert_eq!(bits(&plain), bits(&logits.unwrap()));
         prop_assert_eq!(cache.len(), hooks.len());
         for name in HookName::all(&cfg) {
@@ -142,10 +142,10 @@ fn stopping_returns_no_logits_and_only_earlier_activations() {
     let model = Transformer::new(&small()).unwrap();
     let tokens = some_tokens(2, 6);
     let (_, all) = model
-        .run_with_cache(&tokens, &NamesFilter::All, None)
+        .run_with_cache_filtered(&tokens, &NamesFilter::All, None)
         .unwrap();
     let (logits, cache) = model
-        .run_with_cache(&tokens, &NamesFilter::All, Some(1))
+        .run_with_cache_filtered(&tokens, &NamesFilter::All, Some(1))
         .unwrap();
     assert!(logits.is_none());
     assert!(cache.get("blocks.0.hook_resid_post").is_ok());
@@ -156,7 +156,7 @@ fn stopping_returns_no_logits_and_only_earlier_activations() {
         bits(&all.get("blocks.1.hook_resid_pre").unwrap())
     );
     let (_, none) = model
-        .run_with_cache(&tokens, &NamesFilter::All, Some(0))
+        .run_with_cache_filtered(&tokens, &NamesFilter::All, Some(0))
         .unwrap();
     assert_eq!(none.names(), ["hook_embed", "hook_pos_embed"]);
 }
@@ -170,7 +170,12 @@ fn one_activation_alone_is_the_one_among_all() {
         };
         let model = Transformer::new(&cfg).unwrap();
         let tokens = some_tokens(2, 6);
-        let whole = |names: &NamesFilter| model.run_with_cache(&tokens, names, Some(2)).unwrap().1;
+        let whole = |names: &NamesFilter| {
+            model
+                .run_with_cache_filtered(&tokens, names, Some(2))
+                .unwrap()
+                .1
+        };
         let all = whole(&NamesFilter::All);
         for name in all.names() {
             // A pass for one activation ends there; one for two, at the later.
@@ -182,7 +187,9 @@ fn one_activation_alone_is_the_one_among_all() {
             assert_eq!(bits(&two.get(&name).unwrap()), wanted, "{name}");
             // Without a layer to stop at, the logits are wanted, too.
             let filter = NamesFilter::only(&name).unwrap();
-            let (logits, _) = model.run_with_cache(&tokens, &filter, None).unwrap();
+            let (logits, _) = model
+                .run_with_cache_filtered(&tokens, &filter, None)
+                .unwrap();
             let plain = model.forward(&tokens).unwrap();
             assert_eq!(bits(&logits.unwrap()), bits(&plain));
         }
@@ -194,7 +201,7 @@ fn one_activation_alone_is_the_one_among_all() {
 fn residual_parts_sum_to_the_last_residual() {
     let model = Transformer::new(&small()).unwrap();
     let (_, cache) = model
-        .run_with_cache(&some_tokens(2, 6), &NamesFilter::All, None)
+        .run_with_cache_filtered(&some_tokens(2, 6), &NamesFilter::All, None)
         .unwrap();
     let parts = cache.residual_parts().unwrap();
     assert_eq!(parts.len(), 6);

@@ -58,7 +58,9 @@ fn training_explains_variance_and_the_scale_is_folded_away() {
     // On unscaled activations of the model the result does what the history says.
     let tokens = data.train.sequences(16, 32, model.device()).unwrap();
     let filter = NamesFilter::only(&cfg.hook_name).unwrap();
-    let (_, cache) = model.run_with_cache(&tokens, &filter, Some(1)).unwrap();
+    let (_, cache) = model
+        .run_with_cache_filtered(&tokens, &filter, Some(1))
+        .unwrap();
     let x = cache.get(&cfg.hook_name).unwrap();
     let error = (sae.reconstruct(&x).unwrap() - &x).unwrap().sqr().unwrap();
     let l2 = error.sum_all().unwrap().to_scalar::<f32>().unwrap() / (16.0 * 32.0);
@@ -97,7 +99,9 @@ fn a_model_in_half_precision_has_features_too() {
 
     let tokens = data.train.sequences(4, 32, model.device()).unwrap();
     let filter = NamesFilter::only(&cfg.hook_name).unwrap();
-    let (_, cache) = model.run_with_cache(&tokens, &filter, Some(1)).unwrap();
+    let (_, cache) = model
+        .run_with_cache_filtered(&tokens, &filter, Some(1))
+        .unwrap();
     let half = cache.get(&cfg.hook_name).unwrap();
     assert_eq!(half.dtype(), DType::BF16);
     let wide = half.to_dtype(DType::F32).unwrap();

@@ -296,8 +296,8 @@ fn run_with_cache(args: &Args, mode: &str) -> Result<()> {
         match mode {
             "forward_logits" => drop(model.forward(tokens)?),
             "forward_loss" => drop(model.loss(tokens)?),
-            "cache_all" => drop(model.run_with_cache(tokens, &NamesFilter::All, None)?),
-            "cache_mlp_post" => drop(model.run_with_cache(tokens, &one, Some(1))?),
+            "cache_all" => drop(model.run_with_cache_filtered(tokens, &NamesFilter::All, None)?),
+            "cache_mlp_post" => drop(model.run_with_cache_filtered(tokens, &one, Some(1))?),
             "zero_ablate_logits" => drop(model.run_with_hooks(tokens, &[zero_ablate(HOOK)])?),
             "zero_ablate_loss" => drop(model.loss_with_hooks(tokens, &[zero_ablate(HOOK)])?),
             _ => return Err(format!("no mode {mode:?}").into()),
@@ -327,7 +327,7 @@ fn freqs(args: &Args) -> Result<()> {
         let mut active = vec![0u64; sae.d_sae()];
         let mut activity_of = sae.activity_counter()?;
         for tokens in &pool {
-            let (_, cache) = model.run_with_cache(tokens, &filter, Some(1))?;
+            let (_, cache) = model.run_with_cache_filtered(tokens, &filter, Some(1))?;
             let activity = activity_of(&cache.get(HOOK)?.flatten(0, 1)?)?;
             for (total, n) in active.iter_mut().zip(activity.active) {
                 *total += n;

@@ -257,7 +257,7 @@ fn corpus(folder: Option<&Path>) -> Result<()> {
         })?;
         let frequencies = seconds(|| {
             for _ in 0..passes {
-                let (_, cache) = model.run_with_cache(&batch, &filter, Some(1))?;
+                let (_, cache) = model.run_with_cache_filtered(&batch, &filter, Some(1))?;
                 black_box(sae.activity(&cache.get(HOOK)?.flatten(0, 1)?)?);
             }
             Ok(())

@@ -5,6 +5,7 @@
 
 use super::pieces::PieceCache;
 use crate::error::{Error, Result};
+use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -132,6 +133,30 @@ impl Tokenizer {
             cache.encode(part, &mut ids);
         }
         self.to_own(ids)
+    }
+
+    /// The ids of a text as a model reads it, `[1, pos]`: the separator, then the text's tokens.
+    ///
+    /// ```
+    /// use holoscope::data::Tokenizer;
+    /// let tokens = Tokenizer::gpt2()?.to_tokens("First Citizen")?;
+    /// assert_eq!(tokens.to_vec2::<u32>()?, [[50256, 5962, 22307]]);
+    /// # Ok::<(), holoscope::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Only if candle refuses the tensor.
+    pub fn to_tokens(&self, text: &str) -> Result<Tensor> {
+        let mut ids = vec![self.bos()];
+        ids.extend(self.encode(text));
+        Ok(Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?)
+    }
+
+    /// [`Tokenizer::to_tokens`] as strings, one a token.
+    pub fn to_str_tokens(&self, text: &str) -> Vec<String> {
+        let mut ids = vec![self.bos()];
+        ids.extend(self.encode(text));
+        self.str_tokens(&ids)
     }
 
     /// Token ids of one document: the separator, then the text (in which

@@ -32,7 +32,7 @@ pub(super) fn hook_rows(
         HookName::Embed | HookName::PosEmbed => Some(0),
         _ => None,
     };
-    let (_, cache) = model.run_with_cache(tokens, &NamesFilter::Names(vec![at]), stop)?;
+    let (_, cache) = model.run_with_cache_filtered(tokens, &NamesFilter::Names(vec![at]), stop)?;
     let x = cache.get(hook_name)?;
     let n = tokens.elem_count();
     if at.is_attention_square() || x.elem_count() != n * d_in {

@@ -6,11 +6,39 @@
 use super::hook_name::{BlockPoint, HookName};
 use crate::error::{Error, Result};
 use candle_core::Tensor;
+use std::ops::Index;
 
 /// Activations in the order in which they were computed.
 #[derive(Debug, Clone, Default)]
 pub struct ActivationCache {
     entries: Vec<(HookName, Tensor)>,
+}
+
+/// `cache["blocks.0.mlp.hook_post"]`, as in TransformerLens; [`ActivationCache::get`] gives an error
+/// instead of a panic.
+///
+/// # Panics
+/// When the run did not keep the name; the message has the names that it kept.
+impl Index<&str> for ActivationCache {
+    type Output = Tensor;
+
+    fn index(&self, name: &str) -> &Tensor {
+        let found = name.parse().and_then(|name| self.entry(name));
+        found.unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+/// `cache[("post", 0)]`: the hook of that short name in block 0 (see [`HookName::short`]).
+///
+/// # Panics
+/// As by the full name.
+impl Index<(&str, usize)> for ActivationCache {
+    type Output = Tensor;
+
+    fn index(&self, (short, layer): (&str, usize)) -> &Tensor {
+        let found = HookName::short(short, layer).and_then(|name| self.entry(name));
+        found.unwrap_or_else(|error| panic!("{error}"))
+    }
 }
 
 impl ActivationCache {
@@ -36,10 +64,14 @@ impl ActivationCache {
     /// # Errors
     /// [`Error::NotFound`] if the run did not keep it.
     pub fn at(&self, name: HookName) -> Result<Tensor> {
+        self.entry(name).cloned()
+    }
+
+    fn entry(&self, name: HookName) -> Result<&Tensor> {
         self.entries
             .iter()
             .find(|(at, _)| *at == name)
-            .map(|(_, value)| value.clone())
+            .map(|(_, value)| value)
             .ok_or_else(|| Error::NotFound {
                 kind: "cached activation",
                 name: name.to_string(),

@@ -25,6 +25,7 @@ mod load;
 mod mlp;
 mod ops;
 mod safetensors_io;
+mod short_hook_name;
 mod summary;
 mod transformer;
 

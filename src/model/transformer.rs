@@ -162,7 +162,31 @@ impl Transformer {
         self.losses(tokens, false, &mut Run::unwatched())
     }
 
-    /// One pass that keeps activations: the logits (`None` if stopped) and the cache.
+    /// One pass that keeps every activation: the logits `[batch, pos, d_vocab]` and the cache.
+    ///
+    /// ```
+    /// use holoscope::{config::TransformerConfig, model::Transformer};
+    /// use holoscope::candle::{Device, Tensor};
+    /// let model = Transformer::new(&TransformerConfig { d_vocab: 11, ..Default::default() })?;
+    /// let (logits, cache) = model.run_with_cache(&Tensor::new(&[[1u32, 2, 3]], &Device::Cpu)?)?;
+    /// assert_eq!(logits.dims(), [1, 3, 11]);
+    /// assert_eq!(cache["blocks.0.mlp.hook_post"].dims(), [1, 3, 512]);
+    /// assert_eq!(cache[("pattern", 0)].dims(), [1, 4, 3, 3]);
+    /// # Ok::<(), holoscope::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Transformer::forward`].
+    pub fn run_with_cache(&self, tokens: &Tensor) -> Result<(Tensor, ActivationCache)> {
+        let model = self.without_gradients();
+        let mut run = Run::caching(&NamesFilter::All, &self.cfg, false)?;
+        let tokens = model.checked(tokens)?;
+        let x = model.residual(&tokens, None, &mut run)?;
+        let x = model.normed(&x, &mut run)?;
+        Ok((model.unembed(&x, &mut run)?, run.cache))
+    }
+
+    /// One pass that keeps the activations of `names`: the logits (`None` if stopped) and the cache.
     ///
     /// `stop_at_layer = Some(n)` stops before block `n`, as in TransformerLens: `Some(1)` runs
     /// block 0 only. Neither the logits nor the activations carry gradients.
@@ -170,7 +194,7 @@ impl Transformer {
     /// # Errors
     /// As [`Transformer::forward`]; [`Error::UnknownHook`] for a name the model does not have,
     /// [`Error::Argument`] for a layer beyond the last.
-    pub fn run_with_cache(
+    pub fn run_with_cache_filtered(
         &self,
         tokens: &Tensor,
         names: &NamesFilter,
@@ -194,7 +218,7 @@ impl Transformer {
     /// block for `layer = n_layers`).
     ///
     /// # Errors
-    /// As [`Transformer::run_with_cache`].
+    /// As [`Transformer::run_with_cache_filtered`].
     pub fn residual_before(&self, tokens: &Tensor, layer: usize) -> Result<Tensor> {
         let tokens = self.checked(tokens)?;
         self.residual(&tokens, Some(layer), &mut Run::unwatched())

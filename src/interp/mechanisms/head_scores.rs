@@ -147,7 +147,7 @@ pub fn head_scores(model: &Transformer, tokens: &Tensor) -> Result<HeadScores> {
     for start in (0..batch).step_by(per_pass) {
         interrupts.check("the head scores")?;
         let rows = tokens.narrow(0, start, per_pass.min(batch - start))?;
-        let (_, cache) = model.run_with_cache(&rows, &keep, Some(cfg.n_layers))?;
+        let (_, cache) = model.run_with_cache_filtered(&rows, &keep, Some(cfg.n_layers))?;
         for (layer, &name) in names.iter().enumerate() {
             let patterns = elements(&cache.at(name)?)?; // [rows, n_heads, query, key]
             for (i, pattern) in patterns.chunks(len * len).enumerate() {

@@ -85,7 +85,7 @@ pub fn direct_logit_attribution(
     for id in [Some(answer), against].into_iter().flatten() {
         check_token(id, cfg)?;
     }
-    let (_, cache) = model.run_with_cache(tokens, &names(model), None)?;
+    let (_, cache) = model.run_with_cache_filtered(tokens, &names(model), None)?;
     let logits = row(&cache.at(HookName::UnembedOut)?, position)?;
     let of_answer = |values: &[f64]| {
         values[answer as usize] - against.map_or(0.0, |other| values[other as usize])
@@ -279,7 +279,7 @@ mod tests {
         let tokens = sequence(&IDS);
         let name = "ln_final.hook_scale";
         let keep = NamesFilter::only(name).unwrap();
-        let (logits, cache) = model.run_with_cache(&tokens, &keep, None).unwrap();
+        let (logits, cache) = model.run_with_cache_filtered(&tokens, &keep, None).unwrap();
         let scale = cache.get(name).unwrap();
         let frozen = Hook::new(name, move |_| Ok(Some(scale.clone())));
         let without = model.run_with_hooks(&tokens, &[hook, frozen]).unwrap();

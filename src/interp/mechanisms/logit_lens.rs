@@ -119,7 +119,7 @@ fn residual_streams(model: &Transformer, tokens: &Tensor) -> Result<Vec<(String,
         point: BlockPoint::ResidPost,
     }));
     let keep = NamesFilter::Names(names.clone());
-    let (_, cache) = model.run_with_cache(tokens, &keep, Some(n_layers))?;
+    let (_, cache) = model.run_with_cache_filtered(tokens, &keep, Some(n_layers))?;
     names
         .into_iter()
         .map(|name| Ok((name.to_string(), cache.at(name)?)))

@@ -279,7 +279,7 @@ fn cached(model: &Transformer, tokens: &Tensor) -> Result<ActivationCache> {
     };
     let all = HookName::all(model.cfg());
     let keep = NamesFilter::Names(all.into_iter().filter(wanted).collect());
-    let (_, cache) = model.run_with_cache(tokens, &keep, Some(model.cfg().n_layers))?;
+    let (_, cache) = model.run_with_cache_filtered(tokens, &keep, Some(model.cfg().n_layers))?;
     Ok(cache)
 }
 

@@ -169,9 +169,9 @@ impl Source {
     fn next_rows(&mut self, d_in: usize) -> Result<Vec<f32>> {
         let tokens = self.batches.next_batch(self.model.device())?; // [sequences, n_ctx]
         let filter = NamesFilter::Names(vec![self.hook]);
-        let (_, cache) = self
-            .model
-            .run_with_cache(&tokens, &filter, self.stop_at_layer)?;
+        let (_, cache) =
+            self.model
+                .run_with_cache_filtered(&tokens, &filter, self.stop_at_layer)?;
         let mut acts = cache.at(self.hook)?; // [sequences, n_ctx, ..]
         let (n, n_ctx) = tokens.dims2()?;
         if acts.elem_count() != n * n_ctx * d_in || self.hook.is_attention_square() {

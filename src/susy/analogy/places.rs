@@ -219,7 +219,7 @@ mod tests {
         let model = model(Activation::GeluNew);
         let tokens = Tensor::new(&[[1u32, 5, 3]], &Device::Cpu).unwrap();
         let (_, cache) = model
-            .run_with_cache(&tokens, &NamesFilter::All, None)
+            .run_with_cache_filtered(&tokens, &NamesFilter::All, None)
             .unwrap();
         let get = |name: &str| cache.get(name).unwrap().get(0).unwrap();
         let basis = centring_basis(8);

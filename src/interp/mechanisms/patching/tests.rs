@@ -37,7 +37,7 @@ fn one_by_one(model: &Transformer, patch: &Patch) -> f64 {
     };
     let keep = NamesFilter::only(&name).unwrap();
     let (_, cache) = model
-        .run_with_cache(&sequence(&CLEAN), &keep, None)
+        .run_with_cache_filtered(&sequence(&CLEAN), &keep, None)
         .unwrap();
     let clean = values(&cache.get(&name).unwrap());
     let (head, position) = (patch.head, patch.position);
