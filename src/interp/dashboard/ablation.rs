@@ -3,7 +3,6 @@
 //! example's token, and the change of the logits there, centred over the vocabulary.
 //! Source: the ablation effects of sae_vis; the error is kept as in Marks et al. 2024.
 
-use super::super::activations::hook_rows;
 use super::examples::ActivationExample;
 use super::token_value::{TokenValue, extremes};
 use crate::data::Tokenizer;
@@ -11,7 +10,9 @@ use crate::error::Result;
 use crate::model::{Hook, HookName, Transformer};
 use crate::sae::SparseAutoencoder;
 use candle_core::{DType, IndexOp, Tensor};
+use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
 
 /// What removing a feature does on its top examples.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,23 +108,6 @@ impl Removal<'_> {
         tokens: &Tensor,
         places: &[(usize, usize)],
     ) -> Result<[Vec<Vec<f32>>; 2]> {
-        let x = hook_rows(self.model, self.hook_name, tokens, self.sae.d_in())?; // [n * pos, d_in]
-        let acts = self
-            .sae
-            .encode_features(&x, &[feature])?
-            .to_dtype(DType::F32)?; // [n * pos, 1]
-        let row = self
-            .sae
-            .w_dec()
-            .i(feature)?
-            .unsqueeze(0)?
-            .to_dtype(DType::F32)?; // [1, d_in]
-        let written = acts.matmul(&row)?; // [n * pos, d_in]
-        let remove = Hook::new(self.hook_name, move |x| {
-            let wide = x.to_dtype(DType::F32)?;
-            let without = (&wide - written.reshape(wide.shape())?)?;
-            Ok(Some(without.to_dtype(x.dtype())?))
-        });
         let layer = match HookName::of_model(self.hook_name, self.model.cfg())? {
             HookName::Block { layer, .. } => Some(layer),
             _ => None,
@@ -140,7 +124,44 @@ impl Removal<'_> {
             };
             Ok(logits.squeeze(1)?.to_dtype(DType::F32)?.to_vec2()?)
         };
-        Ok([run(&[])?, run(&[remove])?])
+        // The activation itself is seen on the way.
+        let seen = Rc::new(RefCell::new(None));
+        let watch = Hook::new(self.hook_name, {
+            let seen = seen.clone();
+            move |x| {
+                *seen.borrow_mut() = Some(x.clone());
+                Ok(None)
+            }
+        });
+        let with = run(&[watch])?;
+        let seen: Option<Tensor> = seen.take();
+        let without = match seen {
+            Some(x) => run(&[self.removing(feature, &x)?])?,
+            None => with.clone(),
+        };
+        Ok([with, without])
+    }
+
+    /// A hook that takes away what the feature writes to the activation `x`, `[n, pos, ..]`, as it is
+    /// where no hook has changed it.
+    fn removing(&self, feature: usize, x: &Tensor) -> Result<Hook> {
+        let x = x.reshape(((), self.sae.d_in()))?.to_dtype(DType::F32)?; // [n * pos, d_in]
+        let acts = self
+            .sae
+            .encode_features(&x, &[feature])?
+            .to_dtype(DType::F32)?; // [n * pos, 1]
+        let row = self
+            .sae
+            .w_dec()
+            .i(feature)?
+            .unsqueeze(0)?
+            .to_dtype(DType::F32)?; // [1, d_in]
+        let written = acts.matmul(&row)?; // [n * pos, d_in]
+        Ok(Hook::new(self.hook_name, move |x| {
+            let wide = x.to_dtype(DType::F32)?;
+            let without = (&wide - written.reshape(wide.shape())?)?;
+            Ok(Some(without.to_dtype(x.dtype())?))
+        }))
     }
 }
 

@@ -154,11 +154,11 @@ pub fn feature_dashboards(
 /// sequences read until then.
 ///
 /// ```
-/// use holoscope::candle::{Device, Tensor};
+/// use holoscope::candle::{DType, Device, Tensor};
 /// use holoscope::config::TransformerConfig;
 /// use holoscope::data::Tokenizer;
-/// use holoscope::interp::{DashboardOptions, DashboardTexts, feature_dashboards_with, random_dictionary};
-/// use holoscope::{model::Transformer, progress::Silent};
+/// use holoscope::interp::{DashboardOptions, DashboardTexts, feature_dashboards_with};
+/// use holoscope::{model::Transformer, progress::Silent, sae::StandardSae};
 ///
 /// # fn main() -> holoscope::Result<()> {
 /// let ids = Tokenizer::gpt2()?.encode("the king and the queen and the king");
@@ -169,9 +169,9 @@ pub fn feature_dashboards(
 ///     d_vocab: tokenizer.n_vocab(), d_model: 8, d_mlp: 16, ..Default::default()
 /// };
 /// let model = Transformer::new(&cfg)?;
-/// let w = Tensor::eye(16, holoscope::candle::DType::F32, &Device::Cpu)?;
-/// let zeros = Tensor::zeros(16, holoscope::candle::DType::F32, &Device::Cpu)?;
-/// let sae = holoscope::sae::StandardSae::new(w.clone(), zeros.clone(), w, zeros)?;
+/// let w = Tensor::eye(16, DType::F32, &Device::Cpu)?;
+/// let zeros = Tensor::zeros(16, DType::F32, &Device::Cpu)?;
+/// let sae = StandardSae::new(w.clone(), zeros.clone(), w, zeros)?;
 /// let page = feature_dashboards_with(
 ///     &model, &sae, "blocks.0.mlp.hook_post", &DashboardTexts::new(&tokenizer, &tokens),
 ///     &[3, 5], &DashboardOptions::default(), &mut Silent,

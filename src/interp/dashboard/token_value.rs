@@ -8,6 +8,7 @@ use crate::data::Tokenizer;
 pub struct TokenValue {
     /// The token's text, spaces and line breaks as they are.
     pub token: String,
+    /// Its figure; what holds the token says in which unit.
     pub value: f64,
 }
 

@@ -72,8 +72,7 @@ pub(super) fn body(
     if let Some(logits) = &feature.logits {
         side += &direct_logits(logits, sheet);
     }
-    side += &neighbours(feature, sheet, is_here);
-    let main: String = match feature.groups.is_empty() {
+    let mut main: String = match feature.groups.is_empty() {
         true => div(sheet, "note", "No examples: the feature was never active."),
         false => feature
             .groups
@@ -81,6 +80,7 @@ pub(super) fn body(
             .map(|g| group(g, feature.max_act, sheet))
             .collect(),
     };
+    main += &div(sheet, "row", &neighbours(feature, sheet, is_here));
     let columns = div(sheet, "side", &side) + &div(sheet, "main", &main);
     div(sheet, "cols", &columns)
 }
@@ -140,7 +140,7 @@ fn removal(ablation: &AblationEffect, sheet: Sheet) -> String {
     let mut text = match ablation.n_losses {
         0 => "None of the top examples has a next token.".to_owned(),
         n => format!(
-            "On its top {n} examples the loss of the next token changes by {} nats",
+            "On {n} of its top examples the loss of the next token changes by {} nats",
             signed(ablation.loss_change)
         ),
     };
@@ -263,12 +263,12 @@ fn table(
         return String::new();
     }
     let names: Vec<String> = columns.iter().map(|name| escape(name)).collect();
-    div(sheet, "h", &escape(title))
-        + &format!(
-            "<table{}><thead><tr>{}</tr></thead><tbody>{rows}</tbody></table>",
-            sheet.look("tbl"),
-            cells("th", &names)
-        )
+    let table = format!(
+        "<table{}><thead><tr>{}</tr></thead><tbody>{rows}</tbody></table>",
+        sheet.look("tbl"),
+        cells("th", &names)
+    );
+    format!("<div>{}{table}</div>", div(sheet, "h", &escape(title)))
 }
 
 /// A group of examples; all but the highest activations are folded.

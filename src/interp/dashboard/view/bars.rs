@@ -31,8 +31,8 @@ pub(super) fn bars(sheet: Sheet, bins: &BinCounts, things: &str, log: bool) -> S
             (step - 1.0).max(0.5)
         ));
     }
-    let scale = if log { ", logarithmic" } else { "" };
-    let most = format!("{} {things} at most{scale}", short(bins.largest()));
+    let scale = if log { " (logarithmic height)" } else { "" };
+    let most = format!("tallest bar: {} {things}{scale}", count(bins.largest()));
     let text = |x: f64, y: f64, anchor: &str, text: &str| {
         format!(
             "<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{}</text>",
@@ -72,5 +72,13 @@ pub(super) fn short(value: f64) -> String {
     match text.strip_prefix('-') {
         Some(size) => format!("−{size}"),
         None => text,
+    }
+}
+
+/// A count; with decimals only where it is none, as in a file whose bars are shares.
+fn count(value: f64) -> String {
+    match value.fract() == 0.0 {
+        true => format!("{value:.0}"),
+        false => short(value),
     }
 }

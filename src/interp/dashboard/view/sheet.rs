@@ -16,10 +16,14 @@ const COLOURS: [(&str, &str, &str); 7] = [
 ];
 
 /// Class and its rules.
-const RULES: [(&str, &str); 17] = [
+const RULES: [(&str, &str); 18] = [
     (
         "cols",
         "display:flex;flex-wrap:wrap;gap:4px 28px;align-items:flex-start",
+    ),
+    (
+        "row",
+        "display:flex;flex-wrap:wrap;gap:0 36px;align-items:flex-start",
     ),
     ("side", "flex:1 1 280px;min-width:0;max-width:420px"),
     ("main", "flex:2 1 420px;min-width:0"),
