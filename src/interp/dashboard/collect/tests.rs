@@ -1,4 +1,5 @@
 use super::*;
+use crate::data::Tokenizer;
 use crate::interp::{FeatureDashboard, feature_acts};
 use crate::model::Hook;
 use crate::progress::{Silent, Tick};
@@ -130,6 +131,48 @@ fn figures_are_those_of_the_dense_activations() {
                 found.groups.iter().map(|g| g.examples.len()).sum::<usize>()
             });
         }
+    }
+}
+
+#[test]
+fn neuronpedia_keeps_what_its_format_holds() {
+    let mut found = dashboards(&dictionary(16), POST, &[7]).unwrap().remove(0);
+    found.label = "a label".to_owned();
+    let text = found.to_neuronpedia("tiny", "0-test").unwrap();
+    let read = FeatureDashboard::from_neuronpedia(&text).unwrap();
+    assert_eq!(
+        (read.model_id.as_str(), read.layer.as_str()),
+        ("tiny", "0-test")
+    );
+    let mut read = read.dashboard;
+    assert_eq!(
+        read.groups.len() + 1,
+        found.groups.len(),
+        "all but the random ones"
+    );
+    for (group, own) in read.groups.iter_mut().zip(&found.groups) {
+        for (example, own) in group.examples.iter_mut().zip(&own.examples) {
+            (example.sequence, example.pos) = (own.sequence, own.pos);
+        }
+        assert_eq!(group, own);
+    }
+    assert_eq!(
+        (&read.label, &read.hook_name),
+        (&found.label, &found.hook_name)
+    );
+    assert_eq!((read.density, read.max_act), (found.density, found.max_act));
+    assert_eq!(read.logits, found.logits);
+    assert_eq!(read.act_histogram, found.act_histogram);
+    assert_eq!(
+        (&read.similar, &read.neurons),
+        (&found.similar, &found.neurons)
+    );
+    assert_eq!(read.correlated_neurons, found.correlated_neurons);
+    for (read, own) in read.correlated.iter().zip(&found.correlated) {
+        assert_eq!(
+            (read.feature_id, read.pearson),
+            (own.feature_id, own.pearson)
+        );
     }
 }
 
