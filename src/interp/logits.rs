@@ -138,7 +138,8 @@ pub fn top_logits(
     })
 }
 
-fn check_vocabulary(tokenizer: &Tokenizer, d_vocab: usize) -> Result<()> {
+/// An error unless the tokenizer has a token for each of `d_vocab` logits.
+pub(super) fn check_vocabulary(tokenizer: &Tokenizer, d_vocab: usize) -> Result<()> {
     if tokenizer.n_vocab() == d_vocab {
         return Ok(());
     }
@@ -150,7 +151,7 @@ fn token_name(tokenizer: &Tokenizer, id: usize) -> String {
 }
 
 /// Indices by falling value, NaN first; equal values in rising order.
-fn descending(values: &[f32]) -> Vec<usize> {
+pub(super) fn descending(values: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| largest_first(f64::from(values[a]), f64::from(values[b])));
     order

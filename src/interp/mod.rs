@@ -8,6 +8,7 @@ mod bimodality;
 mod comparison;
 mod contingency;
 mod control;
+mod dashboard;
 mod dip;
 mod factor_recovery;
 mod feature_summary;
@@ -28,6 +29,12 @@ pub use comparison::{DictionaryComparison, DictionaryFigures, compare_dictionari
 pub use contingency::Contingency;
 pub use control::random_dictionary;
 pub(crate) use control::{centred_rows, check_l0, fixed_dictionary};
+pub use dashboard::{
+    AblationEffect, ActivationExample, AlignedNeuron, BinCounts, CorrelatedFeature,
+    CorrelatedNeuron, DashboardOptions, DashboardPage, DashboardTexts, DirectLogits, ExampleGroup,
+    ExampleKind, FeatureDashboard, NeuronpediaFeature, SimilarFeature, TokenValue,
+    feature_dashboard, feature_dashboards, feature_dashboards_with,
+};
 pub use dip::{dip, dip_p_value};
 pub use factor_recovery::{FactorRecovery, RecoveredFactor, factor_recovery};
 pub use feature_summary::{FeatureSummary, TokenExample};

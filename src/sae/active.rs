@@ -86,6 +86,20 @@ impl ActiveFeatures {
         )?)
     }
 
+    /// The activations of `features` alone, row by row: `[n * features.len()]`.
+    pub(super) fn columns(&self, features: &[usize]) -> Vec<f32> {
+        let mut columns = Vec::with_capacity(self.n_rows() * features.len());
+        for i in 0..self.n_rows() {
+            let (active, acts) = self.row(i);
+            let act = |&feature: &usize| match active.binary_search(&(feature as u32)) {
+                Ok(place) => acts[place],
+                Err(_) => 0.0,
+            };
+            columns.extend(features.iter().map(act));
+        }
+        columns
+    }
+
     /// Of each row only the `k` largest activations, of equal ones the first; and every NaN, of which
     /// nobody knows how large it would be.
     pub(super) fn largest(&self, k: usize) -> Self {

@@ -1,7 +1,7 @@
 //! What every variant of the autoencoder can do.
 
 use super::active::{ActiveFeatures, FeatureActivity};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use candle_core::Tensor;
 
 /// Counts of the active features among the rows of `[.., d_in]`; see
@@ -32,6 +32,23 @@ pub trait SparseAutoencoder {
     /// Those of [`SparseAutoencoder::encode`].
     fn encode_sparse(&self, x: &Tensor) -> Result<ActiveFeatures> {
         ActiveFeatures::of_dense(&self.encode(x)?)
+    }
+
+    /// The activations of some features alone, `[.., d_in]` to `[.., features.len()]` in the order of
+    /// `features`, as [`SparseAutoencoder::encode`] gives them (to rounding). A variant whose features
+    /// do not depend on each other computes no other.
+    ///
+    /// # Errors
+    /// Those of [`SparseAutoencoder::encode`]; [`Error::Argument`] for a feature that there is not, and
+    /// for none.
+    fn encode_features(&self, x: &Tensor, features: &[usize]) -> Result<Tensor> {
+        check_features(features, self.d_sae())?;
+        let columns = self.encode_sparse(x)?.columns(features); // [n * features.len()]
+        let mut dims = x.dims().to_vec();
+        if let Some(last) = dims.last_mut() {
+            *last = features.len();
+        }
+        Ok(Tensor::from_vec(columns, dims, x.device())?)
     }
 
     /// How often and how strongly each feature is active over the rows of `x`.
@@ -76,4 +93,14 @@ pub trait SparseAutoencoder {
 
     /// Decoder bias, `[d_in]`; also subtracted from the input before encoding.
     fn b_dec(&self) -> Tensor;
+}
+
+/// An error unless there is a feature and each is below `d_sae`.
+pub(super) fn check_features(features: &[usize], d_sae: usize) -> Result<()> {
+    let rule = match features.iter().find(|&&feature| feature >= d_sae) {
+        Some(feature) => (feature.to_string(), format!("must be below {d_sae}")),
+        None if features.is_empty() => ("[]".to_owned(), "must name a feature".to_owned()),
+        None => return Ok(()),
+    };
+    Err(Error::argument("features", rule.0, rule.1))
 }

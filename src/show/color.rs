@@ -15,7 +15,7 @@ impl Rgb {
     }
 
     /// The colour that `#rrggbb` names; in a constant, another text is a compile error.
-    pub(super) const fn of_hex(text: &str) -> Rgb {
+    pub(crate) const fn of_hex(text: &str) -> Rgb {
         let text = text.as_bytes();
         assert!(text.len() == 7 && text[0] == b'#', "not #rrggbb");
         let mut bytes = [0; 3];

@@ -7,16 +7,16 @@ use super::{MimeBundle, Show, display, escape};
 use crate::error::Result;
 
 /// The background of every card.
-pub(super) const CARD_FILL: &str = "#fdfdfc";
+pub(crate) const CARD_FILL: &str = "#fdfdfc";
 /// The border of every card.
-pub(super) const CARD_STROKE: &str = "#d6d6d2";
+pub(crate) const CARD_STROKE: &str = "#d6d6d2";
 /// Text.
-pub(super) const INK: &str = "#1f2328";
+pub(crate) const INK: &str = "#1f2328";
 /// Secondary text: tick labels, captions.
-pub(super) const FAINT_INK: &str = "#57606a";
+pub(crate) const FAINT_INK: &str = "#57606a";
 
 /// Opens a card: the box in which tables and tokens stand.
-pub(super) fn card(body: &str) -> String {
+pub(crate) fn card(body: &str) -> String {
     format!(
         "<div style=\"display:inline-block;max-width:100%;box-sizing:border-box;overflow-x:auto;\
          background:{CARD_FILL};color:{INK};color-scheme:light;border:1px solid {CARD_STROKE};\
@@ -26,7 +26,7 @@ pub(super) fn card(body: &str) -> String {
 }
 
 /// A card's title; empty for no title.
-pub(super) fn card_title(title: &str) -> String {
+pub(crate) fn card_title(title: &str) -> String {
     if title.is_empty() {
         return String::new();
     }

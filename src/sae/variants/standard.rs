@@ -5,7 +5,7 @@
 use crate::error::{Error, Result};
 use crate::model::{first_not_finite, relu};
 use crate::sae::active::{ActiveFeatures, FeatureActivity};
-use crate::sae::autoencoder::{ActivityCounter, SparseAutoencoder};
+use crate::sae::autoencoder::{ActivityCounter, SparseAutoencoder, check_features};
 use crate::sae::kernels::{InputEncoder, PackedEncoder};
 use crate::sae::params::StandardParams;
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
@@ -190,6 +190,17 @@ impl SparseAutoencoder for StandardSae {
             Some(encoder) => self.of_rows(x, |x| ActiveFeatures::encoded(&encoder, x)),
             None => ActiveFeatures::of_dense(&self.encode(x)?),
         }
+    }
+
+    fn encode_features(&self, x: &Tensor, features: &[usize]) -> Result<Tensor> {
+        check_features(features, self.d_sae())?;
+        let x = self.centred(x)?; // [n, d_in]
+        let wanted: Vec<u32> = features.iter().map(|&feature| feature as u32).collect();
+        let wanted = Tensor::from_vec(wanted, features.len(), self.device())?;
+        let w_enc = self.w_enc.index_select(&wanted, 1)?; // [d_in, features.len()]
+        let b_enc = self.b_enc.index_select(&wanted, 0)?;
+        let acts = relu(&x.rows.matmul(&w_enc)?.broadcast_add(&b_enc)?)?;
+        Ok(acts.reshape(with_last(&x.dims, features.len()))?)
     }
 
     fn activity(&self, x: &Tensor) -> Result<FeatureActivity> {

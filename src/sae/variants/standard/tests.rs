@@ -40,6 +40,35 @@ fn leading_axes_are_kept() {
 }
 
 #[test]
+fn the_activations_of_some_features_are_columns_of_all() {
+    let mut standard = random(7, 45, 5);
+    let top_k = crate::sae::TopKSae::new(standard.clone(), 9).unwrap();
+    let x = normal(&[3, 11, 7], 10);
+    let features = [44, 0, 17, 17, 3];
+    for apply in [true, false] {
+        standard.apply_b_dec_to_input = apply;
+        for sae in [&standard as &dyn SparseAutoencoder, &top_k] {
+            let some = sae.encode_features(&x, &features).unwrap();
+            assert_eq!(some.dims(), [3, 11, 5]);
+            let some = some.reshape((33, 5)).unwrap().to_vec2::<f32>().unwrap();
+            let all = sae.encode(&x).unwrap().reshape((33, 45)).unwrap();
+            for (some, all) in some.iter().zip(all.to_vec2::<f32>().unwrap()) {
+                for (a, &feature) in some.iter().zip(&features) {
+                    assert!((a - all[feature]).abs() < 1e-5, "{a} {}", all[feature]);
+                }
+            }
+            for (features, rule) in [(&[3, 45][..], "must be below 45"), (&[], "name a feature")] {
+                let error = sae.encode_features(&x, features).unwrap_err().to_string();
+                assert!(error.contains(rule), "{error}");
+            }
+        }
+    }
+    let broken = Tensor::new(&[[f32::NAN, 0., 0., 0., 0., 0., 0.]], &Device::Cpu).unwrap();
+    let acts = standard.encode_features(&broken, &[1, 2]).unwrap();
+    assert!(acts.to_vec2::<f32>().unwrap()[0].iter().all(|a| a.is_nan()));
+}
+
+#[test]
 fn lists_are_the_dense_activations() {
     // No multiple of the kernels' rows, chunks or panels; with and without b_dec in the input.
     let mut sae = random(7, 45, 5);
