@@ -195,7 +195,6 @@ fn every_field_of_transformer_lens_that_changes_the_model_is_refused_by_name() {
         ("use_qk_norm", json!(true)),
         ("scale_attn_by_inverse_layer_idx", json!(true)),
         ("gated_mlp", json!(true)),
-        ("parallel_attn_mlp", json!(true)),
         ("positional_embedding_type", json!("rotary")),
         ("positional_embedding_type", json!(null)),
         ("positional_embedding_type", json!("shortformer")),

@@ -3,7 +3,7 @@
 //! `hook_embed`, `blocks.N.attn.hook_pattern`, `ln_final.hook_normalized`, ...; a name prints and
 //! parses letter for letter as in TransformerLens' `HookedTransformer`.
 
-use crate::config::{Activation, Normalization, TransformerConfig};
+use crate::config::{Activation, Normalization, PositionalEmbedding, TransformerConfig};
 use crate::error::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
@@ -23,6 +23,10 @@ pub enum BlockPoint {
     K,
     /// `[batch, pos, n_heads, d_head]`.
     V,
+    /// `[batch, pos, n_heads, d_head]`, queries rotated by their positions; with rotary positions only.
+    RotQ,
+    /// `[batch, pos, n_heads, d_head]`, keys rotated by their positions; with rotary positions only.
+    RotK,
     /// `[batch, n_heads, query, key]`, scaled, `-inf` where the key is in the future.
     AttnScores,
     /// `[batch, n_heads, query, key]`, rows sum to one.
@@ -31,7 +35,8 @@ pub enum BlockPoint {
     Z,
     /// `[batch, pos, d_model]`.
     AttnOut,
-    /// `[batch, pos, d_model]`; absent in attention-only models.
+    /// `[batch, pos, d_model]`; absent in attention-only models, and where attention and MLP are
+    /// parallel.
     ResidMid,
     /// `[batch, pos, 1]`; absent in attention-only models.
     Ln2Scale,
@@ -53,13 +58,15 @@ pub enum BlockPoint {
     ResidPost,
 }
 
-const BLOCK_POINTS: [(BlockPoint, &str); 20] = [
+const BLOCK_POINTS: [(BlockPoint, &str); 22] = [
     (BlockPoint::ResidPre, "hook_resid_pre"),
     (BlockPoint::Ln1Scale, "ln1.hook_scale"),
     (BlockPoint::Ln1Normalized, "ln1.hook_normalized"),
     (BlockPoint::Q, "attn.hook_q"),
     (BlockPoint::K, "attn.hook_k"),
     (BlockPoint::V, "attn.hook_v"),
+    (BlockPoint::RotQ, "attn.hook_rot_q"),
+    (BlockPoint::RotK, "attn.hook_rot_k"),
     (BlockPoint::AttnScores, "attn.hook_attn_scores"),
     (BlockPoint::Pattern, "attn.hook_pattern"),
     (BlockPoint::Z, "attn.hook_z"),
@@ -91,7 +98,9 @@ impl BlockPoint {
             MlpMid | MlpLnScale | MlpLnNormalized => {
                 cfg.act_fn == Activation::SoluLn && !cfg.attn_only
             }
-            ResidMid | MlpPre | MlpPost | MlpOut => !cfg.attn_only,
+            RotQ | RotK => cfg.positional_embedding_type == PositionalEmbedding::Rotary,
+            ResidMid => !cfg.attn_only && !cfg.parallel_attn_mlp,
+            MlpPre | MlpPost | MlpOut => !cfg.attn_only,
             ResidPre | Q | K | V | AttnScores | Pattern | Z | AttnOut | ResidPost => true,
         }
     }
@@ -109,7 +118,8 @@ impl BlockPoint {
 pub enum HookName {
     /// `hook_embed`: token embeddings, `[batch, pos, d_model]`.
     Embed,
-    /// `hook_pos_embed`: position embeddings, `[batch, pos, d_model]`.
+    /// `hook_pos_embed`: position embeddings, `[batch, pos, d_model]`; absent where positions are
+    /// rotary.
     PosEmbed,
     /// `blocks.N. ...`: a point of block `layer`.
     Block { layer: usize, point: BlockPoint },
@@ -126,7 +136,10 @@ pub enum HookName {
 impl HookName {
     /// Every hook point of a model, in the order of computation.
     pub fn all(cfg: &TransformerConfig) -> Vec<HookName> {
-        let mut names = vec![HookName::Embed, HookName::PosEmbed];
+        let mut names = vec![HookName::Embed];
+        if cfg.positional_embedding_type == PositionalEmbedding::Standard {
+            names.push(HookName::PosEmbed);
+        }
         for layer in 0..cfg.n_layers {
             names.extend(
                 BLOCK_POINTS
@@ -162,7 +175,7 @@ impl HookName {
                 AttnScores | Pattern => return None,
                 Ln1Scale | Ln2Scale | MlpLnScale => 1,
                 MlpPre | MlpMid | MlpLnNormalized | MlpPost => cfg.d_mlp,
-                Q | K | V | Z => cfg.n_heads * cfg.d_head(),
+                Q | K | V | RotQ | RotK | Z => cfg.n_heads * cfg.d_head(),
                 ResidPre | Ln1Normalized | AttnOut | ResidMid | Ln2Normalized | MlpOut
                 | ResidPost => cfg.d_model,
             },
@@ -223,11 +236,14 @@ impl FromStr for HookName {
                     .nth(1)
                     .and_then(|n| n.parse::<usize>().ok())
                     .unwrap_or(0);
+                // Together they have every point.
                 let mut all = HookName::all(&TransformerConfig {
                     n_layers: 1,
-                    act_fn: Activation::SoluLn, // It has every point.
+                    act_fn: Activation::SoluLn,
+                    positional_embedding_type: PositionalEmbedding::Rotary,
                     ..TransformerConfig::default()
                 });
+                all.push(HookName::PosEmbed);
                 for hook in &mut all {
                     if let HookName::Block { layer: at, .. } = hook {
                         *at = layer;
@@ -288,9 +304,55 @@ mod tests {
             act_fn: Activation::SoluLn,
             ..TransformerConfig::default()
         };
-        for name in HookName::all(&cfg) {
+        let rotary = TransformerConfig {
+            positional_embedding_type: PositionalEmbedding::Rotary,
+            ..cfg.clone()
+        };
+        for name in [HookName::all(&cfg), HookName::all(&rotary)].concat() {
             assert_eq!(name.to_string().parse::<HookName>().unwrap(), name);
         }
+    }
+
+    #[test]
+    fn rotary_and_parallel_models_have_transformer_lens_points() {
+        let cfg = TransformerConfig {
+            positional_embedding_type: PositionalEmbedding::Rotary,
+            parallel_attn_mlp: true,
+            ..TransformerConfig::default()
+        };
+        let names: Vec<String> = HookName::all(&cfg)
+            .iter()
+            .map(HookName::to_string)
+            .collect();
+        // HookedTransformer and TransformerBlock of TransformerLens 2.17, in the order of their calls.
+        let block = "hook_resid_pre ln1.hook_scale ln1.hook_normalized attn.hook_q attn.hook_k \
+            attn.hook_v attn.hook_rot_q attn.hook_rot_k attn.hook_attn_scores attn.hook_pattern \
+            attn.hook_z hook_attn_out ln2.hook_scale ln2.hook_normalized mlp.hook_pre mlp.hook_post \
+            hook_mlp_out hook_resid_post";
+        let mut wanted = vec!["hook_embed".to_owned()];
+        wanted.extend(block.split_whitespace().map(|p| format!("blocks.0.{p}")));
+        wanted.extend(
+            [
+                "ln_final.hook_scale",
+                "ln_final.hook_normalized",
+                "unembed.hook_in",
+                "unembed.hook_out",
+            ]
+            .map(str::to_owned),
+        );
+        assert_eq!(names, wanted);
+        let plain = TransformerConfig::default();
+        for (name, cfg) in [
+            ("blocks.0.attn.hook_rot_q", &plain),
+            ("hook_pos_embed", &cfg),
+            ("blocks.0.hook_resid_mid", &cfg),
+        ] {
+            assert!(HookName::of_model(name, cfg).is_err(), "{name}");
+        }
+        let width = HookName::of_model("blocks.0.attn.hook_rot_k", &cfg)
+            .unwrap()
+            .width(&cfg);
+        assert_eq!(width, Some(128));
     }
 
     #[test]
