@@ -4,7 +4,9 @@
 mod models;
 
 use candle_core::{Device, IndexOp, Tensor};
-use holoscope::config::{Activation, TransformerConfig};
+use holoscope::config::{
+    Activation, Normalization, PositionalEmbedding, Precision, TransformerConfig,
+};
 use holoscope::model::{GenerateConfig, Transformer};
 use models::small;
 
@@ -63,6 +65,35 @@ fn generation_with_kept_keys_is_generation_without_them() {
         },
         TransformerConfig {
             act_fn: Activation::Solu,
+            ..small()
+        },
+        TransformerConfig {
+            positional_embedding_type: PositionalEmbedding::Rotary,
+            rotary_dim: Some(2),
+            parallel_attn_mlp: true,
+            act_fn: Activation::Gelu,
+            ..small()
+        },
+        TransformerConfig {
+            positional_embedding_type: PositionalEmbedding::Rotary,
+            rotary_base: 10.0,
+            ..small()
+        },
+        TransformerConfig {
+            parallel_attn_mlp: true,
+            normalization_type: Normalization::LnPre,
+            ..small()
+        },
+        TransformerConfig {
+            positional_embedding_type: PositionalEmbedding::Rotary,
+            parallel_attn_mlp: true,
+            normalization_type: Normalization::None,
+            ..small()
+        },
+        TransformerConfig {
+            positional_embedding_type: PositionalEmbedding::Rotary,
+            parallel_attn_mlp: true,
+            dtype: Precision::F16,
             ..small()
         },
     ];

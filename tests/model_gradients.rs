@@ -4,13 +4,44 @@
 mod models;
 
 use candle_core::{DType, Device, Tensor};
-use holoscope::config::{Activation, Precision, TransformerConfig};
+use holoscope::config::{
+    Activation, Normalization, PositionalEmbedding, Precision, TransformerConfig,
+};
 use holoscope::model::{Hook, Transformer};
 use models::{bits, scalar, small, some_tokens};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use std::collections::BTreeMap;
+
+/// Rotary positions of some or all dimensions, parallel blocks, together and alone, with any norm.
+fn of_gpt_neox() -> [TransformerConfig; 4] {
+    [
+        TransformerConfig {
+            positional_embedding_type: PositionalEmbedding::Rotary,
+            rotary_dim: Some(2),
+            parallel_attn_mlp: true,
+            act_fn: Activation::Gelu,
+            ..small()
+        },
+        TransformerConfig {
+            positional_embedding_type: PositionalEmbedding::Rotary,
+            rotary_base: 10.0,
+            ..small()
+        },
+        TransformerConfig {
+            parallel_attn_mlp: true,
+            normalization_type: Normalization::LnPre,
+            ..small()
+        },
+        TransformerConfig {
+            positional_embedding_type: PositionalEmbedding::Rotary,
+            parallel_attn_mlp: true,
+            normalization_type: Normalization::None,
+            ..small()
+        },
+    ]
+}
 
 /// A random direction of unit length, of a parameter's shape.
 fn direction(like: &Tensor, rng: &mut ChaCha8Rng) -> Tensor {
@@ -27,19 +58,23 @@ fn direction(like: &Tensor, rng: &mut ChaCha8Rng) -> Tensor {
 fn every_parameter_has_the_gradient_of_the_loss() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut worst = 0f64;
-    for (act_fn, tied_unembed, attn_only) in [
+    for cfg in [
         (Activation::GeluNew, false, false),
         (Activation::Gelu, true, false),
         (Activation::Solu, false, false),
         (Activation::Silu, true, true),
         (Activation::Silu, false, false),
-    ] {
-        let cfg = TransformerConfig {
-            act_fn,
-            tied_unembed,
-            attn_only,
-            ..small()
-        };
+    ]
+    .map(|(act_fn, tied_unembed, attn_only)| TransformerConfig {
+        act_fn,
+        tied_unembed,
+        attn_only,
+        ..small()
+    })
+    .into_iter()
+    .chain(of_gpt_neox())
+    {
+        let act_fn = cfg.act_fn;
         let model = Transformer::new(&cfg).unwrap();
         let tokens = some_tokens(2, 6);
         let grads = model.loss(&tokens).unwrap().backward().unwrap();
@@ -124,7 +159,7 @@ fn loss_and_gradients_are_those_of_the_backward_pass() {
             ..small()
         },
     ];
-    for cfg in variants {
+    for cfg in variants.into_iter().chain(of_gpt_neox()) {
         let model = Transformer::new(&cfg).unwrap();
         // No two parameters alike: a fresh model's biases are all 0, and its norms' weights 1.
         let mut rng = ChaCha8Rng::seed_from_u64(7);
@@ -233,8 +268,14 @@ fn check_half_gradients(full: &Transformer, half: &Transformer, rounding: f64) {
 
 #[test]
 fn half_precision_is_full_precision_up_to_its_rounding() {
-    let cfg = small();
-    let full = Transformer::new(&cfg).unwrap();
+    let [gpt_neox, ..] = of_gpt_neox();
+    for cfg in [small(), gpt_neox] {
+        check_half_precision(&cfg);
+    }
+}
+
+fn check_half_precision(cfg: &TransformerConfig) {
+    let full = Transformer::new(cfg).unwrap();
     let tokens = some_tokens(2, 6);
     let logits = |model: &Transformer| {
         let logits = model.forward(&tokens).unwrap().flatten_all().unwrap();

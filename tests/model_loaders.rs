@@ -145,6 +145,36 @@ fn a_model_with_folded_norms_has_transformer_lens_own_logits() {
 }
 
 #[test]
+fn processed_weights_have_transformer_lens_own_log_probabilities() {
+    let Some(dir) = common::shared(TL) else {
+        return;
+    };
+    let peer = expected(&dir.join("expected.safetensors"));
+    let processed = Transformer::load_tl(&dir)
+        .unwrap()
+        .process_weights()
+        .unwrap();
+    let log_probs = |logits: &Tensor| {
+        let sum = logits.exp().unwrap().sum_keepdim(2).unwrap();
+        logits.broadcast_sub(&sum.log().unwrap()).unwrap()
+    };
+    let logits = processed.forward(&peer["tokens"]).unwrap();
+    let difference = largest_difference(&log_probs(&logits), &log_probs(&peer["logits"]));
+    println!("largest difference of log-probabilities {difference:e}");
+    assert!(difference < 1e-4);
+    assert!(largest_difference(&logits, &peer["logits"]) > 1e-3);
+    // A saved one loads as what it is.
+    let folder = tempfile::tempdir().unwrap();
+    processed.save(folder.path()).unwrap();
+    let again = Transformer::load(folder.path()).unwrap();
+    assert_eq!(again.cfg().normalization_type, Normalization::LnPre);
+    assert_eq!(
+        largest_difference(&again.forward(&peer["tokens"]).unwrap(), &logits),
+        0.0
+    );
+}
+
+#[test]
 fn solu_followed_by_a_norm_loads_under_transformer_lens_names() {
     let Some(dir) = common::shared(TL) else {
         return;
@@ -195,7 +225,6 @@ fn every_field_of_transformer_lens_that_changes_the_model_is_refused_by_name() {
         ("use_qk_norm", json!(true)),
         ("scale_attn_by_inverse_layer_idx", json!(true)),
         ("gated_mlp", json!(true)),
-        ("parallel_attn_mlp", json!(true)),
         ("positional_embedding_type", json!("rotary")),
         ("positional_embedding_type", json!(null)),
         ("positional_embedding_type", json!("shortformer")),

@@ -15,7 +15,9 @@ pub use architecture::Architecture;
 pub use constraint::DictionaryConstraint;
 pub(crate) use constraint::GROUP;
 pub use data::{CorpusSource, DataConfig};
-pub use model::{Activation, DeviceKind, Normalization, Precision, TransformerConfig};
+pub use model::{
+    Activation, DeviceKind, Normalization, PositionalEmbedding, Precision, TransformerConfig,
+};
 pub(crate) use range::Fields;
 pub use sae::SaeConfig;
 pub use training::TrainingConfig;

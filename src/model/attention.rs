@@ -1,12 +1,14 @@
 //! Causal multi-head self-attention.
 //!
-//! `z = softmax(q k^T / sqrt(d_head)) v` per head, `out = sum_h z_h W_O^h + b_O`.
+//! `z = softmax(q k^T / sqrt(d_head)) v` per head, `out = sum_h z_h W_O^h + b_O`; with rotary
+//! positions q and k are rotated first.
 //! Source: Vaswani et al. 2017, arXiv:1706.03762; GPT-2's causal mask.
 
 use super::functions::{linear, softmax};
 use super::hook_name::{BlockPoint, HookName};
 use super::hooks::Run;
 use super::ops;
+use super::rotary::Rotary;
 use crate::error::Result;
 use candle_core::{D, DType, Tensor};
 
@@ -16,6 +18,8 @@ pub(super) struct Attention {
     pub(super) layer: usize,
     pub(super) n_heads: usize,
     pub(super) d_head: usize,
+    /// Where positions are rotary.
+    pub(super) rotary: Option<Rotary>,
     pub(super) w_q: Tensor,
     pub(super) w_k: Tensor,
     pub(super) w_v: Tensor,
@@ -52,6 +56,16 @@ impl Attention {
             self.at(BlockPoint::V),
             self.project(x, &self.w_v, &self.b_v)?,
         )?;
+        if run.finished() {
+            return Ok(None);
+        }
+        let (q, k) = match &self.rotary {
+            None => (q, k),
+            Some(rotary) => (
+                run.visit(self.at(BlockPoint::RotQ), rotary.rotate(&q, 0)?)?,
+                run.visit(self.at(BlockPoint::RotK), rotary.rotate(&k, 0)?)?,
+            ),
+        };
         if run.finished() {
             return Ok(None);
         }
@@ -92,6 +106,22 @@ impl Attention {
             self.project(x, &self.w_k, &self.b_k)?,
             self.project(x, &self.w_v, &self.b_v)?,
         ])
+    }
+
+    /// Queries or keys at the positions from `start` on, rotated where positions are rotary.
+    pub(super) fn rotated(&self, x: Tensor, start: usize) -> Result<Tensor> {
+        match &self.rotary {
+            Some(rotary) => rotary.rotate(&x, start),
+            None => Ok(x),
+        }
+    }
+
+    /// The gradient of what was rotated at the positions from 0 on, from that of the result.
+    pub(super) fn rotated_back(&self, grad: Tensor) -> Result<Tensor> {
+        match &self.rotary {
+            Some(rotary) => rotary.rotate_back(&grad),
+            None => Ok(grad),
+        }
     }
 
     /// Scores, pattern and weighted values: `[batch, pos, n_heads, d_head]`.

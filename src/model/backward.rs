@@ -12,7 +12,7 @@ use super::layer_norm::{LayerNorm, Norm};
 use super::mlp::{Mlp, activate};
 use super::ops::{self, add};
 use super::transformer::Transformer;
-use crate::config::Activation;
+use crate::config::{Activation, PositionalEmbedding};
 use crate::error::{Error, Result};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
@@ -25,18 +25,22 @@ struct BlockPass {
     /// `hook_resid_pre`, and the same normalised. `[batch, pos, d_model]`
     pre: Tensor,
     normed: Tensor,
-    /// `[batch, pos, n_heads, d_head]`.
+    /// As the scores read them: queries and keys rotated, where positions are rotary.
+    /// `[batch, pos, n_heads, d_head]`
     qkv: [Tensor; 3],
     /// `[batch, pos, n_heads d_head]`.
     z: Tensor,
     mlp: Option<MlpPass>,
+    /// Whether the MLP reads `pre`, as the attention does.
+    parallel: bool,
 }
 
 struct MlpPass {
     ln2: Norm,
     mlp: Mlp,
-    /// `hook_resid_mid`, and the same normalised. `[batch, pos, d_model]`
-    mid: Tensor,
+    /// What it reads, `hook_resid_mid` or in parallel blocks `hook_resid_pre`, and the same
+    /// normalised. `[batch, pos, d_model]`
+    read: Tensor,
     normed: Tensor,
     /// `[batch, pos, d_mlp]`.
     hook_pre: Tensor,
@@ -62,8 +66,13 @@ impl Pass {
         rows: &Tensor,
         (batch, pos): (usize, usize),
     ) -> Result<Self> {
-        let positions = model.param("pos_embed.W_pos")?.narrow(0, 0, pos)?;
-        let mut x = add(&rows.reshape((batch, pos, model.cfg.d_model))?, &positions)?;
+        let rows = rows.reshape((batch, pos, model.cfg.d_model))?;
+        let mut x = match model.cfg.positional_embedding_type {
+            PositionalEmbedding::Rotary => rows,
+            PositionalEmbedding::Standard => {
+                add(&rows, &model.param("pos_embed.W_pos")?.narrow(0, 0, pos)?)?
+            }
+        };
         let mut blocks = Vec::new();
         for layer in 0..model.cfg.n_layers {
             let (block, after) = BlockPass::of(model, layer, x)?;
@@ -93,6 +102,9 @@ impl Pass {
             dx = block.backward(dx, &mut into)?;
         }
         let (batch, pos, d_model) = dx.dims3()?;
+        if model.cfg.positional_embedding_type == PositionalEmbedding::Rotary {
+            return Ok(dx.reshape((batch * pos, d_model))?);
+        }
         // Positions that were not read have none.
         let read = dx.sum(0)?;
         let unread = model.cfg.n_ctx - pos;
@@ -113,15 +125,18 @@ impl BlockPass {
     fn of(model: &Transformer, layer: usize, pre: Tensor) -> Result<(Self, Tensor)> {
         let (ln1, attention) = (model.ln1(layer)?, model.attention(layer)?);
         let normed = ln1.unwatched(&pre)?;
-        let qkv = attention.qkv(&normed)?;
+        let [q, k, v] = attention.qkv(&normed)?;
+        let qkv = [attention.rotated(q, 0)?, attention.rotated(k, 0)?, v];
         let [q, k, v] = &qkv;
         let z = ops::causal_attention(q, k, v)?;
         let x = add(&pre, &attention.output(&z)?)?;
         let z = z.flatten_from(2)?;
+        let parallel = model.cfg.parallel_attn_mlp;
         let (mlp, x) = match model.cfg.attn_only {
             true => (None, x),
             false => {
-                let (mlp, x) = MlpPass::of(model, layer, x)?;
+                let read = if parallel { &pre } else { &x };
+                let (mlp, x) = MlpPass::of(model, layer, read.clone(), &x)?;
                 (Some(mlp), x)
             }
         };
@@ -134,6 +149,7 @@ impl BlockPass {
             qkv,
             z,
             mlp,
+            parallel,
         };
         Ok((pass, x))
     }
@@ -141,16 +157,20 @@ impl BlockPass {
     /// From the gradient of what follows the block to that of what precedes it.
     fn backward(self, mut dx: Tensor, into: &mut ParameterGradients) -> Result<Tensor> {
         let name = |of: &str| format!("blocks.{}.{of}", self.layer);
+        // What the attention adds is read by a sequential block's MLP, not by a parallel one's.
+        let after = self.parallel.then(|| dx.clone());
         if let Some(mlp) = self.mlp {
             dx = mlp.backward(self.layer, dx, into)?;
         }
+        let d_out = after.as_ref().unwrap_or(&dx);
         let a = &self.attention;
         let w_o = a.w_o.flatten_to(1)?;
-        let [dz, dw_o, db_o] = ops::linear_gradients(&self.z, &w_o, &dx)?;
+        let [dz, dw_o, db_o] = ops::linear_gradients(&self.z, &w_o, d_out)?;
         into.insert(&name("attn.W_O"), dw_o.reshape(a.w_o.shape())?)?;
         into.insert(&name("attn.b_O"), db_o)?;
         let [q, k, v] = &self.qkv;
-        let by_head = ops::causal_attention_gradients(q, k, v, &dz.reshape(q.shape())?)?;
+        let [dq, dk, dv] = ops::causal_attention_gradients(q, k, v, &dz.reshape(q.shape())?)?;
+        let by_head = [a.rotated_back(dq)?, a.rotated_back(dk)?, dv];
         let mut by_input = Vec::new();
         let parts = ["Q", "K", "V"].into_iter().zip([&a.w_q, &a.w_k, &a.w_v]);
         for ((part, w), grad) in parts.zip(by_head) {
@@ -176,10 +196,10 @@ impl BlockPass {
 }
 
 impl MlpPass {
-    /// And the residual stream after it.
-    fn of(model: &Transformer, layer: usize, mid: Tensor) -> Result<(Self, Tensor)> {
+    /// Of what it reads and the stream `x` that it adds to; and the stream after it.
+    fn of(model: &Transformer, layer: usize, read: Tensor, x: &Tensor) -> Result<(Self, Tensor)> {
         let (ln2, mlp) = (model.ln2(layer)?, model.mlp(layer)?);
-        let normed = ln2.unwatched(&mid)?;
+        let normed = ln2.unwatched(&read)?;
         let hook_pre = linear(&normed, &mlp.w_in, &mlp.b_in)?;
         let activated = activate(&hook_pre, mlp.act_fn)?;
         let (hook_mid, hook_post) = match &mlp.ln {
@@ -189,11 +209,11 @@ impl MlpPass {
             }
             None => (None, activated),
         };
-        let x = add(&mid, &linear(&hook_post, &mlp.w_out, &mlp.b_out)?)?;
+        let x = add(x, &linear(&hook_post, &mlp.w_out, &mlp.b_out)?)?;
         let pass = Self {
             ln2,
             mlp,
-            mid,
+            read,
             normed,
             hook_pre,
             hook_mid,
@@ -221,7 +241,7 @@ impl MlpPass {
         into.insert(&name("mlp.b_in"), db_in)?;
         Ok(add(
             &dx,
-            &into.norm(&name("ln2"), &self.ln2, &self.mid, &grad)?,
+            &into.norm(&name("ln2"), &self.ln2, &self.read, &grad)?,
         )?)
     }
 }

@@ -12,6 +12,8 @@ use std::ops::Index;
 #[derive(Debug, Clone, Default)]
 pub struct ActivationCache {
     entries: Vec<(HookName, Tensor)>,
+    /// Whether the model adds no positions to the embeddings: they are rotary.
+    pub(super) without_positions: bool,
 }
 
 /// `cache["blocks.0.mlp.hook_post"]`, as in TransformerLens; [`ActivationCache::get`] gives an error
@@ -105,16 +107,16 @@ impl ActivationCache {
             .sum()
     }
 
-    /// What each part wrote to the residual stream, in order: embeddings, positions, then each
-    /// block's attention and MLP. They sum to the stream that enters the final norm.
+    /// What each part wrote to the residual stream, in order: embeddings, positions (where they are
+    /// learned), then each block's attention and MLP. They sum to the stream that enters the final norm.
     ///
     /// # Errors
     /// [`Error::NotFound`] if the embeddings were not kept.
     pub fn residual_parts(&self) -> Result<Vec<(String, Tensor)>> {
-        let mut parts = vec![
-            (HookName::Embed, self.at(HookName::Embed)?),
-            (HookName::PosEmbed, self.at(HookName::PosEmbed)?),
-        ];
+        let mut parts = vec![(HookName::Embed, self.at(HookName::Embed)?)];
+        if !self.without_positions {
+            parts.push((HookName::PosEmbed, self.at(HookName::PosEmbed)?));
+        }
         parts.extend(
             self.entries
                 .iter()

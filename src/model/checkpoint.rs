@@ -117,9 +117,7 @@ fn parse_config(text: &str, path: &Path) -> Result<TransformerConfig> {
         Error::format(
             path,
             "model configuration",
-            format!(
-                "{err} (for a TransformerLens or Hugging Face folder use load_tl or load_hf_gpt2)"
-            ),
+            format!("{err} (for a TransformerLens or Hugging Face folder use load_tl or load_hf)"),
         )
     })
 }

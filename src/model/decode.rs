@@ -10,6 +10,7 @@ use super::layer_norm::Norm;
 use super::mlp::Mlp;
 use super::ops;
 use super::transformer::Transformer;
+use crate::config::PositionalEmbedding;
 use crate::error::Result;
 use candle_core::{D, DType, IndexOp, Tensor};
 
@@ -26,10 +27,13 @@ struct Layer {
     attention: Attention,
     /// Where no kernel reads the heads' weights as they are: half precision, and other devices.
     wide: Option<WideProjection>,
-    /// `[1, n_heads, positions, d_head]`; filled up to the positions read.
+    /// `[1, n_heads, positions, d_head]`; filled up to the positions read. Rotary positions turn a
+    /// key before it is kept.
     keys: Tensor,
     values: Tensor,
     mlp: Option<(Norm, Mlp)>,
+    /// Whether the MLP reads what the attention reads.
+    parallel: bool,
 }
 
 /// `W_Q`, `W_K`, `W_V` side by side, `[d_model, 3 n_heads d_head]`, and their biases.
@@ -64,7 +68,8 @@ impl Decoder {
         let n_ctx = self.model.cfg.n_ctx;
         let goes_on = self.n_read > 0 && text.len() == self.n_read + 1 && text.len() <= n_ctx;
         if !goes_on {
-            // Positions are absolute: when the window moves, every key changes.
+            // When the window moves, every key changes: learned positions are absolute, and also
+            // with rotary ones what a later block reads of a token depends on those before it.
             self.n_read = 0;
         }
         let seen = text.len().min(n_ctx) - self.n_read;
@@ -76,9 +81,14 @@ impl Decoder {
         let ids = Tensor::from_slice(tokens, (1, tokens.len()), &model.device)?;
         let ids = model.checked(&ids)?.flatten_all()?;
         let embed = model.param("embed.W_E")?.index_select(&ids, 0)?;
-        let positions = model.param("pos_embed.W_pos")?;
-        let positions = positions.narrow(0, self.n_read, tokens.len())?;
-        let mut x = sum(embed, positions)?.unsqueeze(0)?; // [1, pos, d_model]
+        let x = match model.cfg.positional_embedding_type {
+            PositionalEmbedding::Rotary => embed,
+            PositionalEmbedding::Standard => {
+                let positions = model.param("pos_embed.W_pos")?;
+                sum(embed, positions.narrow(0, self.n_read, tokens.len())?)?
+            }
+        };
+        let mut x = x.unsqueeze(0)?; // [1, pos, d_model]
         for layer in &self.layers {
             x = layer.forward(x, self.n_read)?;
         }
@@ -112,6 +122,7 @@ impl Layer {
                 true => None,
                 false => Some((model.ln2(layer)?, model.mlp(layer)?)),
             },
+            parallel: cfg.parallel_attn_mlp,
         })
     }
 
@@ -119,6 +130,10 @@ impl Layer {
     fn forward(&self, x: Tensor, start: usize) -> Result<Tensor> {
         let mut run = Run::unwatched();
         let [q, k, v] = self.project(&self.ln1.forward(&x, &mut run)?)?;
+        let (q, k) = (
+            self.attention.rotated(q, start)?,
+            self.attention.rotated(k, start)?,
+        );
         let heads_first = |t: &Tensor| t.transpose(1, 2)?.contiguous();
         self.keys.slice_set(&heads_first(&k)?, 2, start)?;
         self.values.slice_set(&heads_first(&v)?, 2, start)?;
@@ -126,11 +141,13 @@ impl Layer {
             0 => self.attention.mix(&q, &k, &v, &mut run)?,
             _ => self.attend(&heads_first(&q)?, start + 1)?,
         };
+        let pre = self.parallel.then(|| x.clone());
         let x = sum(x, self.attention.output(&z)?)?;
         let Some((ln2, mlp)) = &self.mlp else {
             return Ok(x);
         };
-        match mlp.forward(&ln2.forward(&x, &mut run)?, &mut run)? {
+        let read = pre.as_ref().unwrap_or(&x);
+        match mlp.forward(&ln2.forward(read, &mut run)?, &mut run)? {
             Some(out) => sum(x, out),
             None => Ok(x),
         }

@@ -1,7 +1,8 @@
 //! One pass through the model, part by part.
 //!
-//! `x_0 = W_E[tokens] + W_pos`, `x += Attn(LN(x))`, `x += MLP(LN(x))`, `logits = LN(x) W_U + b_U`.
-//! Source: Radford et al. 2019; the order of TransformerLens' hook points.
+//! `x_0 = W_E[tokens] + W_pos`, `x += Attn(LN(x))`, `x += MLP(LN(x))`, `logits = LN(x) W_U + b_U`;
+//! with rotary positions there is no `W_pos`, and in parallel blocks the MLP reads what the attention
+//! reads. Source: Radford et al. 2019; Black et al. 2022; the order of TransformerLens' hook points.
 
 use super::attention::Attention;
 use super::device::dtype_of;
@@ -12,7 +13,7 @@ use super::layer_norm::{LayerNorm, Norm};
 use super::mlp::Mlp;
 use super::ops;
 use super::transformer::Transformer;
-use crate::config::{Activation, Normalization};
+use crate::config::{Activation, Normalization, PositionalEmbedding};
 use crate::error::{Error, Result};
 use candle_core::{D, DType, IndexOp, Tensor};
 
@@ -138,13 +139,17 @@ impl Transformer {
     ) -> Result<Tensor> {
         let embed = embed.reshape((batch, pos, self.cfg.d_model))?;
         let embed = run.visit(HookName::Embed, embed)?;
-        let positions = self
-            .param("pos_embed.W_pos")?
-            .narrow(0, 0, pos)?
-            .unsqueeze(0)?;
-        let positions = positions.broadcast_as((batch, pos, self.cfg.d_model))?;
-        let positions = run.visit(HookName::PosEmbed, positions)?;
-        let mut x = (embed + positions)?;
+        let mut x = match self.cfg.positional_embedding_type {
+            PositionalEmbedding::Rotary => embed,
+            PositionalEmbedding::Standard => {
+                let positions = self
+                    .param("pos_embed.W_pos")?
+                    .narrow(0, 0, pos)?
+                    .unsqueeze(0)?;
+                let positions = positions.broadcast_as((batch, pos, self.cfg.d_model))?;
+                (embed + run.visit(HookName::PosEmbed, positions)?)?
+            }
+        };
         for layer in 0..n_blocks {
             if run.finished() {
                 break;
@@ -162,10 +167,14 @@ impl Transformer {
         let Some(out) = self.attention(layer)?.forward(&normed, run)? else {
             return Ok(x);
         };
+        let pre = self.cfg.parallel_attn_mlp.then(|| x.clone());
         let mut x = sum(x, run.visit(at(BlockPoint::AttnOut), out)?)?;
         if !self.cfg.attn_only {
-            x = run.visit(at(BlockPoint::ResidMid), x)?;
-            let normed = self.ln2(layer)?.forward(&x, run)?;
+            if pre.is_none() {
+                x = run.visit(at(BlockPoint::ResidMid), x)?;
+            }
+            let read = pre.as_ref().unwrap_or(&x);
+            let normed = self.ln2(layer)?.forward(read, run)?;
             let Some(out) = self.mlp(layer)?.forward(&normed, run)? else {
                 return Ok(x);
             };
@@ -279,6 +288,7 @@ impl Transformer {
             layer,
             n_heads: self.cfg.n_heads,
             d_head: self.cfg.d_head(),
+            rotary: self.rotary.clone(),
             w_q: param("W_Q")?,
             w_k: param("W_K")?,
             w_v: param("W_V")?,

@@ -3,7 +3,7 @@
 //! `hook_embed`, `blocks.N.attn.hook_pattern`, `ln_final.hook_normalized`, ...; a name prints and
 //! parses letter for letter as in TransformerLens' `HookedTransformer`.
 
-use crate::config::{Activation, Normalization, TransformerConfig};
+use crate::config::{Activation, Normalization, PositionalEmbedding, TransformerConfig};
 use crate::error::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
@@ -23,6 +23,10 @@ pub enum BlockPoint {
     K,
     /// `[batch, pos, n_heads, d_head]`.
     V,
+    /// `[batch, pos, n_heads, d_head]`, queries rotated by their positions; with rotary positions only.
+    RotQ,
+    /// `[batch, pos, n_heads, d_head]`, keys rotated by their positions; with rotary positions only.
+    RotK,
     /// `[batch, n_heads, query, key]`, scaled, `-inf` where the key is in the future.
     AttnScores,
     /// `[batch, n_heads, query, key]`, rows sum to one.
@@ -31,7 +35,8 @@ pub enum BlockPoint {
     Z,
     /// `[batch, pos, d_model]`.
     AttnOut,
-    /// `[batch, pos, d_model]`; absent in attention-only models.
+    /// `[batch, pos, d_model]`; absent in attention-only models, and where attention and MLP are
+    /// parallel.
     ResidMid,
     /// `[batch, pos, 1]`; absent in attention-only models.
     Ln2Scale,
@@ -53,13 +58,15 @@ pub enum BlockPoint {
     ResidPost,
 }
 
-const BLOCK_POINTS: [(BlockPoint, &str); 20] = [
+const BLOCK_POINTS: [(BlockPoint, &str); 22] = [
     (BlockPoint::ResidPre, "hook_resid_pre"),
     (BlockPoint::Ln1Scale, "ln1.hook_scale"),
     (BlockPoint::Ln1Normalized, "ln1.hook_normalized"),
     (BlockPoint::Q, "attn.hook_q"),
     (BlockPoint::K, "attn.hook_k"),
     (BlockPoint::V, "attn.hook_v"),
+    (BlockPoint::RotQ, "attn.hook_rot_q"),
+    (BlockPoint::RotK, "attn.hook_rot_k"),
     (BlockPoint::AttnScores, "attn.hook_attn_scores"),
     (BlockPoint::Pattern, "attn.hook_pattern"),
     (BlockPoint::Z, "attn.hook_z"),
@@ -91,7 +98,9 @@ impl BlockPoint {
             MlpMid | MlpLnScale | MlpLnNormalized => {
                 cfg.act_fn == Activation::SoluLn && !cfg.attn_only
             }
-            ResidMid | MlpPre | MlpPost | MlpOut => !cfg.attn_only,
+            RotQ | RotK => cfg.positional_embedding_type == PositionalEmbedding::Rotary,
+            ResidMid => !cfg.attn_only && !cfg.parallel_attn_mlp,
+            MlpPre | MlpPost | MlpOut => !cfg.attn_only,
             ResidPre | Q | K | V | AttnScores | Pattern | Z | AttnOut | ResidPost => true,
         }
     }
@@ -109,7 +118,8 @@ impl BlockPoint {
 pub enum HookName {
     /// `hook_embed`: token embeddings, `[batch, pos, d_model]`.
     Embed,
-    /// `hook_pos_embed`: position embeddings, `[batch, pos, d_model]`.
+    /// `hook_pos_embed`: position embeddings, `[batch, pos, d_model]`; absent where positions are
+    /// rotary.
     PosEmbed,
     /// `blocks.N. ...`: a point of block `layer`.
     Block { layer: usize, point: BlockPoint },
@@ -126,7 +136,10 @@ pub enum HookName {
 impl HookName {
     /// Every hook point of a model, in the order of computation.
     pub fn all(cfg: &TransformerConfig) -> Vec<HookName> {
-        let mut names = vec![HookName::Embed, HookName::PosEmbed];
+        let mut names = vec![HookName::Embed];
+        if cfg.positional_embedding_type == PositionalEmbedding::Standard {
+            names.push(HookName::PosEmbed);
+        }
         for layer in 0..cfg.n_layers {
             names.extend(
                 BLOCK_POINTS
@@ -162,7 +175,7 @@ impl HookName {
                 AttnScores | Pattern => return None,
                 Ln1Scale | Ln2Scale | MlpLnScale => 1,
                 MlpPre | MlpMid | MlpLnNormalized | MlpPost => cfg.d_mlp,
-                Q | K | V | Z => cfg.n_heads * cfg.d_head(),
+                Q | K | V | RotQ | RotK | Z => cfg.n_heads * cfg.d_head(),
                 ResidPre | Ln1Normalized | AttnOut | ResidMid | Ln2Normalized | MlpOut
                 | ResidPost => cfg.d_model,
             },
@@ -223,11 +236,14 @@ impl FromStr for HookName {
                     .nth(1)
                     .and_then(|n| n.parse::<usize>().ok())
                     .unwrap_or(0);
+                // Together they have every point.
                 let mut all = HookName::all(&TransformerConfig {
                     n_layers: 1,
-                    act_fn: Activation::SoluLn, // It has every point.
+                    act_fn: Activation::SoluLn,
+                    positional_embedding_type: PositionalEmbedding::Rotary,
                     ..TransformerConfig::default()
                 });
+                all.push(HookName::PosEmbed);
                 for hook in &mut all {
                     if let HookName::Block { layer: at, .. } = hook {
                         *at = layer;
@@ -277,87 +293,4 @@ fn edit_distance(a: &str, b: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn every_name_prints_and_parses_to_itself() {
-        let cfg = TransformerConfig {
-            n_layers: 12,
-            act_fn: Activation::SoluLn,
-            ..TransformerConfig::default()
-        };
-        for name in HookName::all(&cfg) {
-            assert_eq!(name.to_string().parse::<HookName>().unwrap(), name);
-        }
-    }
-
-    #[test]
-    fn block_points_are_listed_in_declaration_order() {
-        for (i, (point, _)) in BLOCK_POINTS.iter().enumerate() {
-            assert_eq!(*point as usize, i);
-        }
-    }
-
-    #[test]
-    fn an_unknown_name_lists_the_nearest_first() {
-        let Err(Error::UnknownHook { nearest, .. }) = "blocks.3.mlp.hook_pst".parse::<HookName>()
-        else {
-            panic!("parsed")
-        };
-        assert_eq!(nearest[0], "blocks.3.mlp.hook_post");
-    }
-
-    #[test]
-    fn a_layer_beyond_the_model_is_unknown() {
-        let cfg = TransformerConfig::default();
-        let err = HookName::of_model("blocks.1.hook_resid_pre", &cfg).unwrap_err();
-        assert!(err.to_string().contains("blocks.0.hook_resid_pre"), "{err}");
-    }
-
-    #[test]
-    fn attention_only_models_have_no_mlp_points() {
-        let cfg = TransformerConfig {
-            attn_only: true,
-            ..TransformerConfig::default()
-        };
-        assert!(HookName::of_model("blocks.0.mlp.hook_post", &cfg).is_err());
-        assert!(HookName::of_model("blocks.0.hook_resid_mid", &cfg).is_err());
-        assert!(HookName::of_model("blocks.0.attn.hook_z", &cfg).is_ok());
-    }
-
-    #[test]
-    fn points_of_norms_are_those_of_the_norms_there_are() {
-        let has = |cfg: &TransformerConfig, name: &str| HookName::of_model(name, cfg).is_ok();
-        let plain = TransformerConfig::default();
-        let bare = TransformerConfig {
-            normalization_type: Normalization::None,
-            act_fn: Activation::SoluLn,
-            ..plain.clone()
-        };
-        for name in ["blocks.0.ln1.hook_scale", "ln_final.hook_normalized"] {
-            assert!(has(&plain, name) && !has(&bare, name), "{name}");
-        }
-        for name in ["blocks.0.mlp.hook_mid", "blocks.0.mlp.ln.hook_scale"] {
-            assert!(!has(&plain, name) && has(&bare, name), "{name}");
-        }
-    }
-
-    #[test]
-    fn edit_distance_has_known_values() {
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
-        assert_eq!(edit_distance("", "abc"), 3);
-        assert_eq!(edit_distance("abc", "abc"), 0);
-    }
-
-    proptest! {
-        /// Whatever parses prints back to the very same text.
-        #[test]
-        fn what_parses_prints_the_same(name in "[a-z0-9_.]{0,30}|blocks\\.[0-9]{1,3}\\.(hook_resid_pre|attn\\.hook_q)") {
-            if let Ok(hook) = name.parse::<HookName>() {
-                prop_assert_eq!(hook.to_string(), name);
-            }
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@
 use super::cache::ActivationCache;
 use super::finite::{NonFinite, non_finite_at};
 use super::hook_name::HookName;
-use crate::config::TransformerConfig;
+use crate::config::{PositionalEmbedding, TransformerConfig};
 use crate::error::{Error, Result};
 use candle_core::{DType, Tensor};
 use std::fmt;
@@ -159,11 +159,13 @@ impl Run {
                 HookName::of_model(&name.to_string(), cfg)?;
             }
         }
-        Ok(Run {
+        let mut run = Run {
             keep: keep.clone(),
             only_keeps,
             ..Run::unwatched()
-        })
+        };
+        run.cache.without_positions = cfg.positional_embedding_type == PositionalEmbedding::Rotary;
+        Ok(run)
     }
 
     /// Whether nothing that is still to be computed is wanted: the rest of the pass can be left

@@ -3,7 +3,7 @@
 //! Matrices are `N(0, init_std)`, the two that write to the residual stream divided by
 //! `sqrt(2 n_layers)`; biases 0, norms 1. Source: Radford et al. 2019, section 2.3.
 
-use crate::config::{Activation, Normalization, TransformerConfig};
+use crate::config::{Activation, Normalization, PositionalEmbedding, TransformerConfig};
 use crate::error::Result;
 use candle_core::{DType, Device, Tensor, Var};
 use rand::SeedableRng;
@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 pub(super) fn parameter_shapes(cfg: &TransformerConfig) -> Vec<(String, Vec<usize>)> {
     let (d_model, n_heads, d_head) = (cfg.d_model, cfg.n_heads, cfg.d_head());
     let norms = cfg.normalization_type == Normalization::Ln;
-    let mut shapes = vec![
-        ("embed.W_E".to_owned(), vec![cfg.d_vocab, d_model]),
-        ("pos_embed.W_pos".to_owned(), vec![cfg.n_ctx, d_model]),
-    ];
+    let mut shapes = vec![("embed.W_E".to_owned(), vec![cfg.d_vocab, d_model])];
+    if cfg.positional_embedding_type == PositionalEmbedding::Standard {
+        shapes.push(("pos_embed.W_pos".to_owned(), vec![cfg.n_ctx, d_model]));
+    }
     for layer in 0..cfg.n_layers {
         let mut add = |name: &str, shape: Vec<usize>| {
             shapes.push((format!("blocks.{layer}.{name}"), shape));

@@ -1,7 +1,7 @@
-//! A GPT-2 style transformer whose every activation can be watched or replaced.
+//! A transformer of GPT-2's or GPT-NeoX' kind whose every activation can be watched or replaced.
 //!
 //! `logits = LN(x_L) W_U + b_U`, `x_{l+1} = x_l + Attn(LN(x_l)) + MLP(LN(..))`.
-//! Source: Radford et al. 2019; hook points and parameter names of TransformerLens.
+//! Source: Radford et al. 2019; Black et al. 2022; hook points and parameter names of TransformerLens.
 
 mod attention;
 mod backward;
@@ -24,6 +24,8 @@ mod layer_norm;
 mod load;
 mod mlp;
 mod ops;
+mod process_weights;
+mod rotary;
 mod safetensors_io;
 mod short_hook_name;
 mod summary;

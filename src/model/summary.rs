@@ -1,7 +1,7 @@
 //! What a model holds, as a table.
 
 use super::Transformer;
-use crate::config::Normalization;
+use crate::config::{Normalization, PositionalEmbedding};
 use crate::error::Result;
 use crate::show::Table;
 use polars::df;
@@ -25,7 +25,7 @@ impl Transformer {
         let frame = df!["parameter" => names, "shape" => shapes, "values" => sizes]?;
         let cfg = self.cfg();
         Ok(Table::new(frame).head(32).caption(format!(
-            "{} layers, d_model {}, {} heads of {}, d_mlp {}, n_ctx {}, vocabulary {}{}: {} parameters",
+            "{} layers, d_model {}, {} heads of {}, d_mlp {}, n_ctx {}, vocabulary {}{}{}{}: {} parameters",
             cfg.n_layers,
             cfg.d_model,
             cfg.n_heads,
@@ -37,6 +37,17 @@ impl Transformer {
                 Normalization::Ln => "",
                 Normalization::LnPre => ", LayerNorm without weights",
                 Normalization::None => ", no normalisation",
+            },
+            match cfg.positional_embedding_type {
+                PositionalEmbedding::Standard => String::new(),
+                PositionalEmbedding::Rotary => format!(
+                    ", rotary positions in {} dimensions of a head",
+                    cfg.n_rotated()
+                ),
+            },
+            match cfg.parallel_attn_mlp && !cfg.attn_only {
+                true => ", attention and MLP parallel",
+                false => "",
             },
             self.n_params()
         )))

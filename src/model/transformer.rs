@@ -1,12 +1,13 @@
 //! The model as a whole: parameters, one pass, and what can be asked of it.
 //!
-//! `x_0 = W_E[tokens] + W_pos`, blocks add to `x`, `logits = LN(x) W_U + b_U`.
+//! `x_0 = W_E[tokens] (+ W_pos)`, blocks add to `x`, `logits = LN(x) W_U + b_U`.
 //! Source: Radford et al. 2019 (pre-LayerNorm GPT-2); TransformerLens' names and `[d_in, d_out]`.
 
 use super::cache::ActivationCache;
 use super::device::{dtype_of, open_device};
 use super::hooks::{Hook, NamesFilter, Run};
 use super::init::{initialise, parameter_shapes};
+use super::rotary::Rotary;
 use crate::config::TransformerConfig;
 use crate::error::{Error, Result};
 use candle_core::{Device, Tensor, Var};
@@ -32,6 +33,8 @@ pub struct Transformer {
     pub(super) cfg: Arc<TransformerConfig>,
     pub(super) device: Device,
     pub(super) params: Arc<BTreeMap<String, Var>>,
+    /// The angles of the positions, where those are rotary.
+    pub(super) rotary: Option<Rotary>,
     pub(super) tracks_gradients: bool,
 }
 
@@ -45,6 +48,7 @@ impl Transformer {
         let device = open_device(cfg.device)?;
         let params = initialise(cfg, dtype_of(cfg.dtype), &device)?;
         Ok(Transformer {
+            rotary: Rotary::of(cfg, &device)?,
             cfg: Arc::new(cfg.clone()),
             device,
             params: Arc::new(params),
@@ -77,6 +81,7 @@ impl Transformer {
             params.insert(name, Var::from_tensor(&value.copy()?)?);
         }
         Ok(Transformer {
+            rotary: Rotary::of(cfg, &device)?,
             cfg: Arc::new(cfg.clone()),
             device,
             params: Arc::new(params),

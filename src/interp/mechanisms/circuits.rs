@@ -24,7 +24,9 @@ pub fn ov_circuit(model: &Transformer, layer: usize, head: usize) -> Result<Fact
 }
 
 /// How much a query `x` attends to a key `y`: `x QK y^T`, before the division by `sqrt(d_head)`.
-/// The norm's weight is folded in as in [`ov_circuit`]; biases are left out.
+/// The norm's weight is folded in as in [`ov_circuit`]; biases are left out. Where positions are
+/// rotary this is the circuit of a query and a key at the same position: at other distances a rotation
+/// stands between `W_Q` and `W_K^T`, which leaves the unrotated dimensions alone.
 ///
 /// # Errors
 /// No such head.

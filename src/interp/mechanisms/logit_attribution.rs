@@ -3,7 +3,7 @@
 //! Source: Elhage et al. 2021; TransformerLens' `decompose_resid`, `stack_head_results`, `apply_ln_to_stack`.
 
 use super::input::{check_index, check_token, elements, one_sequence};
-use crate::config::Normalization;
+use crate::config::{Normalization, PositionalEmbedding};
 use crate::error::Result;
 use crate::model::{ActivationCache, BlockPoint, HookName, NamesFilter, Transformer};
 use candle_core::{IndexOp, Tensor};
@@ -13,7 +13,7 @@ use candle_core::{IndexOp, Tensor};
 pub enum LogitComponent {
     /// The token's embedding.
     Embed,
-    /// The position's embedding.
+    /// The position's embedding; absent where positions are rotary.
     PosEmbed,
     /// `z W_O` of one head; the bias `b_V` of its values is part of it.
     Head { layer: usize, head: usize },
@@ -187,7 +187,9 @@ impl Reading {
         let at =
             |name| -> Result<f64> { Ok(dot(&row(&cache.at(name)?, position)?, &self.direction)) };
         add(LogitComponent::Embed, at(HookName::Embed)?);
-        add(LogitComponent::PosEmbed, at(HookName::PosEmbed)?);
+        if model.cfg().positional_embedding_type == PositionalEmbedding::Standard {
+            add(LogitComponent::PosEmbed, at(HookName::PosEmbed)?);
+        }
         let mut bias = 0.0;
         for layer in 0..model.cfg().n_layers {
             let point = |point| HookName::Block { layer, point };

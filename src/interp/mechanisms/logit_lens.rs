@@ -5,6 +5,7 @@
 use super::super::order::largest_first;
 use super::super::token_frame::token_rows;
 use super::input::elements;
+use crate::config::PositionalEmbedding;
 use crate::error::{Error, Result};
 use crate::model::{BlockPoint, HookName, NamesFilter, Transformer};
 use crate::show::Interrupts;
@@ -108,7 +109,11 @@ fn residual_streams(model: &Transformer, tokens: &Tensor) -> Result<Vec<(String,
     let n_layers = model.cfg().n_layers;
     if n_layers == 0 {
         let x = model.residual_before(tokens, 0)?;
-        return Ok(vec![("hook_embed + hook_pos_embed".to_owned(), x)]);
+        let name = match model.cfg().positional_embedding_type {
+            PositionalEmbedding::Standard => "hook_embed + hook_pos_embed",
+            PositionalEmbedding::Rotary => "hook_embed",
+        };
+        return Ok(vec![(name.to_owned(), x)]);
     }
     let mut names = vec![HookName::Block {
         layer: 0,

@@ -1,4 +1,4 @@
-//! Hugging Face GPT-2 weights.
+//! Hugging Face GPT-2 weights, and the choice between GPT-2 and GPT-NeoX.
 //!
 //! `c_attn` `[d_model, 3 d_model]` is `[Q | K | V]`, heads side by side within each; Conv1D
 //! stores `[d_in, d_out]`, so nothing but heads is rearranged. Source: transformers' `modeling_gpt2.py`.
@@ -6,7 +6,7 @@
 use super::super::checkpoint::read_text;
 use super::super::transformer::Transformer;
 use super::hf_config::{FORMAT, to_config};
-use super::weights::{Weights, within_block};
+use super::weights::{Weights, check_tied, within_block};
 use crate::config::TransformerConfig;
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
@@ -17,6 +17,26 @@ use std::path::Path;
 const WEIGHTS: &str = "GPT-2 state dict";
 
 impl Transformer {
+    /// Loads a folder of Hugging Face transformers, GPT-2 or GPT-NeoX by the `model_type` of its
+    /// `config.json`: [`Transformer::load_hf_gpt2`] or [`Transformer::load_hf_gpt_neox`].
+    ///
+    /// # Errors
+    /// Theirs; [`Error::Format`] for a `model_type` that is missing or neither of the two.
+    pub fn load_hf(dir: &Path) -> Result<Transformer> {
+        let path = dir.join("config.json");
+        let refuse = |reason: String| Error::format(&path, "Hugging Face configuration", reason);
+        let json: Value =
+            serde_json::from_str(&read_text(&path)?).map_err(|err| refuse(err.to_string()))?;
+        match json.get("model_type").and_then(Value::as_str) {
+            Some("gpt2") => Transformer::load_hf_gpt2(dir),
+            Some("gpt_neox") => Transformer::load_hf_gpt_neox(dir),
+            other => Err(refuse(format!(
+                "model_type is {}; supported are \"gpt2\" and \"gpt_neox\" (Pythia)",
+                other.map_or("missing".to_owned(), |name| format!("{name:?}"))
+            ))),
+        }
+    }
+
     /// Loads a folder of Hugging Face GPT-2 (`config.json` and `model.safetensors`, or shards
     /// with an index) as f32 on the CPU.
     ///
@@ -81,22 +101,15 @@ fn translate(
         params.insert("unembed.W_U".to_owned(), head.t()?);
     } else if weights.holds("lm_head.weight") {
         let head = weights.take("lm_head.weight", &[cfg.d_vocab, d])?;
-        check_tied(&head, &w_e, dir)?;
+        check_tied(
+            (&head, &w_e),
+            ["lm_head.weight", "wte.weight"],
+            dir,
+            WEIGHTS,
+        )?;
     }
     params.insert("embed.W_E".to_owned(), w_e);
     Ok(params)
-}
-
-/// Where the configuration ties the two, `lm_head.weight` may be in the file as a second copy.
-fn check_tied(head: &Tensor, w_e: &Tensor, dir: &Path) -> Result<()> {
-    let values = |t: &Tensor| t.flatten_all()?.to_vec1::<f32>();
-    if values(head)? == values(w_e)? {
-        return Ok(());
-    }
-    let reason = "lm_head.weight is not wte.weight, but tie_word_embeddings is true (its default): say \
-                  which of the two holds, by setting tie_word_embeddings to false in config.json or \
-                  removing lm_head.weight";
-    Err(Error::format(dir, WEIGHTS, reason))
 }
 
 /// The parameters of one block, by their names within it.

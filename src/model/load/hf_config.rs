@@ -6,6 +6,7 @@ use crate::config::{Activation, TransformerConfig};
 use crate::error::{Error, Result};
 use crate::known_fields::{KnownFields, Only, Plain, shortened};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -184,7 +185,7 @@ pub(super) fn to_config(json: &Value, path: &Path) -> Result<TransformerConfig> 
         return Err(bad(format!("model_type is {other}, not \"gpt2\"")));
     }
     FIELDS.check(fields, path)?;
-    let hf = HfConfig::deserialize(json).map_err(|err| bad(named(fields, &err)))?;
+    let hf = HfConfig::deserialize(json).map_err(|err| bad(named::<HfConfig>(fields, &err)))?;
     if !hf.scale_attn_weights {
         return Err(bad(
             "scale_attn_weights is false: attention that is not scaled is not supported".to_owned(),
@@ -198,17 +199,11 @@ pub(super) fn to_config(json: &Value, path: &Path) -> Result<TransformerConfig> 
             "n_ctx is {n_ctx}, but n_positions is {n_positions}: they must agree"
         )));
     }
-    let act_fn = match hf.activation_function.as_str() {
-        "gelu" => Activation::Gelu,
-        "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => Activation::GeluNew,
-        "relu" => Activation::Relu,
-        "silu" | "swish" => Activation::Silu,
-        other => {
-            return Err(bad(format!(
-                "activation_function {other:?} is not supported; supported are gelu, gelu_new, \
-                 gelu_fast, gelu_pytorch_tanh, relu, silu and swish"
-            )));
-        }
+    let Some(act_fn) = activation(&hf.activation_function) else {
+        return Err(bad(format!(
+            "activation_function {:?} is not supported; supported are {ACTIVATIONS}",
+            hf.activation_function
+        )));
     };
     Ok(TransformerConfig {
         n_layers: hf.n_layer,
@@ -228,11 +223,29 @@ pub(super) fn to_config(json: &Value, path: &Path) -> Result<TransformerConfig> 
     })
 }
 
-/// An error of reading the fields, with the field that it is about.
-fn named(fields: &Map<String, Value>, err: &serde_json::Error) -> String {
+/// The names that [`activation`] knows.
+pub(super) const ACTIVATIONS: &str =
+    "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu, silu and swish";
+
+/// The nonlinearity that transformers' `ACT2FN` has under this name.
+pub(super) fn activation(name: &str) -> Option<Activation> {
+    match name {
+        "gelu" => Some(Activation::Gelu),
+        "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => Some(Activation::GeluNew),
+        "relu" => Some(Activation::Relu),
+        "silu" | "swish" => Some(Activation::Silu),
+        _ => None,
+    }
+}
+
+/// An error of reading the fields as `C`, with the field that it is about.
+pub(super) fn named<C: DeserializeOwned>(
+    fields: &Map<String, Value>,
+    err: &serde_json::Error,
+) -> String {
     let wrong = fields.iter().find(|(name, value)| {
         let alone = Map::from_iter([((*name).clone(), (*value).clone())]);
-        HfConfig::deserialize(Value::Object(alone)).is_err()
+        C::deserialize(Value::Object(alone)).is_err()
     });
     match wrong {
         Some((name, value)) => format!("{name} is {}: {err}", shortened(value)),
@@ -242,6 +255,7 @@ fn named(fields: &Map<String, Value>, err: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::init::parameter_shapes;
     use super::*;
 
     /// The fields of openai-community/gpt2's `config.json`, and those that transformers 5.23 writes.
@@ -252,6 +266,38 @@ mod tests {
         add_cross_attention dtype n_inner pad_token_id reorder_and_upcast_attn \
         scale_attn_by_inverse_layer_idx scale_attn_weights tie_word_embeddings transformers_version \
         use_cache torch_dtype";
+
+    /// What tells the sizes of GPT-2 apart, with the number of parameters of `GPT2LMHeadModel`, as
+    /// `sum(p.numel() for p in model.parameters())` counts them. Ours has a bias of the unembedding
+    /// beside them.
+    #[test]
+    fn every_size_of_gpt2_has_as_many_parameters_as_the_peers_model() {
+        for (n_embd, n_layer, n_head, n_params) in [
+            (768, 12, 12, 124_439_808),
+            (1_024, 24, 16, 354_823_168),
+            (1_280, 36, 20, 774_030_080),
+            (1_600, 48, 25, 1_557_611_200),
+        ] {
+            let json = serde_json::json!({
+                "activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"],
+                "attn_pdrop": 0.1, "bos_token_id": 50256, "embd_pdrop": 0.1, "eos_token_id": 50256,
+                "initializer_range": 0.02, "layer_norm_epsilon": 1e-05, "model_type": "gpt2",
+                "n_ctx": 1024, "n_embd": n_embd, "n_head": n_head, "n_layer": n_layer,
+                "n_positions": 1024, "n_special": 0, "output_past": true,
+                "predict_special_tokens": true, "resid_pdrop": 0.1, "summary_activation": null,
+                "summary_first_dropout": 0.1, "summary_proj_to_labels": true,
+                "summary_type": "cls_index", "summary_use_proj": true,
+                "task_specific_params": { "text-generation": { "do_sample": true } },
+                "vocab_size": 50257
+            });
+            let cfg = to_config(&json, Path::new("config.json")).unwrap();
+            cfg.validate().unwrap();
+            assert_eq!((cfg.d_head(), cfg.d_mlp), (64, 4 * n_embd));
+            let sizes = parameter_shapes(&cfg).into_iter().map(|(_, shape)| shape);
+            let found: usize = sizes.map(|shape| shape.iter().product::<usize>()).sum();
+            assert_eq!(found - 50_257, n_params, "n_embd {n_embd}");
+        }
+    }
 
     #[test]
     fn every_field_of_gpt2_is_in_exactly_one_list() {

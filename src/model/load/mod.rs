@@ -5,6 +5,8 @@
 
 mod hf;
 mod hf_config;
+mod neox;
+mod neox_config;
 mod tl;
 mod tl_config;
 mod weights;

@@ -7,7 +7,7 @@ use super::super::init::parameter_shapes;
 use super::super::transformer::Transformer;
 use super::tl_config::{FORMAT, to_config};
 use super::weights::{Weights, within_block};
-use crate::config::{Activation, Normalization, TransformerConfig};
+use crate::config::{Activation, Normalization, PositionalEmbedding, TransformerConfig};
 use crate::error::{Error, Result};
 use candle_core::Tensor;
 use serde_json::Value;
@@ -45,8 +45,39 @@ impl Transformer {
         for (name, shape) in parameter_shapes(&cfg) {
             params.insert(name.clone(), weights.take(&name, &shape)?);
         }
+        let model = Transformer::from_parameters(&cfg, &params)?;
+        model.check_angles(&mut weights, dir)?;
         weights.finish(is_buffer, |name| reason_against(name, &cfg))?;
-        Transformer::from_parameters(&cfg, &params)
+        Ok(model)
+    }
+
+    /// TransformerLens keeps the sines and cosines of rotary positions in the state dict, and reads
+    /// them from there: they must be those of the configuration.
+    fn check_angles(&self, weights: &mut Weights, dir: &Path) -> Result<()> {
+        /// bf16 rounds a cosine by 2e-3; in f32, the angle of position 10,000 by 6e-4.
+        const TOLERANCE: f32 = 1e-2;
+        let Some(rotary) = &self.rotary else {
+            return Ok(());
+        };
+        for (kind, ours) in [("sin", &rotary.sin), ("cos", &rotary.cos)] {
+            let ours = Tensor::cat(&[ours, ours], 1)?; // [n_ctx, rotary_dim]
+            for layer in 0..self.cfg().n_layers {
+                let name = format!("blocks.{layer}.attn.rotary_{kind}");
+                if !weights.holds(&name) {
+                    continue;
+                }
+                let theirs = weights.take(&name, ours.dims())?;
+                let difference = (theirs - &ours)?.abs()?.max_all()?.to_scalar::<f32>()?;
+                if difference > TOLERANCE {
+                    let reason = format!(
+                        "{name} differs by {difference} from what rotary_base and rotary_dim of the \
+                         configuration give"
+                    );
+                    return Err(Error::format(dir, "TransformerLens state dict", reason));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -62,6 +93,16 @@ fn is_buffer(name: &str) -> bool {
 fn reason_against(name: &str, cfg: &TransformerConfig) -> Option<String> {
     let within = within_block(name, "blocks").unwrap_or(name);
     let (part, _) = within.rsplit_once('.')?;
+    let rotary = cfg.positional_embedding_type == PositionalEmbedding::Rotary;
+    if rotary && part == "pos_embed" {
+        let reason =
+            "positional_embedding_type is \"rotary\", so that nothing reads learned positions";
+        return Some(reason.to_owned());
+    }
+    if !rotary && within.starts_with("attn.rotary_") {
+        let reason = "positional_embedding_type is \"standard\", so that nothing is rotated";
+        return Some(reason.to_owned());
+    }
     match (part, cfg.normalization_type) {
         ("mlp.ln", _) if cfg.act_fn != Activation::SoluLn => {
             Some("only act_fn \"solu_ln\" has a LayerNorm in the MLP".to_owned())

@@ -3,7 +3,7 @@
 //! Source: `HookedTransformerConfig` of TransformerLens 1.0 to 4.3, with the fields that its
 //! `TransformerLensConfig` and `TransformerBridgeConfig` add.
 
-use crate::config::{Activation, Normalization, TransformerConfig};
+use crate::config::{Activation, Normalization, PositionalEmbedding, TransformerConfig};
 use crate::error::{Error, Result};
 use crate::known_fields::{KnownFields, Only, Plain, shortened};
 use serde_json::{Map, Value};
@@ -33,8 +33,18 @@ pub(super) const FIELDS: KnownFields = KnownFields {
         "n_key_value_heads",
         "n_layers",
         "normalization_type",
+        "parallel_attn_mlp",
+        "positional_embedding_type",
+        "rotary_adjacent_pairs",
+        "rotary_base",
+        "rotary_dim",
+        "rotary_interleaved_cos_sin",
+        "rotary_scaling_factor",
         "seed",
         "tie_word_embeddings",
+        "use_NTK_by_parts_rope",
+        "use_dynamic_ntk_rope",
+        "use_yarn_rope",
     ],
     inert: &[
         // How it was made, where it came from, how text becomes tokens.
@@ -69,8 +79,8 @@ pub(super) const FIELDS: KnownFields = KnownFields {
         "use_split_qkv_input",
         // Whether norms' weights have been folded: which ones there are is `normalization_type`.
         "layer_norm_folding",
-        // Details of rotary positions, of local attention, of attention scaled by the length and of
-        // experts, all of which are refused below.
+        // Details of scaled rotary angles, of local attention, of attention scaled by the length and
+        // of experts, all of which are refused below.
         "NTK_by_parts_factor",
         "NTK_by_parts_high_freq_factor",
         "NTK_by_parts_low_freq_factor",
@@ -80,16 +90,8 @@ pub(super) const FIELDS: KnownFields = KnownFields {
         "qk_norm_after_rope",
         "relative_attention_max_distance",
         "relative_attention_num_buckets",
-        "rotary_adjacent_pairs",
-        "rotary_base",
         "rotary_base_local",
-        "rotary_dim",
-        "rotary_interleaved_cos_sin",
-        "rotary_scaling_factor",
         "train_seq_length",
-        "use_NTK_by_parts_rope",
-        "use_dynamic_ntk_rope",
-        "use_yarn_rope",
         "window_size",
         "yarn_attention_factor",
         "yarn_beta_fast",
@@ -126,17 +128,11 @@ pub(super) const FIELDS: KnownFields = KnownFields {
         Only::new("mm_tokens_per_image", NUMBER_OFF, "a multimodal model"),
         Only::new("num_experts", NUMBER_OFF, "a mixture of experts"),
         Only::new("output_logits_soft_cap", NUMBER_OFF, "a cap on the logits"),
-        Only::new("parallel_attn_mlp", OFF, "MLPs beside the attention"),
         Only::new("per_layer_head_dim", NUMBER_OFF, "heads of several widths"),
         Only::new(
             "per_layer_num_key_value_heads",
             NUMBER_OFF,
             "grouped keys and values",
-        ),
-        Only::new(
-            "positional_embedding_type",
-            &[Plain::Text("standard")],
-            "other positions",
         ),
         Only::new("post_embedding_ln", OFF, "a norm after the embedding"),
         Only::new("quantization_method", NUMBER_OFF, "quantised weights"),
@@ -244,6 +240,7 @@ fn read_config(json: &Fields) -> Result<TransformerConfig, Reason> {
         (None, Some(d_head)) => d_model.checked_div(d_head).unwrap_or(0),
         (None, None) => return Err("there is neither n_heads nor d_head".to_owned()),
     };
+    let rotary = rotary(json)?;
     let cfg = TransformerConfig {
         n_layers: json.needed("n_layers")?,
         d_model,
@@ -260,6 +257,17 @@ fn read_config(json: &Fields) -> Result<TransformerConfig, Reason> {
         act_fn: activation(json, attn_only)?,
         attn_only,
         normalization_type: normalization(json)?,
+        positional_embedding_type: match rotary {
+            true => PositionalEmbedding::Rotary,
+            false => PositionalEmbedding::Standard,
+        },
+        // What a model with learned positions says of rotary ones changes nothing.
+        rotary_dim: json.count("rotary_dim")?.filter(|_| rotary),
+        rotary_base: match json.number("rotary_base")? {
+            Some(base) if rotary => base,
+            _ => 10_000.0,
+        },
+        parallel_attn_mlp: json.switch("parallel_attn_mlp")?,
         eps: json.number("eps")?.unwrap_or(1e-5),
         tied_unembed: json.switch("tie_word_embeddings")?,
         init_std: json.number("initializer_range")?.unwrap_or(0.02).max(0.0),
@@ -302,6 +310,40 @@ fn normalization(json: &Fields) -> Result<Normalization, Reason> {
     }
 }
 
+/// Whether positions are rotary, and nothing about the rotation is other than here.
+fn rotary(json: &Fields) -> Result<bool, Reason> {
+    if json.0.get("positional_embedding_type") == Some(&Value::Null) {
+        return Err("positional_embedding_type is null, expected a text".to_owned());
+    }
+    match json.text("positional_embedding_type")?.as_deref() {
+        Some("standard") | None => return Ok(false),
+        Some("rotary") => {}
+        Some(other) => {
+            return Err(format!(
+                "positional_embedding_type is {other:?}, which is not supported; supported are \
+                 \"standard\" and \"rotary\""
+            ));
+        }
+    }
+    for (field, what) in [
+        ("rotary_adjacent_pairs", "rotated neighbours (GPT-J)"),
+        ("rotary_interleaved_cos_sin", "interleaved angles"),
+        ("use_NTK_by_parts_rope", "scaled angles"),
+        ("use_dynamic_ntk_rope", "scaled angles"),
+        ("use_yarn_rope", "scaled angles"),
+    ] {
+        if json.switch(field)? {
+            return Err(format!("{field} is true: {what}, which is not supported"));
+        }
+    }
+    match json.number("rotary_scaling_factor")? {
+        Some(factor) if factor != 1.0 => Err(format!(
+            "rotary_scaling_factor is {factor}: scaled angles, which is not supported"
+        )),
+        _ => Ok(true),
+    }
+}
+
 fn check_widths(json: &Fields, cfg: &TransformerConfig) -> Result<(), Reason> {
     let (n_heads, d_model) = (cfg.n_heads, cfg.d_model);
     if let Some(d_head) = json.count("d_head")?
@@ -337,58 +379,4 @@ fn check_widths(json: &Fields, cfg: &TransformerConfig) -> Result<(), Reason> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The fields of TransformerLens' own classes, version by version; of each the new ones.
-    const OF_TRANSFORMER_LENS: [(&str, &str); 4] = [
-        (
-            "1.19.0, HookedTransformerConfig",
-            "n_layers d_model n_ctx d_head model_name n_heads d_mlp act_fn d_vocab eps \
-             use_attn_result use_attn_scale use_split_qkv_input use_hook_mlp_in use_attn_in \
-             use_local_attn original_architecture from_checkpoint checkpoint_index \
-             checkpoint_label_type checkpoint_value tokenizer_name window_size attn_types init_mode \
-             normalization_type device n_devices attention_dir attn_only seed initializer_range \
-             init_weights scale_attn_by_inverse_layer_idx positional_embedding_type final_rms \
-             d_vocab_out parallel_attn_mlp rotary_dim n_params use_hook_tokens gated_mlp \
-             default_prepend_bos dtype tokenizer_prepends_bos n_key_value_heads post_embedding_ln \
-             rotary_base trust_remote_code rotary_adjacent_pairs load_in_4bit num_experts \
-             experts_per_token",
-        ),
-        (
-            "2.17.0, HookedTransformerConfig",
-            "attn_scale use_qk_norm ungroup_grouped_query_attention rotary_base_local \
-             relative_attention_max_distance relative_attention_num_buckets decoder_start_token_id \
-             tie_word_embeddings use_normalization_before_and_after attn_scores_soft_cap \
-             output_logits_soft_cap use_NTK_by_parts_rope NTK_by_parts_low_freq_factor \
-             NTK_by_parts_high_freq_factor NTK_by_parts_factor NTK_original_ctx_len",
-        ),
-        (
-            "3.9.0, HookedTransformerConfig and TransformerLensConfig",
-            "clip_qkv use_logn_attn train_seq_length use_dynamic_ntk_rope rotary_scaling_factor \
-             quantization_method use_yarn_rope yarn_factor yarn_attention_factor yarn_beta_fast \
-             yarn_beta_slow yarn_original_max_position_embeddings yarn_truncate \
-             yarn_global_attn_only use_attention_sinks norm_topk_prob uses_rms_norm \
-             layer_norm_folding",
-        ),
-        (
-            "4.3.0, TransformerBridgeConfig",
-            "architecture tokenizer_appends_eos default_padding_side qk_norm_after_rope \
-             rotary_interleaved_cos_sin per_layer_head_dim per_layer_num_key_value_heads \
-             scale_embedding rmsnorm_uses_offset attn_implementation is_audio_model \
-             is_visual_model is_stateful is_multimodal vision_hidden_size vision_num_layers \
-             vision_num_heads mm_tokens_per_image split_attention_weights",
-        ),
-    ];
-
-    #[test]
-    fn every_field_of_transformer_lens_is_in_exactly_one_list() {
-        FIELDS.assert_disjoint();
-        let all = FIELDS.all();
-        for (version, fields) in OF_TRANSFORMER_LENS {
-            for field in fields.split_whitespace() {
-                assert!(all.contains(&field), "{version}: {field}");
-            }
-        }
-    }
-}
+mod tests;

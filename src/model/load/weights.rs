@@ -114,6 +114,30 @@ impl Weights {
     }
 }
 
+/// Where a configuration ties the two, the unembedding may be in the file as a second copy of the
+/// embedding; `names` are theirs.
+///
+/// # Errors
+/// [`Error::Format`] if it is no copy.
+pub(super) fn check_tied(
+    (head, embedding): (&Tensor, &Tensor),
+    names: [&str; 2],
+    folder: &Path,
+    format: &'static str,
+) -> Result<()> {
+    let values = |t: &Tensor| t.flatten_all()?.to_vec1::<f32>();
+    if values(head)? == values(embedding)? {
+        return Ok(());
+    }
+    let [head, embedding] = names;
+    let reason = format!(
+        "{head} is not {embedding}, but tie_word_embeddings is true (or the default, which is true): \
+         say which of the two holds, by setting tie_word_embeddings to false in config.json or \
+         removing {head}"
+    );
+    Err(Error::format(folder, format, reason))
+}
+
 /// What follows the block's number in `{before}.{number}.{rest}`.
 pub(super) fn within_block<'a>(name: &'a str, before: &str) -> Option<&'a str> {
     let (number, rest) = name

@@ -1,7 +1,9 @@
 //! The MLP's nonlinearities, forwards and backwards.
 //!
 //! GELU-new is `x s(2u)`, `s` the logistic function, `u = sqrt(2/pi) (x + 0.044715 x^3)`, which is
-//! `x (1 + tanh u) / 2`. Source: Hendrycks and Gimpel 2016, arXiv:1606.08415.
+//! `x (1 + tanh u) / 2`. Source: Hendrycks and Gimpel 2016, arXiv:1606.08415. The exact GELU is
+//! `x Phi(x)`, `Phi(-|x|) = e^(-x^2/2) p(t) / 2`, `t = 1 / (1 + 0.3275911 |x| / sqrt(2))`, `p` of degree
+//! 5, to 7.5e-8. Source: Abramowitz and Stegun 1964, 7.1.26.
 
 use super::vector::{Kernel, exp, widest};
 use super::{common_dtype, contiguous, elements, wide};
@@ -14,6 +16,7 @@ const ELEMENTS_PER_TASK: usize = 16 * 1024;
 const TWICE_ROOT: f32 = 1.595_769;
 const CUBIC: f32 = 0.044_715;
 
+struct Gelu;
 struct GeluNew;
 struct Relu;
 struct Silu;
@@ -21,10 +24,11 @@ struct Silu;
 /// The activation, or `None` for those that have no kernel.
 pub(in crate::model) fn activation(x: &Tensor, act_fn: Activation) -> Option<Result<Tensor>> {
     match act_fn {
+        Activation::Gelu => Some(apply(x, Gelu)),
         Activation::GeluNew => Some(apply(x, GeluNew)),
         Activation::Relu => Some(apply(x, Relu)),
         Activation::Silu => Some(apply(x, Silu)),
-        Activation::Gelu | Activation::Solu | Activation::SoluLn => None,
+        Activation::Solu | Activation::SoluLn => None,
     }
 }
 
@@ -41,16 +45,43 @@ pub(in crate::model) fn activation_gradient(
     grad: &Tensor,
 ) -> Option<Result<Tensor>> {
     match act_fn {
+        Activation::Gelu => Some(chain(x, grad, gelu_slope)),
         Activation::GeluNew => Some(chain(x, grad, gelu_new_slope)),
         Activation::Relu => Some(chain(x, grad, relu_slope)),
         Activation::Silu => Some(chain(x, grad, silu_slope)),
-        Activation::Gelu | Activation::Solu | Activation::SoluLn => None,
+        Activation::Solu | Activation::SoluLn => None,
     }
 }
 
 #[inline(always)]
 fn logistic(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
+}
+
+/// `Phi(x)` and `e^(-x^2/2)`.
+#[inline(always)]
+fn normal_distribution(x: f32) -> (f32, f32) {
+    let t = 1.0 / (1.0 + 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2 * x.abs());
+    let p = 1.061_405_4 * t - 1.453_152_1;
+    let p = p * t + 1.421_413_8;
+    let p = p * t - 0.284_496_72;
+    let p = (p * t + 0.254_829_6) * t;
+    let density = exp(-0.5 * x * x);
+    let tail = 0.5 * p * density;
+    (if x > 0.0 { 1.0 - tail } else { tail }, density)
+}
+
+#[inline(always)]
+fn gelu(x: f32) -> f32 {
+    x * normal_distribution(x).0
+}
+
+#[inline(always)]
+fn gelu_slope(x: f32) -> f32 {
+    /// `1 / sqrt(2 pi)`.
+    const DENSITY_AT_0: f32 = 0.398_942_3;
+    let (phi, density) = normal_distribution(x);
+    phi + x * density * DENSITY_AT_0
 }
 
 #[inline(always)]
@@ -150,6 +181,18 @@ fn chain(x: &Tensor, grad: &Tensor, slope: impl Fn(f32) -> f32 + Sync) -> Result
     Tensor::from_vec(dx, x.shape(), x.device())
 }
 
+impl CustomOp1 for Gelu {
+    fn name(&self) -> &'static str {
+        "gelu"
+    }
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        map(x, layout, gelu)
+    }
+    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        chain(x, grad, gelu_slope).map(Some)
+    }
+}
+
 impl CustomOp1 for GeluNew {
     fn name(&self) -> &'static str {
         "gelu-new"
@@ -197,7 +240,12 @@ mod tests {
     use candle_core::{DType, Device, Var};
     use proptest::prelude::*;
 
-    const KERNELS: [Activation; 3] = [Activation::GeluNew, Activation::Silu, Activation::Relu];
+    const KERNELS: [Activation; 4] = [
+        Activation::Gelu,
+        Activation::GeluNew,
+        Activation::Silu,
+        Activation::Relu,
+    ];
 
     fn spread(shape: &[usize]) -> Var {
         Var::from_tensor(&(random(shape, 1).as_tensor() * 6.0).unwrap()).unwrap()
@@ -213,17 +261,19 @@ mod tests {
         #[test]
         fn they_are_the_composed_functions(n in 0usize..40, d in 0usize..40) {
             let x = spread(&[n, d]);
+            agree(&[&x], 2e-6, || fused(&x, Activation::Gelu), || x.gelu_erf().unwrap());
             agree(&[&x], 1e-4, || fused(&x, Activation::GeluNew), || x.gelu().unwrap());
             agree(&[&x], 1e-5, || fused(&x, Activation::Silu), || x.silu().unwrap());
             agree(&[&x], 1e-5, || fused(&x, Activation::Relu), || x.relu().unwrap());
         }
 
-        /// candle rounds after each step of its formulas: 15 in GELU's gradient, 10 in SiLU's and
+        /// candle rounds after each step of its formulas: 15 in either GELU's gradient, 10 in SiLU's and
         /// the value it reads, none in ReLU's. The fused ones round once.
         #[test]
         fn in_half_precision_too(n in 0usize..40, d in 0usize..40) {
             for dtype in HALF {
                 let x = random_in(dtype, &[n, d], 1);
+                agree_in(dtype, 16, &[&x], || fused(&x, Activation::Gelu), || x.gelu_erf().unwrap());
                 agree_in(dtype, 16, &[&x], || fused(&x, Activation::GeluNew), || x.gelu().unwrap());
                 agree_in(dtype, 11, &[&x], || fused(&x, Activation::Silu), || x.silu().unwrap());
                 agree_in(dtype, 0, &[&x], || fused(&x, Activation::Relu), || x.relu().unwrap());
@@ -241,6 +291,27 @@ mod tests {
         assert!(flat(&x).iter().all(|x| x.abs() > 1e-2));
         for act_fn in KERNELS {
             matches_finite_differences(&[&x], 1e-3, || fused(&x, act_fn));
+        }
+    }
+
+    #[test]
+    fn the_exact_gelu_has_its_values_and_slopes() {
+        // x Phi(x) and Phi(x) + x phi(x), by scipy.special.erfc in float64.
+        for (x, value, slope) in [
+            (0.5f32, 0.345_731_23, 0.867_495_1),
+            (1.0, 0.841_344_8, 1.083_315_5),
+            (-1.0, -0.158_655_26, -0.083_315_47),
+            (2.0, 1.954_499_7, 1.085_231_8),
+            (-3.0, -0.004_049_694, -0.011_945_647),
+            (-6.0, -5.919_526e-9, -3.546_871e-8),
+        ] {
+            let x = Var::new(x, &Device::Cpu).unwrap();
+            let y = fused(&x, Activation::Gelu);
+            let grads = y.backward().unwrap();
+            let scalar = |t: &Tensor| t.to_scalar::<f32>().unwrap();
+            let (y, dx) = (scalar(&y), scalar(grads.get(&x).unwrap()));
+            assert!((y - value).abs() < 3e-7, "{y}, expected {value}");
+            assert!((dx - slope).abs() < 3e-7, "{dx}, expected {slope}");
         }
     }
 

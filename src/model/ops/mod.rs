@@ -14,6 +14,7 @@ mod heads;
 mod layer_norm;
 mod linear;
 mod residual;
+mod rotary;
 mod row;
 mod unembed;
 mod vector;
@@ -28,6 +29,7 @@ pub(super) use heads::project_heads;
 pub(super) use layer_norm::{layer_norm, layer_norm_gradients};
 pub(super) use linear::{linear, linear_gradients};
 pub(super) use residual::add;
+pub(super) use rotary::rotate;
 pub(crate) use vector::{Kernel, widest};
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, WithDType, bail};
