@@ -265,7 +265,7 @@ fn timing() {
         source: CorpusSource::Embedded,
         ..DataConfig::default()
     };
-    let data = Dataset::load(&cfg, &mut Silent).unwrap();
+    let data = Dataset::load_with(&cfg, &mut Silent).unwrap();
     let model = Transformer::new(&TransformerConfig {
         d_model: 128,
         n_heads: 4,

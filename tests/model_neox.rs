@@ -24,7 +24,7 @@ fn tokens() -> Tensor {
 
 fn all(model: &Transformer) -> (Tensor, ActivationCache) {
     let (logits, cache) = model
-        .run_with_cache(&tokens(), &NamesFilter::All, None)
+        .run_with_cache_filtered(&tokens(), &NamesFilter::All, None)
         .unwrap();
     (logits.unwrap(), cache)
 }
@@ -224,7 +224,7 @@ fn rotated_queries_and_keys_can_be_ablated_and_patched() {
     // The keys of another text, before or after they are rotated, are the same patch.
     let other = Tensor::new(&[[1u32, 1, 9, 4, 2]], &Device::Cpu).unwrap();
     let (_, of_other) = model
-        .run_with_cache(&other, &NamesFilter::All, None)
+        .run_with_cache_filtered(&other, &NamesFilter::All, None)
         .unwrap();
     let patched = |name: &str, from: &ActivationCache| {
         let value = from.get(name).unwrap();
@@ -397,7 +397,7 @@ fn a_long_context_keeps_its_angles() {
     let model = Transformer::new(&cfg).unwrap();
     let names = NamesFilter::names(&["blocks.0.attn.hook_q", "blocks.0.attn.hook_rot_q"]).unwrap();
     let (_, cache) = model
-        .run_with_cache(&some_tokens(1, 2_048), &names, Some(1))
+        .run_with_cache_filtered(&some_tokens(1, 2_048), &names, Some(1))
         .unwrap();
     let row = |name: &str| {
         let t = cache.get(name).unwrap().i((0, 2_047, 0)).unwrap();

@@ -182,7 +182,7 @@ fn every_stream_of_centred_weights_has_mean_0() {
         };
         let model = random_model(&cfg, 4);
         let streams = |model: &Transformer| -> Vec<Tensor> {
-            let all = model.run_with_cache(&tokens(), &NamesFilter::All, None);
+            let all = model.run_with_cache_filtered(&tokens(), &NamesFilter::All, None);
             let cache = all.unwrap().1;
             let names = cache.names();
             let of_stream = |name: &&String| name.contains("hook_resid") || name.contains("_out");
