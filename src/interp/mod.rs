@@ -4,6 +4,7 @@
 //! Source: Bricken et al. 2023, and Neel Nanda's 1L-Sparse-Autoencoder.
 
 mod activations;
+mod attribution_graph;
 mod bimodality;
 mod comparison;
 mod contingency;
@@ -22,6 +23,7 @@ mod rare_direction;
 mod reconstruction;
 mod token_frame;
 
+pub use attribution_graph::*;
 pub use bimodality::{Bimodality, NormalComponent, bimodality};
 pub use comparison::{DictionaryComparison, DictionaryFigures, compare_dictionaries};
 pub use contingency::Contingency;

@@ -25,4 +25,4 @@ pub use training::{
     ActivationBuffer, DENSE_ABOVE, SaeHistory, StandardStep, StepFigures, initial_params,
     resample_dead, train_sae, train_top_k_sae,
 };
-pub use variants::{StandardSae, TopKSae};
+pub use variants::{StandardSae, TopKSae, Transcoder, TranscoderActivation};

@@ -2,6 +2,8 @@
 
 mod standard;
 mod top_k;
+mod transcoder;
 
 pub use standard::StandardSae;
 pub use top_k::TopKSae;
+pub use transcoder::{Transcoder, TranscoderActivation};
