@@ -1,6 +1,6 @@
 //! Analysis: what a dictionary of features keeps of a model, and what its features respond to.
 //! Reconstruction score, frequencies, rare features, logits, token frames, scored descriptions;
-//! in `mechanisms`, which parts of a model compute its output.
+//! in `mechanisms`, which parts of a model compute its output; in `attribution_graph`, which features.
 //! Source: Bricken et al. 2023, and Neel Nanda's 1L-Sparse-Autoencoder.
 
 mod activations;

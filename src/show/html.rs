@@ -7,13 +7,13 @@ use super::{MimeBundle, Show, display, escape};
 use crate::error::Result;
 
 /// The background of every card.
-pub(super) const CARD_FILL: &str = "#fdfdfc";
+pub(crate) const CARD_FILL: &str = "#fdfdfc";
 /// The border of every card.
-pub(super) const CARD_STROKE: &str = "#d6d6d2";
+pub(crate) const CARD_STROKE: &str = "#d6d6d2";
 /// Text.
-pub(super) const INK: &str = "#1f2328";
+pub(crate) const INK: &str = "#1f2328";
 /// Secondary text: tick labels, captions.
-pub(super) const FAINT_INK: &str = "#57606a";
+pub(crate) const FAINT_INK: &str = "#57606a";
 
 /// Opens a card: the box in which tables and tokens stand.
 pub(super) fn card(body: &str) -> String {

@@ -23,6 +23,7 @@ pub use chart::{
 };
 pub use display::{clear_output, display, display_with_id, update_display};
 pub use escaping::escape;
+pub(crate) use html::{CARD_FILL, CARD_STROKE, FAINT_INK, INK};
 pub use html::{Html, Markdown};
 pub use number::format_number;
 pub(crate) use reporter::{

@@ -46,71 +46,44 @@ impl AttributionGraph {
         biases: &[f64],
         config: &AttributionConfig,
     ) -> AttributionGraph {
-        let names: Vec<String> = frozen.ids.iter().map(u32::to_string).collect();
         let weights: Vec<f64> = logits.iter().map(|logit| logit.probability).collect();
         let influence = matrix.node_influence(&weights);
         let shares = cumulative(&influence);
-        let (n_pos, n_features) = (frozen.n_pos(), features.len());
-        let node = |kind, position: usize| GraphNode {
-            kind,
-            position,
-            token: names[position].clone(),
-            activation: None,
-            value: None,
-            bias: None,
-            probability: None,
-            influence: None,
-            cumulative_influence: None,
-            label: String::new(),
-        };
-        let mut nodes: Vec<GraphNode> = Vec::with_capacity(matrix.n_nodes());
-        for (feature, &bias) in features.iter().zip(biases) {
-            let (layer, number) = (feature.layer, feature.feature);
-            let kind = GraphNodeKind::Feature {
-                layer,
-                feature: number,
-            };
-            nodes.push(GraphNode {
-                activation: Some(feature.activation),
-                value: Some(feature.pre_activation),
-                bias: Some(bias),
-                ..node(kind, feature.position)
-            });
-        }
-        for layer in frozen.mlp_layers() {
-            nodes.extend((0..n_pos).map(|p| node(GraphNodeKind::Error { layer }, p)));
-        }
-        let ids = frozen.ids.iter().enumerate();
-        nodes.extend(ids.map(|(p, &id)| node(GraphNodeKind::Token { id }, p)));
-        nodes.extend((0..n_pos).map(|p| node(GraphNodeKind::Position, p)));
+        let n_pos = frozen.n_pos();
+        let mut nodes = target_nodes(&features, biases);
+        nodes.extend(source_nodes(&frozen));
         for (i, node) in nodes.iter_mut().enumerate() {
             node.influence = Some(influence[i]);
             node.cumulative_influence = Some(shares[i]);
         }
-        for (logit, &bias) in logits.iter().zip(&biases[n_features..]) {
+        for (logit, &bias) in logits.iter().zip(&biases[features.len()..]) {
+            let kind = GraphNodeKind::Logit { id: logit.id };
             nodes.push(GraphNode {
-                token: logit.id.to_string(),
                 value: Some(logit.value),
                 bias: Some(bias),
                 probability: Some(logit.probability),
-                ..node(GraphNodeKind::Logit { id: logit.id }, n_pos - 1)
+                ..GraphNode::new(kind, n_pos - 1)
             });
         }
-        let errors = n_features..matrix.n_sources - 2 * n_pos;
-        AttributionGraph {
+        let errors = features.len()..matrix.n_sources - 2 * n_pos;
+        let graph = AttributionGraph {
             nodes,
-            str_tokens: names,
+            str_tokens: Vec::new(),
             n_layers: frozen.layers.len(),
             scores: matrix.scores(&weights, errors),
             config: config.clone(),
             matrix,
             frozen: Arc::new(frozen),
-        }
+        };
+        graph.with_names(|id| id.to_string())
     }
 
     /// The graph with the tokens' texts for their numbers.
-    pub fn named(mut self, tokenizer: &Tokenizer) -> AttributionGraph {
-        let name = |id: u32| tokenizer.token_str(id);
+    pub fn named(self, tokenizer: &Tokenizer) -> AttributionGraph {
+        self.with_names(|id| tokenizer.token_str(id))
+    }
+
+    fn with_names(mut self, name: impl Fn(u32) -> String) -> AttributionGraph {
         self.str_tokens = self.frozen.ids.iter().map(|&id| name(id)).collect();
         for node in &mut self.nodes {
             node.token = match node.kind {
@@ -281,6 +254,33 @@ impl AttributionGraph {
             }
         }
     }
+}
+
+/// The nodes of features, with what biases add to them.
+fn target_nodes(features: &[ActiveFeature], biases: &[f64]) -> Vec<GraphNode> {
+    let nodes = features.iter().zip(biases).map(|(active, &bias)| {
+        let (layer, feature) = (active.layer, active.feature);
+        GraphNode {
+            activation: Some(active.activation),
+            value: Some(active.pre_activation),
+            bias: Some(bias),
+            ..GraphNode::new(GraphNodeKind::Feature { layer, feature }, active.position)
+        }
+    });
+    nodes.collect()
+}
+
+/// The nodes of errors, tokens and positions.
+fn source_nodes(frozen: &FrozenModel) -> Vec<GraphNode> {
+    let n_pos = frozen.n_pos();
+    let mut nodes = Vec::new();
+    for layer in frozen.mlp_layers() {
+        nodes.extend((0..n_pos).map(|p| GraphNode::new(GraphNodeKind::Error { layer }, p)));
+    }
+    let ids = frozen.ids.iter().enumerate();
+    nodes.extend(ids.map(|(p, &id)| GraphNode::new(GraphNodeKind::Token { id }, p)));
+    nodes.extend((0..n_pos).map(|p| GraphNode::new(GraphNodeKind::Position, p)));
+    nodes
 }
 
 fn largest_first(edges: impl Iterator<Item = GraphEdge>) -> Vec<GraphEdge> {

@@ -3,13 +3,16 @@
 //! Source: Ameisen et al. 2025, "Circuit Tracing"; circuit-tracer 0.5 for every definition.
 
 mod attribution;
+mod circuit_tracer;
 mod config;
+mod control;
 mod frozen;
 mod graph;
 mod influence;
 mod intervention;
 mod logit_targets;
 mod node;
+mod picture;
 mod pruned;
 #[cfg(test)]
 mod testing;
@@ -18,6 +21,7 @@ mod tests;
 
 pub use attribution::attribution_graph;
 pub use config::AttributionConfig;
+pub use control::{GraphWithControl, control_graph};
 pub use graph::AttributionGraph;
 pub use influence::GraphScores;
 pub use intervention::{

@@ -72,6 +72,22 @@ pub struct GraphNode {
 }
 
 impl GraphNode {
+    /// A node of which nothing else is known yet.
+    pub(super) fn new(kind: GraphNodeKind, position: usize) -> GraphNode {
+        GraphNode {
+            kind,
+            position,
+            token: String::new(),
+            activation: None,
+            value: None,
+            bias: None,
+            probability: None,
+            influence: None,
+            cumulative_influence: None,
+            label: String::new(),
+        }
+    }
+
     /// A short name: `L0 #12 @3` for feature 12 of block 0 at position 3.
     pub fn name(&self) -> String {
         let (p, token) = (self.position, visible_token(&self.token));

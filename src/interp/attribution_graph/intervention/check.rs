@@ -62,7 +62,10 @@ pub struct InterventionCheck {
 impl AttributionGraph {
     /// Ablates the `n` features of the largest influence, one at a time, in the model itself
     /// ([`InterventionMode::Real`]) and compares the changes of later features and of logits with
-    /// what the graph predicts. An ablation's changes depend on each other, so that the intervals
+    /// what the graph predicts. A high correlation says that the frozen model stands for the real one
+    /// on this prompt; it does not say that the transcoders are good: the direct path from a feature to
+    /// a logit is right for any decoder, also a random one. The scores, and the same check of a control
+    /// graph, say the rest. An ablation's changes depend on each other, so that the intervals
     /// resample ablations, not changes.
     ///
     /// # Errors

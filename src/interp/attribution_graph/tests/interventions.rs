@@ -35,11 +35,13 @@ fn predictions_are_exact_while_all_is_linear() {
         let of_layer = |n: &GraphNode| n.kind.layer() == Some(layer);
         graph.nodes.iter().position(of_layer).unwrap()
     };
+    // At the last position, the only one whose last block reaches the logits.
+    let last = graph.n_features() - 1;
     let changes: [&[(usize, f64)]; 4] = [
         &[(first(0), 0.0)],
         &[(first(1), 2.5)],
         &[(first(0), -1.0), (first(0) + 1, 0.5), (first(2), 0.0)],
-        &[(first(3), 0.0)],
+        &[(last, 0.0)],
     ];
     for mode in [InterventionMode::Held, InterventionMode::Linear] {
         for changes in changes {
@@ -50,7 +52,7 @@ fn predictions_are_exact_while_all_is_linear() {
                 "{mode:?} {size} {gap}"
             );
             // Logits alone are behind the last block.
-            let last_only = changes == [(first(3), 0.0)];
+            let last_only = changes == [(last, 0.0)];
             let n_features = found
                 .effects
                 .iter()
