@@ -132,33 +132,3 @@ fn a_control_stands_beside_the_graph() {
     let none = attribution_graph(&model, &[], &tokens, &config).unwrap();
     assert_eq!(none.beside(&control, 5).unwrap().checks[0], None);
 }
-
-/// A picture for the eye, of trained transcoders; `GRAPH_PICTURE` names the folder.
-#[test]
-#[ignore = "writes a file"]
-fn picture() {
-    let folder = std::path::PathBuf::from(std::env::var("GRAPH_PICTURE").unwrap());
-    let model = random_model(&small_config(2));
-    let transcoders: Vec<Transcoder> = (0..2).map(|layer| trained(&model, layer)).collect();
-    let tokens = sequence(&[3, 1, 4, 1, 5, 9, 2, 6]);
-    let graph = attribution_graph(&model, &transcoders, &tokens, &AttributionConfig::default());
-    let graph = graph.unwrap();
-    let pruned = graph.prune(0.6, 0.85).unwrap();
-    pruned
-        .figure()
-        .unwrap()
-        .save(folder.join("graph.svg"))
-        .unwrap();
-    let pinned = pruned.pin(&[0, 3, 5]).unwrap();
-    pinned
-        .titled_figure("Three nodes pinned")
-        .unwrap()
-        .save(folder.join("pinned.svg"))
-        .unwrap();
-    let check = graph.check_interventions(30).unwrap();
-    check
-        .figure()
-        .unwrap()
-        .save(folder.join("check.svg"))
-        .unwrap();
-}
