@@ -1,9 +1,10 @@
 //! Analysis: what a dictionary of features keeps of a model, and what its features respond to.
 //! Reconstruction score, frequencies, rare features, logits, token frames, scored descriptions;
-//! in `mechanisms`, which parts of a model compute its output.
+//! in `mechanisms`, which parts of a model compute its output; in `attribution_graph`, which features.
 //! Source: Bricken et al. 2023, and Neel Nanda's 1L-Sparse-Autoencoder.
 
 mod activations;
+mod attribution_graph;
 mod bimodality;
 mod comparison;
 mod contingency;
@@ -24,6 +25,7 @@ mod rare_direction;
 mod reconstruction;
 mod token_frame;
 
+pub use attribution_graph::*;
 pub use bimodality::{Bimodality, NormalComponent, bimodality};
 pub use comparison::{DictionaryComparison, DictionaryFigures, compare_dictionaries};
 pub use contingency::Contingency;

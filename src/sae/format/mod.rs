@@ -6,6 +6,7 @@
 
 mod cfg;
 mod fields;
+mod transcoder;
 
 use super::autoencoder::SparseAutoencoder;
 use super::variants::{Sae, StandardSae, TopKSae};

@@ -3,7 +3,9 @@
 mod any;
 mod standard;
 mod top_k;
+mod transcoder;
 
 pub use any::Sae;
 pub use standard::StandardSae;
 pub use top_k::TopKSae;
+pub use transcoder::{Transcoder, TranscoderActivation};

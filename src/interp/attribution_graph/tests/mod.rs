@@ -1,0 +1,7 @@
+//! The edges against the model: sums, finite differences, interventions; and what is refused.
+
+mod edges;
+mod errors;
+mod interventions;
+mod pruning;
+mod trained;
