@@ -13,27 +13,38 @@ pub(super) struct Interval {
     pub high: f64,
 }
 
-/// The 95 % intervals of several statistics of `n` units, from `n_resamples` resamples drawn by `seed`.
+/// Statistics of every resample. `[n_resamples][n_statistics]`
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Resamples(Vec<Vec<f64>>);
+
+/// Several statistics of `n` units, of `n_resamples` resamples drawn by `seed`: resample i draws the same
+/// units whatever the statistics are.
 ///
-/// `statistics` is given how often each unit was drawn, `[n]`. An interval is NaN if its statistic was
-/// NaN for a resample, or if there is no resample.
+/// `statistics` is given how often each unit was drawn, `[n]`.
 pub(super) fn bootstrap(
     n: usize,
     n_resamples: usize,
     seed: u64,
     statistics: impl Fn(&[f64]) -> Vec<f64> + Sync,
-) -> Vec<Interval> {
-    let resampled: Vec<Vec<f64>> = (0..n_resamples)
+) -> Resamples {
+    let resampled = (0..n_resamples)
         .into_par_iter()
-        .map(|i| statistics(&drawn(n, seed, i as u64)))
-        .collect();
-    let n_statistics = match resampled.first() {
-        Some(first) => first.len(),
-        None => statistics(&vec![1.0; n]).len(),
-    };
-    (0..n_statistics)
-        .map(|s| percentiles(resampled.iter().map(|values| values[s]).collect()))
-        .collect()
+        .map(|i| statistics(&drawn(n, seed, i as u64)));
+    Resamples(resampled.collect())
+}
+
+impl Resamples {
+    /// The 95 % interval of a statistic: NaN if it was NaN for a resample, `None` without resamples.
+    pub(super) fn interval(&self, statistic: usize) -> Option<Interval> {
+        (!self.0.is_empty()).then(|| percentiles(self.0.iter().map(|v| v[statistic]).collect()))
+    }
+
+    /// The same for how much it exceeds that of other units of which the same were drawn.
+    pub(super) fn difference(&self, other: &Resamples, statistic: usize) -> Option<Interval> {
+        let pairs = self.0.iter().zip(&other.0);
+        let differences: Vec<f64> = pairs.map(|(a, b)| a[statistic] - b[statistic]).collect();
+        (!differences.is_empty()).then(|| percentiles(differences))
+    }
 }
 
 /// How often each unit is drawn in resample `i`: the same whichever thread draws it.
@@ -91,11 +102,16 @@ mod tests {
             let sum: f64 = times.iter().enumerate().map(|(i, t)| t * i as f64).sum();
             vec![sum / 400.0]
         };
-        let interval = bootstrap(400, 2_000, 3, mean)[0];
+        let interval = bootstrap(400, 2_000, 3, mean).interval(0).unwrap();
         assert!((interval.low - 188.18).abs() < 1.0, "{interval:?}");
         assert!((interval.high - 210.82).abs() < 1.0, "{interval:?}");
-        assert_eq!(interval, bootstrap(400, 2_000, 3, mean)[0]);
-        assert_ne!(interval, bootstrap(400, 2_000, 4, mean)[0]);
-        assert!(bootstrap(400, 0, 3, mean)[0].low.is_nan());
+        let again = |seed| bootstrap(400, 2_000, seed, mean);
+        assert_eq!(Some(interval), again(3).interval(0));
+        assert_ne!(Some(interval), again(4).interval(0));
+        assert!(bootstrap(400, 0, 3, mean).interval(0).is_none());
+        // The same units are drawn: what is larger by 1 in each is so without doubt.
+        let more = bootstrap(400, 2_000, 3, |times| vec![mean(times)[0] + 1.0]);
+        let difference = more.difference(&again(3), 0).unwrap();
+        assert!((difference.low - 1.0).abs() < 1e-9 && (difference.high - 1.0).abs() < 1e-9);
     }
 }

@@ -42,8 +42,9 @@ fn factor(a: &Matrix) -> Option<Matrix> {
         for j in 0..=i {
             let rest = a.row(i)[j] - dot(&l.row(i)[..j], &l.row(j)[..j]);
             l.row_mut(i)[j] = if i == j {
-                // Also false for NaN.
-                if !(rest > 0.0 && rest.is_finite()) {
+                // False for NaN, too.
+                let usable = rest > 0.0 && rest.is_finite();
+                if !usable {
                     return None;
                 }
                 rest.sqrt()

@@ -111,11 +111,10 @@ fn own_features(features: &FeatureRows, y: &[bool], cfg: &ProbeConfig) -> Result
     for k in 1..=candidates.len() {
         let x = features.gather(&rows, &candidates[..k]);
         let f1 = BinaryScore::of(&logits(&fit(&x, &answers, cfg.c)?, &x), &answers).f1;
-        // Also where F1 is NaN, of no positive at all.
-        if k > 1 && !(f1 > best + F1_RISE) {
+        if k > 1 && f1 <= best + F1_RISE {
             break;
         }
-        (n, best) = (k, if f1.is_nan() { 0.0 } else { f1 });
+        (n, best) = (k, f1);
     }
     Ok(candidates[..n].to_vec())
 }

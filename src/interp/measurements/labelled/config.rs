@@ -31,7 +31,8 @@ impl Default for ProbeConfig {
 
 impl ProbeConfig {
     pub(super) fn validate(&self) -> Result<()> {
-        if !(self.c > 0.0 && self.c.is_finite()) {
+        let usable = self.c > 0.0 && self.c.is_finite();
+        if !usable {
             return Err(Error::argument("c", self.c, "must be above 0 and finite"));
         }
         if self.ks.contains(&0) || self.ks.is_empty() {

@@ -57,7 +57,8 @@ pub(super) fn fit(x: &Matrix, y: &[bool], c: f64) -> Result<LogisticRegression> 
             [x.rows, x.columns],
         ));
     }
-    if !(c > 0.0 && c.is_finite()) {
+    let usable = c > 0.0 && c.is_finite();
+    if !usable {
         return Err(Error::argument("c", c, "must be above 0 and finite"));
     }
     let positive = y.iter().filter(|y| **y).count();

@@ -1,5 +1,6 @@
 //! An autoencoder beside the controls, all measured on the same sequences.
 
+use super::super::bootstrap::Resamples;
 use super::config::MeasureConfig;
 use super::controls::{Control, control_dictionary};
 use super::measurement::{Measurement, drawn_sequences, measure_all};
@@ -10,13 +11,29 @@ use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::{SparseAutoencoder, StandardSae};
 use crate::show::{MimeBundle, NotebookReporter, Show, Table, display};
-use polars::prelude::{Column, DataFrame};
+use polars::prelude::{Column, DataFrame, df};
 use std::fmt;
+
+/// By how much the autoencoder's metric exceeds a control's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ControlDifference {
+    pub control: String,
+    pub metric: String,
+    /// Autoencoder less control.
+    pub value: f64,
+    /// Lower end of the 95 % bootstrap interval of the difference: both are measured on the same resampled
+    /// sequences, so that it is narrower than the two intervals suggest. `None` without resamples.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+}
 
 /// Measurements of an autoencoder and of every control, the autoencoder first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ControlComparison {
     pub measurements: Vec<Measurement>,
+    /// Every control with every metric that has an interval.
+    pub differences: Vec<ControlDifference>,
 }
 
 /// Measures `sae` and, beside it, [`Control::ALL`] on the same sequences of `split`; the controls are
@@ -69,9 +86,33 @@ pub fn compare_with_controls_with(
             .map(|(name, c)| (name.as_str(), c as &dyn SparseAutoencoder)),
     );
     let sequences = drawn_sequences(model, split, cfg)?;
+    let found = measure_all(model, &all, &sequences, cfg, reporter)?;
     Ok(ControlComparison {
-        measurements: measure_all(model, &all, &sequences, cfg, reporter)?,
+        differences: differences(&found),
+        measurements: found.into_iter().map(|(m, _)| m).collect(),
     })
+}
+
+/// The first one's metrics less those of each other one.
+fn differences(found: &[(Measurement, Resamples)]) -> Vec<ControlDifference> {
+    let [(own, own_resamples), controls @ ..] = found else {
+        return Vec::new();
+    };
+    let mut all = Vec::new();
+    for (control, resamples) in controls {
+        let pairs = own.rows.iter().zip(&control.rows).enumerate();
+        for (i, (a, b)) in pairs.filter(|(_, (a, _))| a.low.is_some()) {
+            let interval = own_resamples.difference(resamples, i);
+            all.push(ControlDifference {
+                control: control.name.clone(),
+                metric: a.metric.clone(),
+                value: a.value - b.value,
+                low: interval.map(|i| i.low),
+                high: interval.map(|i| i.high),
+            });
+        }
+    }
+    all
 }
 
 /// Active features a token on the tokens on which the controls are fitted.
@@ -124,6 +165,25 @@ impl ControlComparison {
             });
         }
         Ok(all.unwrap_or_default())
+    }
+
+    /// One row a control and metric: `control`, `metric`, `difference` (autoencoder less control), `low`,
+    /// `high`.
+    ///
+    /// # Errors
+    /// [`Error::Polars`] when the frame cannot be made.
+    pub fn difference_frame(&self) -> Result<DataFrame> {
+        let all = &self.differences;
+        let text = |part: fn(&ControlDifference) -> &String| {
+            all.iter().map(|d| part(d).clone()).collect::<Vec<String>>()
+        };
+        Ok(df![
+            "control" => text(|d| &d.control),
+            "metric" => text(|d| &d.metric),
+            "difference" => all.iter().map(|d| d.value).collect::<Vec<f64>>(),
+            "low" => all.iter().map(|d| d.low).collect::<Vec<Option<f64>>>(),
+            "high" => all.iter().map(|d| d.high).collect::<Vec<Option<f64>>>(),
+        ]?)
     }
 
     /// One row a metric, one column a dictionary: values with their intervals as text.

@@ -71,11 +71,10 @@ pub fn control_dictionary(
 /// The control for these activations; random directions are not among those that can be fitted.
 fn fitted_control(rows: &CentredRows, control: Control, l0: f64, seed: u64) -> Result<StandardSae> {
     let device = rows.x_cent.device();
-    let x = Matrix::of_tensor("activations", &rows.x_cent)?;
+    let x = centred(Matrix::of_tensor("activations", &rows.x_cent)?);
     let mean = Matrix::of_tensor("mean activation", &rows.mean.unsqueeze(0)?)?;
     let square = |m: &Matrix| dot(&m.entries, &m.entries) / m.rows as f64;
-    // What rounding a mean in f32 leaves is no variance.
-    if square(&x) <= 1e-10 * square(&mean) {
+    if square(&x) <= 1e-12 * square(&mean) {
         let reason = "have no direction of any variance";
         return Err(Error::argument("activations", "constant", reason));
     }
@@ -102,6 +101,17 @@ fn fitted_control(rows: &CentredRows, control: Control, l0: f64, seed: u64) -> R
             read_write_dictionary(rows, &read, &write, l0)
         }
     }
+}
+
+/// Less what the mean in f32 has left of the mean.
+fn centred(mut x: Matrix) -> Matrix {
+    let mean = x.mean_row();
+    for i in 0..x.rows {
+        for (v, m) in x.row_mut(i).iter_mut().zip(&mean) {
+            *v -= m;
+        }
+    }
+    x
 }
 
 /// Each row, and the row with the other sign after it.

@@ -106,9 +106,9 @@ fn step(z: &Matrix, w: &Matrix) -> Result<Matrix> {
             *total += (1.0 - g * g) / n;
         }
     }
-    for i in 0..w.rows {
+    for (i, slope) in slope.iter().enumerate() {
         for (v, old) in next.row_mut(i).iter_mut().zip(w.row(i)) {
-            *v = *v / n - slope[i] * old;
+            *v = *v / n - slope * old;
         }
     }
     Ok(next)

@@ -58,7 +58,7 @@ impl OwnLogits {
             .map(|(row, (new, own))| {
                 let log_sum = log_sum_exp(new);
                 let kl = divergence((own, self.log_sums[row]), (new, log_sum));
-                let last = (row + 1) % self.pos == 0;
+                let last = (row + 1).is_multiple_of(self.pos);
                 let ce = match last {
                     true => 0.0,
                     false => log_sum - f64::from(new[self.tokens[row + 1] as usize]),

@@ -2,7 +2,7 @@
 //! Metrics and their definitions are in `metrics.rs`. Source: SAEBench 0.6, `evals/core`.
 
 use super::super::algebra::max_cosines;
-use super::super::bootstrap::bootstrap;
+use super::super::bootstrap::{Resamples, bootstrap};
 use super::config::MeasureConfig;
 use super::harvest::{DictionarySums, Harvest, harvest};
 use super::metrics::{METRICS, values};
@@ -99,7 +99,7 @@ pub fn measure_with(
 ) -> Result<Measurement> {
     let sequences = drawn_sequences(model, split, cfg)?;
     let mut found = measure_all(model, &[("autoencoder", sae)], &sequences, cfg, reporter)?;
-    Ok(found.remove(0))
+    Ok(found.remove(0).0)
 }
 
 /// [`measure_with`] on given tokens, `[n_sequences, pos]`.
@@ -118,7 +118,7 @@ pub fn measure_tokens(
     }
     let sequences = tokens.to_dtype(DType::U32)?.to_vec2::<u32>()?;
     let mut found = measure_all(model, &[("autoencoder", sae)], &sequences, cfg, reporter)?;
-    Ok(found.remove(0))
+    Ok(found.remove(0).0)
 }
 
 /// Sequences of the split, drawn without replacement, in their order.
@@ -139,14 +139,15 @@ pub(super) fn drawn_sequences(
     Ok(at.into_iter().map(|i| split.sequence(i, n_ctx)).collect())
 }
 
-/// Measures several dictionaries of one width on the same sequences.
+/// Measures several dictionaries of one width on the same sequences; with each its resamples, whose
+/// statistics are the first rows of the measurement.
 pub(super) fn measure_all(
     model: &Transformer,
     saes: &[(&str, &dyn SparseAutoencoder)],
     sequences: &[Vec<u32>],
     cfg: &MeasureConfig,
     reporter: &mut dyn Reporter,
-) -> Result<Vec<Measurement>> {
+) -> Result<Vec<(Measurement, Resamples)>> {
     let dictionaries: Vec<&dyn SparseAutoencoder> = saes.iter().map(|(_, sae)| *sae).collect();
     let found = harvest(model, &dictionaries, sequences, cfg, reporter)?;
     let Harvest { x, dictionaries } = found;
@@ -162,7 +163,7 @@ fn measurement(
     x: &[Vec<f64>],
     of_sae: DictionarySums,
     cfg: &MeasureConfig,
-) -> Result<Measurement> {
+) -> Result<(Measurement, Resamples)> {
     let table = Table {
         d_in: sae.d_in(),
         d_sae: sae.d_sae(),
@@ -172,7 +173,7 @@ fn measurement(
     let n = of_sae.sums.len();
     let once = vec![1.0; n];
     let point = table.statistics(&once);
-    let intervals = bootstrap(n, cfg.n_resamples, cfg.seed, |times| {
+    let resamples = bootstrap(n, cfg.n_resamples, cfg.seed, |times| {
         table.statistics(times)
     });
     let names = METRICS
@@ -180,12 +181,16 @@ fn measurement(
         .copied()
         .chain(DENSE.iter().map(|(name, _)| *name));
     let mut rows: Vec<MetricRow> = names
-        .zip(point.iter().zip(&intervals))
-        .map(|(metric, (value, interval))| MetricRow {
-            metric: metric.to_owned(),
-            value: *value,
-            low: (cfg.n_resamples > 0).then_some(interval.low),
-            high: (cfg.n_resamples > 0).then_some(interval.high),
+        .zip(&point)
+        .enumerate()
+        .map(|(i, (metric, value))| {
+            let interval = resamples.interval(i);
+            MetricRow {
+                metric: metric.to_owned(),
+                value: *value,
+                low: interval.map(|i| i.low),
+                high: interval.map(|i| i.high),
+            }
         })
         .collect();
     let n_tokens = table.total(&once).n;
@@ -193,7 +198,7 @@ fn measurement(
     let mean_act = of_sae.act_sums.iter().map(|sum| sum / n_tokens).collect();
     let frequencies = FeatureFrequencies::new(&cfg.hook_name, freq, mean_act, n_tokens as usize);
     rows.extend(of_parameters(sae, frequencies.dead_share)?);
-    Ok(Measurement {
+    let found = Measurement {
         name: name.to_owned(),
         hook_name: cfg.hook_name.clone(),
         d_in: sae.d_in(),
@@ -202,7 +207,8 @@ fn measurement(
         n_tokens: n_tokens as usize,
         rows,
         frequencies,
-    })
+    };
+    Ok((found, resamples))
 }
 
 /// The metrics that no resample has.

@@ -3,6 +3,9 @@
 //!
 //! - explained variance: `1 - sum |x - x_hat|^2 / sum |x - mean x|^2` over tokens and dimensions.
 //! - recovered: `(L_abl - L_sae) / (L_abl - L_own)` for cross-entropy, `1 - KL_sae / KL_abl` for KL.
+//! - l2_ratio: mean of `|x_hat| / |x|`, with 1 for a `|x|` below 1e-4, as in SAEBench.
+//! - relative_reconstruction_bias: `sum |x_hat|^2 / sum x . x_hat` over all tokens (SAEBench averages this
+//!   ratio over batches, so that it depends on their size); below 1 for a reconstruction that shrinks.
 //!
 //! Source: SAEBench 0.6, `evals/core`; SAELens 6.54, `ExplainedVarianceCalculator`.
 

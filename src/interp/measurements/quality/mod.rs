@@ -15,7 +15,9 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
-pub use compare::{ControlComparison, compare_with_controls, compare_with_controls_with};
+pub use compare::{
+    ControlComparison, ControlDifference, compare_with_controls, compare_with_controls_with,
+};
 pub use config::MeasureConfig;
 pub use controls::{Control, control_dictionary};
 pub use measurement::{Measurement, MetricRow, measure, measure_tokens, measure_with};

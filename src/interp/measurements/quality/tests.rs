@@ -1,3 +1,5 @@
+mod controls;
+
 use super::*;
 use crate::config::TransformerConfig;
 use crate::data::TokenSplit;
@@ -289,79 +291,4 @@ fn the_same_seed_gives_the_same_rows_and_no_resamples_no_intervals() {
     assert_ne!(drawn(&found), drawn(&measured(&sae, &some)));
     assert!(found.rows.iter().all(|row| row.low.is_none()));
     assert_eq!(found.frame().unwrap().shape(), (30, 4));
-}
-
-#[test]
-fn controls_stand_beside_the_autoencoder() {
-    let (model, split) = (model(), split());
-    let sae = random_dictionary(&model, HOOK, &split, (12, 30), 4.0, 1).unwrap();
-    let cfg = MeasureConfig {
-        n_resamples: 20,
-        ..cfg()
-    };
-    let all =
-        compare_with_controls_with(&model, &sae, (&split, &split), &cfg, &mut Silent).unwrap();
-    let names: Vec<&str> = all.measurements.iter().map(|m| m.name.as_str()).collect();
-    assert_eq!(
-        names,
-        ["autoencoder", "neurons", "PCA", "ICA", "random directions"]
-    );
-    let own = measured(&sae, &cfg);
-    assert_eq!(all.get("autoencoder").unwrap().rows, own.rows);
-    for name in &names[1..] {
-        let m = all.get(name).unwrap();
-        let l0 = m.value("l0").unwrap();
-        assert!((l0 - own.value("l0").unwrap()).abs() < 0.7, "{name}: {l0}");
-        let explained = m.value("explained_variance").unwrap();
-        assert!(explained > 0.0 && explained < 1.0, "{name}: {explained}");
-        assert_eq!(m.value("ce_loss").unwrap(), own.value("ce_loss").unwrap());
-    }
-    assert_eq!(all.frame().unwrap().shape(), (150, 5));
-    assert_eq!(all.wide_frame().unwrap().shape(), (30, 6));
-    assert!(
-        all.mime_bundle()
-            .unwrap()
-            .get("text/html")
-            .unwrap()
-            .contains("ICA")
-    );
-}
-
-#[test]
-fn controls_have_the_directions_that_they_are_named_after() {
-    let (model, split) = (model(), split());
-    let of = |control, l0| control_dictionary(&model, HOOK, &split, control, (12, 30), l0, 1);
-    let neurons = of(Control::Neurons, 3.0)
-        .unwrap()
-        .w_dec
-        .to_vec2::<f32>()
-        .unwrap();
-    assert_eq!(neurons.len(), 24);
-    assert!((0..24).all(|i| neurons[i][i / 2] == if i % 2 == 0 { 1.0 } else { -1.0 }));
-    let pca = of(Control::Pca, 3.0).unwrap().w_dec;
-    let gram = pca
-        .matmul(&pca.t().unwrap())
-        .unwrap()
-        .to_vec2::<f32>()
-        .unwrap();
-    for (i, j) in (0..24).flat_map(|i| (0..24).map(move |j| (i, j))) {
-        let expected: f32 = match (i / 2 == j / 2, i == j) {
-            (_, true) => 1.0,
-            (true, false) => -1.0,
-            _ => 0.0,
-        };
-        assert!((gram[i][j] - expected).abs() < 1e-5);
-    }
-    assert_eq!(of(Control::Random, 3.0).unwrap().d_sae(), 30);
-    assert!(of(Control::Ica, 24.0).is_err());
-    assert!(of(Control::Neurons, 0.0).is_err());
-    let constant = split_of(vec![0; 300]);
-    for control in [Control::Neurons, Control::Pca, Control::Ica] {
-        let made = control_dictionary(&model, "hook_embed", &constant, control, (8, 9), 2.0, 1);
-        assert!(
-            made.unwrap_err()
-                .to_string()
-                .contains("no direction of any variance")
-        );
-    }
 }
