@@ -98,27 +98,42 @@ pub(crate) fn fixed_dictionary(
     directions: &Tensor,
     l0: f64,
 ) -> Result<StandardSae> {
-    let (d_sae, d_in) = directions.dims2()?;
+    read_write_dictionary(rows, directions, directions, l0)
+}
+
+/// As [`fixed_dictionary`], of features that look for the direction `read` and write the direction
+/// `write`, `[d_sae, d_in]` both.
+pub(crate) fn read_write_dictionary(
+    rows: &CentredRows,
+    read: &Tensor,
+    write: &Tensor,
+    l0: f64,
+) -> Result<StandardSae> {
+    let (d_sae, d_in) = write.dims2()?;
     check_l0(l0, d_sae)?;
     let interrupts = Interrupts::listen();
-    let norms = directions.sqr()?.sum_keepdim(1)?.sqrt()?;
-    let w_dec = directions.broadcast_div(&norms)?; // [d_sae, d_in]
-    let b_enc = biases(&rows.x_cent.matmul(&w_dec.t()?)?, l0)?; // [d_sae]
+    let norms = write.sqr()?.sum_keepdim(1)?.sqrt()?; // [d_sae, 1]
+    let w_dec = write.broadcast_div(&norms)?; // [d_sae, d_in]
+    // A feature of a longer direction is as much more active.
+    let w_enc = match std::ptr::eq(read, write) {
+        true => w_dec.clone(),
+        false => read.broadcast_mul(&norms)?, // [d_sae, d_in]
+    };
+    let b_enc = biases(&rows.x_cent.matmul(&w_enc.t()?)?, l0)?; // [d_sae]
     interrupts.check("a control dictionary")?;
 
-    let w_dec = w_dec.flatten_all()?.to_vec1()?;
     let mut params = StandardParams {
         d_in,
         d_sae,
-        w_enc_t: w_dec.clone(),
-        w_dec,
+        w_enc_t: w_enc.flatten_all()?.to_vec1()?,
+        w_dec: w_dec.flatten_all()?.to_vec1()?,
         b_enc,
         // The gain is fitted on centred inputs.
         b_dec: vec![0.0; d_in],
     };
     scale_encoder(&mut params, &rows.x_cent.flatten_all()?.to_vec1()?, None)?;
     params.b_dec = rows.mean.to_vec1()?;
-    let mut dictionary = StandardSae::from_params(params, directions.device())?;
+    let mut dictionary = StandardSae::from_params(params, write.device())?;
     dictionary.hook_name = Some(rows.hook_name.clone());
     Ok(dictionary)
 }

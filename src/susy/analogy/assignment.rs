@@ -1,9 +1,10 @@
 //! The assignment problem: each row a column of its own, so that the sum is largest.
-//! Shortest augmenting paths with potentials, O(n^3) (the Hungarian method).
+//! Of square weights here; the method (Hungarian, O(n^3)) is that of the measurements.
 //! Source: Kuhn 1955; Jonker and Volgenant 1987.
 
 use super::RealMatrix;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::interp::assignment;
 
 /// The column of each row in an assignment of largest total weight.
 ///
@@ -15,61 +16,12 @@ use crate::error::{Error, Result};
 /// ```
 ///
 /// # Errors
-/// [`Error::Shape`] for weights that are not square, [`Error::Argument`] for one that is not
+/// [`crate::Error::Shape`] for weights that are not square, [`crate::Error::Argument`] for one that is not
 /// finite.
 pub fn best_assignment(weights: &RealMatrix) -> Result<Vec<usize>> {
     weights.require_square("weights")?;
-    if let Some(w) = weights.entries().iter().find(|w| !w.is_finite()) {
-        return Err(Error::argument("weight", w, "must be finite"));
-    }
     let n = weights.n_rows();
-    // Index n stands for "none": the row that is being placed starts from that column.
-    let mut row_of = vec![n; n + 1];
-    let mut row_price = vec![0.0; n + 1];
-    let mut column_price = vec![0.0; n + 1];
-    for row in 0..n {
-        row_of[n] = row;
-        let mut slack = vec![f64::INFINITY; n];
-        let mut came_from = vec![n; n];
-        let mut done = vec![false; n + 1];
-        let mut column = n;
-        while row_of[column] != n {
-            done[column] = true;
-            let from = row_of[column];
-            let (mut delta, mut next) = (f64::INFINITY, n);
-            for j in (0..n).filter(|&j| !done[j]) {
-                let reduced = -weights.entry(from, j) - row_price[from] - column_price[j];
-                if reduced < slack[j] {
-                    slack[j] = reduced;
-                    came_from[j] = column;
-                }
-                if slack[j] < delta {
-                    (delta, next) = (slack[j], j);
-                }
-            }
-            for j in 0..=n {
-                if done[j] {
-                    row_price[row_of[j]] += delta;
-                    column_price[j] -= delta;
-                } else {
-                    slack[j] -= delta;
-                }
-            }
-            column = next;
-        }
-        // The path back: each column takes the row of the one before it.
-        while column != n {
-            let before = came_from[column];
-            row_of[column] = row_of[before];
-            column = before;
-        }
-        row_of[n] = n;
-    }
-    let mut column_of = vec![0; n];
-    for (column, &row) in row_of[..n].iter().enumerate() {
-        column_of[row] = column;
-    }
-    Ok(column_of)
+    assignment(n, n, |i, j| weights.entry(i, j))
 }
 
 /// Every order of 0 to n - 1, in lexicographic order.
