@@ -277,7 +277,9 @@ impl Lowering<'_> {
         }
         let latest = selector.latest.then_some(self.plan.indices);
         let keys = conditions.iter().map(|c| c.keys).chain(latest);
-        let keys: Vec<Id> = keys.chain([self.plan.bos]).collect();
+        // Where all is selected and BOS counts, all keys score alike.
+        let bos = (!counts || !conditions.is_empty()).then_some(self.plan.bos);
+        let keys: Vec<Id> = keys.chain(bos).collect();
         let queries: Vec<Id> = conditions.iter().filter_map(|c| c.queries).collect();
         let all: Vec<Id> = [keys.as_slice(), &queries, &[values]].concat();
         let of = |id: &Id| &self.plan.variables[*id];
@@ -307,7 +309,6 @@ impl Lowering<'_> {
         self.plan.note_read(Receiver::Value { layer, head }, values);
         self.plan.heads.push(HeadPlan {
             layer,
-            head,
             conditions,
             latest,
             counts_bos: counts,

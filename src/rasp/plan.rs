@@ -38,7 +38,6 @@ pub(super) struct Matches {
 #[derive(Debug, Clone)]
 pub(super) struct HeadPlan {
     pub(super) layer: usize,
-    pub(super) head: usize,
     pub(super) conditions: Vec<Matches>,
     /// The variable of indices, where the latest key is preferred.
     pub(super) latest: Option<Id>,

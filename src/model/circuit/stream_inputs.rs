@@ -5,7 +5,6 @@
 use super::edge::{Receiver, Sender};
 use crate::error::Result;
 use crate::model::cache::ActivationCache;
-use crate::model::functions::linear;
 use crate::model::hook_name::{BlockPoint, HookName};
 use crate::model::hooks::{Hook, NamesFilter, Run};
 use crate::model::layer_norm::Norm;
@@ -20,12 +19,15 @@ impl Transformer {
         self.attention(layer)?.qkv(&normed)
     }
 
-    /// `mlp.hook_pre` `[batch, pos, d_mlp]` that a block would make of a stream
+    /// What a block's MLP would write, `[batch, pos, d_model]`, having read a stream
     /// `[batch, pos, d_model]`.
-    pub(crate) fn mlp_pre_of_stream(&self, x: &Tensor, layer: usize) -> Result<Tensor> {
-        let normed = self.ln2(layer)?.forward(x, &mut Run::unwatched())?;
-        let mlp = self.mlp(layer)?;
-        linear(&normed, &mlp.w_in, &mlp.b_in)
+    pub(crate) fn mlp_out_of_stream(&self, x: &Tensor, layer: usize) -> Result<Tensor> {
+        let mut run = Run::unwatched();
+        let normed = self.ln2(layer)?.forward(x, &mut run)?;
+        match self.mlp(layer)?.forward(&normed, &mut run)? {
+            Some(out) => Ok(out),
+            None => Ok(x.zeros_like()?), // Only a run that keeps activations ends before.
+        }
     }
 
     /// What each component wrote to the residual stream, in the order of [`Sender::all`],
