@@ -2,10 +2,10 @@
 //! block in which its inputs are there.
 //! Source: Tracr's translation of RASP to craft (Lindner et al. 2023, section 3.2).
 
+use super::domains::{categorical_domain, numeric_domain};
 use super::expression::{Condition, Kind, Selector, Sequence};
 use super::interpreter::expect_kind;
 use super::lookup::{Gate, linear, pair, steps, table};
-use super::numeric_domain::numeric_domain;
 use super::plan::{HeadPlan, Id, Matches, Plan, Variable};
 use super::value::Value;
 use crate::error::{Error, Result};
@@ -27,44 +27,6 @@ pub(super) fn lower(program: &Sequence, vocabulary: &[String], max_len: usize) -
     lowering.plan.output = output;
     lowering.plan.note_read(Receiver::Logits, output);
     Ok(lowering.plan)
-}
-
-/// The values of a categorical sequence, in the order of their dimensions.
-pub(super) fn categorical_domain(
-    of: &Sequence,
-    vocabulary: &[String],
-    max_len: usize,
-) -> Result<Vec<Value>> {
-    let of_inner = |inner: &Sequence| categorical_domain(inner, vocabulary, max_len);
-    Ok(match &of.0.kind {
-        Kind::Tokens => vocabulary.iter().map(|s| s.as_str().into()).collect(),
-        Kind::Indices => (0..max_len as i64).map(Value::Integer).collect(),
-        Kind::Width(_) => (0..=max_len as i64).map(Value::Integer).collect(),
-        Kind::Map { of: inner, f, .. } if inner.is_numerical() => {
-            let inner = numeric_domain(inner, vocabulary, max_len)?;
-            unique(inner.into_iter().map(|x| f(&Value::Number(x))))
-        }
-        Kind::Map { of: inner, f, .. } => unique(of_inner(inner)?.iter().map(|v| f(v))),
-        Kind::Combine { a, b, f } => {
-            let (a, b) = (of_inner(a)?, of_inner(b)?);
-            unique(
-                a.iter()
-                    .flat_map(|a| b.iter().map(|b| f(a, b)).collect::<Vec<_>>()),
-            )
-        }
-        Kind::Aggregate { values, .. } => of_inner(values)?,
-        Kind::Linear(_) => Vec::new(),
-    })
-}
-
-fn unique(values: impl Iterator<Item = Value>) -> Vec<Value> {
-    let mut found = Vec::new();
-    for value in values {
-        if !found.contains(&value) {
-            found.push(value);
-        }
-    }
-    found
 }
 
 struct Lowering<'a> {

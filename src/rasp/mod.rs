@@ -5,11 +5,11 @@
 mod attention_weights;
 mod compile;
 mod compiled;
+mod domains;
 mod expression;
 mod interpreter;
 mod lookup;
 mod lower;
-mod numeric_domain;
 mod plan;
 mod programs;
 mod value;

@@ -1,9 +1,8 @@
-//! The values that a numerical sequence can have, which a map of it must tell apart.
-//! Means of up to `n` values, sums of two sequences, images of categorical values.
+//! The values that a sequence can have: the dimensions of a categorical one, and what a map of a
+//! numerical one must tell apart. Means of up to `n` values, sums of two sequences, images of maps.
 //! Source: the value sets of Tracr's basis inference (Lindner et al. 2023, section 3.2).
 
 use super::expression::{Kind, Selector, Sequence};
-use super::lower::categorical_domain;
 use super::value::Value;
 use crate::error::{Error, Result};
 
@@ -11,6 +10,44 @@ use crate::error::{Error, Result};
 const MOST: usize = 2_000;
 /// Values closer than this are one.
 const SAME: f64 = 1e-9;
+
+/// The values of a categorical sequence, in the order of their dimensions.
+pub(super) fn categorical_domain(
+    of: &Sequence,
+    vocabulary: &[String],
+    max_len: usize,
+) -> Result<Vec<Value>> {
+    let of_inner = |inner: &Sequence| categorical_domain(inner, vocabulary, max_len);
+    Ok(match &of.0.kind {
+        Kind::Tokens => vocabulary.iter().map(|s| s.as_str().into()).collect(),
+        Kind::Indices => (0..max_len as i64).map(Value::Integer).collect(),
+        Kind::Width(_) => (0..=max_len as i64).map(Value::Integer).collect(),
+        Kind::Map { of: inner, f, .. } if inner.is_numerical() => {
+            let inner = numeric_domain(inner, vocabulary, max_len)?;
+            unique(inner.into_iter().map(|x| f(&Value::Number(x))))
+        }
+        Kind::Map { of: inner, f, .. } => unique(of_inner(inner)?.iter().map(|v| f(v))),
+        Kind::Combine { a, b, f } => {
+            let (a, b) = (of_inner(a)?, of_inner(b)?);
+            unique(
+                a.iter()
+                    .flat_map(|a| b.iter().map(|b| f(a, b)).collect::<Vec<_>>()),
+            )
+        }
+        Kind::Aggregate { values, .. } => of_inner(values)?,
+        Kind::Linear(_) => Vec::new(),
+    })
+}
+
+fn unique(values: impl Iterator<Item = Value>) -> Vec<Value> {
+    let mut found = Vec::new();
+    for value in values {
+        if !found.contains(&value) {
+            found.push(value);
+        }
+    }
+    found
+}
 
 /// Every value that a numerical sequence can have in inputs of up to `max_len` symbols, ascending;
 /// some that it cannot have may be among them.
