@@ -25,6 +25,7 @@ mod known_fields;
 pub mod model;
 pub mod prelude;
 pub mod progress;
+pub mod rasp;
 pub mod sae;
 pub mod show;
 pub mod susy;

@@ -5,6 +5,7 @@ pub use crate::error::{Error, Result};
 pub use crate::interp::*;
 pub use crate::model::*;
 pub use crate::progress::Silent;
+pub use crate::rasp::{self, CompileOptions, CompiledProgram};
 pub use crate::sae::*;
 pub use crate::show::*;
 pub use crate::susy::*;

@@ -19,6 +19,7 @@ mod hooked_sae;
 mod interpretable;
 mod logits;
 mod measurements;
+mod max_activating;
 mod mechanisms;
 mod order;
 mod predicate;
@@ -48,6 +49,7 @@ pub use interpretable::{InterpretableFeatures, describe_feature, interpretable_f
 pub use logits::{TopLogits, feature_logits, top_logits, vocab_frame};
 pub(crate) use measurements::assignment;
 pub use measurements::*;
+pub use max_activating::{MaxActivating, MaxActivation, max_activating, max_activating_feature};
 pub use mechanisms::*;
 pub use predicate::{Predicate, TokenClass};
 pub use rare_direction::{NullBand, RareDirection, rare_direction};

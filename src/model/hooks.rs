@@ -194,6 +194,14 @@ impl Run {
         })
     }
 
+    /// The run, keeping what `keep` says.
+    pub(super) fn keeping(self, keep: &NamesFilter) -> Run {
+        Run {
+            keep: keep.clone(),
+            ..self
+        }
+    }
+
     /// Whether anyone watches this point.
     pub(super) fn watches(&self, name: HookName) -> bool {
         let hooked = self.hooks.iter().any(|(at, _)| *at == name);

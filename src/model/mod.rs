@@ -7,6 +7,7 @@ mod attention;
 mod backward;
 mod cache;
 mod checkpoint;
+mod circuit;
 mod decode;
 mod device;
 mod experiment;
@@ -32,6 +33,7 @@ mod summary;
 mod transformer;
 
 pub use cache::ActivationCache;
+pub use circuit::{Edge, Receiver, Sender};
 pub use finite::NonFinite;
 pub(crate) use finite::{first_not_finite, first_not_finite_of};
 pub use generate::GenerateConfig;

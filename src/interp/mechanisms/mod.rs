@@ -2,9 +2,11 @@
 //! Logit lens, direct logit attribution, activation patching, head scores, circuits, steering.
 //! Source: TransformerLens; Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits".
 
+mod ablate_features;
 mod circuits;
 mod composition;
 mod copying;
+mod edges;
 mod eigenvalues;
 mod factored_matrix;
 mod head_scores;
@@ -21,9 +23,11 @@ mod steering;
 #[cfg(test)]
 mod testing;
 
+pub use ablate_features::ablate_features;
 pub use circuits::{ov_circuit, qk_circuit};
 pub use composition::{Composition, CompositionScore, CompositionScores, composition_scores};
 pub use copying::{CopyingScore, CopyingScores, copying_scores};
+pub use edges::*;
 pub use factored_matrix::FactoredMatrix;
 pub use head_scores::{HeadScore, HeadScores, head_scores, repeated_random_tokens};
 pub use logit_attribution::{

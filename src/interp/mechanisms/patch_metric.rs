@@ -4,7 +4,7 @@
 
 use super::input::{check_index, check_token, elements};
 use crate::config::TransformerConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Transformer;
 use candle_core::{D, DType, IndexOp, Tensor};
 use std::fmt;
@@ -21,6 +21,8 @@ pub struct PatchMetric {
 
 #[derive(Clone)]
 enum Kind {
+    /// `logit(answer)` alone.
+    Logit { position: usize, answer: u32 },
     /// `logit(answer) - logit(against)`.
     LogitDifference {
         position: usize,
@@ -43,6 +45,14 @@ impl PatchMetric {
                 answer,
                 against,
             },
+        }
+    }
+
+    /// The logit of `answer` at `position`.
+    pub fn logit(position: usize, answer: u32) -> Self {
+        Self {
+            name: format!("logit of {answer} at position {position}"),
+            kind: Kind::Logit { position, answer },
         }
     }
 
@@ -79,9 +89,9 @@ impl PatchMetric {
     /// The one position whose logits it reads; `None` if it may read all.
     pub(super) fn position(&self) -> Option<usize> {
         match self.kind {
-            Kind::LogitDifference { position, .. } | Kind::LogProb { position, .. } => {
-                Some(position)
-            }
+            Kind::Logit { position, .. }
+            | Kind::LogitDifference { position, .. }
+            | Kind::LogProb { position, .. } => Some(position),
             Kind::Custom(_) => None,
         }
     }
@@ -98,7 +108,7 @@ impl PatchMetric {
                 check_token(answer, cfg)?;
                 check_token(against, cfg)
             }
-            Kind::LogProb { answer, .. } => check_token(answer, cfg),
+            Kind::Logit { answer, .. } | Kind::LogProb { answer, .. } => check_token(answer, cfg),
             Kind::Custom(_) => Ok(()),
         }
     }
@@ -114,6 +124,10 @@ impl PatchMetric {
                 let logits = logits_at(model, x, position)?;
                 differences(column(&logits, answer)?, column(&logits, against)?)
             }
+            &Kind::Logit { position, answer } => {
+                let logits = column(&logits_at(model, x, position)?, answer)?;
+                Ok(logits.into_iter().map(f64::from).collect())
+            }
             &Kind::LogProb { position, answer } => {
                 let logits = logits_at(model, x, position)?;
                 let log_z = elements(&logits.log_sum_exp(D::Minus1)?)?;
@@ -125,6 +139,37 @@ impl PatchMetric {
                     f(&logits.squeeze(0)?.to_dtype(DType::F32)?)
                 })
                 .collect(),
+        }
+    }
+}
+
+impl PatchMetric {
+    /// Its value as a scalar tensor made of logits `[1, pos, d_vocab]` by operations that candle
+    /// differentiates.
+    ///
+    /// # Errors
+    /// A function of one's own, of which no gradient is known.
+    pub(super) fn of_logits(&self, logits: &Tensor) -> Result<Tensor> {
+        let row = |position: usize| Ok::<_, Error>(logits.i((0, position))?.to_dtype(DType::F32)?);
+        match self.kind {
+            Kind::Logit { position, answer } => Ok(row(position)?.i(answer as usize)?),
+            Kind::LogitDifference {
+                position,
+                answer,
+                against,
+            } => {
+                let row = row(position)?;
+                Ok((row.i(answer as usize)? - row.i(against as usize)?)?)
+            }
+            Kind::LogProb { position, answer } => {
+                let row = row(position)?;
+                Ok((row.i(answer as usize)? - row.log_sum_exp(D::Minus1)?)?)
+            }
+            Kind::Custom(_) => {
+                let reason = "is a function of one's own, of which no gradient is known";
+                let name = format!("{:?}", self.name);
+                Err(Error::argument("the metric", name, reason))
+            }
         }
     }
 }
