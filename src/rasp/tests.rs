@@ -185,7 +185,10 @@ fn variables_have_subspaces_of_their_own_that_hold_their_one_hot_values() {
     let name = "blocks.0.hook_resid_post";
     let tokens = compiled.encode(&["c", "a", "b"]).unwrap();
     let keep = NamesFilter::only(name).unwrap();
-    let (_, cache) = compiled.model.run_with_cache(&tokens, &keep, None).unwrap();
+    let (_, cache) = compiled
+        .model
+        .run_with_cache_filtered(&tokens, &keep, None)
+        .unwrap();
     let stream = cache.get(name).unwrap();
     let held = stream
         .i((0, .., space.dims.clone()))

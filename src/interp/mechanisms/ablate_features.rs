@@ -97,7 +97,7 @@ mod tests {
             sequence(&[3, 1, 4, 1]),
         );
         let (_, cache) = model
-            .run_with_cache(&tokens, &NamesFilter::only(NAME).unwrap(), None)
+            .run_with_cache_filtered(&tokens, &NamesFilter::only(NAME).unwrap(), None)
             .unwrap();
         let x = cache.get(NAME).unwrap().squeeze(0).unwrap();
         let acts = sae.encode(&x).unwrap().to_vec2::<f32>().unwrap();

@@ -184,7 +184,7 @@ mod tests {
     fn what_was_written_sums_to_the_stream_but_for_the_biases_of_attention() {
         let model = model(Normalization::Ln); // Fresh models have b_O = 0.
         let (_, cache) = model
-            .run_with_cache(&tokens(), &NamesFilter::All, None)
+            .run_with_cache_filtered(&tokens(), &NamesFilter::All, None)
             .unwrap();
         let parts = model.written(&cache).unwrap();
         assert_eq!(parts.len(), Sender::all(model.cfg()).len());

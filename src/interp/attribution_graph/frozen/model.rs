@@ -92,7 +92,7 @@ impl FrozenModel {
         }
         let cfg = model.cfg();
         let sites = transcoder_sites(transcoders, cfg)?;
-        let (_, cache) = model.run_with_cache(tokens, &names(model), None)?;
+        let (_, cache) = model.run_with_cache_filtered(tokens, &names(model), None)?;
         check_cache(&cache)?;
         let parts = Parts {
             model,

@@ -131,7 +131,7 @@ fn written(
 ) -> (String, Tensor) {
     let node = &graph.nodes[source];
     let (_, cache) = model
-        .run_with_cache(&sequence(&IDS), &NamesFilter::All, None)
+        .run_with_cache_filtered(&sequence(&IDS), &NamesFilter::All, None)
         .unwrap();
     let of_layer = |layer: usize| {
         let name = format!("blocks.{layer}.hook_mlp_out");
@@ -287,7 +287,7 @@ fn nodes_are_the_active_features_and_the_most_probable_tokens() {
     );
     let tokens = sequence(&IDS);
     let (logits, cache) = model
-        .run_with_cache(&tokens, &NamesFilter::All, None)
+        .run_with_cache_filtered(&tokens, &NamesFilter::All, None)
         .unwrap();
     let mut n_active = 0;
     for (layer, transcoder) in transcoders.iter().enumerate() {

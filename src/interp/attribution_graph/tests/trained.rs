@@ -19,7 +19,7 @@ fn data(model: &Transformer, layer: usize) -> [Tensor; 2] {
     let ids: Vec<u32> = (0..64 * 8).map(|_| rng.random_range(0..11)).collect();
     let tokens = Tensor::from_vec(ids, (64, 8), &Device::Cpu).unwrap();
     let (_, cache) = model
-        .run_with_cache(&tokens, &NamesFilter::All, None)
+        .run_with_cache_filtered(&tokens, &NamesFilter::All, None)
         .unwrap();
     ["ln2.hook_normalized", "hook_mlp_out"].map(|point| {
         let x = cache.get(&format!("blocks.{layer}.{point}")).unwrap();

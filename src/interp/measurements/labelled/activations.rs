@@ -268,7 +268,7 @@ mod tests {
             embedded_bytes: 60_000,
             ..DataConfig::default()
         };
-        let data = Dataset::load(&data_cfg, &mut Silent).unwrap();
+        let data = Dataset::load_with(&data_cfg, &mut Silent).unwrap();
         let model_cfg = TransformerConfig {
             d_model: 64,
             n_heads: 2,

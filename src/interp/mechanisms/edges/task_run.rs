@@ -86,6 +86,6 @@ fn cached(model: &Transformer, tokens: &Tensor) -> Result<ActivationCache> {
     let all = HookName::all(model.cfg());
     let keep = NamesFilter::Names(all.into_iter().filter(wanted).collect());
     Ok(model
-        .run_with_cache(tokens, &keep, Some(model.cfg().n_layers))?
+        .run_with_cache_filtered(tokens, &keep, Some(model.cfg().n_layers))?
         .1)
 }

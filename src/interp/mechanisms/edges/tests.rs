@@ -27,7 +27,7 @@ fn two_layers() -> TransformerConfig {
 }
 
 fn cache_of(model: &Transformer, ids: &[u32]) -> ActivationCache {
-    let run = model.run_with_cache(&sequence(ids), &NamesFilter::All, None);
+    let run = model.run_with_cache_filtered(&sequence(ids), &NamesFilter::All, None);
     run.unwrap().1
 }
 
@@ -269,7 +269,7 @@ fn node_attribution_is_the_change_by_a_component_to_first_order() {
         logits[7] - logits[4]
     };
     let (_, cache) = model
-        .run_with_cache(&corrupted, &NamesFilter::All, None)
+        .run_with_cache_filtered(&corrupted, &NamesFilter::All, None)
         .unwrap();
     let largest = found
         .scores

@@ -1,7 +1,7 @@
 use super::*;
-use crate::config::{CorpusSource, DataConfig, SaeConfig};
+use crate::config::{Architecture, CorpusSource, DataConfig, SaeConfig};
 use crate::data::Dataset;
-use crate::sae::train_top_k_sae;
+use crate::sae::train_sae_with;
 
 #[test]
 fn controls_stand_beside_the_autoencoder() {
@@ -107,7 +107,7 @@ fn training_beats_random_directions_beyond_the_interval() {
         embedded_bytes: 60_000,
         ..DataConfig::default()
     };
-    let data = Dataset::load(&data_cfg, &mut Silent).unwrap();
+    let data = Dataset::load_with(&data_cfg, &mut Silent).unwrap();
     let model = Transformer::new(&TransformerConfig {
         d_model: 16,
         n_heads: 2,
@@ -121,18 +121,18 @@ fn training_beats_random_directions_beyond_the_interval() {
     let sae_cfg = SaeConfig {
         d_in: 32,
         d_sae: 64,
-        top_k: Some(8),
+        architecture: Architecture::TopK { k: 8 },
         steps: 200,
         batch_size: 256,
         buffer_tokens: 2_048,
         lr: 5e-3,
-        l1_warmup_steps: 20,
+        sparsity_warmup_steps: 20,
         warmup_steps: 20,
         resample_every: 50,
         dead_steps: 20,
         ..SaeConfig::default()
     };
-    let (sae, _) = train_top_k_sae(&model, &data, &sae_cfg, &mut Silent).unwrap();
+    let (sae, _) = train_sae_with(&model, &data, &sae_cfg, &mut Silent).unwrap();
     let splits = (&data.train, &data.val);
     let found = compare_with_controls_with(&model, &sae, splits, &cfg(), &mut Silent).unwrap();
     let own = found.get("autoencoder").unwrap();
