@@ -231,4 +231,36 @@ mod tests {
             assert!(difference.to_scalar::<f32>().unwrap() < 1e-5);
         }
     }
+
+    /// Keys rotated at the place where they are kept: the logits token by token, also once the window
+    /// moves, are those of a whole pass.
+    #[test]
+    fn rotary_positions_go_on_where_the_text_was_left() {
+        let cfg = TransformerConfig {
+            n_layers: 2,
+            d_vocab: 11,
+            d_model: 16,
+            n_heads: 2,
+            d_mlp: 16,
+            n_ctx: 6,
+            init_std: 0.5,
+            positional_embedding_type: PositionalEmbedding::Rotary,
+            rotary_dim: Some(4),
+            parallel_attn_mlp: true,
+            ..TransformerConfig::default()
+        };
+        let model = Transformer::new(&cfg).unwrap().without_gradients();
+        let text = [3u32, 1, 4, 1, 5, 9, 2, 6, 5];
+        let mut decoder = Decoder::new(&model, text.len()).unwrap();
+        for end in 3..=text.len() {
+            let found = decoder.logits_after(&text[..end]).unwrap();
+            let window = &text[end.saturating_sub(6)..end];
+            let tokens = Tensor::from_slice(window, (1, window.len()), &Device::Cpu).unwrap();
+            let logits = model.forward(&tokens).unwrap();
+            let wanted = logits.i((0, window.len() - 1)).unwrap();
+            for (found, wanted) in found.iter().zip(wanted.to_vec1::<f32>().unwrap()) {
+                assert!((found - wanted).abs() < 1e-5, "{end}: {found}, {wanted}");
+            }
+        }
+    }
 }
