@@ -270,7 +270,7 @@ fn what_would_compute_something_else_is_refused_by_name() {
     for (field, value) in [
         ("activation_fn", json!("tanh-relu")),
         ("activation_fn", json!("gelu")),
-        ("architecture", json!("jumprelu")),
+        ("architecture", json!("temporal")),
         ("architecture", json!("gated")),
         ("normalize_activations", json!(true)),
         ("normalize_activations", json!("expected_average_only_in")),

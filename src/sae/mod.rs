@@ -25,4 +25,4 @@ pub use training::{
     ActivationBuffer, DENSE_ABOVE, SaeHistory, StandardStep, StepFigures, initial_params,
     resample_dead, train_sae, train_sae_with,
 };
-pub use variants::{Sae, StandardSae, TopKSae};
+pub use variants::{JumpReLUSae, Sae, StandardSae, TopKSae};

@@ -8,7 +8,7 @@ mod cfg;
 mod fields;
 
 use super::autoencoder::SparseAutoencoder;
-use super::variants::{Sae, StandardSae, TopKSae};
+use super::variants::{JumpReLUSae, Sae, StandardSae, TopKSae};
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::model::{TensorFile, check_finite, read_tensors};
@@ -28,11 +28,18 @@ impl Sae {
     /// # Errors
     /// [`Error::Io`] when the folder or a file cannot be written.
     pub fn save(&self, dir: impl AsRef<Path>) -> Result<()> {
-        let (dictionary, architecture) = match self {
-            Self::Standard(sae) => (sae, Architecture::Standard),
-            Self::TopK(sae) => (&sae.dictionary, Architecture::TopK { k: sae.k as u64 }),
+        let (dictionary, architecture, threshold) = match self {
+            Self::Standard(sae) => (sae, Architecture::Standard, None),
+            Self::TopK(sae) => {
+                let architecture = Architecture::TopK { k: sae.k as u64 };
+                (&sae.dictionary, architecture, None)
+            }
+            Self::JumpReLU(sae) => {
+                let threshold = Some(&sae.threshold);
+                (&sae.dictionary, Architecture::JumpReLU, threshold)
+            }
         };
-        dictionary.write(dir.as_ref(), dictionary.cfg_json(architecture))
+        dictionary.write(dir.as_ref(), dictionary.cfg_json(architecture), threshold)
     }
 
     /// Reads a folder written by SAELens, of any version, or by [`Sae::save`], onto the CPU; its
@@ -48,25 +55,36 @@ impl Sae {
     /// autoencoder of this library does (activations normalised at run time);
     /// [`Error::Shape`] when the tensors contradict each other or `cfg.json`.
     pub fn load(dir: impl AsRef<Path>) -> Result<Sae> {
-        let (dictionary, cfg) = StandardSae::read(dir.as_ref())?;
+        let (dictionary, cfg, threshold) = StandardSae::read(dir.as_ref())?;
         Ok(match cfg.architecture {
             Architecture::Standard => dictionary.into(),
             Architecture::TopK { k } => TopKSae::new(dictionary, k as usize)?.into(),
+            Architecture::JumpReLU => match threshold {
+                Some(threshold) => JumpReLUSae::new(dictionary, threshold)?.into(),
+                None => {
+                    let path = dir.as_ref().join(WEIGHTS);
+                    let reason = "there is no tensor threshold or log_threshold";
+                    return Err(Error::format(path, FORMAT, reason));
+                }
+            },
         })
     }
 }
 
 impl StandardSae {
-    fn write(&self, dir: &Path, cfg: Map<String, Value>) -> Result<()> {
+    fn write(&self, dir: &Path, cfg: Map<String, Value>, threshold: Option<&Tensor>) -> Result<()> {
         std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
         let cfg_path = dir.join(CFG);
         let text = serde_json::to_string_pretty(&Value::Object(cfg))?;
-        let tensors = [
+        let mut tensors = vec![
             ("W_enc", self.w_enc.contiguous()?),
             ("b_enc", self.b_enc.contiguous()?),
             ("W_dec", self.w_dec.contiguous()?),
             ("b_dec", self.b_dec.contiguous()?),
         ];
+        if let Some(threshold) = threshold {
+            tensors.push(("threshold", threshold.contiguous()?));
+        }
         let weights = dir.join(WEIGHTS);
         let bytes = safetensors::serialize(tensors, None)
             .map_err(|e| Error::format(&weights, "safetensors file", e))?;
@@ -74,8 +92,9 @@ impl StandardSae {
         write_whole(&cfg_path, text.as_bytes())
     }
 
-    /// The parameters in `dir`, whatever the architecture, and what `cfg.json` says.
-    fn read(dir: &Path) -> Result<(StandardSae, SaeLensCfg)> {
+    /// The parameters in `dir`, whatever the architecture, what `cfg.json` says, and thresholds where it
+    /// says that there are some.
+    fn read(dir: &Path) -> Result<(StandardSae, SaeLensCfg, Option<Tensor>)> {
         let cfg_path = dir.join(CFG);
         let text = std::fs::read_to_string(&cfg_path).map_err(Error::io("read", &cfg_path))?;
         let mut cfg = SaeLensCfg::parse(&text, &cfg_path)?;
@@ -106,13 +125,17 @@ impl StandardSae {
         if let Some(factor) = scaling_factor(&mut file, &cfg, sae.d_sae(), &path)? {
             sae.w_dec = sae.w_dec.broadcast_mul(&factor.unsqueeze(1)?)?;
         }
+        let threshold = match cfg.architecture {
+            Architecture::JumpReLU => threshold(&mut file, &path)?,
+            Architecture::Standard | Architecture::TopK { .. } => None,
+        };
         refuse_rest(&file, &path)?;
         sae.apply_b_dec_to_input = cfg.apply_b_dec_to_input;
         sae.hook_name = cfg.hook_name.take();
         sae.cfg = std::mem::take(&mut cfg.fields);
         // As it will be written, so that it is the same whichever version it was read from.
         sae.cfg = sae.cfg_json(cfg.architecture);
-        Ok((sae, cfg))
+        Ok((sae, cfg, threshold))
     }
 
     /// What `cfg.json` says: what was read, with the keys that describe this autoencoder set.
@@ -209,6 +232,28 @@ fn scaling_factor(
     }
 }
 
+/// The thresholds, `[d_sae]`, or the exponentials of what SAELens 3 to 6.0 learnt in their place; both at
+/// once would contradict each other.
+fn threshold(file: &mut TensorFile, path: &Path) -> Result<Option<Tensor>> {
+    let plain = file.tensors.remove("threshold");
+    let logarithm = file.tensors.remove("log_threshold");
+    let (name, tensor) = match (plain, logarithm) {
+        (Some(_), Some(_)) => {
+            let reason = "there are both threshold and log_threshold";
+            return Err(Error::format(path, FORMAT, reason));
+        }
+        (Some(plain), None) => ("threshold", plain),
+        (None, Some(logarithm)) => ("log_threshold", logarithm),
+        (None, None) => return Ok(None),
+    };
+    check_finite(path, FORMAT, name, &tensor)?;
+    let tensor = tensor.to_dtype(candle_core::DType::F32)?;
+    Ok(Some(match name {
+        "log_threshold" => tensor.exp()?,
+        _ => tensor,
+    }))
+}
+
 /// Nothing may be left that nobody has read.
 fn refuse_rest(file: &TensorFile, path: &Path) -> Result<()> {
     let tensors = file.tensors.iter();
@@ -219,12 +264,14 @@ fn refuse_rest(file: &TensorFile, path: &Path) -> Result<()> {
         return Ok(());
     };
     let why = match name.as_str() {
-        "threshold" | "log_threshold" => "JumpReLU's thresholds are not supported",
+        "threshold" | "log_threshold" => {
+            "thresholds are not supported but by the architecture jumprelu"
+        }
         "topk_threshold" => "an unfinished BatchTopK autoencoder is not supported",
         "b_gate" | "b_mag" | "r_mag" => "gated autoencoders are not supported",
         "W_skip" => "transcoders are not supported",
         _ => {
-            "neither a standard nor a topk autoencoder reads it; if it changes nothing, remove it \
+            "no autoencoder of this architecture reads it; if it changes nothing, remove it \
              from the file"
         }
     };

@@ -1,5 +1,5 @@
-//! Training of an autoencoder on a model's activations, the standard one or TopK.
-//! Minimises `mean_t |x_hat - x|^2 + l1_coeff mean_t |acts|_1` (TopK: the first term) over activations
+//! Training of an autoencoder on a model's activations, of any architecture.
+//! Minimises `mean_t |x_hat - x|^2 + l1_coeff mean_t |acts|_1` (TopK: the first term; JumpReLU: L0) over activations
 //! scaled to a mean norm of `sqrt(d_in)`; the scale is folded away. Bricken et al. 2023, Gao et al. 2024.
 
 use super::buffer::ActivationBuffer;
@@ -15,8 +15,9 @@ use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::{Progress, Reporter};
 use crate::sae::params::StandardParams;
-use crate::sae::variants::{Sae, StandardSae, TopKSae};
+use crate::sae::variants::{JumpReLUSae, Sae, StandardSae, TopKSae};
 use crate::show::NotebookReporter;
+use candle_core::Tensor;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
@@ -69,23 +70,35 @@ pub fn train_sae_with(
     cfg: &SaeConfig,
     reporter: &mut dyn Reporter,
 ) -> Result<(Sae, SaeHistory)> {
-    let (params, history) = train(model, data, cfg, reporter)?;
-    let mut dictionary = StandardSae::from_params(params, model.device())?;
+    let (learnt, history) = train(model, data, cfg, reporter)?;
+    let device = model.device();
+    let mut dictionary = StandardSae::from_params(learnt.params, device)?;
     dictionary.hook_name = Some(cfg.hook_name.clone());
-    let sae = match cfg.architecture {
-        Architecture::Standard { .. } => dictionary.into(),
-        Architecture::TopK { k } => TopKSae::new(dictionary, k)?.into(),
+    let sae = match (&cfg.architecture, learnt.thresholds) {
+        (_, Some(thresholds)) => {
+            let thresholds = Tensor::from_vec(thresholds, cfg.d_sae, device)?;
+            JumpReLUSae::new(dictionary, thresholds)?.into()
+        }
+        (Architecture::TopK { k }, None) => TopKSae::new(dictionary, *k)?.into(),
+        (_, None) => dictionary.into(),
     };
     Ok((sae, history))
 }
 
-/// The parameters after training, for activations as they are, and the record.
+/// What a run has learnt, for activations as they are.
+struct Learnt {
+    params: StandardParams,
+    /// What an activation must be above, `[d_sae]`, where thresholds decide.
+    thresholds: Option<Vec<f32>>,
+}
+
+/// The parameters after training and the record.
 fn train(
     model: &Transformer,
     data: &Dataset,
     cfg: &SaeConfig,
     reporter: &mut dyn Reporter,
-) -> Result<(StandardParams, SaeHistory)> {
+) -> Result<(Learnt, SaeHistory)> {
     cfg.validate()?;
     let mut progress = Progress::new(reporter, "train SAE", "step", cfg.steps as u64)
         .curves("loss terms (per token)", &["l2", "l1"]);
@@ -130,8 +143,33 @@ fn train(
     let mut history = run.history;
     history.seconds = run.began.elapsed().as_secs_f64();
     history.tokens_per_second = history.tokens as f64 / history.seconds.max(1e-9);
-    let params = unscaled(run.step.into_params(), run.stats.scale);
-    Ok((params, history))
+    let scale = run.stats.scale;
+    let thresholds = run.step.thresholds();
+    let learnt = Learnt {
+        thresholds: thresholds.map(|all| all.into_iter().map(|t| t / scale).collect()),
+        params: unscaled(run.step.into_params(), scale),
+    };
+    Ok((learnt, history))
+}
+
+/// The first step's state.
+fn step_of(cfg: &SaeConfig, params: StandardParams) -> Result<StandardStep> {
+    let step = StandardStep::new(params, cfg.beta1, cfg.beta2)?;
+    match &cfg.architecture {
+        Architecture::Standard { .. } => Ok(step),
+        Architecture::TopK { k } => Ok(step.with_top_k(*k)),
+        Architecture::BatchTopK { k } => step.with_batch_top_k(*k, &[]),
+        Architecture::MatryoshkaBatchTopK { k, widths } => step.with_batch_top_k(*k, widths),
+        Architecture::JumpReLU {
+            bandwidth,
+            init_threshold,
+            l0_loss,
+            ..
+        } => {
+            let thresholds = vec![*init_threshold as f32; cfg.d_sae];
+            step.with_thresholds(thresholds, *bandwidth, *l0_loss)
+        }
+    }
 }
 
 /// A training run: what it reads, what it learns, what it has recorded.
@@ -165,10 +203,7 @@ impl<'c> Run<'c> {
             .collect();
         let constraint = Constraint::new(cfg)?;
         let params = constraint.initial_params(cfg, &sample, &stats.mean, &mut rng)?;
-        let mut step = StandardStep::new(params, cfg.beta1, cfg.beta2)?;
-        if let Architecture::TopK { k } = cfg.architecture {
-            step = step.with_top_k(k);
-        }
+        let step = step_of(cfg, params)?;
         Ok(Self {
             cfg,
             buffer,

@@ -3,6 +3,7 @@
 //! and no two threads write the same place. No update without a finite loss.
 
 use super::figures::StepFigures;
+use super::selection::{PanelThresholds, Selection, Sparsity, Thresholds};
 use super::state::StepState;
 use super::work::Work;
 use crate::error::Error;
@@ -35,6 +36,7 @@ struct PanelRows<'a> {
     packed_bias: &'a mut [f32],
     silent: &'a mut [u32],
     b_dec: &'a mut [f32],
+    thresholds: Option<PanelThresholds<'a>>,
     beyond: Beyond<'a>,
 }
 
@@ -44,7 +46,7 @@ impl StepState {
         &mut self,
         work: &mut Work,
         adam: &AdamStep,
-        l1: f32,
+        sparsity: Sparsity,
         dense: bool,
         beyond: Beyond,
     ) {
@@ -53,7 +55,12 @@ impl StepState {
         let mut panel_b_dec = std::mem::take(&mut work.panel_b_dec);
         panel_b_dec.resize(self.params.d_sae.div_ceil(PANEL) * d, 0.0);
         let rows = PANEL * d;
-        let beyond = beyond.by_panel(rows, self.params.d_sae.div_ceil(PANEL));
+        let n_panels = self.params.d_sae.div_ceil(PANEL);
+        let beyond = beyond.by_panel(rows, n_panels);
+        let thresholds = match &mut self.selection {
+            Selection::Thresholds(thresholds) => thresholds.by_panel(),
+            Selection::ByToken | Selection::Batch(_) => (0..n_panels).map(|_| None).collect(),
+        };
         let p = &mut self.params;
         (
             p.w_enc_t.par_chunks_mut(rows),
@@ -77,12 +84,16 @@ impl StepState {
             ),
             self.silent.par_chunks_mut(PANEL),
             panel_b_dec.par_chunks_mut(d),
+            thresholds.into_par_iter(),
             beyond.into_par_iter(),
         )
             .into_par_iter()
             .enumerate()
             .for_each(
-                |(panel, (w_enc_t, w_dec, b_enc, enc, dec, b, packed, silent, b_dec, beyond))| {
+                |(
+                    panel,
+                    (w_enc_t, w_dec, b_enc, enc, dec, b, packed, silent, b_dec, thresholds, beyond),
+                )| {
                     let rows = PanelRows {
                         w_enc_t,
                         w_dec,
@@ -97,9 +108,10 @@ impl StepState {
                         packed_bias: packed.1,
                         silent,
                         b_dec,
+                        thresholds,
                         beyond,
                     };
-                    rows.update(work, panel, adam, l1, dense);
+                    rows.update(work, panel, adam, sparsity, dense);
                 },
             );
         for partial in panel_b_dec.chunks_exact(d) {
@@ -126,6 +138,10 @@ impl StepState {
             (format!("b_enc of feature {j}"), value)
         } else if let Some((k, value)) = first(&p.b_dec) {
             (format!("dimension {k} of b_dec"), value)
+        } else if let Selection::Thresholds(Thresholds { theta, .. }) = &self.selection
+            && let Some((j, value)) = first(theta)
+        {
+            (format!("the threshold of feature {j}"), value)
         } else {
             let loss = figures.l2 + figures.l1;
             ("the autoencoder's loss".to_owned(), loss)
@@ -146,10 +162,17 @@ impl<'a> Beyond<'a> {
 }
 
 impl PanelRows<'_> {
-    fn update(mut self, work: &Work, panel: usize, adam: &AdamStep, l1: f32, dense: bool) {
+    fn update(
+        mut self,
+        work: &Work,
+        panel: usize,
+        adam: &AdamStep,
+        sparsity: Sparsity,
+        dense: bool,
+    ) {
         let d = self.b_dec.len();
         let (mut gw_enc, mut gw_dec) = (vec![0f32; d], vec![0f32; d]);
-        let mut g_b = [0f32; PANEL];
+        let (mut g_b, mut g_theta) = ([0f32; PANEL], [0f32; PANEL]);
         self.b_dec.fill(0.0);
         let n = self.b_enc.len();
         for (lane, g_b) in g_b[..n].iter_mut().enumerate() {
@@ -162,7 +185,16 @@ impl PanelRows<'_> {
                     gw_dec.copy_from_slice(&grads.w_dec[j * d..][..d]);
                     *g_b = grads.b_enc[j];
                 }
-                None => *g_b = work.feature_gradient(j, w_dec, l1, &mut gw_enc, &mut gw_dec),
+                None => {
+                    let l1 = sparsity.l1;
+                    *g_b = work.feature_gradient(j, w_dec, l1, &mut gw_enc, &mut gw_dec);
+                }
+            }
+            if let Some(thresholds) = &self.thresholds {
+                let jump = (thresholds.theta[lane], thresholds.rule);
+                let (of_b, of_theta) = work.jump_gradient(j, w_dec, jump, sparsity.l0, &mut gw_enc);
+                *g_b += of_b;
+                g_theta[lane] = of_theta;
             }
             if let Beyond::Penalty(penalty) = self.beyond {
                 kernels::add_scaled(1.0, penalty.w_enc(j), &mut gw_enc);
@@ -200,5 +232,11 @@ impl PanelRows<'_> {
         kernels::adam(adam, &g_b[..n], self.b_enc, self.m_b, self.v_b);
         pack_panel(self.w_enc_t, d, self.packed);
         self.packed_bias[..n].copy_from_slice(self.b_enc);
+        if let Some(thresholds) = &mut self.thresholds {
+            thresholds.update(adam, &g_theta[..n]);
+            for (bias, &theta) in self.packed_bias.iter_mut().zip(&*thresholds.theta) {
+                *bias = thresholds.rule.shifted(*bias, theta);
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! An autoencoder of any architecture: what training returns and what a file holds.
 
+use super::jump_relu::JumpReLUSae;
 use super::standard::StandardSae;
 use super::top_k::TopKSae;
 use crate::error::Result;
@@ -31,6 +32,8 @@ pub enum Sae {
     Standard(StandardSae),
     /// Of each token's positive activations the `k` largest.
     TopK(TopKSae),
+    /// Activations above their feature's threshold; BatchTopK and its Matryoshka form, too, once trained.
+    JumpReLU(JumpReLUSae),
 }
 
 impl From<StandardSae> for Sae {
@@ -45,12 +48,19 @@ impl From<TopKSae> for Sae {
     }
 }
 
+impl From<JumpReLUSae> for Sae {
+    fn from(sae: JumpReLUSae) -> Self {
+        Self::JumpReLU(sae)
+    }
+}
+
 impl Sae {
-    /// The name by which SAELens registers the architecture: "standard", "topk".
+    /// The name by which SAELens registers the architecture: "standard", "topk", "jumprelu".
     pub fn architecture(&self) -> &'static str {
         match self {
             Self::Standard(_) => "standard",
             Self::TopK(_) => "topk",
+            Self::JumpReLU(_) => "jumprelu",
         }
     }
 
@@ -68,6 +78,7 @@ impl Sae {
         match self {
             Self::Standard(sae) => sae,
             Self::TopK(sae) => &sae.dictionary,
+            Self::JumpReLU(sae) => &sae.dictionary,
         }
     }
 
@@ -75,6 +86,7 @@ impl Sae {
         match self {
             Self::Standard(sae) => sae,
             Self::TopK(sae) => sae,
+            Self::JumpReLU(sae) => sae,
         }
     }
 
@@ -83,6 +95,7 @@ impl Sae {
         let kind = match self {
             Self::Standard(_) => "standard".to_owned(),
             Self::TopK(sae) => format!("TopK (k = {})", sae.k),
+            Self::JumpReLU(_) => "JumpReLU".to_owned(),
         };
         let of = match self.hook_name() {
             Some(hook_name) => format!(" of {hook_name}"),
