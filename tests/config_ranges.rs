@@ -179,7 +179,13 @@ fn jump_relu(change: impl FnOnce(&mut [f64; 4])) -> Architecture {
 
 #[test]
 fn numbers_of_the_architectures_out_of_range_are_refused() {
-    let rows: [Row<SaeConfig>; 6] = [
+    let rows: [Row<SaeConfig>; 7] = [
+        (
+            "l1_coeff",
+            |c, l1_coeff| c.architecture = Architecture::Gated { l1_coeff },
+            &[],
+            &[0.0, 5.0],
+        ),
         (
             "l0_coeff",
             |c, v| c.architecture = jump_relu(|n| n[0] = v),

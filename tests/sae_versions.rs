@@ -271,7 +271,7 @@ fn what_would_compute_something_else_is_refused_by_name() {
         ("activation_fn", json!("tanh-relu")),
         ("activation_fn", json!("gelu")),
         ("architecture", json!("temporal")),
-        ("architecture", json!("gated")),
+        ("architecture", json!("matching_pursuit")),
         ("normalize_activations", json!(true)),
         ("normalize_activations", json!("expected_average_only_in")),
         ("normalize_activations", json!("constant_norm_rescale")),

@@ -37,6 +37,13 @@ pub enum Architecture {
         #[serde(default)]
         l0_loss: L0Loss,
     },
+    /// Gates say which features are active, magnitudes how strongly (Rajamanoharan et al. 2024,
+    /// arXiv:2404.16014): the L1 penalty is on the gates alone.
+    Gated {
+        /// Weight of the L1 term, per token: `loss = mean_t |x_hat - x|^2 + l1_coeff * mean_t |relu(pi)|_1 +`
+        /// the squared error of what the frozen decoder makes of `relu(pi)`, the gates' pre-activations.
+        l1_coeff: f64,
+    },
     /// Of a batch's positive activations the `k` times the number of tokens largest (Bussmann et al. 2024,
     /// arXiv:2412.06410); afterwards those above one threshold, so that a trained one is a JumpReLU
     /// autoencoder.
@@ -88,6 +95,7 @@ impl Architecture {
             Self::Standard { .. } => "standard",
             Self::TopK { .. } => "topk",
             Self::JumpReLU { .. } => "jumprelu",
+            Self::Gated { .. } => "gated",
             Self::BatchTopK { .. } => "batchtopk",
             Self::MatryoshkaBatchTopK { .. } => "matryoshka_batchtopk",
         }
@@ -97,7 +105,9 @@ impl Architecture {
     pub(super) fn validate(&self, d_sae: usize, batch_size: usize) -> Result<()> {
         let fields = Fields("SaeConfig");
         match self {
-            Self::Standard { l1_coeff } => fields.not_negative("l1_coeff", *l1_coeff),
+            Self::Standard { l1_coeff } | Self::Gated { l1_coeff } => {
+                fields.not_negative("l1_coeff", *l1_coeff)
+            }
             Self::TopK { k } if !(1..=d_sae).contains(k) => {
                 fields.bad("k", k, &format!("must lie in 1 to d_sae = {d_sae}"))
             }
@@ -145,6 +155,7 @@ impl fmt::Display for Architecture {
         match self {
             Self::Standard { l1_coeff } => write!(f, "standard, L1 weight {l1_coeff}"),
             Self::TopK { k } => write!(f, "TopK, the {k} largest of a token"),
+            Self::Gated { l1_coeff } => write!(f, "gated, L1 weight {l1_coeff}"),
             Self::JumpReLU { l0_coeff, .. } => write!(f, "JumpReLU, L0 weight {l0_coeff}"),
             Self::BatchTopK { k } => write!(f, "BatchTopK, {k} a token on average"),
             Self::MatryoshkaBatchTopK { k, widths } => write!(

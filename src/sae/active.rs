@@ -112,6 +112,22 @@ impl ActiveFeatures {
         })
     }
 
+    /// [`ActiveFeatures::encoded`] with each act `factor * act + summand` by its feature, where that is
+    /// above 0. `[d_sae]`
+    pub(super) fn encoded_affine(
+        encoder: &InputEncoder,
+        x: &[f32],
+        by_feature: &[(f32, f32)],
+    ) -> Self {
+        Self::encoded_then(encoder, x, |lists| {
+            lists.retain(|_, feature, act| {
+                let (factor, summand) = by_feature[feature as usize];
+                *act = factor * *act + summand;
+                above(*act, 0.0)
+            });
+        })
+    }
+
     fn encoded_then(
         encoder: &InputEncoder,
         x: &[f32],

@@ -13,6 +13,7 @@ use std::path::Path;
 pub(super) const STANDARD: &str = "standard";
 pub(super) const TOP_K: &str = "topk";
 pub(super) const JUMP_RELU: &str = "jumprelu";
+pub(super) const GATED: &str = "gated";
 pub(super) const RESCALE: &str = "rescale_acts_by_decoder_norm";
 pub(super) const SCALING: &str = "finetuning_scaling_factor";
 /// The layout that is written: SAELens moves fields about when it reads an older one.
@@ -27,6 +28,18 @@ pub(super) enum Architecture {
     TopK { k: u64 },
     /// Of ReLU what is above its feature's threshold.
     JumpReLU,
+    /// Magnitudes where gates are open.
+    Gated,
+}
+
+impl Architecture {
+    /// The tensor with the encoder's bias.
+    pub(super) fn encoder_bias(self) -> &'static str {
+        match self {
+            Self::Gated => "b_gate",
+            Self::Standard | Self::TopK { .. } | Self::JumpReLU => "b_enc",
+        }
+    }
 }
 
 /// A configuration, checked: nothing in it asks for what is not in these fields.
@@ -105,8 +118,9 @@ impl SaeLensCfg {
 /// Says of which architecture the fields are.
 pub(super) fn describe_architecture(fields: &mut Map<String, Value>, architecture: Architecture) {
     match architecture {
-        Architecture::Standard | Architecture::JumpReLU => {
+        Architecture::Standard | Architecture::JumpReLU | Architecture::Gated => {
             let name = match architecture {
+                Architecture::Gated => GATED,
                 Architecture::JumpReLU => JUMP_RELU,
                 _ => STANDARD,
             };
@@ -173,10 +187,10 @@ fn renamed(given: Map<String, Value>) -> Result<Map<String, Value>, Reason> {
 
 fn check_architecture(fields: &Map<String, Value>) -> Result<(), Reason> {
     match text(fields, "architecture")? {
-        None | Some(STANDARD | TOP_K | JUMP_RELU) => Ok(()),
+        None | Some(STANDARD | TOP_K | JUMP_RELU | GATED) => Ok(()),
         Some(other) => Err(format!(
             "architecture is {other:?}, which is not supported; supported are {STANDARD:?}, \
-             {TOP_K:?} and {JUMP_RELU:?}"
+             {TOP_K:?}, {JUMP_RELU:?} and {GATED:?}"
         )),
     }
 }
@@ -202,9 +216,10 @@ fn architecture(fields: &Map<String, Value>) -> Result<Architecture, Reason> {
     }
     let is_top_k = match activation {
         None | Some("relu") => name == Some(TOP_K),
-        Some(TOP_K) if name == Some(JUMP_RELU) => {
+        Some(TOP_K) if matches!(name, Some(JUMP_RELU | GATED)) => {
             return Err(format!(
-                "activation_fn is {TOP_K:?}, which the architecture {JUMP_RELU:?} does not take"
+                "activation_fn is {TOP_K:?}, which the architecture {:?} does not take",
+                name.unwrap_or_default()
             ));
         }
         Some(TOP_K) => true,
@@ -219,6 +234,7 @@ fn architecture(fields: &Map<String, Value>) -> Result<Architecture, Reason> {
         (true, Some(k)) => Ok(Architecture::TopK { k }),
         (true, None) => Err("there is no k, the number of activations kept".to_owned()),
         (false, None) if name == Some(JUMP_RELU) => Ok(Architecture::JumpReLU),
+        (false, None) if name == Some(GATED) => Ok(Architecture::Gated),
         (false, None) => Ok(Architecture::Standard),
         (false, Some(k)) => Err(format!(
             "k is {k}, which only the architecture {TOP_K:?} has"

@@ -73,9 +73,9 @@ pub(super) fn params_along(
         kernels::add_scaled(-1.0, mean, x);
     }
     let b_enc = match cfg.architecture {
-        Architecture::Standard { .. } | Architecture::JumpReLU { .. } => {
-            thresholds(&w_dec, &sample, d, cfg.init_active)
-        }
+        Architecture::Standard { .. }
+        | Architecture::JumpReLU { .. }
+        | Architecture::Gated { .. } => thresholds(&w_dec, &sample, d, cfg.init_active),
         Architecture::TopK { .. }
         | Architecture::BatchTopK { .. }
         | Architecture::MatryoshkaBatchTopK { .. } => vec![0.0; s],
@@ -89,7 +89,9 @@ pub(super) fn params_along(
         b_dec: vec![0.0; d],
     };
     scale_encoder_of(&mut params, &sample, |step| match cfg.architecture {
-        Architecture::Standard { .. } | Architecture::JumpReLU { .. } => Ok(step),
+        Architecture::Standard { .. }
+        | Architecture::JumpReLU { .. }
+        | Architecture::Gated { .. } => Ok(step),
         Architecture::TopK { k } => Ok(step.with_top_k(k)),
         Architecture::BatchTopK { k } | Architecture::MatryoshkaBatchTopK { k, .. } => {
             step.with_batch_top_k(k, &[])

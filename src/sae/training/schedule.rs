@@ -14,7 +14,7 @@ pub(super) fn learning_rate(cfg: &SaeConfig, t: usize) -> f64 {
 /// sparse without.
 pub(super) fn sparsity_weight(cfg: &SaeConfig, t: usize) -> f64 {
     let peak = match cfg.architecture {
-        Architecture::Standard { l1_coeff } => l1_coeff,
+        Architecture::Standard { l1_coeff } | Architecture::Gated { l1_coeff } => l1_coeff,
         Architecture::JumpReLU { l0_coeff, .. } => l0_coeff,
         Architecture::TopK { .. }
         | Architecture::BatchTopK { .. }

@@ -39,7 +39,7 @@ impl StepState {
         for (j, &b) in self.params.b_enc.iter().enumerate() {
             self.packed.bias[j] = match &selection {
                 Selection::Thresholds(thresholds) => thresholds.shifted(b, j),
-                Selection::ByToken | Selection::Batch(_) => b,
+                Selection::ByToken | Selection::Batch(_) | Selection::Gates(_) => b,
             };
         }
         self.packed.top_k = None;
@@ -55,7 +55,7 @@ impl StepState {
                 l1: 0.0,
                 l0: a_token,
             },
-            Selection::ByToken | Selection::Batch(_) => Sparsity {
+            Selection::ByToken | Selection::Batch(_) | Selection::Gates(_) => Sparsity {
                 l1: a_token,
                 l0: 0.0,
             },
@@ -84,6 +84,10 @@ impl StepState {
                 thresholds.moments.m[j] = 0.0;
                 thresholds.moments.v[j] = 0.0;
                 thresholds.shifted(0.0, j)
+            }
+            Selection::Gates(gates) => {
+                gates.restart(j);
+                0.0
             }
             Selection::ByToken | Selection::Batch(_) => 0.0,
         };

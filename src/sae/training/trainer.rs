@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::{Progress, Reporter};
 use crate::sae::params::StandardParams;
-use crate::sae::variants::{JumpReLUSae, Sae, StandardSae, TopKSae};
+use crate::sae::variants::{GatedSae, JumpReLUSae, Sae, StandardSae, TopKSae};
 use crate::show::NotebookReporter;
 use candle_core::Tensor;
 use rand::SeedableRng;
@@ -29,7 +29,9 @@ const RESAMPLE_TOKENS: usize = 8_192;
 /// reports its progress in the notebook or on the terminal.
 ///
 /// The result works on the activations as they are, has unit-norm decoder rows, and depends on
-/// the model, the data and `cfg` alone. When the user interrupts, what has been learnt so far is
+/// the model, the data and `cfg` alone. BatchTopK and its Matryoshka form become JumpReLU autoencoders
+/// with one threshold for all features, the running mean of the least activation that counted in a batch:
+/// it starts at 0 and moves by 0.01 a step, as in SAELens, so that after 100 steps it is 37 % low. When the user interrupts, what has been learnt so far is
 /// returned.
 ///
 /// ```no_run
@@ -74,11 +76,13 @@ pub fn train_sae_with(
     let device = model.device();
     let mut dictionary = StandardSae::from_params(learnt.params, device)?;
     dictionary.hook_name = Some(cfg.hook_name.clone());
+    let tensor = |values: Vec<f32>| Tensor::from_vec(values, cfg.d_sae, device);
+    if let Some((r_mag, b_mag)) = learnt.magnitudes {
+        let sae = GatedSae::new(dictionary, tensor(r_mag)?, tensor(b_mag)?)?;
+        return Ok((sae.into(), history));
+    }
     let sae = match (&cfg.architecture, learnt.thresholds) {
-        (_, Some(thresholds)) => {
-            let thresholds = Tensor::from_vec(thresholds, cfg.d_sae, device)?;
-            JumpReLUSae::new(dictionary, thresholds)?.into()
-        }
+        (_, Some(thresholds)) => JumpReLUSae::new(dictionary, tensor(thresholds)?)?.into(),
         (Architecture::TopK { k }, None) => TopKSae::new(dictionary, *k)?.into(),
         (_, None) => dictionary.into(),
     };
@@ -90,6 +94,8 @@ struct Learnt {
     params: StandardParams,
     /// What an activation must be above, `[d_sae]`, where thresholds decide.
     thresholds: Option<Vec<f32>>,
+    /// `r_mag` and `b_mag`, `[d_sae]`, where there are gates.
+    magnitudes: Option<(Vec<f32>, Vec<f32>)>,
 }
 
 /// The parameters after training and the record.
@@ -144,9 +150,11 @@ fn train(
     history.seconds = run.began.elapsed().as_secs_f64();
     history.tokens_per_second = history.tokens as f64 / history.seconds.max(1e-9);
     let scale = run.stats.scale;
-    let thresholds = run.step.thresholds();
+    let unscale = |values: &[f32]| values.iter().map(|v| v / scale).collect::<Vec<f32>>();
+    let magnitudes = run.step.magnitudes();
     let learnt = Learnt {
-        thresholds: thresholds.map(|all| all.into_iter().map(|t| t / scale).collect()),
+        thresholds: run.step.thresholds().map(|all| unscale(&all)),
+        magnitudes: magnitudes.map(|(r_mag, b_mag)| (r_mag.to_vec(), unscale(b_mag))),
         params: unscaled(run.step.into_params(), scale),
     };
     Ok((learnt, history))
@@ -157,6 +165,11 @@ fn step_of(cfg: &SaeConfig, params: StandardParams) -> Result<StandardStep> {
     let step = StandardStep::new(params, cfg.beta1, cfg.beta2)?;
     match &cfg.architecture {
         Architecture::Standard { .. } => Ok(step),
+        Architecture::Gated { .. } => {
+            // At first magnitudes are what the gates are.
+            let b_mag = step.params().b_enc.clone();
+            step.with_gates(vec![0.0; cfg.d_sae], b_mag)
+        }
         Architecture::TopK { k } => Ok(step.with_top_k(*k)),
         Architecture::BatchTopK { k } => step.with_batch_top_k(*k, &[]),
         Architecture::MatryoshkaBatchTopK { k, widths } => step.with_batch_top_k(*k, widths),

@@ -3,7 +3,7 @@
 //! and no two threads write the same place. No update without a finite loss.
 
 use super::figures::StepFigures;
-use super::selection::{PanelThresholds, Selection, Sparsity, Thresholds};
+use super::selection::{Gates, PanelSelection, Selection, Sparsity, Thresholds};
 use super::state::StepState;
 use super::work::Work;
 use crate::error::Error;
@@ -36,7 +36,7 @@ struct PanelRows<'a> {
     packed_bias: &'a mut [f32],
     silent: &'a mut [u32],
     b_dec: &'a mut [f32],
-    thresholds: Option<PanelThresholds<'a>>,
+    selection: PanelSelection<'a>,
     beyond: Beyond<'a>,
 }
 
@@ -57,10 +57,7 @@ impl StepState {
         let rows = PANEL * d;
         let n_panels = self.params.d_sae.div_ceil(PANEL);
         let beyond = beyond.by_panel(rows, n_panels);
-        let thresholds = match &mut self.selection {
-            Selection::Thresholds(thresholds) => thresholds.by_panel(),
-            Selection::ByToken | Selection::Batch(_) => (0..n_panels).map(|_| None).collect(),
-        };
+        let selection = self.selection.by_panel(n_panels);
         let p = &mut self.params;
         (
             p.w_enc_t.par_chunks_mut(rows),
@@ -84,7 +81,7 @@ impl StepState {
             ),
             self.silent.par_chunks_mut(PANEL),
             panel_b_dec.par_chunks_mut(d),
-            thresholds.into_par_iter(),
+            selection.into_par_iter(),
             beyond.into_par_iter(),
         )
             .into_par_iter()
@@ -92,7 +89,7 @@ impl StepState {
             .for_each(
                 |(
                     panel,
-                    (w_enc_t, w_dec, b_enc, enc, dec, b, packed, silent, b_dec, thresholds, beyond),
+                    (w_enc_t, w_dec, b_enc, enc, dec, b, packed, silent, b_dec, selection, beyond),
                 )| {
                     let rows = PanelRows {
                         w_enc_t,
@@ -108,7 +105,7 @@ impl StepState {
                         packed_bias: packed.1,
                         silent,
                         b_dec,
-                        thresholds,
+                        selection,
                         beyond,
                     };
                     rows.update(work, panel, adam, sparsity, dense);
@@ -142,6 +139,10 @@ impl StepState {
             && let Some((j, value)) = first(theta)
         {
             (format!("the threshold of feature {j}"), value)
+        } else if let Selection::Gates(Gates { r_mag, b_mag, .. }) = &self.selection
+            && let Some((j, value)) = first(r_mag).or_else(|| first(b_mag))
+        {
+            (format!("r_mag or b_mag of feature {j}"), value)
         } else {
             let loss = figures.l2 + figures.l1;
             ("the autoencoder's loss".to_owned(), loss)
@@ -172,13 +173,16 @@ impl PanelRows<'_> {
     ) {
         let d = self.b_dec.len();
         let (mut gw_enc, mut gw_dec) = (vec![0f32; d], vec![0f32; d]);
-        let (mut g_b, mut g_theta) = ([0f32; PANEL], [0f32; PANEL]);
+        let mut g_b = [0f32; PANEL];
+        // Of the thresholds, or of b_mag and r_mag.
+        let (mut g_own, mut g_r) = ([0f32; PANEL], [0f32; PANEL]);
         self.b_dec.fill(0.0);
         let n = self.b_enc.len();
         for (lane, g_b) in g_b[..n].iter_mut().enumerate() {
             let j = panel * PANEL + lane;
             let row = lane * d..(lane + 1) * d;
             let w_dec = &mut self.w_dec[row.clone()];
+            let w_enc_t = &mut self.w_enc_t[row.clone()];
             match work.dense.grads.as_ref().filter(|_| dense) {
                 Some(grads) => {
                     gw_enc.copy_from_slice(&grads.w_enc_t[j * d..][..d]);
@@ -186,22 +190,30 @@ impl PanelRows<'_> {
                     *g_b = grads.b_enc[j];
                 }
                 None => {
-                    let l1 = sparsity.l1;
-                    *g_b = work.feature_gradient(j, w_dec, l1, &mut gw_enc, &mut gw_dec);
+                    if let PanelSelection::Gates(gates) = &self.selection {
+                        let (weights, own) = ((&*w_enc_t, &*w_dec), gates.r_mag[lane]);
+                        let l1 = sparsity.l1;
+                        let g = work.gate_gradient(j, weights, own, l1, (&mut gw_enc, &mut gw_dec));
+                        *g_b = g.b_gate;
+                        (g_own[lane], g_r[lane]) = (g.b_mag, g.r_mag);
+                        kernels::add_scaled(-own.exp() * g.b_mag, w_enc_t, self.b_dec);
+                    } else {
+                        let l1 = sparsity.l1;
+                        *g_b = work.feature_gradient(j, w_dec, l1, &mut gw_enc, &mut gw_dec);
+                    }
                 }
             }
-            if let Some(thresholds) = &self.thresholds {
+            if let PanelSelection::Thresholds(thresholds) = &self.selection {
                 let jump = (thresholds.theta[lane], thresholds.rule);
                 let (of_b, of_theta) = work.jump_gradient(j, w_dec, jump, sparsity.l0, &mut gw_enc);
                 *g_b += of_b;
-                g_theta[lane] = of_theta;
+                g_own[lane] = of_theta;
             }
             if let Beyond::Penalty(penalty) = self.beyond {
                 kernels::add_scaled(1.0, penalty.w_enc(j), &mut gw_enc);
                 kernels::add_scaled(1.0, penalty.w_dec(j), &mut gw_dec);
             }
             // The encoder's share of the gradient of b_dec needs the weights before the update.
-            let w_enc_t = &mut self.w_enc_t[row.clone()];
             kernels::add_scaled(-*g_b, w_enc_t, self.b_dec);
             kernels::adam(
                 adam,
@@ -232,11 +244,15 @@ impl PanelRows<'_> {
         kernels::adam(adam, &g_b[..n], self.b_enc, self.m_b, self.v_b);
         pack_panel(self.w_enc_t, d, self.packed);
         self.packed_bias[..n].copy_from_slice(self.b_enc);
-        if let Some(thresholds) = &mut self.thresholds {
-            thresholds.update(adam, &g_theta[..n]);
-            for (bias, &theta) in self.packed_bias.iter_mut().zip(&*thresholds.theta) {
-                *bias = thresholds.rule.shifted(*bias, theta);
+        match &mut self.selection {
+            PanelSelection::Nothing => {}
+            PanelSelection::Thresholds(thresholds) => {
+                thresholds.update(adam, &g_own[..n]);
+                for (bias, &theta) in self.packed_bias.iter_mut().zip(&*thresholds.theta) {
+                    *bias = thresholds.rule.shifted(*bias, theta);
+                }
             }
+            PanelSelection::Gates(gates) => gates.update(adam, &g_r[..n], &g_own[..n]),
         }
     }
 }

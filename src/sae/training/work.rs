@@ -2,11 +2,12 @@
 //! Lists of active features by token (decoder) and, sorted, of tokens by feature (gradients);
 //! dense products where so much is active that lists are slower.
 
+mod own_gradients;
+
 use super::by_feature::ByFeature;
 use super::figures::StepFigures;
-use super::selection::{JumpRule, Selection, keep_largest, next_floor};
+use super::selection::{Selection, keep_largest, next_floor};
 use super::state::StepState;
-use crate::config::L0Loss;
 use crate::sae::kernels::{self, ActiveLists, BatchRows, CHUNK, above, finite_or_nan, product};
 use crate::sae::params::{StandardGrads, StandardParams};
 use rayon::prelude::*;
@@ -25,8 +26,10 @@ pub(super) struct Work {
     widths: Vec<usize>,
     /// Activations that count.
     active: ByFeature,
-    /// Activations near their feature's threshold.
+    /// Activations near their feature's threshold, or open gates.
     near: ByFeature,
+    /// `2/n (x_hat_frozen - x)`, where there are gates, as `resid`.
+    gate_resid: Vec<f32>,
     /// The least activation that counted among a batch's largest.
     pub least: Option<f32>,
     scratch: Vec<f32>,
@@ -48,7 +51,7 @@ pub(super) struct DenseWork {
 #[derive(Debug, Default)]
 struct ChunkWork {
     lists: ActiveLists,
-    /// Features near their thresholds, where there are thresholds.
+    /// Features near their thresholds, where there are thresholds, or open gates.
     near: ActiveLists,
     /// Column sums of this chunk's residuals.
     sum_resid: Vec<f32>,
@@ -76,6 +79,9 @@ impl ChunkWork {
         packed.encode(x_cent, x.len() / d, floor, laid_out, &mut self.lists);
         if let Selection::Thresholds(thresholds) = &state.selection {
             thresholds.split(&mut self.lists, &mut self.near);
+        }
+        if let Selection::Gates(gates) = &state.selection {
+            gates.split(&state.params.b_enc, &mut self.lists, &mut self.near);
         }
     }
 
@@ -172,6 +178,9 @@ impl Work {
         } else {
             self.pass(state, x, Some(0.0));
         }
+        if let Selection::Gates(_) = state.selection {
+            self.decode_gates(&state.params, x);
+        }
         let chunks = &self.chunks;
         let entries = self.active.count(chunks.iter().map(|c| &c.lists), d_sae);
         let by_token = matches!(state.selection, Selection::ByToken);
@@ -179,7 +188,10 @@ impl Work {
         if !dense {
             self.active.fill(chunks.iter().map(|c| &c.lists));
         }
-        if let Selection::Thresholds(_) = state.selection {
+        if matches!(
+            state.selection,
+            Selection::Thresholds(_) | Selection::Gates(_)
+        ) {
             self.near.count(chunks.iter().map(|c| &c.near), d_sae);
             self.near.fill(chunks.iter().map(|c| &c.near));
         }
@@ -222,6 +234,28 @@ impl Work {
                     chunk.encode(state, x, x_cent, laid_out, floor);
                 }
                 chunk.decode(&state.params, x, resid, widths, scale);
+            });
+    }
+
+    /// Residuals of what the frozen decoder makes of the open gates.
+    fn decode_gates(&mut self, params: &StandardParams, x: &[f32]) {
+        let d = params.d_in;
+        let scale = 2.0 / self.n as f32;
+        self.gate_resid.resize(self.chunks.len() * CHUNK * d, 0.0);
+        (
+            &self.chunks,
+            self.gate_resid.par_chunks_mut(CHUNK * d),
+            x.par_chunks(CHUNK * d),
+        )
+            .into_par_iter()
+            .for_each(|(chunk, resid, x)| {
+                let rows = resid.chunks_exact_mut(d).zip(x.chunks_exact(d));
+                for (i, (r, x)) in rows.enumerate() {
+                    let (idx, pi) = chunk.near.row(i);
+                    r.copy_from_slice(&params.b_dec);
+                    kernels::combine(idx, pi, &params.w_dec, r);
+                    kernels::residual(r, x, scale);
+                }
             });
     }
 
@@ -285,36 +319,6 @@ impl Work {
             x_cent: &self.x_cent,
         };
         kernels::feature_gradient(tokens, acts, &batch, w_dec, l1, gw_enc, gw_dec)
-    }
-
-    /// What feature `j`'s threshold `theta` changes in [`Work::feature_gradient`]: adds the sparsity
-    /// loss' slope at the activations to `gw_enc`; returns what it adds to the gradient of `b_enc[j]`,
-    /// and the gradient of `theta`.
-    pub(super) fn jump_gradient(
-        &self,
-        j: usize,
-        w_dec: &[f32],
-        (theta, rule): (f32, JumpRule),
-        l0: f32,
-        gw_enc: &mut [f32],
-    ) -> (f32, f32) {
-        let d = w_dec.len();
-        let resid = self.resid_of(j);
-        let mut g_b = 0.0;
-        if matches!(rule.l0_loss, L0Loss::Tanh { .. }) {
-            let (tokens, acts) = self.active.of(j);
-            for (&t, &act) in tokens.iter().zip(acts) {
-                let slope = l0 * rule.slope(act);
-                kernels::add_scaled(slope, &self.x_cent[t as usize * d..][..d], gw_enc);
-                g_b += slope;
-            }
-        }
-        let (tokens, acts) = self.near.of(j);
-        let slopes = tokens
-            .iter()
-            .map(|&t| kernels::dot(&resid[t as usize * d..][..d], w_dec));
-        let near = acts.iter().copied().zip(slopes);
-        (g_b, rule.gradient(theta, l0, near))
     }
 
     /// Gradient of the squared errors with respect to feature `j`'s part of the reconstructions:

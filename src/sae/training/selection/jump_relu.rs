@@ -31,14 +31,15 @@ pub(in crate::sae::training) struct JumpRule {
 
 impl Thresholds {
     /// Each panel's part.
-    pub(in crate::sae::training) fn by_panel(&mut self) -> Vec<Option<PanelThresholds<'_>>> {
+    pub(in crate::sae::training) fn by_panel(
+        &mut self,
+    ) -> impl Iterator<Item = PanelThresholds<'_>> {
         let theta = self.theta.chunks_mut(PANEL);
         let moments = (self.moments.m.chunks_mut(PANEL)).zip(self.moments.v.chunks_mut(PANEL));
         let rule = self.rule;
         theta
             .zip(moments)
-            .map(|(theta, (m, v))| Some(PanelThresholds { theta, m, v, rule }))
-            .collect()
+            .map(move |(theta, (m, v))| PanelThresholds { theta, m, v, rule })
     }
 
     /// The bias with which a feature's list holds `pre - theta + eps/2` where that is above 0: what is
