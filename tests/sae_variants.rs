@@ -89,7 +89,7 @@ proptest! {
         prop_assert!((figures.l0 * n as f64 - kept as f64).abs() < 1e-6);
     }
 
-    /// The thresholds' gradients by the formulas of the paper (equations 11 and 12), each token and
+    /// The thresholds' gradients by the formulas of the paper, each token and
     /// feature in turn; the others are slopes of the loss with the gates as they are.
     #[test]
     fn gradients_of_thresholds_follow_the_formula(

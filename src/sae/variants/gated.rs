@@ -1,7 +1,7 @@
 //! The gated autoencoder, for inference.
 //! `pi = (x - b_dec) W_enc + b_gate`, `mag = relu(exp(r_mag) (x - b_dec) W_enc + b_mag)`, `acts = H(pi) mag`,
 //! `x_hat = acts W_dec + b_dec`: whether a feature is active and how strongly are two questions.
-//! Rajamanoharan et al. 2024, arXiv:2404.16014, equations 5 to 7; architecture "gated" of SAELens.
+//! Rajamanoharan et al. 2024, arXiv:2404.16014; architecture "gated" of SAELens.
 
 use super::standard::StandardSae;
 use crate::error::{Error, Result};

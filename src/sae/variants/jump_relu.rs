@@ -1,6 +1,6 @@
 //! The JumpReLU autoencoder, for inference.
 //! `pre = (x - b_dec) W_enc + b_enc`, `acts = relu(pre) H(pre - threshold)`, `x_hat = acts W_dec + b_dec`,
-//! with H(z) = 1 for z > 0, else 0. Rajamanoharan et al. 2024, arXiv:2407.14435, equations 3 and 4;
+//! with H(z) = 1 for z > 0, else 0. Rajamanoharan et al. 2024, arXiv:2407.14435, section 3;
 //! architecture "jumprelu" of SAELens, as which BatchTopK and its Matryoshka form are kept, too.
 
 use super::standard::StandardSae;

@@ -1,5 +1,5 @@
 //! Gates: `pi = x_cent W_enc + b_gate` says whether a feature is active, `mag = relu(exp(r_mag) x_cent W_enc + b_mag)`
-//! how strongly. Rajamanoharan et al. 2024, arXiv:2404.16014, section 3; `b_gate` is the step's `b_enc`.
+//! how strongly. Rajamanoharan et al. 2024, arXiv:2404.16014; `b_gate` is the step's `b_enc`.
 //!
 //! `loss = mean_t |x_hat - x|^2 + l1 mean_t |relu(pi)|_1 + mean_t |x_hat_frozen(relu(pi)) - x|^2`, where the
 //! frozen decoder (`W_dec` and `b_dec` there) gets no gradient, as in the paper (SAELens does not freeze it).

@@ -1,5 +1,5 @@
 //! JumpReLU: `acts = pre H(pre - theta)` with a threshold `theta_j` of at least 0 a feature, and what of
-//! the loss reaches it. Rajamanoharan et al. 2024, arXiv:2407.14435, sections 3 and 4, appendix J.
+//! the loss reaches it. Rajamanoharan et al. 2024, arXiv:2407.14435, sections 3 and 4.
 //!
 //! H has no slope, so its derivative is estimated straight through a rectangle K of width `eps` (the
 //! bandwidth; K(z) = 1 for |z| < 1/2), summed over the tokens near the threshold:

@@ -20,7 +20,7 @@ impl StandardStep {
     ///
     /// With `widths`, ascending, the loss is the sum of the squared errors of the dictionaries of the
     /// first so many features and of the whole one, each with `b_dec` (Bussmann et al. 2025,
-    /// arXiv:2503.17547, equation 3); [`StepFigures::l2`] is that of the whole one.
+    /// arXiv:2503.17547); [`StepFigures::l2`] is that of the whole one.
     ///
     /// # Errors
     /// [`Error::Argument`] for a `k` that is not positive and finite, or widths that do not ascend from
