@@ -1,4 +1,4 @@
-//! One optimiser step of an autoencoder, by hand, in f32 on the CPU: standard, TopK, BatchTopK, JumpReLU.
+//! One optimiser step of an autoencoder of any architecture, by hand, in f32 on the CPU.
 //! `loss = mean_t |x_hat - x|^2 + l1 mean_t |acts|_1` (JumpReLU: L0); gradients only where acts are positive.
 //! Gradients after Bricken et al. 2023; sparse lists as in Gao et al. 2024, appendix D.
 
