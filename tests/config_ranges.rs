@@ -1,7 +1,8 @@
 //! Numbers out of their range are refused by every configuration's `validate`, by name and value.
 
 use holoscope::config::{
-    Architecture, DataConfig, DictionaryConstraint, SaeConfig, TrainingConfig, TransformerConfig,
+    Architecture, DataConfig, DictionaryConstraint, L0Loss, SaeConfig, TrainingConfig,
+    TransformerConfig,
 };
 use holoscope::model::GenerateConfig;
 use holoscope::train::AdamWConfig;
@@ -161,6 +162,100 @@ fn numbers_of_the_autoencoder_out_of_range_are_refused() {
     ];
     check(&SaeConfig::default(), SaeConfig::validate, &rows);
     covers(&SaeConfig::default(), &rows);
+}
+
+/// With one number of JumpReLU changed.
+fn jump_relu(change: impl FnOnce(&mut [f64; 4])) -> Architecture {
+    let mut numbers = [1.0, 0.05, 0.01, 4.0];
+    change(&mut numbers);
+    let [l0_coeff, bandwidth, init_threshold, scale] = numbers;
+    Architecture::JumpReLU {
+        l0_coeff,
+        bandwidth,
+        init_threshold,
+        l0_loss: L0Loss::Tanh { scale },
+    }
+}
+
+#[test]
+fn numbers_of_the_architectures_out_of_range_are_refused() {
+    let rows: [Row<SaeConfig>; 7] = [
+        (
+            "l1_coeff",
+            |c, l1_coeff| c.architecture = Architecture::Gated { l1_coeff },
+            &[],
+            &[0.0, 5.0],
+        ),
+        (
+            "l0_coeff",
+            |c, v| c.architecture = jump_relu(|n| n[0] = v),
+            &[],
+            &[0.0, 5.0],
+        ),
+        (
+            "bandwidth",
+            |c, v| c.architecture = jump_relu(|n| n[1] = v),
+            &[0.0],
+            &[1e-3, 2.0],
+        ),
+        (
+            "init_threshold",
+            |c, v| c.architecture = jump_relu(|n| n[2] = v),
+            &[],
+            &[0.0, 1.0],
+        ),
+        (
+            "scale",
+            |c, v| c.architecture = jump_relu(|n| n[3] = v),
+            &[0.0],
+            &[0.1, 10.0],
+        ),
+        (
+            "k",
+            |c, k| c.architecture = Architecture::BatchTopK { k },
+            // No activation in a batch of 1,024, and more than there are features.
+            &[0.0, 0.0009, 4_096.5],
+            &[0.001, 0.5, 32.5, 4_096.0],
+        ),
+        (
+            "k",
+            |c, k| {
+                let widths = vec![64, 4_096];
+                c.architecture = Architecture::MatryoshkaBatchTopK { k, widths };
+            },
+            &[0.0, 4_097.0],
+            &[1.0],
+        ),
+    ];
+    check(&SaeConfig::default(), SaeConfig::validate, &rows);
+    for architecture in [jump_relu(|_| ()), Architecture::BatchTopK { k: 8.5 }] {
+        let cfg = SaeConfig {
+            architecture,
+            ..SaeConfig::default()
+        };
+        let json = serde_json::to_value(&cfg.architecture).unwrap();
+        let mut floats = BTreeSet::new();
+        floats_of(&json, &mut floats);
+        let named: BTreeSet<&str> = rows.iter().map(|row| row.0).collect();
+        assert!(floats.is_subset(&named), "{floats:?} against {named:?}");
+    }
+    for widths in [vec![], vec![0, 8], vec![8, 8], vec![9, 8], vec![4_097]] {
+        let cfg = SaeConfig {
+            architecture: Architecture::MatryoshkaBatchTopK { k: 8.0, widths },
+            ..SaeConfig::default()
+        };
+        let error = cfg.validate().unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::Config {
+                    field: "widths",
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
 }
 
 #[test]

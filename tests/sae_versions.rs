@@ -270,8 +270,8 @@ fn what_would_compute_something_else_is_refused_by_name() {
     for (field, value) in [
         ("activation_fn", json!("tanh-relu")),
         ("activation_fn", json!("gelu")),
-        ("architecture", json!("jumprelu")),
-        ("architecture", json!("gated")),
+        ("architecture", json!("temporal")),
+        ("architecture", json!("matching_pursuit")),
         ("normalize_activations", json!(true)),
         ("normalize_activations", json!("expected_average_only_in")),
         ("normalize_activations", json!("constant_norm_rescale")),

@@ -20,6 +20,66 @@ pub enum Architecture {
         /// Activations that count, of each token.
         k: usize,
     },
+    /// Activations above a threshold that each feature learns, and an L0 penalty (Rajamanoharan et al.
+    /// 2024, arXiv:2407.14435).
+    JumpReLU {
+        /// Weight of the sparsity loss, per token: `loss = mean_t |x_hat - x|^2 + l0_coeff * mean_t L0`,
+        /// with L0 as `l0_loss` counts it.
+        l0_coeff: f64,
+        /// Width of the rectangle by which the thresholds' gradients are estimated, in units of the
+        /// activations.
+        #[serde(default = "bandwidth")]
+        bandwidth: f64,
+        /// Threshold of each feature at the start.
+        #[serde(default = "init_threshold")]
+        init_threshold: f64,
+        /// How active features are counted.
+        #[serde(default)]
+        l0_loss: L0Loss,
+    },
+    /// Gates say which features are active, magnitudes how strongly (Rajamanoharan et al. 2024,
+    /// arXiv:2404.16014): the L1 penalty is on the gates alone.
+    Gated {
+        /// Weight of the L1 term, per token: `loss = mean_t |x_hat - x|^2 + l1_coeff * mean_t |relu(pi)|_1 +`
+        /// the squared error of what the frozen decoder makes of `relu(pi)`, the gates' pre-activations.
+        l1_coeff: f64,
+    },
+    /// Of a batch's positive activations the `k` times the number of tokens largest (Bussmann et al. 2024,
+    /// arXiv:2412.06410); afterwards those above one threshold, so that a trained one is a JumpReLU
+    /// autoencoder.
+    BatchTopK {
+        /// Activations that count, of a token on average.
+        k: f64,
+    },
+    /// [`Architecture::BatchTopK`] whose first features are dictionaries of their own (Matryoshka,
+    /// Bussmann et al. 2025, arXiv:2503.17547): the loss is the sum of their squared errors.
+    MatryoshkaBatchTopK {
+        /// Activations that count, of a token on average.
+        k: f64,
+        /// Number of features of each of these dictionaries, ascending; the whole one is the last,
+        /// whether it is written here or not.
+        widths: Vec<usize>,
+    },
+}
+
+/// The sparsity loss of [`Architecture::JumpReLU`].
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum L0Loss {
+    /// The number of activations above their threshold (Rajamanoharan et al. 2024; SAELens' "step").
+    #[default]
+    Step,
+    /// `sum_j tanh(scale acts_j)`, which reaches the weights, too (Anthropic, January 2025 update; SAELens' "tanh",
+    /// scale 4); decoder rows have unit length here.
+    Tanh { scale: f64 },
+}
+
+fn bandwidth() -> f64 {
+    0.05
+}
+
+fn init_threshold() -> f64 {
+    0.01
 }
 
 impl Default for Architecture {
@@ -34,20 +94,59 @@ impl Architecture {
         match self {
             Self::Standard { .. } => "standard",
             Self::TopK { .. } => "topk",
+            Self::JumpReLU { .. } => "jumprelu",
+            Self::Gated { .. } => "gated",
+            Self::BatchTopK { .. } => "batchtopk",
+            Self::MatryoshkaBatchTopK { .. } => "matryoshka_batchtopk",
         }
     }
 
-    /// Checks the settings against the dictionary's size.
-    pub(super) fn validate(&self, d_sae: usize) -> Result<()> {
+    /// Checks the settings against the dictionary's size and the batch's.
+    pub(super) fn validate(&self, d_sae: usize, batch_size: usize) -> Result<()> {
         let fields = Fields("SaeConfig");
-        match *self {
-            Self::Standard { l1_coeff } => fields.not_negative("l1_coeff", l1_coeff),
-            Self::TopK { k } if !(1..=d_sae).contains(&k) => {
+        match self {
+            Self::Standard { l1_coeff } | Self::Gated { l1_coeff } => {
+                fields.not_negative("l1_coeff", *l1_coeff)
+            }
+            Self::TopK { k } if !(1..=d_sae).contains(k) => {
                 fields.bad("k", k, &format!("must lie in 1 to d_sae = {d_sae}"))
             }
             Self::TopK { .. } => Ok(()),
+            Self::JumpReLU {
+                l0_coeff,
+                bandwidth,
+                init_threshold,
+                l0_loss,
+            } => {
+                fields.not_negative("l0_coeff", *l0_coeff)?;
+                fields.positive("bandwidth", *bandwidth)?;
+                fields.not_negative("init_threshold", *init_threshold)?;
+                match l0_loss {
+                    L0Loss::Step => Ok(()),
+                    L0Loss::Tanh { scale } => fields.positive("scale", *scale),
+                }
+            }
+            Self::BatchTopK { k } => batch_k(*k, d_sae, batch_size),
+            Self::MatryoshkaBatchTopK { k, widths } => {
+                let ascend = widths.is_sorted_by(|a, b| a < b);
+                let range = 1..=d_sae;
+                if widths.is_empty() || !ascend || !widths.iter().all(|w| range.contains(w)) {
+                    let reason = format!("must ascend within 1 to d_sae = {d_sae}");
+                    return fields.bad("widths", format!("{widths:?}"), &reason);
+                }
+                batch_k(*k, d_sae, batch_size)
+            }
         }
     }
+}
+
+fn batch_k(k: f64, d_sae: usize, batch_size: usize) -> Result<()> {
+    // NaN is in no range.
+    if k * batch_size as f64 >= 1.0 && k <= d_sae as f64 {
+        return Ok(());
+    }
+    let reason = format!("must lie in 1 / batch_size = 1/{batch_size} to d_sae = {d_sae}");
+    Fields("SaeConfig").bad("k", k, &reason)
 }
 
 /// What makes a dictionary sparse, in a few words.
@@ -56,6 +155,13 @@ impl fmt::Display for Architecture {
         match self {
             Self::Standard { l1_coeff } => write!(f, "standard, L1 weight {l1_coeff}"),
             Self::TopK { k } => write!(f, "TopK, the {k} largest of a token"),
+            Self::Gated { l1_coeff } => write!(f, "gated, L1 weight {l1_coeff}"),
+            Self::JumpReLU { l0_coeff, .. } => write!(f, "JumpReLU, L0 weight {l0_coeff}"),
+            Self::BatchTopK { k } => write!(f, "BatchTopK, {k} a token on average"),
+            Self::MatryoshkaBatchTopK { k, widths } => write!(
+                f,
+                "Matryoshka BatchTopK, {k} a token on average, nested widths {widths:?}"
+            ),
         }
     }
 }

@@ -11,7 +11,7 @@ mod range;
 mod sae;
 mod training;
 
-pub use architecture::Architecture;
+pub use architecture::{Architecture, L0Loss};
 pub use constraint::DictionaryConstraint;
 pub(crate) use constraint::GROUP;
 pub use data::{CorpusSource, DataConfig};

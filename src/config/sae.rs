@@ -45,7 +45,7 @@ pub struct SaeConfig {
     /// Leave out the first position of every sequence (the beginning-of-sequence token).
     pub skip_bos: bool,
     /// Share of the tokens on which each feature is active at the start, where the architecture has biases to say so
-    /// (TopK has none).
+    /// (TopK and BatchTopK have none).
     pub init_active: f64,
     /// Activation vectors that the shuffled buffer holds; it is refilled when half empty.
     pub buffer_tokens: usize,
@@ -99,7 +99,7 @@ impl SaeConfig {
         fields.at_least_one("batch_size", self.batch_size)?;
         fields.at_least_one("log_every", self.log_every)?;
         fields.at_least_one("dead_steps", self.dead_steps)?;
-        self.architecture.validate(self.d_sae)?;
+        self.architecture.validate(self.d_sae, self.batch_size)?;
         self.constraint.validate(self.d_sae)?;
         if self.buffer_tokens < self.batch_size {
             let reason = format!("must hold at least one batch of {}", self.batch_size);

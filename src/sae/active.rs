@@ -116,9 +116,44 @@ impl ActiveFeatures {
 
     /// The lists of several rows, by the product that never writes the matrix.
     pub(super) fn encoded(encoder: &InputEncoder, x: &[f32]) -> Self {
+        Self::encoded_then(encoder, x, |_| ())
+    }
+
+    /// [`ActiveFeatures::encoded`] with only the activations above their feature's threshold, `[d_sae]`.
+    pub(super) fn encoded_above(encoder: &InputEncoder, x: &[f32], thresholds: &[f32]) -> Self {
+        Self::encoded_then(encoder, x, |lists| {
+            lists.retain(|_, feature, act| above(*act, thresholds[feature as usize]));
+        })
+    }
+
+    /// [`ActiveFeatures::encoded`] with each act `factor * act + summand` by its feature, where that is
+    /// above 0. `[d_sae]`
+    pub(super) fn encoded_affine(
+        encoder: &InputEncoder,
+        x: &[f32],
+        by_feature: &[(f32, f32)],
+    ) -> Self {
+        Self::encoded_then(encoder, x, |lists| {
+            lists.retain(|_, feature, act| {
+                let (factor, summand) = by_feature[feature as usize];
+                *act = factor * *act + summand;
+                above(*act, 0.0)
+            });
+        })
+    }
+
+    fn encoded_then(
+        encoder: &InputEncoder,
+        x: &[f32],
+        then: impl Fn(&mut ActiveLists) + Sync,
+    ) -> Self {
         let chunks = encoder.by_chunk(x, |x_cent, n, laid_out| {
             let mut lists = ActiveLists::default();
-            encoder.packed.encode(x_cent, n, laid_out, &mut lists);
+            let floor = encoder.floor;
+            encoder
+                .packed
+                .encode(x_cent, n, floor, laid_out, &mut lists);
+            then(&mut lists);
             lists
         });
         let mut all = Self::empty(encoder.packed.d_sae());

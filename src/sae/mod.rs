@@ -2,7 +2,8 @@
 //!
 //! `acts = relu((x - b_dec) W_enc + b_enc)`, `x_hat = acts W_dec + b_dec`; one file a variant
 //! behind [`SparseAutoencoder`]; a dictionary may be held to the garden algebra while it is trained.
-//! Sources: Bricken et al. 2023, Gao et al. 2024, 1L-Sparse-Autoencoder, SAELens.
+//! Sources: Bricken et al. 2023, Gao et al. 2024, Rajamanoharan et al. 2024, Bussmann et al. 2024 and
+//! 2025, 1L-Sparse-Autoencoder, SAELens.
 
 mod active;
 mod autoencoder;
@@ -25,4 +26,6 @@ pub use training::{
     ActivationBuffer, DENSE_ABOVE, SaeHistory, StandardStep, StepFigures, initial_params,
     resample_dead, train_sae, train_sae_with,
 };
-pub use variants::{Sae, StandardSae, TopKSae, Transcoder, TranscoderActivation};
+pub use variants::{
+    GatedSae, JumpReLUSae, Sae, StandardSae, TopKSae, Transcoder, TranscoderActivation,
+};

@@ -82,3 +82,38 @@ pub const FIELDS: [(&str, Field); 4] = [
     ("b_enc", |p| &mut p.b_enc),
     ("b_dec", |p| &mut p.b_dec),
 ];
+
+/// Activations in f64 that count in a batch: the `floor(k n)` largest positive ones, `[n][d_sae]`.
+pub fn batch_top_k_acts(p: &StandardParams, x: &[f32], k: f64) -> Vec<Vec<f64>> {
+    let mut acts: Vec<Vec<f64>> = x
+        .chunks_exact(p.d_in)
+        .map(|x| pre_activations(p, x).iter().map(|a| a.max(0.0)).collect())
+        .collect();
+    let mut order: Vec<(f64, usize, usize)> = Vec::new();
+    for (t, acts) in acts.iter().enumerate() {
+        order.extend(acts.iter().enumerate().map(|(j, &a)| (a, t, j)));
+    }
+    order.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for &(_, t, j) in &order[((k * acts.len() as f64).floor() as usize).min(order.len())..] {
+        acts[t][j] = 0.0;
+    }
+    acts
+}
+
+/// The sum of the mean squared errors of the dictionaries of the first `widths` features.
+pub fn nested_loss(p: &StandardParams, x: &[f32], acts: &[Vec<f64>], widths: &[usize]) -> f64 {
+    let d = p.d_in;
+    let mut total = 0.0;
+    for &width in widths {
+        for (x, acts) in x.chunks_exact(d).zip(acts) {
+            for i in 0..d {
+                let mut x_hat = f64::from(p.b_dec[i]);
+                for j in 0..width {
+                    x_hat += acts[j] * f64::from(p.w_dec[j * d + i]);
+                }
+                total += (x_hat - f64::from(x[i])).powi(2);
+            }
+        }
+    }
+    total / acts.len() as f64
+}

@@ -12,6 +12,8 @@ use std::path::Path;
 /// SAELens' names of the architectures, and its flag for activations in units of decoder norms.
 pub(super) const STANDARD: &str = "standard";
 pub(super) const TOP_K: &str = "topk";
+pub(super) const JUMP_RELU: &str = "jumprelu";
+pub(super) const GATED: &str = "gated";
 pub(super) const RESCALE: &str = "rescale_acts_by_decoder_norm";
 pub(super) const SCALING: &str = "finetuning_scaling_factor";
 /// The layout that is written: SAELens moves fields about when it reads an older one.
@@ -24,6 +26,20 @@ pub(super) enum Architecture {
     Standard,
     /// Of ReLU the `k` largest of a token.
     TopK { k: u64 },
+    /// Of ReLU what is above its feature's threshold.
+    JumpReLU,
+    /// Magnitudes where gates are open.
+    Gated,
+}
+
+impl Architecture {
+    /// The tensor with the encoder's bias.
+    pub(super) fn encoder_bias(self) -> &'static str {
+        match self {
+            Self::Gated => "b_gate",
+            Self::Standard | Self::TopK { .. } | Self::JumpReLU => "b_enc",
+        }
+    }
 }
 
 /// A configuration, checked: nothing in it asks for what is not in these fields.
@@ -78,7 +94,7 @@ impl SaeLensCfg {
             (None, None) => return Err("there is no d_sae".to_owned()),
         };
         let rescale = switch(&fields, RESCALE)?.unwrap_or(false);
-        if rescale && architecture == Architecture::Standard {
+        if rescale && !matches!(architecture, Architecture::TopK { .. }) {
             return Err(format!(
                 "{RESCALE} is true, which only the architecture {TOP_K:?} has"
             ));
@@ -102,8 +118,13 @@ impl SaeLensCfg {
 /// Says of which architecture the fields are.
 pub(super) fn describe_architecture(fields: &mut Map<String, Value>, architecture: Architecture) {
     match architecture {
-        Architecture::Standard => {
-            fields.insert("architecture".into(), json!(STANDARD));
+        Architecture::Standard | Architecture::JumpReLU | Architecture::Gated => {
+            let name = match architecture {
+                Architecture::Gated => GATED,
+                Architecture::JumpReLU => JUMP_RELU,
+                _ => STANDARD,
+            };
+            fields.insert("architecture".into(), json!(name));
             fields.retain(|name, _| name != "k" && name != RESCALE);
         }
         Architecture::TopK { k } => {
@@ -166,10 +187,10 @@ fn renamed(given: Map<String, Value>) -> Result<Map<String, Value>, Reason> {
 
 fn check_architecture(fields: &Map<String, Value>) -> Result<(), Reason> {
     match text(fields, "architecture")? {
-        None | Some(STANDARD | TOP_K) => Ok(()),
+        None | Some(STANDARD | TOP_K | JUMP_RELU | GATED) => Ok(()),
         Some(other) => Err(format!(
-            "architecture is {other:?}, which is not supported; supported are {STANDARD:?} \
-             and {TOP_K:?}"
+            "architecture is {other:?}, which is not supported; supported are {STANDARD:?}, \
+             {TOP_K:?}, {JUMP_RELU:?} and {GATED:?}"
         )),
     }
 }
@@ -195,6 +216,12 @@ fn architecture(fields: &Map<String, Value>) -> Result<Architecture, Reason> {
     }
     let is_top_k = match activation {
         None | Some("relu") => name == Some(TOP_K),
+        Some(TOP_K) if matches!(name, Some(JUMP_RELU | GATED)) => {
+            return Err(format!(
+                "activation_fn is {TOP_K:?}, which the architecture {:?} does not take",
+                name.unwrap_or_default()
+            ));
+        }
         Some(TOP_K) => true,
         Some(other) => {
             return Err(format!(
@@ -206,6 +233,8 @@ fn architecture(fields: &Map<String, Value>) -> Result<Architecture, Reason> {
     match (is_top_k, k) {
         (true, Some(k)) => Ok(Architecture::TopK { k }),
         (true, None) => Err("there is no k, the number of activations kept".to_owned()),
+        (false, None) if name == Some(JUMP_RELU) => Ok(Architecture::JumpReLU),
+        (false, None) if name == Some(GATED) => Ok(Architecture::Gated),
         (false, None) => Ok(Architecture::Standard),
         (false, Some(k)) => Err(format!(
             "k is {k}, which only the architecture {TOP_K:?} has"

@@ -107,6 +107,11 @@ pub(super) const FIELDS: KnownFields = KnownFields {
         "finetuning_tokens",
         "jumprelu_bandwidth",
         "jumprelu_init_threshold",
+        "jumprelu_sparsity_loss_mode",
+        "jumprelu_ste_to_input",
+        "jumprelu_tanh_scale",
+        "l0_coefficient",
+        "l0_warm_up_steps",
         "l1_coefficient",
         "l1_warm_up_steps",
         "lp_norm",
@@ -119,8 +124,10 @@ pub(super) const FIELDS: KnownFields = KnownFields {
         "n_restart_cycles",
         "noise_scale",
         "normalize_sae_decoder",
+        "pre_act_loss_coefficient",
         "resample_batches",
         "scale_sparsity_penalty_by_decoder_norm",
+        "target_l0",
         "total_training_tokens",
         "train_batch_size",
         "train_batch_size_tokens",
@@ -179,7 +186,7 @@ mod tests {
     use super::*;
 
     /// The fields of SAELens' own classes, version by version; of each the new ones.
-    const OF_SAELENS: [(&str, &str); 7] = [
+    const OF_SAELENS: [(&str, &str); 8] = [
         (
             "1.8.0, LanguageModelSAERunnerConfig",
             "model_name model_class_name hook_point hook_point_eval hook_point_layer \
@@ -218,6 +225,12 @@ mod tests {
             "6.54.12, configurations of the standard and the topk autoencoder",
             "reshape_activations metadata k rescale_acts_by_decoder_norm decoder_init_norm \
              use_sparse_activations aux_loss_coefficient",
+        ),
+        (
+            "6.54.12, configuration of the jumprelu autoencoder",
+            "jumprelu_init_threshold jumprelu_bandwidth jumprelu_sparsity_loss_mode l0_coefficient \
+             l0_warm_up_steps pre_act_loss_coefficient jumprelu_tanh_scale jumprelu_ste_to_input \
+             target_l0",
         ),
         (
             "6.54.12, LLM_METADATA_KEYS",

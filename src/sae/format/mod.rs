@@ -9,7 +9,7 @@ mod fields;
 mod transcoder;
 
 use super::autoencoder::SparseAutoencoder;
-use super::variants::{Sae, StandardSae, TopKSae};
+use super::variants::{GatedSae, JumpReLUSae, Sae, StandardSae, TopKSae};
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::model::{TensorFile, check_finite, read_tensors};
@@ -29,11 +29,22 @@ impl Sae {
     /// # Errors
     /// [`Error::Io`] when the folder or a file cannot be written.
     pub fn save(&self, dir: impl AsRef<Path>) -> Result<()> {
-        let (dictionary, architecture) = match self {
-            Self::Standard(sae) => (sae, Architecture::Standard),
-            Self::TopK(sae) => (&sae.dictionary, Architecture::TopK { k: sae.k as u64 }),
+        let (dictionary, architecture, own) = match self {
+            Self::Standard(sae) => (sae, Architecture::Standard, vec![]),
+            Self::TopK(sae) => {
+                let architecture = Architecture::TopK { k: sae.k as u64 };
+                (&sae.dictionary, architecture, vec![])
+            }
+            Self::JumpReLU(sae) => {
+                let own = vec![("threshold", &sae.threshold)];
+                (&sae.dictionary, Architecture::JumpReLU, own)
+            }
+            Self::Gated(sae) => {
+                let own = vec![("r_mag", &sae.r_mag), ("b_mag", &sae.b_mag)];
+                (&sae.dictionary, Architecture::Gated, own)
+            }
         };
-        dictionary.write(dir.as_ref(), dictionary.cfg_json(architecture))
+        dictionary.write(dir.as_ref(), architecture, &own)
     }
 
     /// Reads a folder written by SAELens, of any version, or by [`Sae::save`], onto the CPU; its
@@ -49,25 +60,37 @@ impl Sae {
     /// autoencoder of this library does (activations normalised at run time);
     /// [`Error::Shape`] when the tensors contradict each other or `cfg.json`.
     pub fn load(dir: impl AsRef<Path>) -> Result<Sae> {
-        let (dictionary, cfg) = StandardSae::read(dir.as_ref())?;
-        Ok(match cfg.architecture {
-            Architecture::Standard => dictionary.into(),
-            Architecture::TopK { k } => TopKSae::new(dictionary, k as usize)?.into(),
+        let (dictionary, own) = StandardSae::read(dir.as_ref())?;
+        Ok(match own {
+            Own::Nothing => dictionary.into(),
+            Own::TopK(k) => TopKSae::new(dictionary, k as usize)?.into(),
+            Own::JumpReLU { threshold } => JumpReLUSae::new(dictionary, threshold)?.into(),
+            Own::Gated { r_mag, b_mag } => GatedSae::new(dictionary, r_mag, b_mag)?.into(),
         })
     }
 }
 
 impl StandardSae {
-    fn write(&self, dir: &Path, cfg: Map<String, Value>) -> Result<()> {
+    /// Writes the parameters, with those that only the architecture has.
+    fn write(
+        &self,
+        dir: &Path,
+        architecture: Architecture,
+        own: &[(&'static str, &Tensor)],
+    ) -> Result<()> {
+        let cfg = self.cfg_json(architecture);
         std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
         let cfg_path = dir.join(CFG);
         let text = serde_json::to_string_pretty(&Value::Object(cfg))?;
-        let tensors = [
+        let mut tensors = vec![
             ("W_enc", self.w_enc.contiguous()?),
-            ("b_enc", self.b_enc.contiguous()?),
+            (architecture.encoder_bias(), self.b_enc.contiguous()?),
             ("W_dec", self.w_dec.contiguous()?),
             ("b_dec", self.b_dec.contiguous()?),
         ];
+        for (name, tensor) in own {
+            tensors.push((*name, tensor.contiguous()?));
+        }
         let weights = dir.join(WEIGHTS);
         let bytes = safetensors::serialize(tensors, None)
             .map_err(|e| Error::format(&weights, "safetensors file", e))?;
@@ -75,8 +98,8 @@ impl StandardSae {
         write_whole(&cfg_path, text.as_bytes())
     }
 
-    /// The parameters in `dir`, whatever the architecture, and what `cfg.json` says.
-    fn read(dir: &Path) -> Result<(StandardSae, SaeLensCfg)> {
+    /// The parameters in `dir` that every architecture has, and those that only this one has.
+    fn read(dir: &Path) -> Result<(StandardSae, Own)> {
         let cfg_path = dir.join(CFG);
         let text = std::fs::read_to_string(&cfg_path).map_err(Error::io("read", &cfg_path))?;
         let mut cfg = SaeLensCfg::parse(&text, &cfg_path)?;
@@ -90,7 +113,7 @@ impl StandardSae {
             check_finite(&path, FORMAT, name, &tensor)?;
             Ok::<Tensor, Error>(tensor)
         };
-        let (w_enc, b_enc) = (take("W_enc")?, take("b_enc")?);
+        let (w_enc, b_enc) = (take("W_enc")?, take(cfg.architecture.encoder_bias())?);
         let mut sae = StandardSae::new(w_enc, b_enc, take("W_dec")?, take("b_dec")?)?;
         for (key, said, found) in [
             ("d_in", cfg.d_in, sae.d_in()),
@@ -107,13 +130,14 @@ impl StandardSae {
         if let Some(factor) = scaling_factor(&mut file, &cfg, sae.d_sae(), &path)? {
             sae.w_dec = sae.w_dec.broadcast_mul(&factor.unsqueeze(1)?)?;
         }
+        let own = Own::take(cfg.architecture, &mut file, &path)?;
         refuse_rest(&file, &path)?;
         sae.apply_b_dec_to_input = cfg.apply_b_dec_to_input;
         sae.hook_name = cfg.hook_name.take();
         sae.cfg = std::mem::take(&mut cfg.fields);
         // As it will be written, so that it is the same whichever version it was read from.
         sae.cfg = sae.cfg_json(cfg.architecture);
-        Ok((sae, cfg))
+        Ok((sae, own))
     }
 
     /// What `cfg.json` says: what was read, with the keys that describe this autoencoder set.
@@ -210,6 +234,46 @@ fn scaling_factor(
     }
 }
 
+/// What only one architecture has.
+enum Own {
+    Nothing,
+    TopK(u64),
+    JumpReLU { threshold: Tensor },
+    Gated { r_mag: Tensor, b_mag: Tensor },
+}
+
+impl Own {
+    /// Takes the architecture's own tensors out of the file.
+    fn take(architecture: Architecture, file: &mut TensorFile, path: &Path) -> Result<Self> {
+        let mut take = |name: &str| match file.tensors.remove(name) {
+            None => Ok::<_, Error>(None),
+            Some(tensor) => {
+                check_finite(path, FORMAT, name, &tensor)?;
+                Ok(Some(tensor.to_dtype(candle_core::DType::F32)?))
+            }
+        };
+        let bad = |reason: &str| Err(Error::format(path, FORMAT, reason));
+        match architecture {
+            Architecture::Standard => Ok(Self::Nothing),
+            Architecture::TopK { k } => Ok(Self::TopK(k)),
+            // Older versions wrote the logarithms that they learnt.
+            Architecture::JumpReLU => match (take("threshold")?, take("log_threshold")?) {
+                (Some(threshold), None) => Ok(Self::JumpReLU { threshold }),
+                (None, Some(logarithm)) => Ok(Self::JumpReLU {
+                    threshold: logarithm.exp()?,
+                }),
+                (None, None) => bad("there is no tensor threshold or log_threshold"),
+                (Some(_), Some(_)) => bad("there are both threshold and log_threshold"),
+            },
+            Architecture::Gated => match (take("r_mag")?, take("b_mag")?) {
+                (Some(r_mag), Some(b_mag)) => Ok(Self::Gated { r_mag, b_mag }),
+                (None, _) => bad("there is no tensor r_mag"),
+                (_, None) => bad("there is no tensor b_mag"),
+            },
+        }
+    }
+}
+
 /// Nothing may be left that nobody has read.
 fn refuse_rest(file: &TensorFile, path: &Path) -> Result<()> {
     let tensors = file.tensors.iter();
@@ -220,12 +284,14 @@ fn refuse_rest(file: &TensorFile, path: &Path) -> Result<()> {
         return Ok(());
     };
     let why = match name.as_str() {
-        "threshold" | "log_threshold" => "JumpReLU's thresholds are not supported",
+        "threshold" | "log_threshold" => {
+            "thresholds are not supported but by the architecture jumprelu"
+        }
         "topk_threshold" => "an unfinished BatchTopK autoencoder is not supported",
-        "b_gate" | "b_mag" | "r_mag" => "gated autoencoders are not supported",
+        "b_gate" | "b_mag" | "r_mag" => "gates are not supported but by the architecture gated",
         "W_skip" => "transcoders are not supported",
         _ => {
-            "neither a standard nor a topk autoencoder reads it; if it changes nothing, remove it \
+            "no autoencoder of this architecture reads it; if it changes nothing, remove it \
              from the file"
         }
     };

@@ -111,15 +111,16 @@ impl PackedEncoder {
     }
 
     /// Active features of the `n` tokens in `x_cent`, `[CHUNK, d_in]` with rows from `n` on
-    /// ignored.
+    /// ignored: those above `floor`, which is at least 0.
     pub(in crate::sae) fn encode(
         &self,
         x_cent: &[f32],
         n: usize,
+        floor: f32,
         laid_out: &mut Vec<f32>,
         out: &mut ActiveLists,
     ) {
-        out.begin();
+        out.begin(floor);
         let d = self.d_in;
         let kernel = TileKernel::of_this_cpu();
         kernel.lay_out(x_cent, d, laid_out);

@@ -11,6 +11,8 @@ pub(in crate::sae) struct InputEncoder {
     pub packed: PackedEncoder,
     /// Subtracted from every row first, `[d_in]`; zeros where nothing is.
     pub centre: Vec<f32>,
+    /// What an activation must be above to be listed: at least 0.
+    pub floor: f32,
 }
 
 impl InputEncoder {

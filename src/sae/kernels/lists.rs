@@ -15,13 +15,13 @@ pub(in crate::sae) struct ActiveLists {
 }
 
 impl ActiveLists {
-    /// Empties the rows.
-    pub(super) fn begin(&mut self) {
+    /// Empties the rows; what is not above `floor` stays out of them.
+    pub(super) fn begin(&mut self, floor: f32) {
         self.rows.resize_with(CHUNK, RowList::default);
         for row in &mut self.rows {
             row.idx.clear();
             row.vals.clear();
-            row.floor = 0.0;
+            row.floor = floor;
         }
     }
 
@@ -38,6 +38,26 @@ impl ActiveLists {
             self.vals.extend_from_slice(&row.vals);
             self.ends.push(self.idx.len() as u32);
         }
+    }
+
+    /// Keeps the entries for which `keep(token, feature, value)` is true, with the values that it
+    /// leaves.
+    pub(in crate::sae) fn retain(&mut self, mut keep: impl FnMut(u32, u32, &mut f32) -> bool) {
+        let (mut from, mut kept) = (0, 0);
+        for (token, end) in self.ends.iter_mut().enumerate() {
+            for i in from..*end as usize {
+                let mut value = self.vals[i];
+                if keep(token as u32, self.idx[i], &mut value) {
+                    self.idx[kept] = self.idx[i];
+                    self.vals[kept] = value;
+                    kept += 1;
+                }
+            }
+            from = *end as usize;
+            *end = kept as u32;
+        }
+        self.idx.truncate(kept);
+        self.vals.truncate(kept);
     }
 
     /// Token `i`'s active features and their values.

@@ -1,5 +1,5 @@
 //! Where training starts: random directions, each active on a set share of the tokens (or with
-//! its largest activations, TopK).
+//! its largest activations, TopK and BatchTopK; JumpReLU: above the first threshold).
 //! `W_dec[j]` random of unit length, `W_enc = c W_dec^T`, `b_enc[j] = -c` times the quantile of
 //! `x_cent . W_dec[j]`; `c` minimises the squared error. So the lists are short from step one.
 
@@ -18,7 +18,8 @@ use rayon::prelude::*;
 const SAMPLE: usize = 4_096;
 
 /// Parameters to start from: random directions, each active on `cfg.init_active` of the rows; with
-/// [`Architecture::TopK`] the encoder's biases are 0 and the largest activations decide (Gao et al. 2024).
+/// [`Architecture::TopK`] and its batch forms the encoder's biases are 0 and the largest activations
+/// decide (Gao et al. 2024).
 ///
 /// `rows` are (scaled) activations, `[n, cfg.d_in]`, at least one; `mean` is their mean, `[d_in]`.
 ///
@@ -71,13 +72,13 @@ pub(super) fn params_along(
         x.copy_from_slice(&rows[rng.random_range(0..n) * d..][..d]);
         kernels::add_scaled(-1.0, mean, x);
     }
-    let top_k = match cfg.architecture {
-        Architecture::TopK { k } => Some(k),
-        Architecture::Standard { .. } => None,
-    };
-    let b_enc = match top_k {
-        Some(_) => vec![0.0; s],
-        None => thresholds(&w_dec, &sample, d, cfg.init_active),
+    let b_enc = match cfg.architecture {
+        Architecture::Standard { .. }
+        | Architecture::JumpReLU { .. }
+        | Architecture::Gated { .. } => thresholds(&w_dec, &sample, d, cfg.init_active),
+        Architecture::TopK { .. }
+        | Architecture::BatchTopK { .. }
+        | Architecture::MatryoshkaBatchTopK { .. } => vec![0.0; s],
     };
     let mut params = StandardParams {
         d_in: d,
@@ -87,8 +88,23 @@ pub(super) fn params_along(
         b_enc,
         b_dec: vec![0.0; d],
     };
-    scale_encoder(&mut params, &sample, top_k)?;
+    scale_encoder_of(&mut params, &sample, |step| match cfg.architecture {
+        Architecture::Standard { .. }
+        | Architecture::JumpReLU { .. }
+        | Architecture::Gated { .. } => Ok(step),
+        Architecture::TopK { k } => Ok(step.with_top_k(k)),
+        Architecture::BatchTopK { k } | Architecture::MatryoshkaBatchTopK { k, .. } => {
+            step.with_batch_top_k(k, &[])
+        }
+    })?;
     params.b_dec.copy_from_slice(mean);
+    if let Architecture::JumpReLU { init_threshold, .. } = cfg.architecture {
+        // What was above 0 is above the threshold.
+        params
+            .b_enc
+            .iter_mut()
+            .for_each(|b| *b += init_threshold as f32);
+    }
     Ok(params)
 }
 
@@ -116,6 +132,20 @@ pub(crate) fn scale_encoder(
     sample: &[f32],
     top_k: Option<usize>,
 ) -> Result<()> {
+    scale_encoder_of(params, sample, |step| {
+        Ok(match top_k {
+            Some(k) => step.with_top_k(k),
+            None => step,
+        })
+    })
+}
+
+/// [`scale_encoder`] with the activations that count for the step that `select` makes of one.
+fn scale_encoder_of(
+    params: &mut StandardParams,
+    sample: &[f32],
+    select: impl Fn(StandardStep) -> Result<StandardStep>,
+) -> Result<()> {
     let scaled = |c: f32| {
         let mut p = params.clone();
         p.w_enc_t
@@ -125,10 +155,7 @@ pub(crate) fn scale_encoder(
         p
     };
     let error = |c: f32| -> Result<f64> {
-        let mut step = StandardStep::new(scaled(c), 0.0, 0.0)?;
-        if let Some(k) = top_k {
-            step = step.with_top_k(k);
-        }
+        let mut step = select(StandardStep::new(scaled(c), 0.0, 0.0)?)?;
         let errors = step.squared_errors(sample)?;
         Ok(errors.iter().map(|&e| f64::from(e)).sum())
     };

@@ -2,12 +2,14 @@
 //! dead features, and the loop that calls them.
 
 mod buffer;
+mod by_feature;
 mod constraint;
 mod figures;
 mod history;
 mod init;
 mod resample;
 mod schedule;
+mod selection;
 mod state;
 mod statistics;
 mod step;

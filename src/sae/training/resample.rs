@@ -19,7 +19,7 @@ const TOP_K_ENCODER_SHARE: f32 = 1.0;
 
 /// Moves every feature that has been silent for `silent_steps` steps; returns how many.
 ///
-/// Where only the largest activations count ([`StandardStep::with_top_k`]) a moved feature's encoder
+/// Where only the largest activations count, of a token or of a batch, a moved feature's encoder
 /// is as long as an alive one's, so that it gets among them.
 ///
 /// `x` is `[n, d_in]`, a sample of the training activations. The moved features' Adam moments
@@ -115,9 +115,9 @@ fn centred_row(step: &StandardStep, x: &[f32], i: usize) -> Vec<f32> {
 }
 
 fn moved_encoder_norm(step: &StandardStep, dead: &[usize]) -> f32 {
-    let share = match step.top_k() {
-        None => ENCODER_SHARE,
-        Some(_) => TOP_K_ENCODER_SHARE,
+    let share = match step.keeps_largest() {
+        false => ENCODER_SHARE,
+        true => TOP_K_ENCODER_SHARE,
     };
     share * mean_alive_encoder_norm(step, dead)
 }

@@ -14,8 +14,11 @@ pub(super) fn learning_rate(cfg: &SaeConfig, t: usize) -> f64 {
 /// sparse without.
 pub(super) fn sparsity_weight(cfg: &SaeConfig, t: usize) -> f64 {
     let peak = match cfg.architecture {
-        Architecture::Standard { l1_coeff } => l1_coeff,
-        Architecture::TopK { .. } => 0.0,
+        Architecture::Standard { l1_coeff } | Architecture::Gated { l1_coeff } => l1_coeff,
+        Architecture::JumpReLU { l0_coeff, .. } => l0_coeff,
+        Architecture::TopK { .. }
+        | Architecture::BatchTopK { .. }
+        | Architecture::MatryoshkaBatchTopK { .. } => 0.0,
     };
     peak * (t as f64 / cfg.sparsity_warmup_steps.max(1) as f64).min(1.0)
 }

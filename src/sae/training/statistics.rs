@@ -51,7 +51,8 @@ impl Statistics {
     }
 }
 
-/// The same function of unscaled activations: `relu` lets the scale move into the acts.
+/// The same function of unscaled activations: `relu` lets the scale move into the acts. Thresholds,
+/// which are compared with acts, are divided by it, too.
 pub(super) fn unscaled(mut params: StandardParams, scale: f32) -> StandardParams {
     for b in params.b_enc.iter_mut().chain(&mut params.b_dec) {
         *b /= scale;

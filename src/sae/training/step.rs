@@ -1,8 +1,11 @@
-//! One optimiser step of the standard or the TopK autoencoder, by hand, in f32 on the CPU.
-//! `loss = mean_t |x_hat - x|^2 + l1 mean_t |acts|_1`; gradients only where acts are positive.
+//! One optimiser step of an autoencoder of any architecture, by hand, in f32 on the CPU.
+//! `loss = mean_t |x_hat - x|^2 + l1 mean_t |acts|_1` (JumpReLU: L0); gradients only where acts are positive.
 //! Gradients after Bricken et al. 2023; sparse lists as in Gao et al. 2024, appendix D.
 
+mod variants;
+
 use super::figures::StepFigures;
+use super::selection::Selection;
 use super::state::StepState;
 use super::update::Beyond;
 use super::work::Work;
@@ -54,18 +57,6 @@ impl StandardStep {
         self
     }
 
-    /// Of each token's positive activations only the `k` largest count, forwards and backwards
-    /// (Gao et al. 2024, arXiv:2406.04093); of equal ones the first.
-    pub fn with_top_k(mut self, k: usize) -> Self {
-        self.state.packed.top_k = Some(k);
-        self
-    }
-
-    /// How many of a token's activations count, where only the largest do.
-    pub fn top_k(&self) -> Option<usize> {
-        self.state.packed.top_k
-    }
-
     /// The parameters as they are now.
     pub fn params(&self) -> &StandardParams {
         &self.state.params
@@ -87,13 +78,14 @@ impl StandardStep {
     }
 
     /// One step on `x`, `[n, d_in]`: gradients, Adam, decoder rows back to unit length.
+    /// `sparsity_weight` is that of L1, or of L0 with [`StandardStep::with_thresholds`].
     ///
     /// # Errors
     /// [`Error::Shape`] when `x` is empty or ends within a row; [`Error::Argument`] for a rate or a
     /// weight that is negative or not finite; [`Error::NotFinite`] when the loss is not finite, naming
     /// the input or the parameter that is to blame. Nothing has changed then.
-    pub fn step(&mut self, x: &[f32], lr: f64, l1_coeff: f64) -> Result<StepFigures> {
-        let (figures, _) = self.stepped(x, lr, l1_coeff, Beyond::Nothing)?;
+    pub fn step(&mut self, x: &[f32], lr: f64, sparsity_weight: f64) -> Result<StepFigures> {
+        let (figures, _) = self.stepped(x, lr, sparsity_weight, Beyond::Nothing)?;
         Ok(figures)
     }
 
@@ -106,7 +98,7 @@ impl StandardStep {
         &mut self,
         x: &[f32],
         lr: f64,
-        l1_coeff: f64,
+        sparsity_weight: f64,
         penalty: &PenaltyGradients,
     ) -> Result<StepFigures> {
         let (found, wanted) = (
@@ -116,7 +108,7 @@ impl StandardStep {
         if found != wanted {
             return Err(Error::shape("the penalty's gradient", wanted, found));
         }
-        let (figures, _) = self.stepped(x, lr, l1_coeff, Beyond::Penalty(penalty))?;
+        let (figures, _) = self.stepped(x, lr, sparsity_weight, Beyond::Penalty(penalty))?;
         Ok(figures)
     }
 
@@ -130,7 +122,7 @@ impl StandardStep {
         &mut self,
         x: &[f32],
         lr: f64,
-        l1_coeff: f64,
+        sparsity_weight: f64,
         tied: &mut TiedDecoder,
     ) -> Result<StepFigures> {
         let (found, wanted) = (
@@ -142,7 +134,7 @@ impl StandardStep {
         }
         let mut g_w_dec = std::mem::take(&mut self.work.g_w_dec);
         g_w_dec.resize(self.state.params.w_dec.len(), 0.0);
-        let (figures, adam) = self.stepped(x, lr, l1_coeff, Beyond::Tied(&mut g_w_dec))?;
+        let (figures, adam) = self.stepped(x, lr, sparsity_weight, Beyond::Tied(&mut g_w_dec))?;
         tied.update(&adam, &g_w_dec, &mut self.state.params.w_dec)?;
         self.work.g_w_dec = g_w_dec;
         Ok(figures)
@@ -152,10 +144,10 @@ impl StandardStep {
         &mut self,
         x: &[f32],
         lr: f64,
-        l1_coeff: f64,
+        sparsity_weight: f64,
         beyond: Beyond,
     ) -> Result<(StepFigures, AdamStep)> {
-        for (what, value) in [("learning rate", lr), ("l1_coeff", l1_coeff)] {
+        for (what, value) in [("learning rate", lr), ("sparsity weight", sparsity_weight)] {
             if !(value >= 0.0 && value.is_finite()) {
                 let reason = "must be at least 0 and finite";
                 return Err(Error::argument(what, value, reason));
@@ -165,14 +157,18 @@ impl StandardStep {
         if !(figures.l2 + figures.l1).is_finite() {
             return Err(self.state.not_finite(x, &figures, self.steps + 1));
         }
-        let l1 = self.l1_a_token(x, l1_coeff);
+        let n = x.len() / self.state.params.d_in;
+        let sparsity = self.state.sparsity(n, sparsity_weight);
         if figures.dense {
-            self.work.dense_gradients(&self.state.params, l1);
+            self.work.dense_gradients(&self.state.params, sparsity.l1);
+        }
+        if let Selection::Batch(batch) = &mut self.state.selection {
+            batch.saw(self.work.least);
         }
         self.steps += 1;
         let adam = AdamStep::new(lr, self.beta1, self.beta2, self.steps);
         self.state
-            .update(&mut self.work, &adam, l1, figures.dense, beyond);
+            .update(&mut self.work, &adam, sparsity, figures.dense, beyond);
         Ok((figures, adam))
     }
 
@@ -180,11 +176,16 @@ impl StandardStep {
     ///
     /// # Errors
     /// As [`StandardStep::step`].
-    pub fn gradients(&mut self, x: &[f32], l1_coeff: f64) -> Result<(StepFigures, StandardGrads)> {
+    pub fn gradients(
+        &mut self,
+        x: &[f32],
+        sparsity_weight: f64,
+    ) -> Result<(StepFigures, StandardGrads)> {
         let figures = self.forward(x)?;
-        let l1 = self.l1_a_token(x, l1_coeff);
         let params = &self.state.params;
         let (d, s) = (params.d_in, params.d_sae);
+        let sparsity = self.state.sparsity(x.len() / d, sparsity_weight);
+        let l1 = sparsity.l1;
         let mut grads = StandardGrads::zeros(d, s);
         if figures.dense {
             grads.clone_from(self.work.dense_gradients(params, l1));
@@ -195,12 +196,26 @@ impl StandardStep {
                     &mut grads.w_enc_t[row.clone()],
                     &mut grads.w_dec[row.clone()],
                 );
-                grads.b_enc[j] =
-                    self.work
-                        .feature_gradient(j, &params.w_dec[row], l1, gw_enc, gw_dec);
+                let w_dec = &params.w_dec[row.clone()];
+                if let Selection::Gates(gates) = &self.state.selection {
+                    let w_enc = &params.w_enc_t[row];
+                    let (weights, r_mag) = ((w_enc, w_dec), gates.r_mag[j]);
+                    let g = self
+                        .work
+                        .gate_gradient(j, weights, r_mag, l1, (gw_enc, gw_dec));
+                    grads.b_enc[j] = g.b_gate;
+                    kernels::add_scaled(-r_mag.exp() * g.b_mag, w_enc, &mut grads.b_dec);
+                    continue;
+                }
+                grads.b_enc[j] = self.work.feature_gradient(j, w_dec, l1, gw_enc, gw_dec);
+                if let Selection::Thresholds(thresholds) = &self.state.selection {
+                    let jump = (thresholds.theta[j], thresholds.rule);
+                    let (of_b, _) = self.work.jump_gradient(j, w_dec, jump, sparsity.l0, gw_enc);
+                    grads.b_enc[j] += of_b;
+                }
             }
         }
-        grads.b_dec = self.work.resid_sum(d);
+        kernels::add_scaled(1.0, &self.work.resid_sum(d), &mut grads.b_dec);
         for (j, gb) in grads.b_enc.iter().enumerate() {
             kernels::add_scaled(-gb, &params.w_enc_t[j * d..][..d], &mut grads.b_dec);
         }
@@ -251,13 +266,6 @@ impl StandardStep {
             let expected = format!("[n * {d}] for n of at least 1");
             return Err(Error::shape("the inputs", expected, [x.len()]));
         }
-        Ok(self
-            .work
-            .forward(&self.state.params, &self.state.packed, x, self.dense_above))
-    }
-
-    /// Gradient of the L1 term with respect to one act.
-    fn l1_a_token(&self, x: &[f32], l1_coeff: f64) -> f32 {
-        (l1_coeff / (x.len() / self.state.params.d_in) as f64) as f32
+        Ok(self.work.forward(&self.state, x, self.dense_above))
     }
 }

@@ -1,5 +1,5 @@
-//! Training of an autoencoder on a model's activations, the standard one or TopK.
-//! Minimises `mean_t |x_hat - x|^2 + l1_coeff mean_t |acts|_1` (TopK: the first term) over activations
+//! Training of an autoencoder on a model's activations, of any architecture.
+//! Minimises `mean_t |x_hat - x|^2 + l1_coeff mean_t |acts|_1` (TopK: the first term; JumpReLU: L0) over activations
 //! scaled to a mean norm of `sqrt(d_in)`; the scale is folded away. Bricken et al. 2023, Gao et al. 2024.
 
 use super::buffer::ActivationBuffer;
@@ -15,8 +15,9 @@ use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::{Progress, Reporter};
 use crate::sae::params::StandardParams;
-use crate::sae::variants::{Sae, StandardSae, TopKSae};
+use crate::sae::variants::{GatedSae, JumpReLUSae, Sae, StandardSae, TopKSae};
 use crate::show::NotebookReporter;
+use candle_core::Tensor;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
@@ -28,7 +29,9 @@ const RESAMPLE_TOKENS: usize = 8_192;
 /// reports its progress in the notebook or on the terminal.
 ///
 /// The result works on the activations as they are, has unit-norm decoder rows, and depends on
-/// the model, the data and `cfg` alone. When the user interrupts, what has been learnt so far is
+/// the model, the data and `cfg` alone. BatchTopK and its Matryoshka form become JumpReLU autoencoders
+/// with one threshold for all features, the running mean of the least activation that counted in a batch:
+/// it starts at 0 and moves by 0.01 a step, as in SAELens, so that after 100 steps it is 37 % low. When the user interrupts, what has been learnt so far is
 /// returned.
 ///
 /// ```no_run
@@ -69,23 +72,39 @@ pub fn train_sae_with(
     cfg: &SaeConfig,
     reporter: &mut dyn Reporter,
 ) -> Result<(Sae, SaeHistory)> {
-    let (params, history) = train(model, data, cfg, reporter)?;
-    let mut dictionary = StandardSae::from_params(params, model.device())?;
+    let (learnt, history) = train(model, data, cfg, reporter)?;
+    let device = model.device();
+    let mut dictionary = StandardSae::from_params(learnt.params, device)?;
     dictionary.hook_name = Some(cfg.hook_name.clone());
-    let sae = match cfg.architecture {
-        Architecture::Standard { .. } => dictionary.into(),
-        Architecture::TopK { k } => TopKSae::new(dictionary, k)?.into(),
+    let tensor = |values: Vec<f32>| Tensor::from_vec(values, cfg.d_sae, device);
+    if let Some((r_mag, b_mag)) = learnt.magnitudes {
+        let sae = GatedSae::new(dictionary, tensor(r_mag)?, tensor(b_mag)?)?;
+        return Ok((sae.into(), history));
+    }
+    let sae = match (&cfg.architecture, learnt.thresholds) {
+        (_, Some(thresholds)) => JumpReLUSae::new(dictionary, tensor(thresholds)?)?.into(),
+        (Architecture::TopK { k }, None) => TopKSae::new(dictionary, *k)?.into(),
+        (_, None) => dictionary.into(),
     };
     Ok((sae, history))
 }
 
-/// The parameters after training, for activations as they are, and the record.
+/// What a run has learnt, for activations as they are.
+struct Learnt {
+    params: StandardParams,
+    /// What an activation must be above, `[d_sae]`, where thresholds decide.
+    thresholds: Option<Vec<f32>>,
+    /// `r_mag` and `b_mag`, `[d_sae]`, where there are gates.
+    magnitudes: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+/// The parameters after training and the record.
 fn train(
     model: &Transformer,
     data: &Dataset,
     cfg: &SaeConfig,
     reporter: &mut dyn Reporter,
-) -> Result<(StandardParams, SaeHistory)> {
+) -> Result<(Learnt, SaeHistory)> {
     cfg.validate()?;
     let mut progress = Progress::new(reporter, "train SAE", "step", cfg.steps as u64)
         .curves("loss terms (per token)", &["l2", "l1"]);
@@ -130,8 +149,40 @@ fn train(
     let mut history = run.history;
     history.seconds = run.began.elapsed().as_secs_f64();
     history.tokens_per_second = history.tokens as f64 / history.seconds.max(1e-9);
-    let params = unscaled(run.step.into_params(), run.stats.scale);
-    Ok((params, history))
+    let scale = run.stats.scale;
+    let unscale = |values: &[f32]| values.iter().map(|v| v / scale).collect::<Vec<f32>>();
+    let magnitudes = run.step.magnitudes();
+    let learnt = Learnt {
+        thresholds: run.step.thresholds().map(|all| unscale(&all)),
+        magnitudes: magnitudes.map(|(r_mag, b_mag)| (r_mag.to_vec(), unscale(b_mag))),
+        params: unscaled(run.step.into_params(), scale),
+    };
+    Ok((learnt, history))
+}
+
+/// The first step's state.
+fn step_of(cfg: &SaeConfig, params: StandardParams) -> Result<StandardStep> {
+    let step = StandardStep::new(params, cfg.beta1, cfg.beta2)?;
+    match &cfg.architecture {
+        Architecture::Standard { .. } => Ok(step),
+        Architecture::Gated { .. } => {
+            // At first magnitudes are what the gates are.
+            let b_mag = step.params().b_enc.clone();
+            step.with_gates(vec![0.0; cfg.d_sae], b_mag)
+        }
+        Architecture::TopK { k } => Ok(step.with_top_k(*k)),
+        Architecture::BatchTopK { k } => step.with_batch_top_k(*k, &[]),
+        Architecture::MatryoshkaBatchTopK { k, widths } => step.with_batch_top_k(*k, widths),
+        Architecture::JumpReLU {
+            bandwidth,
+            init_threshold,
+            l0_loss,
+            ..
+        } => {
+            let thresholds = vec![*init_threshold as f32; cfg.d_sae];
+            step.with_thresholds(thresholds, *bandwidth, *l0_loss)
+        }
+    }
 }
 
 /// A training run: what it reads, what it learns, what it has recorded.
@@ -165,10 +216,7 @@ impl<'c> Run<'c> {
             .collect();
         let constraint = Constraint::new(cfg)?;
         let params = constraint.initial_params(cfg, &sample, &stats.mean, &mut rng)?;
-        let mut step = StandardStep::new(params, cfg.beta1, cfg.beta2)?;
-        if let Architecture::TopK { k } = cfg.architecture {
-            step = step.with_top_k(k);
-        }
+        let step = step_of(cfg, params)?;
         Ok(Self {
             cfg,
             buffer,

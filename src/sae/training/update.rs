@@ -3,6 +3,7 @@
 //! and no two threads write the same place. No update without a finite loss.
 
 use super::figures::StepFigures;
+use super::selection::{Gates, PanelSelection, Selection, Sparsity, Thresholds};
 use super::state::StepState;
 use super::work::Work;
 use crate::error::Error;
@@ -35,6 +36,7 @@ struct PanelRows<'a> {
     packed_bias: &'a mut [f32],
     silent: &'a mut [u32],
     b_dec: &'a mut [f32],
+    selection: PanelSelection<'a>,
     beyond: Beyond<'a>,
 }
 
@@ -44,7 +46,7 @@ impl StepState {
         &mut self,
         work: &mut Work,
         adam: &AdamStep,
-        l1: f32,
+        sparsity: Sparsity,
         dense: bool,
         beyond: Beyond,
     ) {
@@ -53,7 +55,9 @@ impl StepState {
         let mut panel_b_dec = std::mem::take(&mut work.panel_b_dec);
         panel_b_dec.resize(self.params.d_sae.div_ceil(PANEL) * d, 0.0);
         let rows = PANEL * d;
-        let beyond = beyond.by_panel(rows, self.params.d_sae.div_ceil(PANEL));
+        let n_panels = self.params.d_sae.div_ceil(PANEL);
+        let beyond = beyond.by_panel(rows, n_panels);
+        let selection = self.selection.by_panel(n_panels);
         let p = &mut self.params;
         (
             p.w_enc_t.par_chunks_mut(rows),
@@ -77,12 +81,16 @@ impl StepState {
             ),
             self.silent.par_chunks_mut(PANEL),
             panel_b_dec.par_chunks_mut(d),
+            selection.into_par_iter(),
             beyond.into_par_iter(),
         )
             .into_par_iter()
             .enumerate()
             .for_each(
-                |(panel, (w_enc_t, w_dec, b_enc, enc, dec, b, packed, silent, b_dec, beyond))| {
+                |(
+                    panel,
+                    (w_enc_t, w_dec, b_enc, enc, dec, b, packed, silent, b_dec, selection, beyond),
+                )| {
                     let rows = PanelRows {
                         w_enc_t,
                         w_dec,
@@ -97,9 +105,10 @@ impl StepState {
                         packed_bias: packed.1,
                         silent,
                         b_dec,
+                        selection,
                         beyond,
                     };
-                    rows.update(work, panel, adam, l1, dense);
+                    rows.update(work, panel, adam, sparsity, dense);
                 },
             );
         for partial in panel_b_dec.chunks_exact(d) {
@@ -126,6 +135,14 @@ impl StepState {
             (format!("b_enc of feature {j}"), value)
         } else if let Some((k, value)) = first(&p.b_dec) {
             (format!("dimension {k} of b_dec"), value)
+        } else if let Selection::Thresholds(Thresholds { theta, .. }) = &self.selection
+            && let Some((j, value)) = first(theta)
+        {
+            (format!("the threshold of feature {j}"), value)
+        } else if let Selection::Gates(Gates { r_mag, b_mag, .. }) = &self.selection
+            && let Some((j, value)) = first(r_mag).or_else(|| first(b_mag))
+        {
+            (format!("r_mag or b_mag of feature {j}"), value)
         } else {
             let loss = figures.l2 + figures.l1;
             ("the autoencoder's loss".to_owned(), loss)
@@ -146,30 +163,57 @@ impl<'a> Beyond<'a> {
 }
 
 impl PanelRows<'_> {
-    fn update(mut self, work: &Work, panel: usize, adam: &AdamStep, l1: f32, dense: bool) {
+    fn update(
+        mut self,
+        work: &Work,
+        panel: usize,
+        adam: &AdamStep,
+        sparsity: Sparsity,
+        dense: bool,
+    ) {
         let d = self.b_dec.len();
         let (mut gw_enc, mut gw_dec) = (vec![0f32; d], vec![0f32; d]);
         let mut g_b = [0f32; PANEL];
+        // Of the thresholds, or of b_mag and r_mag.
+        let (mut g_own, mut g_r) = ([0f32; PANEL], [0f32; PANEL]);
         self.b_dec.fill(0.0);
         let n = self.b_enc.len();
         for (lane, g_b) in g_b[..n].iter_mut().enumerate() {
             let j = panel * PANEL + lane;
             let row = lane * d..(lane + 1) * d;
             let w_dec = &mut self.w_dec[row.clone()];
+            let w_enc_t = &mut self.w_enc_t[row.clone()];
             match work.dense.grads.as_ref().filter(|_| dense) {
                 Some(grads) => {
                     gw_enc.copy_from_slice(&grads.w_enc_t[j * d..][..d]);
                     gw_dec.copy_from_slice(&grads.w_dec[j * d..][..d]);
                     *g_b = grads.b_enc[j];
                 }
-                None => *g_b = work.feature_gradient(j, w_dec, l1, &mut gw_enc, &mut gw_dec),
+                None => {
+                    if let PanelSelection::Gates(gates) = &self.selection {
+                        let (weights, own) = ((&*w_enc_t, &*w_dec), gates.r_mag[lane]);
+                        let l1 = sparsity.l1;
+                        let g = work.gate_gradient(j, weights, own, l1, (&mut gw_enc, &mut gw_dec));
+                        *g_b = g.b_gate;
+                        (g_own[lane], g_r[lane]) = (g.b_mag, g.r_mag);
+                        kernels::add_scaled(-own.exp() * g.b_mag, w_enc_t, self.b_dec);
+                    } else {
+                        let l1 = sparsity.l1;
+                        *g_b = work.feature_gradient(j, w_dec, l1, &mut gw_enc, &mut gw_dec);
+                    }
+                }
+            }
+            if let PanelSelection::Thresholds(thresholds) = &self.selection {
+                let jump = (thresholds.theta[lane], thresholds.rule);
+                let (of_b, of_theta) = work.jump_gradient(j, w_dec, jump, sparsity.l0, &mut gw_enc);
+                *g_b += of_b;
+                g_own[lane] = of_theta;
             }
             if let Beyond::Penalty(penalty) = self.beyond {
                 kernels::add_scaled(1.0, penalty.w_enc(j), &mut gw_enc);
                 kernels::add_scaled(1.0, penalty.w_dec(j), &mut gw_dec);
             }
             // The encoder's share of the gradient of b_dec needs the weights before the update.
-            let w_enc_t = &mut self.w_enc_t[row.clone()];
             kernels::add_scaled(-*g_b, w_enc_t, self.b_dec);
             kernels::adam(
                 adam,
@@ -200,5 +244,15 @@ impl PanelRows<'_> {
         kernels::adam(adam, &g_b[..n], self.b_enc, self.m_b, self.v_b);
         pack_panel(self.w_enc_t, d, self.packed);
         self.packed_bias[..n].copy_from_slice(self.b_enc);
+        match &mut self.selection {
+            PanelSelection::Nothing => {}
+            PanelSelection::Thresholds(thresholds) => {
+                thresholds.update(adam, &g_own[..n]);
+                for (bias, &theta) in self.packed_bias.iter_mut().zip(&*thresholds.theta) {
+                    *bias = thresholds.rule.shifted(*bias, theta);
+                }
+            }
+            PanelSelection::Gates(gates) => gates.update(adam, &g_r[..n], &g_own[..n]),
+        }
     }
 }

@@ -2,10 +2,13 @@
 //! Lists of active features by token (decoder) and, sorted, of tokens by feature (gradients);
 //! dense products where so much is active that lists are slower.
 
+mod own_gradients;
+
+use super::by_feature::ByFeature;
 use super::figures::StepFigures;
-use crate::sae::kernels::{
-    self, ActiveLists, BatchRows, CHUNK, PackedEncoder, above, finite_or_nan, product,
-};
+use super::selection::{Selection, keep_largest, next_floor};
+use super::state::StepState;
+use crate::sae::kernels::{self, ActiveLists, BatchRows, CHUNK, above, finite_or_nan, product};
 use crate::sae::params::{StandardGrads, StandardParams};
 use rayon::prelude::*;
 
@@ -17,13 +20,19 @@ pub(super) struct Work {
     n: usize,
     /// `[tokens rounded up to CHUNK, d_in]`.
     x_cent: Vec<f32>,
-    /// `2/n (x_hat - x)`, same shape.
-    resid: Vec<f32>,
-    /// Feature `j` owns entries `starts[j]..starts[j + 1]` of `tokens` and `acts`.
-    starts: Vec<u32>,
-    cursor: Vec<u32>,
-    tokens: Vec<u32>,
-    acts: Vec<f32>,
+    /// Of each nested dictionary `2/n (x_hat - x)`, summed from there to the whole one, same shape.
+    resid: Vec<Vec<f32>>,
+    /// Where the nested dictionaries end; without nesting there is the whole one.
+    widths: Vec<usize>,
+    /// Activations that count.
+    active: ByFeature,
+    /// Activations near their feature's threshold, or open gates.
+    near: ByFeature,
+    /// `2/n (x_hat_frozen - x)`, where there are gates, as `resid`.
+    gate_resid: Vec<f32>,
+    /// The least activation that counted among a batch's largest.
+    pub least: Option<f32>,
+    scratch: Vec<f32>,
     /// Partial gradients of `b_dec`, one row a panel.
     pub panel_b_dec: Vec<f32>,
     /// Gradient of the decoder, where it is not free.
@@ -42,6 +51,8 @@ pub(super) struct DenseWork {
 #[derive(Debug, Default)]
 struct ChunkWork {
     lists: ActiveLists,
+    /// Features near their thresholds, where there are thresholds, or open gates.
+    near: ActiveLists,
     /// Column sums of this chunk's residuals.
     sum_resid: Vec<f32>,
     l2: f64,
@@ -49,33 +60,76 @@ struct ChunkWork {
 }
 
 impl ChunkWork {
-    fn forward(
+    /// The lists of the chunk's tokens.
+    fn encode(
         &mut self,
-        params: &StandardParams,
-        packed: &PackedEncoder,
+        state: &StepState,
         x: &[f32],
-        (x_cent, resid): (&mut [f32], &mut [f32]),
-        scale: f32,
+        x_cent: &mut [f32],
         laid_out: &mut Vec<f32>,
+        floor: f32,
     ) {
-        let d = params.d_in;
-        let n = x.len() / d;
+        let d = state.params.d_in;
         for (xc, x) in x_cent.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
-            for ((c, x), b) in xc.iter_mut().zip(x).zip(&params.b_dec) {
+            for ((c, x), b) in xc.iter_mut().zip(x).zip(&state.params.b_dec) {
                 *c = finite_or_nan(x - b);
             }
         }
-        packed.encode(x_cent, n, laid_out, &mut self.lists);
+        let packed = &state.packed;
+        packed.encode(x_cent, x.len() / d, floor, laid_out, &mut self.lists);
+        if let Selection::Thresholds(thresholds) = &state.selection {
+            thresholds.split(&mut self.lists, &mut self.near);
+        }
+        if let Selection::Gates(gates) = &state.selection {
+            gates.split(&state.params.b_enc, &mut self.lists, &mut self.near);
+        }
+    }
+
+    /// Reconstructions from the lists, and their residuals; `resid` is a part for each of the nested
+    /// dictionaries, which have `widths` features.
+    fn decode(
+        &mut self,
+        params: &StandardParams,
+        x: &[f32],
+        resid: &mut [&mut [f32]],
+        widths: &[usize],
+        scale: f32,
+    ) {
+        let d = params.d_in;
         self.sum_resid.clear();
         self.sum_resid.resize(d, 0.0);
         (self.l2, self.l1) = (0.0, 0.0);
-        for (i, (r, x)) in resid.chunks_exact_mut(d).zip(x.chunks_exact(d)).enumerate() {
+        for (i, x) in x.chunks_exact(d).enumerate() {
+            let row = i * d..(i + 1) * d;
             let (idx, vals) = self.lists.row(i);
-            r.copy_from_slice(&params.b_dec);
-            kernels::combine(idx, vals, &params.w_dec, r);
-            self.l2 += f64::from(kernels::residual(r, x, scale));
+            let mut from = 0;
+            for (level, &width) in widths.iter().enumerate() {
+                let (before, rest) = resid.split_at_mut(level);
+                let r = &mut rest[0][row.clone()];
+                r.copy_from_slice(match before.last() {
+                    None => &params.b_dec[..],
+                    Some(narrower) => &narrower[row.clone()],
+                });
+                let to = match level + 1 == widths.len() {
+                    true => idx.len(),
+                    false => idx.partition_point(|&j| (j as usize) < width),
+                };
+                kernels::combine(&idx[from..to], &vals[from..to], &params.w_dec, r);
+                from = to;
+            }
+            let mut l2 = 0.0;
+            for r in resid.iter_mut() {
+                l2 = kernels::residual(&mut r[row.clone()], x, scale);
+            }
+            // The last is the whole dictionary's.
+            self.l2 += f64::from(l2);
+            for level in (1..resid.len()).rev() {
+                let (before, rest) = resid.split_at_mut(level);
+                let narrower = &mut before[level - 1][row.clone()];
+                kernels::add_scaled(1.0, &rest[0][row.clone()], narrower);
+            }
             self.l1 += vals.iter().map(|&v| f64::from(v)).sum::<f64>();
-            kernels::add_scaled(1.0, r, &mut self.sum_resid);
+            kernels::add_scaled(1.0, &resid[0][row], &mut self.sum_resid);
         }
     }
 }
@@ -103,33 +157,43 @@ impl Work {
     /// Encoder, decoder, residuals, and the lists by feature.
     pub(super) fn forward(
         &mut self,
-        params: &StandardParams,
-        packed: &PackedEncoder,
+        state: &StepState,
         x: &[f32],
         dense_above: f64,
     ) -> StepFigures {
-        let (d, n) = (params.d_in, x.len() / params.d_in);
+        let (d, d_sae) = (state.params.d_in, state.params.d_sae);
+        let n = x.len() / d;
         let n_chunks = n.div_ceil(CHUNK);
         self.n = n;
+        self.widths = state.selection.widths(d_sae);
         self.chunks.resize_with(n_chunks, ChunkWork::default);
         self.x_cent.resize(n_chunks * CHUNK * d, 0.0);
-        self.resid.resize(n_chunks * CHUNK * d, 0.0);
-        let scale = 2.0 / n as f32;
-        let rows = CHUNK * d;
-        (
-            &mut self.chunks,
-            self.x_cent.par_chunks_mut(rows),
-            self.resid.par_chunks_mut(rows),
-            x.par_chunks(rows),
-        )
-            .into_par_iter()
-            .for_each_init(Vec::new, |laid_out, (chunk, x_cent, resid, x)| {
-                chunk.forward(params, packed, x, (x_cent, resid), scale, laid_out)
-            });
-        let entries = self.count_by_feature(params.d_sae);
-        let dense = entries as f64 > dense_above * (n * params.d_sae) as f64;
+        self.resid.resize_with(self.widths.len(), Vec::new);
+        for resid in &mut self.resid {
+            resid.resize(n_chunks * CHUNK * d, 0.0);
+        }
+        if let Selection::Batch(batch) = &state.selection {
+            self.encode_largest(state, x, batch.in_batch(n));
+            self.pass(state, x, None);
+        } else {
+            self.pass(state, x, Some(0.0));
+        }
+        if let Selection::Gates(_) = state.selection {
+            self.decode_gates(&state.params, x);
+        }
+        let chunks = &self.chunks;
+        let entries = self.active.count(chunks.iter().map(|c| &c.lists), d_sae);
+        let by_token = matches!(state.selection, Selection::ByToken);
+        let dense = by_token && entries as f64 > dense_above * (n * d_sae) as f64;
         if !dense {
-            self.list_by_feature(entries);
+            self.active.fill(chunks.iter().map(|c| &c.lists));
+        }
+        if matches!(
+            state.selection,
+            Selection::Thresholds(_) | Selection::Gates(_)
+        ) {
+            self.near.count(chunks.iter().map(|c| &c.near), d_sae);
+            self.near.fill(chunks.iter().map(|c| &c.near));
         }
         let mean = |f: fn(&ChunkWork) -> f64| self.chunks.iter().map(f).sum::<f64>() / n as f64;
         let l1 = mean(|c| c.l1);
@@ -146,6 +210,78 @@ impl Work {
         }
     }
 
+    /// Encodes above `floor` where there is one, and decodes.
+    fn pass(&mut self, state: &StepState, x: &[f32], floor: Option<f32>) {
+        let rows = CHUNK * state.params.d_in;
+        let scale = 2.0 / self.n as f32;
+        let widths = &self.widths;
+        // The parts of every nested dictionary, chunk by chunk.
+        let mut resid: Vec<Vec<&mut [f32]>> = self.chunks.iter().map(|_| Vec::new()).collect();
+        for level in &mut self.resid {
+            for (parts, part) in resid.iter_mut().zip(level.chunks_mut(rows)) {
+                parts.push(part);
+            }
+        }
+        (
+            &mut self.chunks,
+            self.x_cent.par_chunks_mut(rows),
+            &mut resid,
+            x.par_chunks(rows),
+        )
+            .into_par_iter()
+            .for_each_init(Vec::new, |laid_out, (chunk, x_cent, resid, x)| {
+                if let Some(floor) = floor {
+                    chunk.encode(state, x, x_cent, laid_out, floor);
+                }
+                chunk.decode(&state.params, x, resid, widths, scale);
+            });
+    }
+
+    /// Residuals of what the frozen decoder makes of the open gates.
+    fn decode_gates(&mut self, params: &StandardParams, x: &[f32]) {
+        let d = params.d_in;
+        let scale = 2.0 / self.n as f32;
+        self.gate_resid.resize(self.chunks.len() * CHUNK * d, 0.0);
+        (
+            &self.chunks,
+            self.gate_resid.par_chunks_mut(CHUNK * d),
+            x.par_chunks(CHUNK * d),
+        )
+            .into_par_iter()
+            .for_each(|(chunk, resid, x)| {
+                let rows = resid.chunks_exact_mut(d).zip(x.chunks_exact(d));
+                for (i, (r, x)) in rows.enumerate() {
+                    let (idx, pi) = chunk.near.row(i);
+                    r.copy_from_slice(&params.b_dec);
+                    kernels::combine(idx, pi, &params.w_dec, r);
+                    kernels::residual(r, x, scale);
+                }
+            });
+    }
+
+    /// The lists of the `count` largest activations of the batch.
+    fn encode_largest(&mut self, state: &StepState, x: &[f32], count: usize) {
+        let rows = CHUNK * state.params.d_in;
+        let guess = next_floor(self.least);
+        for floor in [guess, 0.0] {
+            (
+                &mut self.chunks,
+                self.x_cent.par_chunks_mut(rows),
+                x.par_chunks(rows),
+            )
+                .into_par_iter()
+                .for_each_init(Vec::new, |laid_out, (chunk, x_cent, x)| {
+                    chunk.encode(state, x, x_cent, laid_out, floor);
+                });
+            let found: usize = self.chunks.iter().map(|c| c.lists.idx.len()).sum();
+            if found >= count || floor == 0.0 {
+                break;
+            }
+        }
+        let mut lists: Vec<_> = self.chunks.iter_mut().map(|c| &mut c.lists).collect();
+        self.least = keep_largest(&mut lists, count, &mut self.scratch);
+    }
+
     /// `sum_t 2/n (x_hat - x)`: the decoder's share of the gradient of `b_dec`.
     pub(super) fn resid_sum(&self, d_in: usize) -> Vec<f32> {
         let mut sum = vec![0.0; d_in];
@@ -158,13 +294,14 @@ impl Work {
     /// `|x_hat - x|^2` of each token of the last forward pass.
     pub(super) fn squared_errors(&self, d_in: usize) -> Vec<f32> {
         let unscale = (self.n as f32 / 2.0).powi(2);
-        let rows = self.resid[..self.n * d_in].chunks_exact(d_in);
+        let whole = self.resid.last().map_or(&[][..], Vec::as_slice);
+        let rows = whole[..self.n * d_in].chunks_exact(d_in);
         rows.map(|r| unscale * kernels::dot(r, r)).collect()
     }
 
     /// Whether feature `j` was active in the last forward pass.
     pub(super) fn was_active(&self, j: usize) -> bool {
-        self.starts[j] < self.starts[j + 1]
+        self.active.has(j)
     }
 
     /// Gradients of feature `j` from its list; returns that of `b_enc[j]`.
@@ -176,47 +313,18 @@ impl Work {
         gw_enc: &mut [f32],
         gw_dec: &mut [f32],
     ) -> f32 {
-        let entries = self.starts[j] as usize..self.starts[j + 1] as usize;
-        let (tokens, acts) = (&self.tokens[entries.clone()], &self.acts[entries]);
+        let (tokens, acts) = self.active.of(j);
         let batch = BatchRows {
-            r: &self.resid,
+            r: self.resid_of(j),
             x_cent: &self.x_cent,
         };
         kernels::feature_gradient(tokens, acts, &batch, w_dec, l1, gw_enc, gw_dec)
     }
 
-    /// Counts the active tokens of each feature; returns the number of active pairs.
-    fn count_by_feature(&mut self, d_sae: usize) -> usize {
-        self.starts.clear();
-        self.starts.resize(d_sae + 1, 0);
-        for chunk in &self.chunks {
-            for &j in &chunk.lists.idx {
-                self.starts[j as usize + 1] += 1;
-            }
-        }
-        for j in 0..d_sae {
-            self.starts[j + 1] += self.starts[j];
-        }
-        self.starts[d_sae] as usize
-    }
-
-    /// Turns the lists by token into lists by feature (a counting sort, tokens in order).
-    fn list_by_feature(&mut self, entries: usize) {
-        self.cursor.clone_from(&self.starts);
-        self.tokens.resize(entries, 0);
-        self.acts.resize(entries, 0.0);
-        for (c, chunk) in self.chunks.iter().enumerate() {
-            for i in 0..chunk.lists.ends.len() {
-                let (idx, vals) = chunk.lists.row(i);
-                let token = (c * CHUNK + i) as u32;
-                for (&j, &a) in idx.iter().zip(vals) {
-                    let at = &mut self.cursor[j as usize];
-                    self.tokens[*at as usize] = token;
-                    self.acts[*at as usize] = a;
-                    *at += 1;
-                }
-            }
-        }
+    /// Gradient of the squared errors with respect to feature `j`'s part of the reconstructions:
+    /// `2/n (x_hat - x)`, summed over the nested dictionaries that have it. `[n, d_in]`
+    fn resid_of(&self, j: usize) -> &[f32] {
+        &self.resid[self.widths.partition_point(|&width| width <= j)]
     }
 
     /// Gradients of both matrices and of `b_enc` by dense products (that of `b_dec` stays 0).
@@ -227,7 +335,7 @@ impl Work {
             g_acts,
             grads,
         } = &mut self.dense;
-        let (resid, x_cent) = (&self.resid[..n * d], &self.x_cent[..n * d]);
+        let (resid, x_cent) = (&self.resid[0][..n * d], &self.x_cent[..n * d]);
         acts.resize(n * s, 0.0);
         g_acts.resize(n * s, 0.0);
         // g_acts = r W_dec^T, [n, s]

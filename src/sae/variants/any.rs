@@ -1,5 +1,7 @@
 //! An autoencoder of any architecture: what training returns and what a file holds.
 
+use super::gated::GatedSae;
+use super::jump_relu::JumpReLUSae;
 use super::standard::StandardSae;
 use super::top_k::TopKSae;
 use crate::error::Result;
@@ -31,6 +33,10 @@ pub enum Sae {
     Standard(StandardSae),
     /// Of each token's positive activations the `k` largest.
     TopK(TopKSae),
+    /// Activations above their feature's threshold; BatchTopK and its Matryoshka form, too, once trained.
+    JumpReLU(JumpReLUSae),
+    /// Gates say which features are active, magnitudes how strongly.
+    Gated(GatedSae),
 }
 
 impl From<StandardSae> for Sae {
@@ -45,12 +51,26 @@ impl From<TopKSae> for Sae {
     }
 }
 
+impl From<GatedSae> for Sae {
+    fn from(sae: GatedSae) -> Self {
+        Self::Gated(sae)
+    }
+}
+
+impl From<JumpReLUSae> for Sae {
+    fn from(sae: JumpReLUSae) -> Self {
+        Self::JumpReLU(sae)
+    }
+}
+
 impl Sae {
-    /// The name by which SAELens registers the architecture: "standard", "topk".
+    /// The name by which SAELens registers the architecture: "standard", "topk", "jumprelu", "gated".
     pub fn architecture(&self) -> &'static str {
         match self {
             Self::Standard(_) => "standard",
             Self::TopK(_) => "topk",
+            Self::JumpReLU(_) => "jumprelu",
+            Self::Gated(_) => "gated",
         }
     }
 
@@ -68,6 +88,8 @@ impl Sae {
         match self {
             Self::Standard(sae) => sae,
             Self::TopK(sae) => &sae.dictionary,
+            Self::JumpReLU(sae) => &sae.dictionary,
+            Self::Gated(sae) => &sae.dictionary,
         }
     }
 
@@ -75,6 +97,8 @@ impl Sae {
         match self {
             Self::Standard(sae) => sae,
             Self::TopK(sae) => sae,
+            Self::JumpReLU(sae) => sae,
+            Self::Gated(sae) => sae,
         }
     }
 
@@ -83,6 +107,8 @@ impl Sae {
         let kind = match self {
             Self::Standard(_) => "standard".to_owned(),
             Self::TopK(sae) => format!("TopK (k = {})", sae.k),
+            Self::JumpReLU(_) => "JumpReLU".to_owned(),
+            Self::Gated(_) => "gated".to_owned(),
         };
         let of = match self.hook_name() {
             Some(hook_name) => format!(" of {hook_name}"),

@@ -154,6 +154,7 @@ impl StandardSae {
                 true => self.b_dec.to_vec1()?,
                 false => vec![0.0; d_in],
             },
+            floor: 0.0,
         }))
     }
 

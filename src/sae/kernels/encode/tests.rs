@@ -16,7 +16,7 @@ fn lists_hold_exactly_the_positive_activations() {
     for j in 0..s {
         packed.set_feature(j, &w[j * d..][..d], b[j]);
     }
-    packed.encode(&x, n, &mut Vec::new(), &mut lists);
+    packed.encode(&x, n, 0.0, &mut Vec::new(), &mut lists);
     assert_eq!(lists.ends.len(), n);
     for i in 0..n {
         let mut acts = vec![0f32; s];

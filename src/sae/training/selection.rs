@@ -1,0 +1,63 @@
+//! Which activations of a step count, and what is learnt about that beside the weights.
+
+mod batch_top_k;
+mod gates;
+mod jump_relu;
+
+pub(super) use batch_top_k::{BatchTopK, keep_largest, next_floor};
+pub(super) use gates::{GateGradient, Gates, PanelGates};
+pub(super) use jump_relu::{JumpRule, PanelThresholds, Thresholds};
+
+/// Which activations count.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Selection {
+    /// The positive ones, or the `k` largest of them where the encoder has a `top_k`.
+    #[default]
+    ByToken,
+    /// The largest of the batch.
+    Batch(BatchTopK),
+    /// Those above their feature's threshold.
+    Thresholds(Thresholds),
+    /// Those whose gate is open.
+    Gates(Gates),
+}
+
+/// What one panel's features have beside their weights.
+pub(super) enum PanelSelection<'a> {
+    Nothing,
+    Thresholds(PanelThresholds<'a>),
+    Gates(PanelGates<'a>),
+}
+
+impl Selection {
+    /// Features that each nested dictionary has: one, of all features, unless it says otherwise.
+    pub(super) fn widths(&self, d_sae: usize) -> Vec<usize> {
+        match self {
+            Self::Batch(batch) => batch.widths.clone(),
+            Self::ByToken | Self::Thresholds(_) | Self::Gates(_) => vec![d_sae],
+        }
+    }
+
+    /// Each panel's part.
+    pub(super) fn by_panel(&mut self, n_panels: usize) -> Vec<PanelSelection<'_>> {
+        match self {
+            Self::ByToken | Self::Batch(_) => {
+                (0..n_panels).map(|_| PanelSelection::Nothing).collect()
+            }
+            Self::Thresholds(thresholds) => thresholds
+                .by_panel()
+                .map(PanelSelection::Thresholds)
+                .collect(),
+            Self::Gates(gates) => gates.by_panel().map(PanelSelection::Gates).collect(),
+        }
+    }
+}
+
+/// Gradient of the sparsity loss with respect to what it counts, for one token of the batch's mean.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sparsity {
+    /// Of the sum of the activations.
+    pub l1: f32,
+    /// Of the number of active features, or of what stands for it.
+    pub l0: f32,
+}
