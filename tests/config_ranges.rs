@@ -59,9 +59,15 @@ fn floats_of<'a>(json: &'a serde_json::Value, names: &mut BTreeSet<&'a str>) {
 
 #[test]
 fn numbers_of_the_model_out_of_range_are_refused() {
-    let rows: [Row<TransformerConfig>; 2] = [
+    let rows: [Row<TransformerConfig>; 3] = [
         ("eps", |c, v| c.eps = v, &[0.0], &[1e-12, 1.0]),
         ("init_std", |c, v| c.init_std = v, &[], &[0.0, 0.3]),
+        (
+            "rotary_base",
+            |c, v| c.rotary_base = v,
+            &[0.0],
+            &[100.0, 10_000.0],
+        ),
     ];
     check(
         &TransformerConfig::default(),

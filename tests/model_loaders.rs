@@ -410,6 +410,12 @@ fn every_field_of_hugging_face_that_changes_the_model_is_refused_by_name() {
         let message = refusal(loaded(Transformer::load_hf_gpt2, &dir, set, |_| ()));
         assert!(message.contains(field), "{field}: {message}");
     }
+    let wide = |f: &mut Fields| {
+        f.insert("n_embd".into(), json!(u64::MAX / 2));
+        f.insert("n_inner".into(), json!(192));
+    };
+    let message = refusal(loaded(Transformer::load_hf_gpt2, &dir, wide, |_| ()));
+    assert!(message.contains("which is too large"), "{message}");
     let harmless = |f: &mut Fields| {
         f.insert("reorder_and_upcast_attn".into(), json!(true));
         f.insert("n_ctx".into(), json!(24));

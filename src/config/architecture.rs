@@ -24,7 +24,8 @@ pub enum Architecture {
     /// 2024, arXiv:2407.14435).
     JumpReLU {
         /// Weight of the sparsity loss, per token: `loss = mean_t |x_hat - x|^2 + l0_coeff * mean_t L0`,
-        /// with L0 as `l0_loss` counts it.
+        /// with L0 as `l0_loss` counts it. It and the next two are in units of the scaled activations
+        /// where `SaeConfig::normalize_activations` is set.
         l0_coeff: f64,
         /// Width of the rectangle by which the thresholds' gradients are estimated, in units of the
         /// activations.
@@ -41,7 +42,8 @@ pub enum Architecture {
     /// arXiv:2404.16014): the L1 penalty is on the gates alone.
     Gated {
         /// Weight of the L1 term, per token: `loss = mean_t |x_hat - x|^2 + l1_coeff * mean_t |relu(pi)|_1 +`
-        /// the squared error of what the frozen decoder makes of `relu(pi)`, the gates' pre-activations.
+        /// the squared error of what the frozen decoder makes of `relu(pi)`, the gates' pre-activations; in
+        /// units of the scaled activations where `SaeConfig::normalize_activations` is set.
         l1_coeff: f64,
     },
     /// Of a batch's positive activations the `k` times the number of tokens largest (Bussmann et al. 2024,

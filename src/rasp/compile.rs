@@ -89,8 +89,9 @@ impl CompileOptions {
 ///
 /// # Errors
 /// [`Error::Config`] for options out of range; a vocabulary that is empty or has a symbol twice;
-/// expressions of the wrong kind, a categorical aggregate of several positions, a number with more
-/// than 2,000 possible values, a map that is no function.
+/// expressions of the wrong kind, a categorical aggregate of several positions, a sequence with
+/// more than 2,000 possible values, numbers too close for f32 that a map tells apart, a map that is no
+/// function.
 pub fn compile(program: &Program, options: &CompileOptions) -> Result<CompiledProgram> {
     options.validate()?;
     let vocabulary = &program.vocabulary;

@@ -116,7 +116,7 @@ pub fn select_keys(keys: &Sequence, predicate: impl Fn(&Value) -> bool + 'static
 pub fn aggregate(selector: &Selector, values: &Sequence) -> Sequence {
     let name = format!("aggregate {}", values.name());
     let (selector, values) = (selector.clone(), values.clone());
-    Sequence::new(&name, Kind::Aggregate { selector, values })
+    Sequence::derived(&name, Kind::Aggregate { selector, values })
 }
 
 /// How many positions are selected: a categorical sequence of integers.
@@ -142,7 +142,19 @@ impl Selector {
     }
 }
 
+/// Characters of a name that is made of other names: a sequence combined with itself again and again
+/// would double it each time.
+const LONGEST_NAME: usize = 80;
+
 impl Sequence {
+    /// A sequence named after those that it is made of.
+    fn derived(name: &str, kind: Kind) -> Sequence {
+        match name.char_indices().nth(LONGEST_NAME) {
+            Some((end, _)) => Sequence::new(&format!("{}..", &name[..end]), kind),
+            None => Sequence::new(name, kind),
+        }
+    }
+
     fn new(name: &str, kind: Kind) -> Sequence {
         Sequence(Rc::new(Node {
             name: name.to_owned(),
@@ -171,7 +183,7 @@ impl Sequence {
             f: Rc::new(f),
             numerical: false,
         };
-        Sequence::new(&format!("map of {}", self.name()), kind)
+        Sequence::derived(&format!("map of {}", self.name()), kind)
     }
 
     /// A numerical sequence, element by element; 0 where there is no value.
@@ -181,7 +193,7 @@ impl Sequence {
             f: Rc::new(move |value| Value::Number(f(value))),
             numerical: true,
         };
-        Sequence::new(&format!("numbers of {}", self.name()), kind)
+        Sequence::derived(&format!("numbers of {}", self.name()), kind)
     }
 
     /// A categorical sequence of this one and another, both categorical, element by element; none
@@ -196,14 +208,14 @@ impl Sequence {
             b: other.clone(),
             f: Rc::new(f),
         };
-        Sequence::new(&format!("{} and {}", self.name(), other.name()), kind)
+        Sequence::derived(&format!("{} and {}", self.name(), other.name()), kind)
     }
 
     /// `a self + b other`, both numerical.
     pub fn plus(&self, a: f64, other: &Sequence, b: f64) -> Sequence {
         let terms = vec![(a, self.clone()), (b, other.clone())];
         let name = format!("{a} {} + {b} {}", self.name(), other.name());
-        Sequence::new(&name, Kind::Linear(terms))
+        Sequence::derived(&name, Kind::Linear(terms))
     }
 
     /// Whether its values are numbers.

@@ -2,7 +2,7 @@
 //! block in which its inputs are there.
 //! Source: Tracr's translation of RASP to craft (Lindner et al. 2023, section 3.2).
 
-use super::domains::{categorical_domain, numeric_domain};
+use super::domains::Domains;
 use super::expression::{Condition, Kind, Selector, Sequence};
 use super::interpreter::expect_kind;
 use super::lookup::{Gate, linear, pair, steps, table};
@@ -17,7 +17,8 @@ pub(super) fn lower(program: &Sequence, vocabulary: &[String], max_len: usize) -
     let mut lowering = Lowering {
         plan: Plan::default(),
         known: HashMap::new(),
-        clean: HashSet::new(),
+        marked: HashSet::new(),
+        domains: Domains::new(vocabulary, max_len),
         vocabulary,
         max_len,
     };
@@ -32,8 +33,10 @@ pub(super) fn lower(program: &Sequence, vocabulary: &[String], max_len: usize) -
 struct Lowering<'a> {
     plan: Plan,
     known: HashMap<usize, Id>,
-    /// Sequences that must be zero at BOS, because a head reads them there.
-    clean: HashSet<usize>,
+    /// Sequences that have been marked, and whether as one that must be zero at BOS, because a head
+    /// reads it there.
+    marked: HashSet<(usize, bool)>,
+    domains: Domains<'a>,
     vocabulary: &'a [String],
     max_len: usize,
 }
@@ -62,7 +65,7 @@ impl Lowering<'_> {
 
     /// Marks what must be zero at BOS: keys and values, and what they are mapped from.
     fn mark_clean(&mut self, of: &Sequence, needed: bool) {
-        if needed && !self.clean.insert(of.key()) {
+        if !self.marked.insert((of.key(), needed)) {
             return;
         }
         let selector = match &of.0.kind {
@@ -159,12 +162,14 @@ impl Lowering<'_> {
                 "is no map",
             ));
         };
-        let points = numeric_domain(inner, self.vocabulary, self.max_len)?;
-        let inner = self.variable(inner)?;
-        let out = self.mapped(of, &[inner])?;
-        let images = points.iter().map(|x| f(&Value::Number(*x)));
+        let numbers = self.domains.numbers(inner)?;
+        let id = self.variable(inner)?;
+        let out = self.mapped(of, &[id])?;
+        let images = numbers.points.iter().map(|x| f(&Value::Number(*x)));
         let outputs: Result<Vec<_>> = images.map(|v| self.writes(out, &v)).collect();
-        self.steps(of, inner, out, &points, &outputs?);
+        let outputs = outputs?;
+        numbers.expect_apart(inner, &outputs)?;
+        self.steps(of, id, out, &numbers.points, &outputs);
         Ok(out)
     }
 
@@ -177,7 +182,10 @@ impl Lowering<'_> {
         outputs: &[Vec<(usize, f64)>],
     ) {
         let layer = self.layer_of(out);
-        let gate = self.clean.contains(&of.key()).then_some(self.plan.bos);
+        let gate = self
+            .marked
+            .contains(&(of.key(), true))
+            .then_some(self.plan.bos);
         if let Some(bos) = gate {
             self.plan.note_read(Receiver::Mlp { layer }, bos);
         }
@@ -218,7 +226,7 @@ impl Lowering<'_> {
         let numerical = of.is_numerical();
         let domain = match numerical {
             true => Vec::new(),
-            false => categorical_domain(of, self.vocabulary, self.max_len)?,
+            false => self.domains.categorical(of)?,
         };
         Ok(self.plan.add(Variable {
             name: of.name().to_owned(),

@@ -15,7 +15,8 @@ fn program(name: &str) -> Program {
 /// Every input of `n` symbols.
 fn inputs(vocabulary: &[String], n: usize) -> Vec<Vec<String>> {
     (0..n).fold(vec![Vec::new()], |shorter, _| {
-        let with = |input: &Vec<String>, s: &String| [input.as_slice(), &[s.clone()]].concat();
+        let with =
+            |input: &Vec<String>, s: &String| [input.as_slice(), std::slice::from_ref(s)].concat();
         let longer = |input: &Vec<String>| vocabulary.iter().map(|s| with(input, s)).collect();
         shorter
             .iter()
@@ -280,4 +281,100 @@ fn wrong_programs_and_inputs_are_refused() {
         .forward(&compiled.encode(&["a"]).unwrap())
         .unwrap();
     assert!(compiled.decode(&logits.i(0).unwrap()).is_err());
+}
+
+#[test]
+fn expressions_that_are_used_again_and_again_are_computed_once() {
+    // 2^30 paths lead from the output to the tokens.
+    let same = |a: &Value, b: &Value| Value::from(if a == b { "a" } else { "b" });
+    let mut output = tokens();
+    for _ in 0..30 {
+        output = output.combine(&output, same);
+    }
+    assert!(output.name().chars().count() <= 82);
+    let options = CompileOptions {
+        max_len: 3,
+        distractor_heads: 0, // Theirs would grow from block to block.
+        ..CompileOptions::default()
+    };
+    let program = Program::new("nested", "always a", &["a", "b"], output);
+    let compiled = compile(&program, &options).unwrap();
+    assert_eq!(compiled.model.cfg().n_layers, 30);
+    let found = compiled.run(&["b", "a", "b"]).unwrap();
+    assert_eq!(found, ["a"; 3].map(|s| Some(Value::from(s))));
+    assert_eq!(found, compiled.expected(&["b", "a", "b"]).unwrap());
+
+    let mut sum = tokens().to_numbers(|s| f64::from(u8::from(s.is("a"))));
+    for _ in 0..30 {
+        sum = sum.plus(1.0, &sum, 0.0);
+    }
+    let present = sum.map(|x| Value::Flag(x.number() > Some(0.5)));
+    let program = Program::new("nested", "whether it is a", &["a", "b"], present);
+    let found = compile(&program, &options).unwrap().run(&["b", "a"]);
+    let wanted = [false, true].map(|flag| Some(Value::Flag(flag)));
+    assert_eq!(found.unwrap(), wanted);
+}
+
+#[test]
+fn too_many_categorical_values_are_refused() {
+    let pair = |a: &Value, b: &Value| Value::Symbol(format!("{a}{b}"));
+    let mut output = tokens();
+    for _ in 0..4 {
+        output = output.combine(&output, pair); // 4, 16, 256, 65536 values
+    }
+    let program = Program::new("pairs", "", &["a", "b"], output);
+    let found = compile(&program, &CompileOptions::default()).unwrap_err();
+    let found = found.to_string();
+    assert!(found.contains("number of values = 2001"), "{found}");
+}
+
+#[test]
+fn numbers_that_f32_cannot_keep_apart_are_refused() {
+    let compiled = |b: f64, threshold: f64| {
+        let numbers = tokens().to_numbers(move |s| if s.is("a") { 1.0 } else { b });
+        let above = numbers.map(move |x| Value::Flag(x.number() > Some(threshold)));
+        let program = Program::new("close", "", &["a", "b"], above);
+        compile(&program, &CompileOptions::default())
+    };
+    for b in [1.000_000_1, 1.000_000_000_1] {
+        let found = compiled(b, 1.0).unwrap_err().to_string();
+        assert!(found.contains(&format!("1 and {b}")), "{found}");
+        // They need not be told apart.
+        compiled(b, 0.5).unwrap();
+    }
+    let far = compiled(1.001, 1.0).unwrap().run(&["a", "b"]).unwrap();
+    assert_eq!(far, [false, true].map(|flag| Some(Value::Flag(flag))));
+    // The difference is 0.1, but of numbers whose rounding in f32 is 0.06.
+    let large = tokens().to_numbers(|s| if s.is("a") { 1e6 } else { 1e6 + 0.1 });
+    let one = tokens().to_numbers(|_| 1e6);
+    let above = large
+        .plus(1.0, &one, -1.0)
+        .map(|x| Value::Flag(x.number() > Some(0.05)));
+    let program = Program::new("cancels", "", &["a", "b"], above);
+    let found = compile(&program, &CompileOptions::default()).unwrap_err();
+    assert!(found.to_string().contains("may not keep apart"), "{found}");
+}
+
+#[test]
+fn shares_and_counts_of_the_longest_inputs_are_kept_apart() {
+    let options = CompileOptions {
+        max_len: 64,
+        ..CompileOptions::default()
+    };
+    let of = |output: Sequence| Program::new("long", "", &["a", "b"], output);
+    let is_a = tokens().to_numbers(|s| f64::from(u8::from(s.is("a"))));
+    let share = aggregate(&select_all(), &is_a);
+    // Every share has an output of its own.
+    let own = share.map(|x| Value::Integer((x.number().unwrap_or(0.0) * 1e6) as i64));
+    compile(&of(own), &options).unwrap();
+    let same = select(&tokens(), &tokens(), |key, query| key == query);
+    let count = selector_width(&same).to_numbers(|n| n.integer().unwrap_or(0) as f64);
+    let odd = count.map(|n| Value::Flag(n.number().is_some_and(|n| n % 2.0 == 1.0)));
+    compile(&of(odd), &options).unwrap();
+    let most = share.map(|x| Value::Flag(x.number() > Some(0.5)));
+    let compiled = compile(&of(most), &options).unwrap();
+    let input: Vec<&str> = (0..64).map(|i| ["a", "b", "b", "a", "a"][i % 5]).collect();
+    let expected = compiled.expected(&input).unwrap();
+    assert_eq!(compiled.run(&input).unwrap(), expected);
+    assert!(expected.contains(&Some(Value::Flag(false))));
 }

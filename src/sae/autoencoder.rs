@@ -35,8 +35,8 @@ pub trait SparseAutoencoder {
     }
 
     /// The activations of some features alone, `[.., d_in]` to `[.., features.len()]` in the order of
-    /// `features`, as [`SparseAutoencoder::encode`] gives them (to rounding). A variant whose features
-    /// do not depend on each other computes no other.
+    /// `features`, as [`SparseAutoencoder::encode`] gives them (to rounding). The standard
+    /// autoencoder computes no other; the rest encode all and pick.
     ///
     /// # Errors
     /// Those of [`SparseAutoencoder::encode`]; [`Error::Argument`] for a feature that there is not, and

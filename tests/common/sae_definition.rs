@@ -106,12 +106,12 @@ pub fn nested_loss(p: &StandardParams, x: &[f32], acts: &[Vec<f64>], widths: &[u
     let mut total = 0.0;
     for &width in widths {
         for (x, acts) in x.chunks_exact(d).zip(acts) {
-            for i in 0..d {
+            for (i, &x) in x.iter().enumerate() {
                 let mut x_hat = f64::from(p.b_dec[i]);
-                for j in 0..width {
-                    x_hat += acts[j] * f64::from(p.w_dec[j * d + i]);
+                for (j, act) in acts.iter().enumerate().take(width) {
+                    x_hat += act * f64::from(p.w_dec[j * d + i]);
                 }
-                total += (x_hat - f64::from(x[i])).powi(2);
+                total += (x_hat - f64::from(x)).powi(2);
             }
         }
     }

@@ -5,7 +5,7 @@
 use super::config::AttributionConfig;
 use super::frozen::{ActiveFeature, FrozenModel, Sources, Target, active_features, propagate};
 use super::graph::AttributionGraph;
-use super::influence::{EdgeMatrix, normalize};
+use super::influence::{EdgeMatrix, MAX_PATH, normalize};
 use super::logit_targets::{LogitTarget, logit_targets};
 use crate::error::Result;
 use crate::model::Transformer;
@@ -25,7 +25,7 @@ const BATCHES_PER_RANKING: usize = 4;
 /// adds to its value. Edges into a node and its `bias` sum to its value, exactly up to rounding:
 /// biases (of attention, norms, decoders, encoders, the unembedding) have no nodes, and each node
 /// says what they add to it together. Position embeddings have nodes of their own, unlike in
-/// circuit-tracer.
+/// circuit-tracer; no edges leave these where positions are rotary.
 ///
 /// ```
 /// use holoscope::{config::TransformerConfig, model::Transformer};
@@ -46,7 +46,8 @@ const BATCHES_PER_RANKING: usize = 4;
 /// # Errors
 /// An empty prompt, tokens that are not one sequence or that the model cannot read; a transcoder of a
 /// hook point or block that the model does not have ([`crate::Error::UnknownHook`]), of another width, or a
-/// second one of a block; [`crate::Error::NotFiniteAt`] where the pass or a transcoder meets a NaN or an
+/// second one of a block; a model with `parallel_attn_mlp`, whose MLPs do not read what attention
+/// wrote; [`crate::Error::NotFiniteAt`] where the pass or a transcoder meets a NaN or an
 /// infinity; a field of `config` out of its range; [`crate::Error::Interrupted`].
 pub fn attribution_graph(
     model: &Transformer,
@@ -203,7 +204,10 @@ fn partial_influence(
             *sum += logit.probability * edge;
         }
     }
-    while next.iter().any(|&x| x != 0.0) {
+    for _ in 0..MAX_PATH {
+        if next.iter().all(|&x| x == 0.0) {
+            break;
+        }
         for (sum, x) in total.iter_mut().zip(&next) {
             *sum += x;
         }
@@ -253,5 +257,33 @@ impl<'a> Folding<'a> {
         for &(feature, error) in &self.others {
             to[start + error - n] += row[feature];
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partial_influence_ends_where_edges_go_in_a_circle() {
+        let row = |values: &[f64]| Row {
+            values: values.to_vec(),
+            bias: 0.0,
+        };
+        let logit = LogitTarget {
+            id: 0,
+            probability: 1.0,
+            value: 0.0,
+            target: Target {
+                layer: None,
+                position: 0,
+                covector: Vec::new(),
+                own_bias: 0.0,
+            },
+        };
+        // The only feature is its own source: each path longer by one edge adds 1.
+        let rows = BTreeMap::from([(0, row(&[1.0]))]);
+        let found = partial_influence(&[logit], &[row(&[1.0])], &rows, 1);
+        assert_eq!(found, [MAX_PATH as f64]);
     }
 }

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 const FORMAT: &str = "circuit-tracer graph";
 const METADATA: &str = "graph-metadata.json";
+/// A layer above this is refused: drawings have a row for each one.
+const MAX_LAYER: usize = 10_000;
 
 const FEATURE: &str = "cross layer transcoder";
 const ERROR: &str = "mlp reconstruction error";
@@ -96,8 +98,9 @@ impl PrunedGraph {
     /// cumulative there, as `cumulative_influence` here.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a slug that is not letters, digits, `-` and `_`; [`Error::Io`] when a
-    /// file cannot be written; [`Error::Format`] when there is a metadata file that is none.
+    /// [`Error::Argument`] for a slug that is not letters, digits, `-` and `_`, and for a feature whose
+    /// number does not fit the format; [`Error::Io`] when a file cannot be written;
+    /// [`Error::Format`] when there is a metadata file that is none.
     pub fn save_circuit_tracer(
         &self,
         folder: impl AsRef<Path>,
@@ -111,7 +114,7 @@ impl PrunedGraph {
             return Err(Error::argument("slug", format!("{slug:?}"), reason));
         }
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let file = self.file(slug, scan);
+        let file = self.file(slug, scan)?;
         let path = folder.join(format!("{slug}.json"));
         write_whole(&path, serde_json::to_string_pretty(&file)?.as_bytes())?;
         list(
@@ -126,7 +129,8 @@ impl PrunedGraph {
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Format`] for what is not such a file, a node of an unknown type, two
-    /// nodes of one id, or a link to a node that is not there.
+    /// nodes of one id, a link to a node that is not there, a layer above 10,000, a token's number
+    /// beyond 32 bits, or supernodes, which this graph does not have.
     pub fn load_circuit_tracer(path: impl AsRef<Path>) -> Result<PrunedGraph> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
@@ -135,7 +139,7 @@ impl PrunedGraph {
         read(file).map_err(bad)
     }
 
-    fn file(&self, slug: &str, scan: &str) -> File {
+    fn file(&self, slug: &str, scan: &str) -> Result<File> {
         let ids: Vec<String> = self.nodes.iter().map(|n| self.id(n)).collect();
         let mut others = Map::new();
         let pruning = json!({
@@ -143,7 +147,7 @@ impl PrunedGraph {
             "edge_threshold": self.edge_threshold,
         });
         others.insert("pruning_settings".to_owned(), pruning);
-        File {
+        Ok(File {
             metadata: Metadata {
                 slug: slug.to_owned(),
                 scan: scan.to_owned(),
@@ -159,7 +163,7 @@ impl PrunedGraph {
                 link_type: "both".to_owned(),
                 ..QParams::default()
             },
-            nodes: self.file_nodes(&ids),
+            nodes: self.file_nodes(&ids)?,
             links: self
                 .edges
                 .iter()
@@ -169,7 +173,7 @@ impl PrunedGraph {
                     weight: edge.weight,
                 })
                 .collect(),
-        }
+        })
     }
 
     fn id(&self, node: &GraphNode) -> String {
@@ -184,15 +188,15 @@ impl PrunedGraph {
         }
     }
 
-    fn file_nodes(&self, ids: &[String]) -> Vec<Node> {
+    fn file_nodes(&self, ids: &[String]) -> Result<Vec<Node>> {
         let first_logit = self.nodes.iter().position(|n| n.kind.name() == "logit");
         let nodes = self.nodes.iter().zip(ids).enumerate();
-        let of = |(i, (node, id)): (usize, (&GraphNode, &String))| {
+        let of = |(i, (node, id)): (usize, (&GraphNode, &String))| -> Result<Node> {
             let p = node.position;
             let (feature, layer, kind, js) = match node.kind {
                 GraphNodeKind::Feature { layer, feature } => {
                     let js = format!("{layer}_{feature}-0");
-                    (cantor(layer, feature), layer.to_string(), FEATURE, js)
+                    (cantor(layer, feature)?, layer.to_string(), FEATURE, js)
                 }
                 GraphNodeKind::Error { layer } => {
                     (-1, layer.to_string(), ERROR, format!("{layer}_-1-{p}"))
@@ -209,7 +213,7 @@ impl PrunedGraph {
                 }
             };
             let probability = node.probability.unwrap_or(0.0);
-            Node {
+            Ok(Node {
                 node_id: id.clone(),
                 feature: Some(feature),
                 layer,
@@ -228,15 +232,21 @@ impl PrunedGraph {
                 },
                 influence: node.cumulative_influence,
                 activation: node.activation,
-            }
+            })
         };
         nodes.map(of).collect()
     }
 }
 
-/// Cantor's pairing of two numbers.
-fn cantor(x: usize, y: usize) -> i64 {
-    ((x + y) * (x + y + 1) / 2 + y) as i64
+/// Cantor's pairing of a block and a feature.
+fn cantor(layer: usize, feature: usize) -> Result<i64> {
+    let (x, y) = (layer as u128, feature as u128);
+    let twice = (x + y).checked_mul(x + y + 1);
+    let number = twice.and_then(|twice| i64::try_from(twice / 2 + y).ok());
+    number.ok_or_else(|| {
+        let reason = format!("its number together with block {layer} does not fit 64 bits");
+        Error::argument("feature", feature, reason)
+    })
 }
 
 /// Puts a graph's metadata into the list of the folder, in the place of one of the same slug.
@@ -260,6 +270,12 @@ fn list(path: &Path, slug: &str, metadata: Value) -> Result<()> {
 }
 
 fn read(file: File) -> Result<PrunedGraph, String> {
+    let n_supernodes = file.q_params.supernodes.len();
+    if n_supernodes > 0 {
+        return Err(format!(
+            "qParams has {n_supernodes} supernodes, which are not supported: empty that list"
+        ));
+    }
     let tokens = file.metadata.prompt_tokens;
     let mut index = HashMap::new();
     let mut nodes = Vec::with_capacity(file.nodes.len());
@@ -284,18 +300,17 @@ fn read(file: File) -> Result<PrunedGraph, String> {
         })
     });
     let pinned = file.q_params.pinned_ids.iter().map(|id| find(id));
-    let layers = file.nodes.iter().filter_map(|node| {
-        let layer: usize = node.layer.parse().ok()?;
-        Some(if node.feature_type == LOGIT {
-            layer.saturating_sub(1)
-        } else {
-            layer + 1
+    let layers = nodes.iter().zip(&file.nodes).filter_map(|(read, node)| {
+        Some(match read.kind {
+            GraphNodeKind::Logit { .. } => node.layer.parse::<usize>().ok()?.saturating_sub(1),
+            kind => kind.layer()? + 1,
         })
     });
+    let n_layers = layers.max().unwrap_or(0);
     let pruning = file.metadata.others.get("pruning_settings");
     let edge_threshold = pruning.and_then(|p| p.get("edge_threshold")?.as_f64());
     Ok(PrunedGraph {
-        n_layers: layers.max().unwrap_or(0),
+        n_layers,
         edges: edges.collect::<Result<_, String>>()?,
         pinned: pinned.collect::<Result<_, String>>()?,
         nodes,
@@ -325,18 +340,34 @@ fn read_node(node: &Node, tokens: &[String]) -> Result<GraphNode, String> {
     };
     let layer = || {
         let layer = node.layer.parse::<usize>();
-        layer.map_err(|_| format!("the layer {:?} of node {id:?} is no number", node.layer))
+        let layer =
+            layer.map_err(|_| format!("the layer {:?} of node {id:?} is no number", node.layer))?;
+        match layer <= MAX_LAYER {
+            true => Ok(layer),
+            false => Err(format!(
+                "the layer {layer} of node {id:?} is above {MAX_LAYER}"
+            )),
+        }
     };
-    let vocab = |i| part(i).map(|id| id as u32);
+    let vocab = || {
+        let token = part(1)?;
+        u32::try_from(token).map_err(|_| {
+            let most = u32::MAX;
+            format!("the token {token} of node {id:?} is above {most}, the largest id of a token")
+        })
+    };
     let kind = match node.feature_type.as_str() {
         FEATURE => GraphNodeKind::Feature {
             layer: layer()?,
             feature: part(1)?,
         },
         ERROR => GraphNodeKind::Error { layer: layer()? },
-        TOKEN => GraphNodeKind::Token { id: vocab(1)? },
+        TOKEN => GraphNodeKind::Token { id: vocab()? },
         POSITION => GraphNodeKind::Position,
-        LOGIT => GraphNodeKind::Logit { id: vocab(1)? },
+        LOGIT => {
+            layer()?;
+            GraphNodeKind::Logit { id: vocab()? }
+        }
         other => return Err(format!("node {id:?} is of the unknown type {other:?}")),
     };
     let is_logit = node.feature_type == LOGIT;

@@ -5,7 +5,7 @@
 /// Row sums are at least this, so that a target without edges has a row of zeros.
 const LEAST_ROW_SUM: f64 = 1e-10;
 /// Longer paths than this many edges do not occur in a graph without cycles of that many layers.
-const MAX_PATH: usize = 1_000;
+pub(super) const MAX_PATH: usize = 1_000;
 
 /// Edges: a row a target (features, then logits), a column a source (features, errors, tokens,
 /// positions). Features are the same in both.

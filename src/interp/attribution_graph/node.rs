@@ -16,7 +16,7 @@ pub enum GraphNodeKind {
     Error { layer: usize },
     /// The embedding of the token.
     Token { id: u32 },
-    /// The embedding of the position.
+    /// The embedding of the position; nothing where positions are rotary.
     Position,
     /// The logit of a token at the last position, less the mean of all logits.
     Logit { id: u32 },

@@ -244,5 +244,8 @@ mod tests {
         assert_eq!(neurons[0].index, 2, "feature 2 was made from dimension 2");
         assert!(sums.features(1, 9).is_empty() && sums.neurons(1, 9).is_empty());
         assert_eq!(sums.features(0, 1).len(), 1);
+        // Where nothing is measured.
+        let none = CoActivity::new(&[2], 0, 0);
+        assert!(none.features(0, 9).is_empty() && none.neurons(0, 9).is_empty());
     }
 }

@@ -99,7 +99,8 @@ pub fn feature_dashboards(
 /// # Errors
 /// No such feature or hook point, an autoencoder of another width, no tokens, tokens that the model
 /// cannot read, a tokenizer of another vocabulary; [`Error::NotFiniteAt`] for an activation of the model
-/// or of a wanted feature that is NaN or infinite.
+/// or of a wanted feature that is NaN or infinite; more features than memory is meant for, of which
+/// correlations need `2 d_sae + d_in` numbers each, 2^27 in all, unless `correlation_tokens` is 0.
 pub fn feature_dashboards_with(
     model: &Transformer,
     sae: &dyn SparseAutoencoder,

@@ -185,7 +185,8 @@ impl Source<'_> {
         let (sequence, pos) = (index / self.pos, index % self.pos);
         let first = sequence * self.pos;
         let start = first + pos.saturating_sub(choice.before);
-        let end = first + (pos + choice.after + 1).min(self.pos);
+        let after = pos.saturating_add(choice.after).saturating_add(1);
+        let end = first + after.min(self.pos);
         let act = |i: usize| match acts.binary_search_by_key(&(i as u32), |a| a.0) {
             Ok(place) => acts[place].1,
             Err(_) => 0.0,
@@ -247,6 +248,25 @@ mod tests {
         // Thirds of 6: (4, 6] has one, (2, 4] two, (0, 2] two.
         let shares: Vec<f64> = groups[1..4].iter().map(|g| g.share * 15.0).collect();
         assert_eq!(shares, [1.0, 2.0, 2.0]);
+    }
+
+    #[test]
+    fn surroundings_of_any_length_end_with_the_sequence() {
+        let tokenizer = Tokenizer::gpt2().unwrap();
+        let tokens: Vec<u32> = (0..15).collect();
+        let source = Source {
+            tokenizer: &tokenizer,
+            tokens: &tokens,
+            pos: 5,
+        };
+        let choice = Choice {
+            before: usize::MAX,
+            after: usize::MAX,
+            ..CHOICE
+        };
+        let groups = choose(&source, &[(7, 1.0)], &choice);
+        let example = &groups[0].examples[0];
+        assert_eq!((example.tokens.len(), example.peak), (5, 2));
     }
 
     #[test]

@@ -102,16 +102,14 @@ impl FeatureDashboard {
     ///
     /// # Errors
     /// [`Error::Json`] for a text that is not JSON, [`Error::Format`] for a field that is missing, unknown
-    /// or of another type, and for lists of different lengths.
+    /// or of another type, for lists of different lengths, and for more than one explanation.
     pub fn from_neuronpedia(text: &str) -> Result<NeuronpediaFeature> {
         let value: Value = serde_json::from_str(text)?;
         let object = Fields::of(&value, &FEATURE, "feature")?;
-        let label = object
-            .objects("explanations")?
-            .first()
-            .and_then(|e| e.get("description"));
-        let label = label.and_then(Value::as_str).unwrap_or_default().to_owned();
-        let groups = read_groups(&object)?;
+        let label = read_label(&object)?;
+        let density = object.number("frac_nonzero")?;
+        let density = density.ok_or_else(|| object.wrong("frac_nonzero", "is missing"))?;
+        let groups = read_groups(&object, density)?;
         let max = groups
             .iter()
             .flat_map(|g| &g.examples)
@@ -127,7 +125,7 @@ impl FeatureDashboard {
                 label,
                 n_tokens: 0,
                 n_active: 0,
-                density: object.number("frac_nonzero")?.unwrap_or(0.0),
+                density,
                 max_act: object.number("maxActApprox")?.unwrap_or(max),
                 mean_act: object.mean_act()?,
                 quantiles: Vec::new(),
@@ -217,6 +215,24 @@ fn list(values: impl Iterator<Item = f64>, what: &str) -> Result<Vec<Value>> {
     values.map(|value| number(value, what)).collect()
 }
 
+/// The only explanation; empty without one.
+fn read_label(object: &Fields) -> Result<String> {
+    match object.objects("explanations")? {
+        [] => Ok(String::new()),
+        [explanation] => {
+            let text = explanation.get("description").and_then(Value::as_str);
+            let rule = "must have a description, a text";
+            let text = text.ok_or_else(|| object.wrong("explanations", rule))?;
+            Ok(text.to_owned())
+        }
+        several => {
+            let n = several.len();
+            let rule = format!("must be one at most, the label, but there are {n}");
+            Err(object.wrong("explanations", &rule))
+        }
+    }
+}
+
 fn read_logits(object: &Fields) -> Result<Option<DirectLogits>> {
     let logits = DirectLogits {
         top: object.token_values("pos_str", "pos_values")?,
@@ -273,10 +289,10 @@ fn read_alignment(object: &Fields) -> Result<Vec<AlignedNeuron>> {
     Ok(rows.into_iter().map(read).collect())
 }
 
-/// The examples, in groups of the same interval in the order in which these first occur.
-fn read_groups(object: &Fields) -> Result<Vec<ExampleGroup>> {
+/// The examples, in groups of the same interval in the order in which these first occur. `density`: of
+/// the feature, the share of the top group.
+fn read_groups(object: &Fields, density: f64) -> Result<Vec<ExampleGroup>> {
     let mut groups: Vec<ExampleGroup> = Vec::new();
-    let density = object.number("frac_nonzero")?.unwrap_or(0.0);
     for (i, value) in object.objects("activations")?.iter().enumerate() {
         let fields = Fields::of(value, &ACTIVATION, format!("activation {i}"))?;
         let mut group = read_interval(&fields, density)?;
@@ -291,15 +307,19 @@ fn read_groups(object: &Fields) -> Result<Vec<ExampleGroup>> {
             }
         }
     }
+    for group in groups.iter_mut().filter(|g| g.kind == ExampleKind::Top) {
+        let acts = group.examples.iter().flat_map(|example| &example.acts);
+        group.high = acts.fold(0.0, |high: f64, &act| high.max(f64::from(act)));
+    }
     Ok(groups)
 }
 
-/// The group of an activation, without examples. `density`: of the feature, the share of the top group.
+/// The group of an activation, without examples; the top group's `high` follows from these.
 fn read_interval(fields: &Fields, density: f64) -> Result<ExampleGroup> {
     let bin = |field: &str| fields.number(field);
     let (low, high, share) = (bin("binMin")?, bin("binMax")?, bin("binContains")?);
     let (kind, low, high, share) = match (low, high, share) {
-        (Some(TOP_BIN), high, _) => (ExampleKind::Top, 0.0, high.unwrap_or(0.0), density),
+        (Some(TOP_BIN), ..) => (ExampleKind::Top, 0.0, 0.0, density),
         (Some(low), Some(high), share) => (ExampleKind::Interval, low, high, share.unwrap_or(0.0)),
         _ => (ExampleKind::Unknown, 0.0, 0.0, 0.0),
     };

@@ -9,8 +9,10 @@ use crate::progress::{Progress, Reporter};
 use crate::sae::SparseAutoencoder;
 use candle_core::{DType, Tensor};
 
-/// Nonzero activations kept in all: 8 bytes each.
+/// Activations above 0 kept in all: 8 bytes each.
 const MAX_ENTRIES: usize = 40_000_000;
+/// Sums kept for the correlations in all, 8 bytes each: 1 GiB.
+const MAX_SUMS: usize = 1 << 27;
 
 /// What the pass found.
 pub(super) struct Scan {
@@ -28,7 +30,7 @@ pub(super) struct Scan {
 /// # Errors
 /// An unknown hook point, an autoencoder of another width; [`Error::NotFiniteAt`] for an activation of
 /// the model or of a wanted feature that is NaN or infinite; [`Error::Interrupted`] before the first
-/// batch; more activations than can be kept.
+/// batch; more activations than can be kept; more features than sums for the correlations can be kept.
 pub(super) fn scan(
     model: &Transformer,
     sae: &dyn SparseAutoencoder,
@@ -43,10 +45,15 @@ pub(super) fn scan(
     let n_passes = batch.div_ceil(per_pass);
     // As many of the batches as hold that many tokens, evenly spread.
     let n_measured = correlation_tokens.div_ceil(per_pass * pos).min(n_passes);
+    let (d_sae, d_in) = match n_measured {
+        0 => (0, 0),
+        _ => (sae.d_sae(), sae.d_in()),
+    };
+    check_sums(features.len(), d_sae, d_in)?;
     let mut found = Scan {
         n_sequences: 0,
         acts: vec![Vec::new(); features.len()],
-        together: CoActivity::new(features, sae.d_sae(), sae.d_in()),
+        together: CoActivity::new(features, d_sae, d_in),
     };
     let mut progress = Progress::new(reporter, "feature dashboards", "sequence", batch as u64);
     for pass in 0..n_passes {
@@ -68,13 +75,29 @@ pub(super) fn scan(
     Ok(found)
 }
 
+/// Refuses more features than [`CoActivity`] can keep sums for.
+fn check_sums(n_features: usize, d_sae: usize, d_in: usize) -> Result<()> {
+    let for_each = d_sae.saturating_mul(2).saturating_add(d_in);
+    if n_features.saturating_mul(for_each) <= MAX_SUMS {
+        return Ok(());
+    }
+    let reason = format!(
+        "correlations keep {for_each} sums for each feature, and at most {MAX_SUMS} in all: ask for \
+         fewer features, or set correlation_tokens to 0"
+    );
+    Err(Error::argument("features", n_features, reason))
+}
+
 impl Scan {
     /// Keeps what is above 0 in `acts` `[n, features.len()]`.
     fn keep(&mut self, acts: &Tensor, features: &[usize], pos: usize) -> Result<()> {
         let first = self.n_sequences * pos;
         let acts = acts.flatten_all()?.to_vec1::<f32>()?;
         for (t, row) in acts.chunks_exact(features.len()).enumerate() {
-            for (place, &act) in row.iter().enumerate().filter(|(_, act)| **act != 0.0) {
+            let active = row.iter().enumerate();
+            // What is not finite is an error, minus infinity too.
+            let active = active.filter(|(_, act)| **act > 0.0 || !act.is_finite());
+            for (place, &act) in active {
                 if !act.is_finite() {
                     let (sequence, pos) = ((first + t) / pos, (first + t) % pos);
                     return Err(Error::NotFiniteAt {
@@ -95,5 +118,48 @@ impl Scan {
             ));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn activations_above_0_are_kept_and_those_that_are_not_finite_refused() {
+        let features = [4, 9];
+        let mut found = Scan {
+            n_sequences: 1,
+            acts: vec![Vec::new(); 2],
+            together: CoActivity::new(&features, 0, 0),
+        };
+        // The second sequence, of two tokens.
+        let acts = Tensor::new(&[[-1.0f32, 2.0], [0.5, 0.0]], &Device::Cpu).unwrap();
+        found.keep(&acts, &features, 2).unwrap();
+        assert_eq!(found.acts, [vec![(3u32, 0.5f32)], vec![(2, 2.0)]]);
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let acts = Tensor::new(&[[0.0, bad]], &Device::Cpu).unwrap();
+            let error = found.keep(&acts, &features, 2).unwrap_err().to_string();
+            let place = "position 0 of sequence 1";
+            assert!(
+                error.contains("feature 9") && error.contains(place),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn more_sums_than_can_be_kept_are_refused() {
+        // 2 * 60 + 8 = 2^7 sums for each of 2^20 features.
+        check_sums(1 << 20, 60, 8).unwrap();
+        let error = check_sums((1 << 20) + 1, 60, 8).unwrap_err().to_string();
+        assert!(
+            error.contains("features = 1048577") && error.contains("correlation_tokens"),
+            "{error}"
+        );
+        assert!(check_sums(2, usize::MAX, 8).is_err());
+        // Without correlations.
+        check_sums(usize::MAX, 0, 0).unwrap();
     }
 }

@@ -205,14 +205,15 @@ pub(super) fn to_config(json: &Value, path: &Path) -> Result<TransformerConfig> 
             hf.activation_function
         )));
     };
+    // Whatever the MLP is: queries, keys and values are three widths.
+    let Some(four_widths) = hf.n_embd.checked_mul(4) else {
+        return Err(bad(format!("n_embd is {}, which is too large", hf.n_embd)));
+    };
     Ok(TransformerConfig {
         n_layers: hf.n_layer,
         d_model: hf.n_embd,
         n_heads: hf.n_head,
-        d_mlp: match hf.n_inner.or_else(|| hf.n_embd.checked_mul(4)) {
-            Some(d_mlp) => d_mlp,
-            None => return Err(bad(format!("n_embd is {}, which is too large", hf.n_embd))),
-        },
+        d_mlp: hf.n_inner.unwrap_or(four_widths),
         n_ctx: hf.n_positions,
         d_vocab: hf.vocab_size,
         act_fn,

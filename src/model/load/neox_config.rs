@@ -148,6 +148,11 @@ fn read(hf: HfConfig) -> Result<TransformerConfig, String> {
             hf_config::ACTIVATIONS
         ));
     };
+    // Queries, keys and values are three widths.
+    if hf.hidden_size.checked_mul(4).is_none() {
+        let size = hf.hidden_size;
+        return Err(format!("hidden_size is {size}, which is too large"));
+    }
     let (rotary_base, share) = rotation(&hf)?;
     let d_head = hf
         .hidden_size
@@ -362,6 +367,10 @@ mod tests {
             (json!({ "num_attention_heads": 0 }), "rotates 0"),
             (json!({ "hidden_act": "quick_gelu" }), "hidden_act"),
             (json!({ "hidden_size": "64" }), "hidden_size is \"64\""),
+            (
+                json!({ "hidden_size": u64::MAX / 2, "intermediate_size": 8 }),
+                "hidden_size is 9223372036854775807, which is too large",
+            ),
             (json!({ "model_type": "gptj" }), "model_type is \"gptj\""),
             (json!({ "is_encoder_decoder": true }), "is_encoder_decoder"),
             (

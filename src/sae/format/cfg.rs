@@ -66,7 +66,7 @@ impl SaeLensCfg {
     ///
     /// # Errors
     /// [`Error::Format`] naming the first field that is unknown, of a wrong type or asks for
-    /// something that neither autoencoder of this library does.
+    /// something that no autoencoder of this library does.
     pub(super) fn parse(text: &str, path: &Path) -> Result<Self> {
         let bad = |reason: Reason| Error::format(path, FORMAT, reason);
         let given: Map<String, Value> =

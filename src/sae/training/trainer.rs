@@ -106,8 +106,10 @@ fn train(
     reporter: &mut dyn Reporter,
 ) -> Result<(Learnt, SaeHistory)> {
     cfg.validate()?;
-    let mut progress = Progress::new(reporter, "train SAE", "step", cfg.steps as u64)
-        .curves("loss terms (per token)", &["l2", "l1"]);
+    let mut progress = Progress::new(reporter, "train SAE", "step", cfg.steps as u64).curves(
+        "squared error l2, sum of activations l1 (per token)",
+        &["l2", "l1"],
+    );
     let mut run = match Run::start(model, data, cfg, &|| progress.interrupted()) {
         Ok(run) => run,
         Err(error) => {

@@ -151,6 +151,10 @@ impl SparseAutoencoder for Sae {
         self.variant().encode_sparse(x)
     }
 
+    fn encode_features(&self, x: &Tensor, features: &[usize]) -> Result<Tensor> {
+        self.variant().encode_features(x, features)
+    }
+
     fn activity(&self, x: &Tensor) -> Result<FeatureActivity> {
         self.variant().activity(x)
     }

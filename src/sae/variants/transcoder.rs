@@ -341,11 +341,11 @@ mod tests {
                             if pre[j] > least { pre[j] } else { 0.0 }
                         })
                         .collect();
-                    for j in 0..9 {
-                        prop_assert!((acts[n][j] - expected[j]).abs() < 1e-5);
+                    for (found, wanted) in acts[n].iter().zip(&expected) {
+                        prop_assert!((found - wanted).abs() < 1e-5);
                     }
-                    for o in 0..3 {
-                        let out = b_dec[o] + (0..9).map(|j| expected[j] * w_dec[j][o]).sum::<f32>();
+                    for (o, bias) in b_dec.iter().enumerate() {
+                        let out = bias + (0..9).map(|j| expected[j] * w_dec[j][o]).sum::<f32>();
                         prop_assert!((y[n][o] - out).abs() < 1e-4);
                         let around = (0..4).map(|i| x[i] * skip[i][o]).sum::<f32>();
                         prop_assert!((y_skip[n][o] - out - around).abs() < 1e-4);

@@ -56,10 +56,14 @@ fn the_file_is_what_circuit_tracer_reads() {
     }
     let of_type = |kind: &str| nodes.iter().find(|n| n["feature_type"] == kind).unwrap();
     // A feature of block 0 and another: pi(x, y) = (x + y)(x + y + 1) / 2 + y.
-    assert_eq!((cantor(0, 5), cantor(1, 2), cantor(2, 1)), (20, 8, 7));
+    let pairs = [(0, 5), (1, 2), (2, 1)];
+    assert_eq!(pairs.map(|(x, y)| cantor(x, y).unwrap()), [20, 8, 7]);
     let id = of_type(FEATURE)["node_id"].as_str().unwrap();
     let parts: Vec<usize> = id.split('_').map(|part| part.parse().unwrap()).collect();
-    assert_eq!(of_type(FEATURE)["feature"], cantor(parts[0], parts[1]));
+    assert_eq!(
+        of_type(FEATURE)["feature"],
+        cantor(parts[0], parts[1]).unwrap()
+    );
     assert_eq!(of_type(FEATURE)["ctx_idx"], parts[2]);
     assert_eq!(of_type(TOKEN)["layer"], "E");
     assert_eq!(of_type(LOGIT)["layer"], "3");
@@ -134,6 +138,34 @@ fn a_file_of_circuit_tracer_is_read() {
 }
 
 #[test]
+fn the_largest_layer_and_token_are_read() {
+    let text = OF_PEER.replace("\"layer\": \"27\"", "\"layer\": \"10000\"");
+    let graph = read_text(&text.replace("E_9_1", "E_4294967295_1")).unwrap();
+    assert_eq!(graph.n_layers, 9_999);
+    assert_eq!(graph.nodes[2].kind, GraphNodeKind::Token { id: u32::MAX });
+}
+
+#[test]
+fn a_feature_whose_number_does_not_fit_is_refused() {
+    // y (y + 3) / 2 of y = 2^32 - 2 is 2^63 - 2^31 - 1; of the next y it is above 2^63.
+    assert_eq!(cantor(0, 4_294_967_294).unwrap(), 9_223_372_034_707_292_159);
+    assert!(cantor(0, 4_294_967_295).is_err());
+    assert!(cantor(usize::MAX, usize::MAX).is_err());
+    let mut graph = graph();
+    graph.nodes[0].kind = GraphNodeKind::Feature {
+        layer: 1,
+        feature: usize::MAX,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let error = graph.save_circuit_tracer(dir.path(), "x", "toy");
+    let text = error.unwrap_err().to_string();
+    assert!(
+        text.contains("feature = ") && text.contains("block 1"),
+        "{text}"
+    );
+}
+
+#[test]
 fn files_that_say_nonsense_are_refused() {
     let message = |from: &str, to: &str| {
         read_text(&OF_PEER.replace(from, to))
@@ -156,6 +188,20 @@ fn files_that_say_nonsense_are_refused() {
         .contains("position 2 of 2")
     );
     assert!(message("\"node_id\": \"3_17_1\"", "\"node_id\": \"3-17-1\"").contains("3-17-1"));
+    let text = message(
+        "\"supernodes\": []",
+        "\"supernodes\": [[\"a group\", \"3_17_1\"]]",
+    );
+    assert!(text.contains("1 supernodes"), "{text}");
+    for layer in ["3", "2", "27"] {
+        let (from, to) = (format!("\"layer\": \"{layer}\""), "\"layer\": \"10001\"");
+        let text = message(&from, to);
+        assert!(text.contains("the layer 10001 of node"), "{text}");
+    }
+    for (from, to) in [("E_9_1", "E_4294967296_1"), ("27_5_1", "27_4294967296_1")] {
+        let text = message(from, to);
+        assert!(text.contains("the token 4294967296 of node"), "{text}");
+    }
     assert!(PrunedGraph::load_circuit_tracer("/nowhere/x.json").is_err());
     let dir = tempfile::tempdir().unwrap();
     for slug in ["", "a/b", ".."] {

@@ -4,7 +4,7 @@
 
 use super::linear_norm::LinearNorm;
 use super::site::{MlpInput, transcoder_sites};
-use crate::config::Normalization;
+use crate::config::{Normalization, PositionalEmbedding};
 use crate::error::{Error, Result};
 use crate::model::{ActivationCache, BlockPoint, HookName, NamesFilter, Transformer};
 use crate::sae::Transcoder;
@@ -22,7 +22,7 @@ pub(in super::super) struct FrozenModel {
     pub(in super::super) cache: ActivationCache,
     /// Token embeddings, `[pos, d_model]`.
     pub(in super::super) embed: Tensor,
-    /// Position embeddings, `[pos, d_model]`.
+    /// Position embeddings, `[pos, d_model]`; zeros where positions are rotary.
     pub(in super::super) pos_embed: Tensor,
     pub(in super::super) layers: Vec<FrozenLayer>,
     pub(in super::super) final_norm: Option<LinearNorm>,
@@ -79,8 +79,8 @@ impl FrozenModel {
     ///
     /// # Errors
     /// Tokens that are not one sequence or that the model cannot read; those of
-    /// [`transcoder_sites`]; [`Error::NotFiniteAt`] where the pass or a transcoder meets a value that
-    /// is not finite.
+    /// [`transcoder_sites`]; blocks of attention and MLP in parallel; [`Error::NotFiniteAt`] where the
+    /// pass or a transcoder meets a value that is not finite.
     pub(in super::super) fn new(
         model: &Transformer,
         transcoders: &[Transcoder],
@@ -91,6 +91,12 @@ impl FrozenModel {
             return Err(Error::shape(what, "[1, at least 1]", tokens.dims()));
         }
         let cfg = model.cfg();
+        // Covectors pass the MLP before they pass the attention of their block. Without MLPs the
+        // field changes nothing.
+        if cfg.parallel_attn_mlp && !cfg.attn_only {
+            let reason = "attribution graphs need blocks whose MLP reads what attention wrote";
+            return Err(Error::argument("parallel_attn_mlp", true, reason));
+        }
         let sites = transcoder_sites(transcoders, cfg)?;
         let (_, cache) = model.run_with_cache_filtered(tokens, &names(model), None)?;
         check_cache(&cache)?;
@@ -103,6 +109,12 @@ impl FrozenModel {
             let site = site.map(|(index, input)| (&transcoders[index], input));
             layers.push(parts.layer(layer, site)?);
         }
+        let embed = parts.row(HookName::Embed)?;
+        let pos_embed = match cfg.positional_embedding_type {
+            PositionalEmbedding::Standard => parts.row(HookName::PosEmbed)?,
+            // They turn queries and keys, and add nothing to the residual stream.
+            PositionalEmbedding::Rotary => embed.zeros_like()?,
+        };
         let logits = cache.at(HookName::UnembedOut)?;
         let last = logits.dim(1)? - 1;
         Ok(FrozenModel {
@@ -112,8 +124,8 @@ impl FrozenModel {
                 .to_device(&Device::Cpu)?
                 .to_dtype(DType::U32)?
                 .to_vec1()?,
-            embed: parts.row(HookName::Embed)?,
-            pos_embed: parts.row(HookName::PosEmbed)?,
+            embed,
+            pos_embed,
             layers,
             final_norm: parts.norm("ln_final", HookName::LnFinalScale)?,
             logits: wide(&logits.i((0, last))?)?.to_vec1()?,
@@ -264,11 +276,13 @@ impl Parts<'_> {
             check_finite(&values, || format!("the transcoder of block {layer}"))?;
         }
         let decoder = [Some(&transcoder.w_dec), Some(&transcoder.b_dec)];
-        for weights in decoder.into_iter().chain([transcoder.w_skip.as_ref()]) {
-            if let Some(weights) = weights {
-                let values: Vec<f64> = wide(weights)?.flatten_all()?.to_vec1()?;
-                check_finite(&values, || format!("the transcoder of block {layer}"))?;
-            }
+        for weights in decoder
+            .into_iter()
+            .chain([transcoder.w_skip.as_ref()])
+            .flatten()
+        {
+            let values: Vec<f64> = wide(weights)?.flatten_all()?.to_vec1()?;
+            check_finite(&values, || format!("the transcoder of block {layer}"))?;
         }
         let w_skip_t = transcoder.w_skip.as_ref();
         Ok(FrozenTranscoder {

@@ -3,7 +3,7 @@
 use super::super::intervention::{Replacement, hooked_run};
 use super::super::testing::*;
 use super::super::*;
-use crate::config::{Normalization, TransformerConfig};
+use crate::config::{Normalization, PositionalEmbedding, TransformerConfig};
 use crate::model::{Hook, NamesFilter, Transformer};
 use crate::sae::{Transcoder, TranscoderActivation};
 use candle_core::{IndexOp, Tensor};
@@ -70,6 +70,14 @@ fn cases() -> Vec<(&'static str, TransformerConfig, Vec<Transcoder>)> {
             Vec::new(),
         ),
         ("no blocks", small_config(0), Vec::new()),
+        (
+            "rotary positions",
+            TransformerConfig {
+                positional_embedding_type: PositionalEmbedding::Rotary,
+                ..small_config(2)
+            },
+            random_transcoders(2),
+        ),
     ]
 }
 
@@ -121,6 +129,11 @@ fn edges_and_biases_sum_to_every_value() {
     }
 }
 
+/// Whether position embeddings add nothing to the residual stream.
+fn is_rotary(cfg: &TransformerConfig) -> bool {
+    cfg.positional_embedding_type == PositionalEmbedding::Rotary
+}
+
 /// What a source writes, by the model's own activations and the transcoders' own functions, and
 /// where it writes it.
 fn written(
@@ -167,6 +180,10 @@ fn written(
             (name, (out - y.squeeze(0).unwrap()).unwrap())
         }
         GraphNodeKind::Token { .. } => ("hook_embed".to_owned(), at("hook_embed")),
+        _ if is_rotary(model.cfg()) => {
+            let embed = at("hook_embed");
+            ("hook_embed".to_owned(), embed.zeros_like().unwrap())
+        }
         _ => ("hook_pos_embed".to_owned(), at("hook_pos_embed")),
     }
 }
@@ -256,7 +273,7 @@ fn each_edge_is_what_the_model_does_when_its_source_writes_twice() {
             }
         }
         let with_mlp = !cfg.attn_only && cfg.n_layers > 0;
-        let expected = [!transcoders.is_empty(), with_mlp, true, true];
+        let expected = [!transcoders.is_empty(), with_mlp, true, !is_rotary(&cfg)];
         assert_eq!(seen.map(|n| n > 0), expected, "{name}: {seen:?}");
     }
 }

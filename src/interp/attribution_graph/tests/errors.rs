@@ -66,6 +66,23 @@ fn transcoders_of_missing_places_or_other_widths_are_refused() {
 }
 
 #[test]
+fn blocks_of_attention_and_mlp_in_parallel_are_refused() {
+    let parallel = |attn_only| TransformerConfig {
+        parallel_attn_mlp: true,
+        attn_only,
+        ..small_config(2)
+    };
+    let config = AttributionConfig::default();
+    for transcoders in [Vec::new(), random_transcoders(2)] {
+        let text = message(&parallel(false), &transcoders, &sequence(&IDS), &config);
+        assert!(text.contains("parallel_attn_mlp = true"), "{text}");
+    }
+    // Without MLPs the field changes nothing.
+    let model = random_model(&parallel(true));
+    attribution_graph(&model, &[], &sequence(&IDS), &config).unwrap();
+}
+
+#[test]
 fn what_is_not_finite_is_an_error_that_says_where() {
     let mut transcoders = random_transcoders(2);
     let nan = |t: &Tensor| t.affine(0.0, f64::NAN).unwrap();

@@ -79,6 +79,17 @@ fn an_export_is_read_whole() {
 }
 
 #[test]
+fn the_top_group_ends_at_its_largest_activation() {
+    for end in [json!(-1.0), json!(100.0), json!(null)] {
+        let mut export = exported();
+        export["activations"][0]["binMax"] = end;
+        let found = read(&export).unwrap().dashboard;
+        let top = &found.groups[0];
+        assert_eq!((top.kind, top.high), (ExampleKind::Top, 9.5));
+    }
+}
+
+#[test]
 fn what_is_written_reads_the_same() {
     let first = read(&exported()).unwrap();
     let text = first
@@ -191,6 +202,30 @@ fn every_field_is_applied_known_or_refused() {
             "must be as long as freq_hist",
         ),
         ("", "frac_nonzero", json!("a"), "must be a number"),
+        (
+            "",
+            "frac_nonzero",
+            json!(null),
+            "frac_nonzero of the feature is missing",
+        ),
+        (
+            "",
+            "explanations",
+            json!([{ "description": "a" }, { "description": "b" }]),
+            "explanations of the feature must be one at most, the label, but there are 2",
+        ),
+        (
+            "",
+            "explanations",
+            json!([{ "description": null }]),
+            "explanations of the feature must have a description",
+        ),
+        (
+            "",
+            "explanations",
+            json!(["royalty"]),
+            "explanations of the feature must have a description",
+        ),
         (
             "",
             "activations",

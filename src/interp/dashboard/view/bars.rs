@@ -63,7 +63,7 @@ pub(super) fn bars(sheet: Sheet, bins: &BinCounts, things: &str, log: bool) -> S
 pub(super) fn short(value: f64) -> String {
     let text = match value.abs() {
         size if !value.is_finite() || size == 0.0 => crate::show::format_number(value),
-        size if size >= 1e6 || size < 1e-3 => format!("{value:.1e}"),
+        size if !(1e-3..1e6).contains(&size) => format!("{value:.1e}"),
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
         size if size >= 1.0 => format!("{value:.2}"),

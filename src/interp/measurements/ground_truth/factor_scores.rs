@@ -23,12 +23,13 @@ pub struct FactorScore {
     pub threshold: f32,
     /// That feature against the factor on the second half; precision, recall and F1 are its methods.
     pub held_out: Contingency,
-    /// Feature of highest AUC on the first half, and its AUC on the second.
-    pub auc_feature_id: usize,
+    /// Feature of highest AUC on the first half; none where no feature has one.
+    pub auc_feature_id: Option<usize>,
+    /// That feature's AUC on the second half; NaN where there is none.
     pub auc: f64,
-    /// Feature of highest correlation on the first half, and its correlation on the second; NaN where it
-    /// is silent there.
-    pub correlation_feature_id: usize,
+    /// Feature of highest correlation on the first half; none where no feature has one.
+    pub correlation_feature_id: Option<usize>,
+    /// That feature's correlation on the second half; NaN where it is silent there.
     pub correlation: f64,
 }
 
@@ -193,6 +194,7 @@ fn scored(
                 auc,
                 correlation,
             } = best[p];
+            let known = |feature: usize| (feature < features.len()).then_some(feature);
             let ranked = |feature: usize| {
                 // No feature has a defined correlation where all of them are constant.
                 features
@@ -205,10 +207,11 @@ fn scored(
                 feature_id: f1.1,
                 threshold: f1.2,
                 held_out: second.contingency(&ranked(f1.1), f1.2, p),
-                auc_feature_id: auc.1,
-                auc: second.auc(&ranked(auc.1))[p],
-                correlation_feature_id: correlation.1,
-                correlation: second.correlation(&ranked(correlation.1))[p],
+                auc_feature_id: known(auc.1),
+                auc: known(auc.1).map_or(f64::NAN, |f| second.auc(&ranked(f))[p]),
+                correlation_feature_id: known(correlation.1),
+                correlation: known(correlation.1)
+                    .map_or(f64::NAN, |f| second.correlation(&ranked(f))[p]),
             }
         })
         .collect();
@@ -220,9 +223,12 @@ fn scored(
 mod tests {
     use super::*;
 
+    type Entries = Vec<(u32, f32)>;
+    type Names = Vec<(String, String)>;
+
     /// Property 0 holds on even tokens, property 1 on every fourth; feature 1 knows the first exactly,
     /// feature 2 fires on half of it, feature 0 on all tokens alike.
-    fn planted(n: u32) -> (Vec<Vec<(u32, f32)>>, Vec<(String, String)>, TokenProperties) {
+    fn planted(n: u32) -> (Vec<Entries>, Names, TokenProperties) {
         let features = vec![
             (0..n).map(|t| (t, 1.0)).collect(),
             (0..n)
@@ -260,12 +266,12 @@ mod tests {
                 (row.held_out.precision(), row.held_out.recall()),
                 (1.0, 1.0)
             );
-            assert_eq!((row.auc_feature_id, row.auc), (feature, 1.0));
+            assert_eq!((row.auc_feature_id, row.auc), (Some(feature), 1.0));
         }
         // Its activations rise with the token; the constant ones of feature 2 are a perfect copy of
         // the second property.
         let fourth = found.iter().find(|s| s.value == "fourth").unwrap();
-        assert_eq!(fourth.correlation_feature_id, 2);
+        assert_eq!(fourth.correlation_feature_id, Some(2));
         assert!((fourth.correlation - 1.0).abs() < 1e-9);
     }
 

@@ -39,14 +39,15 @@ impl FactorScores {
         let of = |part: fn(&FactorScore) -> f64| scores.iter().map(part).collect::<Vec<f64>>();
         let text =
             |part: fn(&FactorScore) -> String| scores.iter().map(part).collect::<Vec<String>>();
-        let id = |part: fn(&FactorScore) -> usize| {
-            scores.iter().map(|s| part(s) as u32).collect::<Vec<u32>>()
+        let id = |part: fn(&FactorScore) -> Option<usize>| {
+            let ids = scores.iter().map(|s| part(s).map(|id| id as u32));
+            ids.collect::<Vec<Option<u32>>>()
         };
         Ok(df![
             "factor" => text(|s| s.factor.clone()),
             "value" => text(|s| s.value.clone()),
             "base_rate" => of(|s| s.held_out.base_rate()),
-            "feature" => id(|s| s.feature_id),
+            "feature" => id(|s| Some(s.feature_id)),
             "precision" => of(|s| s.held_out.precision()),
             "recall" => of(|s| s.held_out.recall()),
             "f1" => of(|s| s.held_out.f1()),

@@ -36,7 +36,7 @@ pub struct AbsorptionRow {
     pub class: String,
     /// F1 of the probe on the whole activation, on the balanced test rows.
     pub probe_f1: f64,
-    /// The class's own features: those of the sparse probe.
+    /// The class's own features: those of the sparse probe. Without any, `full` and `fraction` are NaN.
     pub features: Vec<usize>,
     /// Test rows of the class that the probe recognises.
     pub n_true_positives: usize,
@@ -86,7 +86,11 @@ pub fn absorption(
             .filter(|i| test_y[*i] && probe.logit(test_x.row(*i)) > 0.0)
             .map(|i| direction.absorbed(test_x.row(i), &test_features.rows[i], &own))
             .collect();
-        let n = found.len() as f64;
+        // Without own features there is nothing that others could absorb.
+        let n = match own.is_empty() {
+            true => f64::NAN,
+            false => found.len() as f64,
+        };
         rows.push(AbsorptionRow {
             class: name.clone(),
             probe_f1,
@@ -208,7 +212,7 @@ impl Absorption {
     fn mean(&self, of: fn(&AbsorptionRow) -> f64) -> f64 {
         let rows = self.rows.iter();
         let counted: Vec<f64> = rows
-            .filter(|r| r.probe_f1 > LEAST_F1 && r.n_true_positives > 0)
+            .filter(|r| r.probe_f1 > LEAST_F1 && r.n_true_positives > 0 && !r.features.is_empty())
             .map(of)
             .collect();
         counted.iter().sum::<f64>() / counted.len() as f64

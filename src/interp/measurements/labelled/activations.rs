@@ -354,7 +354,7 @@ mod tests {
         let scores = factor_scores(&model, &sae, "hook_embed", &data.val, &mut Silent).unwrap();
         assert!(scores.scores.len() > 20);
         for s in &scores.scores {
-            assert!(s.feature_id < 128 && s.auc_feature_id < 128, "{s:?}");
+            assert!(s.feature_id < 128 && s.auc_feature_id < Some(128), "{s:?}");
             assert!(s.auc > 0.0 && s.auc <= 1.0, "{s:?}");
         }
         assert!(

@@ -22,7 +22,7 @@ pub enum Control {
     /// The principal components, each with both signs, the largest variance first.
     Pca,
     /// The independent components (FastICA), each with both signs; what a feature looks for is a row
-    /// of the unmixing matrix, what it writes one of the mixing matrix.
+    /// of the unmixing matrix, what it writes one of the mixing matrix. At most 50 steps, converged or not.
     Ica,
     /// Random unit directions, as many as the autoencoder has features.
     Random,

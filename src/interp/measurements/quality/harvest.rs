@@ -135,8 +135,8 @@ fn batches(
     }
     let most = MAX_LOGITS / (n_ctx * model.cfg().d_vocab).max(1);
     let size = cfg.batch_size.min(most).max(2);
-    // Rounded down: no batch is smaller than `size`, the last neither.
-    let n_batches = (n / size).max(1);
+    // Of equal sizes to one, at most `size` (3 for an odd n and a size of 2) and at least 2.
+    let n_batches = n.div_ceil(size).min(n / 2).max(1);
     Ok((0..n_batches)
         .map(|b| b * n / n_batches..(b + 1) * n / n_batches)
         .collect())

@@ -132,7 +132,10 @@ fn mse(
     for start in (0..n).step_by(ROWS_PER_PASS) {
         let rows = &features.rows[start..n.min(start + ROWS_PER_PASS)];
         let mut acts = vec![0f32; rows.len() * features.d_sae];
-        for (row, dense) in rows.iter().zip(acts.chunks_exact_mut(features.d_sae)) {
+        for (row, dense) in rows
+            .iter()
+            .zip(acts.chunks_exact_mut(features.d_sae.max(1)))
+        {
             for (feature, act) in row {
                 dense[*feature as usize] = replacement(*feature as usize, *act);
             }

