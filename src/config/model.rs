@@ -231,6 +231,7 @@ impl TransformerConfig {
     fn validate_positions(&self, fields: Fields) -> Result<()> {
         /// Sines in the table of angles: 4 GiB, far more than any model has.
         const MOST_ANGLES: usize = 1 << 30;
+        fields.positive("rotary_base", self.rotary_base)?;
         if self.positional_embedding_type == PositionalEmbedding::Standard {
             return match self.rotary_dim {
                 None => Ok(()),
@@ -240,7 +241,6 @@ impl TransformerConfig {
                 }
             };
         }
-        fields.positive("rotary_base", self.rotary_base)?;
         let (n, d_head) = (self.n_rotated(), self.d_head());
         if n < 2 || n > d_head || !n.is_multiple_of(2) {
             let reason = format!(
