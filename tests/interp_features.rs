@@ -24,7 +24,8 @@ fn planted_token_features_are_described_as_what_they_are() {
     let t = &data.tokenizer;
     let king = t.encode(" king")[0];
     let found =
-        interpretable_features(&model, &sae, "hook_embed", t, &data.train, 5, &mut Silent).unwrap();
+        interpretable_features_with(&model, &sae, "hook_embed", t, &data.train, 5, &mut Silent)
+            .unwrap();
     assert_eq!(found.features.len(), 5);
     assert!(
         found.n_scored >= 10 && found.share_above(0.99) == 1.0,
@@ -37,7 +38,7 @@ fn planted_token_features_are_described_as_what_they_are() {
         .collect();
     predicates.dedup();
     assert_eq!(predicates.len(), 5, "one feature a predicate");
-    let summary = describe_feature(
+    let summary = describe_feature_with(
         &model,
         &sae,
         "hook_embed",
@@ -64,7 +65,9 @@ fn planted_token_features_are_described_as_what_they_are() {
     summary.mime_bundle().unwrap();
     // Beyond the vocabulary there is no feature.
     let n = t.n_vocab();
-    assert!(describe_feature(&model, &sae, "hook_embed", t, &data.train, n, &mut Silent).is_err());
+    assert!(
+        describe_feature_with(&model, &sae, "hook_embed", t, &data.train, n, &mut Silent).is_err()
+    );
 }
 
 #[test]
@@ -87,7 +90,8 @@ fn a_feature_of_several_tokens_is_described_by_their_class() {
         zeros(256),
     )
     .unwrap();
-    let f = describe_feature(&model, &sae, "hook_embed", t, &data.train, 0, &mut Silent).unwrap();
+    let f =
+        describe_feature_with(&model, &sae, "hook_embed", t, &data.train, 0, &mut Silent).unwrap();
     assert_eq!(
         f.predicate,
         Predicate::Class(TokenClass::Punctuation),
@@ -117,7 +121,7 @@ fn known_factors_are_recovered_by_the_feature_that_carries_them() {
         values: vec![carried, hidden],
     });
     let sae = planted(&model);
-    let r = factor_recovery(&model, &sae, "hook_embed", &data.train, &mut Silent).unwrap();
+    let r = factor_recovery_with(&model, &sae, "hook_embed", &data.train, &mut Silent).unwrap();
     assert_eq!(r.factors[0].factor, "king");
     assert_eq!(
         (r.factors[0].feature_id, r.factors[0].held_out.mcc()),
@@ -125,7 +129,7 @@ fn known_factors_are_recovered_by_the_feature_that_carries_them() {
     );
     assert!(r.factors[1].held_out.mcc() < 0.3, "{r}");
     r.mime_bundle().unwrap();
-    assert!(factor_recovery(&model, &sae, "hook_embed", &data.val, &mut Silent).is_err());
+    assert!(factor_recovery_with(&model, &sae, "hook_embed", &data.val, &mut Silent).is_err());
 }
 
 #[test]

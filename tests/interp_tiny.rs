@@ -70,16 +70,18 @@ fn frequencies_are_shares_of_active_tokens() {
     let data = dataset();
     let model = model(&data, 16);
     let sae = copying(32);
-    let f = feature_frequencies(&model, &sae, HOOK, &data.test, 3, 4, 1, &mut Silent).unwrap();
+    let f = feature_frequencies_with(&model, &sae, HOOK, &data.test, 3, 4, 1, &mut Silent).unwrap();
     assert_eq!((f.n_features(), f.n_tokens), (64, 3 * 4 * N_CTX));
     // relu(x) and relu(-x): exactly one of the two is active, save where x is 0.
     for i in 0..32 {
         assert!((f.freq[i] + f.freq[i + 32] - 1.0).abs() < 0.02, "{i}");
     }
     assert!((f.l0 - 32.0).abs() < 0.1);
-    let again = feature_frequencies(&model, &sae, HOOK, &data.test, 3, 4, 1, &mut Silent).unwrap();
+    let again =
+        feature_frequencies_with(&model, &sae, HOOK, &data.test, 3, 4, 1, &mut Silent).unwrap();
     assert_eq!(f, again);
-    let all = feature_frequencies(&model, &sae, HOOK, &data.test, 0, 4, 1, &mut Silent).unwrap();
+    let all =
+        feature_frequencies_with(&model, &sae, HOOK, &data.test, 0, 4, 1, &mut Silent).unwrap();
     assert!(all.n_tokens >= data.test.n_sequences(N_CTX) * N_CTX);
     let live = format!("among the {} live features", f.n_features() - f.n_dead());
     assert!(f.bimodality(0).unwrap().verdict().contains(&live));
@@ -163,7 +165,8 @@ fn a_random_dictionary_is_as_sparse_as_it_is_told_to_be() {
     let data = dataset();
     let model = model(&data, 16);
     let sae = random_dictionary(&model, HOOK, &data.train, (32, 100), 9.0, 3).unwrap();
-    let f = feature_frequencies(&model, &sae, HOOK, &data.train, 0, 8, 1, &mut Silent).unwrap();
+    let f =
+        feature_frequencies_with(&model, &sae, HOOK, &data.train, 0, 8, 1, &mut Silent).unwrap();
     assert!((f.l0 - 9.0).abs() < 0.5, "{f}");
     let (low, high) = f
         .freq

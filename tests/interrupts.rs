@@ -112,7 +112,7 @@ fn every_loop_ends_within_a_second_of_an_interrupt() {
 
     let gave = interrupted_after(200, "feature_frequencies", &|| {
         let found =
-            feature_frequencies(&model, &sae, HOOK, &data.train, MANY, 4, 7, &mut reporter());
+            feature_frequencies_with(&model, &sae, HOOK, &data.train, MANY, 4, 7, &mut reporter());
         part(found, |f| f.n_tokens > 0)
     });
     assert_eq!(gave, Gave::Part);
@@ -192,7 +192,7 @@ fn every_loop_ends_within_a_second_of_an_interrupt() {
     assert_eq!(gave, Gave::Interrupted);
     // The search for predicates ends soon after an interrupt, with the features seen until then.
     let gave = interrupted_after(20, "interpretable_features", &|| loop {
-        let found = interpretable_features(
+        let found = interpretable_features_with(
             &model,
             &sae,
             HOOK,
@@ -206,5 +206,5 @@ fn every_loop_ends_within_a_second_of_an_interrupt() {
         }
     });
     assert_eq!(gave, Gave::Part);
-    assert!(factor_recovery(&model, &sae, HOOK, &data.val, &mut reporter()).is_err());
+    assert!(factor_recovery_with(&model, &sae, HOOK, &data.val, &mut reporter()).is_err());
 }

@@ -225,8 +225,9 @@ fn analyses_of_a_model_of_nan_name_the_hook_point_where_it_began() -> Result<()>
     let outcomes = [
         feature_acts(model, &sae, HOOK, &tokens).map(drop),
         reconstruction_score(model, &sae, HOOK, split, 1, 2, 0).map(drop),
-        feature_frequencies(model, &sae, HOOK, split, 1, 2, 0, &mut Silent).map(drop),
-        interpretable_features(model, &sae, HOOK, &data.tokenizer, split, 3, &mut Silent).map(drop),
+        feature_frequencies_with(model, &sae, HOOK, split, 1, 2, 0, &mut Silent).map(drop),
+        interpretable_features_with(model, &sae, HOOK, &data.tokenizer, split, 3, &mut Silent)
+            .map(drop),
         top_activations(model, &sae, HOOK, &data.tokenizer, &tokens, 0, 5).map(drop),
         train_sae_with(model, &data, &cfg, &mut Silent).map(drop),
     ];
@@ -251,7 +252,7 @@ fn figures_of_an_autoencoder_of_nan_are_nan() -> Result<()> {
     spoilt.b_enc[5] = NAN;
     let sae = StandardSae::from_params(spoilt, &Device::Cpu)?;
     let split = &data.test;
-    let f = feature_frequencies(&model, &sae, HOOK, split, 1, 2, 0, &mut Silent)?;
+    let f = feature_frequencies_with(&model, &sae, HOOK, split, 1, 2, 0, &mut Silent)?;
     assert!(f.freq[5].is_nan() && f.mean_act[5].is_nan());
     assert_eq!(f.freq.iter().filter(|f| f.is_nan()).count(), 1);
     assert!(f.dead_share.is_nan() && f.l0.is_nan());
@@ -262,7 +263,8 @@ fn figures_of_an_autoencoder_of_nan_are_nan() -> Result<()> {
     assert!(score.recons.is_nan() && score.score.is_nan() && score.l0.is_nan());
     assert!(score.explained_variance.is_nan() && score.loss.is_finite());
 
-    let found = interpretable_features(&model, &sae, HOOK, &data.tokenizer, split, 3, &mut Silent);
+    let found =
+        interpretable_features_with(&model, &sae, HOOK, &data.tokenizer, split, 3, &mut Silent);
     let said = found.unwrap_err().to_string();
     let wanted = "the activation of feature 5 is NaN at position 0 of sequence 0";
     assert_eq!(said, wanted);

@@ -219,7 +219,7 @@ fn dictionaries_are_compared_on_the_same_tokens_and_the_table_repeats() {
     let compare = || {
         let named: [(&str, &dyn SparseAutoencoder); 2] = [("plain", &plain), ("tied", &tied)];
         let (hook, quiet) = (&cfg.hook_name, &mut Silent);
-        compare_dictionaries(model, &named, hook, &data.test, 2, 8, 9, quiet).unwrap()
+        compare_dictionaries_with(model, &named, hook, &data.test, 2, 8, 9, quiet).unwrap()
     };
     let comparison = compare();
     println!("{comparison}");
@@ -238,7 +238,8 @@ fn dictionaries_are_compared_on_the_same_tokens_and_the_table_repeats() {
     );
     let html = comparison.mime_bundle().unwrap();
     assert!(html.get("text/html").unwrap().contains("holoraumy"));
-    let none = compare_dictionaries(model, &[], &cfg.hook_name, &data.test, 1, 1, 0, &mut Silent);
+    let none =
+        compare_dictionaries_with(model, &[], &cfg.hook_name, &data.test, 1, 1, 0, &mut Silent);
     assert!(matches!(none, Err(Error::Argument { .. })));
 }
 

@@ -2,8 +2,8 @@
 //! Explained variance, reconstruction score, L0, dead share, recovery of known factors, garden defect.
 //! Source: the measures of this folder; ours.
 
-use super::factor_recovery::{FactorRecovery, factor_recovery};
-use super::frequencies::feature_frequencies;
+use super::factor_recovery::{FactorRecovery, factor_recovery_with};
+use super::frequencies::feature_frequencies_with;
 use super::reconstruction::{ReconstructionScore, reconstruction_score};
 use crate::config::GROUP;
 use crate::data::TokenSplit;
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::{DictionaryDefect, SparseAutoencoder, garden_defect};
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{MimeBundle, NotebookReporter, Show, Table, display};
 use polars::prelude::{DataFrame, df};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -49,7 +49,7 @@ pub struct DictionaryComparison {
 /// `split` (0: as many as show every sequence once), drawn by `seed`: the same for each.
 ///
 /// Where the split has labels (the embedded corpus), the recovery of the factors that made the text
-/// is measured as well, by [`factor_recovery`] on the split's first sequences. At unequal L0 or
+/// is measured as well, by [`factor_recovery_with`] on the split's first sequences. At unequal L0 or
 /// unequal numbers of features the figures say little about the dictionaries' quality.
 ///
 /// ```no_run
@@ -63,7 +63,6 @@ pub struct DictionaryComparison {
 ///     8,
 ///     16,
 ///     42,
-///     &mut holoscope::progress::Silent,
 /// )?;
 /// comparison.evcxr_display();
 /// # Ok(())
@@ -71,10 +70,35 @@ pub struct DictionaryComparison {
 /// ```
 ///
 /// # Errors
-/// No dictionary; those of [`reconstruction_score`], [`feature_frequencies`] and
+/// No dictionary; those of [`reconstruction_score`], [`feature_frequencies_with`] and
 /// [`factor_recovery`].
-#[allow(clippy::too_many_arguments)] // the four that say what, the three that say how much
 pub fn compare_dictionaries(
+    model: &Transformer,
+    dictionaries: &[(&str, &dyn SparseAutoencoder)],
+    hook_name: &str,
+    split: &TokenSplit,
+    n_batches: usize,
+    batch_size: usize,
+    seed: u64,
+) -> Result<DictionaryComparison> {
+    compare_dictionaries_with(
+        model,
+        dictionaries,
+        hook_name,
+        split,
+        n_batches,
+        batch_size,
+        seed,
+        &mut NotebookReporter::new(),
+    )
+}
+
+/// [`compare_dictionaries`] with its progress shown by `reporter`.
+///
+/// # Errors
+/// Those of [`compare_dictionaries`].
+#[allow(clippy::too_many_arguments)] // the four that say what, the three that say how much
+pub fn compare_dictionaries_with(
     model: &Transformer,
     dictionaries: &[(&str, &dyn SparseAutoencoder)],
     hook_name: &str,
@@ -91,11 +115,13 @@ pub fn compare_dictionaries(
     for &(name, sae) in dictionaries {
         let reconstruction =
             reconstruction_score(model, sae, hook_name, split, n_batches, batch_size, seed)?;
-        let frequencies = feature_frequencies(
+        let frequencies = feature_frequencies_with(
             model, sae, hook_name, split, n_batches, batch_size, seed, reporter,
         )?;
         let recovery = match split.labels {
-            Some(_) => Some(factor_recovery(model, sae, hook_name, split, reporter)?),
+            Some(_) => Some(factor_recovery_with(
+                model, sae, hook_name, split, reporter,
+            )?),
             None => None,
         };
         rows.push(DictionaryFigures {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{MimeBundle, NotebookReporter, Show, Table, display};
 use polars::prelude::df;
 use std::fmt;
 
@@ -43,6 +43,19 @@ pub struct FactorRecovery {
 /// A split without labels; [`Error::Interrupted`] during the search, as the best of some features
 /// is not the best of all; otherwise as [`super::interpretable_features`].
 pub fn factor_recovery(
+    model: &Transformer,
+    sae: &dyn SparseAutoencoder,
+    hook_name: &str,
+    split: &TokenSplit,
+) -> Result<FactorRecovery> {
+    factor_recovery_with(model, sae, hook_name, split, &mut NotebookReporter::new())
+}
+
+/// [`factor_recovery`] with its progress shown by `reporter`.
+///
+/// # Errors
+/// Those of [`factor_recovery`].
+pub fn factor_recovery_with(
     model: &Transformer,
     sae: &dyn SparseAutoencoder,
     hook_name: &str,

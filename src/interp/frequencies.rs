@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::{Progress, Reporter};
 use crate::sae::SparseAutoencoder;
-use crate::show::{ChartOptions, Figure, MimeBundle, Show, display, histogram};
+use crate::show::{ChartOptions, Figure, MimeBundle, NotebookReporter, Show, display, histogram};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt;
@@ -41,8 +41,33 @@ pub struct FeatureFrequencies {
 /// # Errors
 /// An unknown hook point, an autoencoder of another width, a split too short for one sequence;
 /// [`Error::NotFiniteAt`] for an activation of the model that is NaN or infinite.
-#[allow(clippy::too_many_arguments)] // the four that say what, the three that say how much
 pub fn feature_frequencies(
+    model: &Transformer,
+    sae: &dyn SparseAutoencoder,
+    hook_name: &str,
+    split: &TokenSplit,
+    n_batches: usize,
+    batch_size: usize,
+    seed: u64,
+) -> Result<FeatureFrequencies> {
+    feature_frequencies_with(
+        model,
+        sae,
+        hook_name,
+        split,
+        n_batches,
+        batch_size,
+        seed,
+        &mut NotebookReporter::new(),
+    )
+}
+
+/// [`feature_frequencies`] with its progress shown by `reporter`.
+///
+/// # Errors
+/// Those of [`feature_frequencies`].
+#[allow(clippy::too_many_arguments)] // the four that say what, the three that say how much
+pub fn feature_frequencies_with(
     model: &Transformer,
     sae: &dyn SparseAutoencoder,
     hook_name: &str,

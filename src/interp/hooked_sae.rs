@@ -2,19 +2,24 @@
 //! of this module as methods, with defaults. The functions behind them take each part.
 //! The name is SAELens' (`HookedSAETransformer`).
 
+use super::dashboard::{DashboardPage, FeatureDashboard, feature_dashboard, feature_dashboards};
 use super::factor_recovery::{FactorRecovery, factor_recovery};
 use super::feature_summary::FeatureSummary;
 use super::feature_view::{feature_acts, feature_tokens};
 use super::frequencies::{FeatureFrequencies, feature_frequencies};
 use super::interpretable::{InterpretableFeatures, describe_feature, interpretable_features};
 use super::logits::{TopLogits, feature_logits, top_logits};
+use super::measurements::{
+    ControlComparison, FactorScores, MeasureConfig, Measurement, compare_with_controls,
+    factor_scores, measure,
+};
 use super::reconstruction::{ReconstructionScore, reconstruction_score};
 use super::token_frame::top_activations;
-use crate::data::{TokenSplit, Tokenizer};
+use crate::data::{Dataset, TokenSplit, Tokenizer};
 use crate::error::{Error, Result};
 use crate::model::{HookName, Transformer};
 use crate::sae::{Sae, SparseAutoencoder};
-use crate::show::{MimeBundle, NotebookReporter, Show, Table, TokenView, display};
+use crate::show::{MimeBundle, Show, Table, TokenView, display};
 use candle_core::Tensor;
 
 /// Sequences of a batch.
@@ -145,7 +150,6 @@ impl HookedSae {
             self.n_batches,
             BATCH_SIZE,
             self.seed,
-            &mut NotebookReporter::new(),
         )
     }
 
@@ -165,7 +169,6 @@ impl HookedSae {
             &self.tokenizer,
             split,
             n,
-            &mut NotebookReporter::new(),
         )
     }
 
@@ -185,7 +188,6 @@ impl HookedSae {
             &self.tokenizer,
             split,
             feature_id,
-            &mut NotebookReporter::new(),
         )
     }
 
@@ -194,8 +196,62 @@ impl HookedSae {
     /// # Errors
     /// Those of [`factor_recovery`].
     pub fn factor_recovery(&self, split: &TokenSplit) -> Result<FactorRecovery> {
-        let reporter = &mut NotebookReporter::new();
-        factor_recovery(&self.model, &self.sae, &self.hook_name, split, reporter)
+        factor_recovery(&self.model, &self.sae, &self.hook_name, split)
+    }
+
+    /// Thirty figures of the autoencoder with bootstrap intervals; [`measure`]. `cfg.hook_name` gives way
+    /// to the hook point that is read here.
+    ///
+    /// # Errors
+    /// Those of [`measure`].
+    pub fn measure(&self, split: &TokenSplit, cfg: &MeasureConfig) -> Result<Measurement> {
+        measure(&self.model, &self.sae, split, &self.at_hook(cfg))
+    }
+
+    /// The same figures beside those of neurons, PCA, ICA and random directions, which are fitted on
+    /// `fit`; [`compare_with_controls`].
+    ///
+    /// # Errors
+    /// Those of [`compare_with_controls`].
+    pub fn compare_with_controls(
+        &self,
+        fit: &TokenSplit,
+        split: &TokenSplit,
+        cfg: &MeasureConfig,
+    ) -> Result<ControlComparison> {
+        compare_with_controls(&self.model, &self.sae, fit, split, &self.at_hook(cfg))
+    }
+
+    fn at_hook(&self, cfg: &MeasureConfig) -> MeasureConfig {
+        MeasureConfig {
+            hook_name: self.hook_name.clone(),
+            ..cfg.clone()
+        }
+    }
+
+    /// Precision, recall, F1, AUC and correlation of the best feature for each value of the factors
+    /// that made a labelled text; [`factor_scores`].
+    ///
+    /// # Errors
+    /// Those of [`factor_scores`].
+    pub fn factor_scores(&self, split: &TokenSplit) -> Result<FactorScores> {
+        factor_scores(&self.model, &self.sae, &self.hook_name, split)
+    }
+
+    /// One feature's dashboard on the validation tokens of `data`; [`feature_dashboard`].
+    ///
+    /// # Errors
+    /// Those of [`feature_dashboard`].
+    pub fn feature_dashboard(&self, data: &Dataset, feature_id: usize) -> Result<FeatureDashboard> {
+        feature_dashboard(&self.model, &self.sae, &self.hook_name, data, feature_id)
+    }
+
+    /// The dashboards of several features as one page; [`feature_dashboards`].
+    ///
+    /// # Errors
+    /// Those of [`feature_dashboards`].
+    pub fn feature_dashboards(&self, data: &Dataset, features: &[usize]) -> Result<DashboardPage> {
+        feature_dashboards(&self.model, &self.sae, &self.hook_name, data, features)
     }
 
     /// Feature activations `[batch, pos, d_sae]` of `tokens` `[batch, pos]`; [`feature_acts`].

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{MimeBundle, NotebookReporter, Show, Table, display};
 use polars::prelude::df;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -64,6 +64,29 @@ pub fn interpretable_features(
     tokenizer: &Tokenizer,
     split: &TokenSplit,
     n: usize,
+) -> Result<InterpretableFeatures> {
+    interpretable_features_with(
+        model,
+        sae,
+        hook_name,
+        tokenizer,
+        split,
+        n,
+        &mut NotebookReporter::new(),
+    )
+}
+
+/// [`interpretable_features`] with its progress shown by `reporter`.
+///
+/// # Errors
+/// Those of [`interpretable_features`].
+pub fn interpretable_features_with(
+    model: &Transformer,
+    sae: &dyn SparseAutoencoder,
+    hook_name: &str,
+    tokenizer: &Tokenizer,
+    split: &TokenSplit,
+    n: usize,
     reporter: &mut dyn Reporter,
 ) -> Result<InterpretableFeatures> {
     let acts = SparseActivations::collect(model, sae, hook_name, split, MAX_SEQUENCES, reporter)?;
@@ -105,6 +128,29 @@ pub fn interpretable_features(
 /// # Errors
 /// As [`interpretable_features`]; no such feature; a feature active on too few tokens.
 pub fn describe_feature(
+    model: &Transformer,
+    sae: &dyn SparseAutoencoder,
+    hook_name: &str,
+    tokenizer: &Tokenizer,
+    split: &TokenSplit,
+    feature_id: usize,
+) -> Result<FeatureSummary> {
+    describe_feature_with(
+        model,
+        sae,
+        hook_name,
+        tokenizer,
+        split,
+        feature_id,
+        &mut NotebookReporter::new(),
+    )
+}
+
+/// [`describe_feature`] with its progress shown by `reporter`.
+///
+/// # Errors
+/// Those of [`describe_feature`].
+pub fn describe_feature_with(
     model: &Transformer,
     sae: &dyn SparseAutoencoder,
     hook_name: &str,

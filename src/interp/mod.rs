@@ -29,7 +29,9 @@ mod token_frame;
 
 pub use attribution_graph::*;
 pub use bimodality::{Bimodality, NormalComponent, bimodality};
-pub use comparison::{DictionaryComparison, DictionaryFigures, compare_dictionaries};
+pub use comparison::{
+    DictionaryComparison, DictionaryFigures, compare_dictionaries, compare_dictionaries_with,
+};
 pub use contingency::Contingency;
 pub use control::random_dictionary;
 pub(crate) use control::{centred_rows, check_l0, fixed_dictionary};
@@ -40,12 +42,17 @@ pub use dashboard::{
     feature_dashboard, feature_dashboards, feature_dashboards_with,
 };
 pub use dip::{dip, dip_p_value};
-pub use factor_recovery::{FactorRecovery, RecoveredFactor, factor_recovery};
+pub use factor_recovery::{FactorRecovery, RecoveredFactor, factor_recovery, factor_recovery_with};
 pub use feature_summary::{FeatureSummary, TokenExample};
 pub use feature_view::{feature_acts, feature_tokens};
-pub use frequencies::{FREQUENCY_FLOOR, FeatureFrequencies, feature_frequencies};
+pub use frequencies::{
+    FREQUENCY_FLOOR, FeatureFrequencies, feature_frequencies, feature_frequencies_with,
+};
 pub use hooked_sae::HookedSae;
-pub use interpretable::{InterpretableFeatures, describe_feature, interpretable_features};
+pub use interpretable::{
+    InterpretableFeatures, describe_feature, describe_feature_with, interpretable_features,
+    interpretable_features_with,
+};
 pub use logits::{TopLogits, feature_logits, top_logits, vocab_frame};
 pub use max_activating::{MaxActivating, MaxActivation, max_activating, max_activating_feature};
 pub(crate) use measurements::assignment;

@@ -157,6 +157,8 @@ pub struct Trace {
     pub name: String,
     /// (x, y); a point that is not finite interrupts a line, and the caption counts it.
     pub points: Vec<(f64, f64)>,
+    /// (low, high) of the interval around each point, in the unit of y; empty: none are drawn.
+    pub intervals: Vec<(f64, f64)>,
 }
 
 impl Trace {
@@ -165,7 +167,15 @@ impl Trace {
         Self {
             name: name.to_owned(),
             points,
+            intervals: Vec::new(),
         }
+    }
+
+    /// Draws a vertical bar from low to high at each point, in the order of the points; one that is
+    /// not finite is left out.
+    pub fn intervals(mut self, intervals: Vec<(f64, f64)>) -> Self {
+        self.intervals = intervals;
+        self
     }
 
     /// Values at steps under a name, as training histories hold them.

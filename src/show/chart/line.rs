@@ -9,7 +9,7 @@ use plotters::style::{RGBColor, ShapeStyle};
 use super::axis::{Axis, place};
 use super::figure::{ChartOptions, Figure, Trace};
 use super::plot::{Plan, nothing_to_draw};
-use super::scatter::left_out;
+use super::scatter::{interval_bars, interval_ends, left_out};
 use super::sheet::draw;
 use crate::error::Result;
 use crate::show::color::category;
@@ -50,7 +50,10 @@ pub fn line_chart(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
     );
     let references = options.y_references.iter().map(|r| r.value);
     let y = Axis::covering(
-        points().map(|p| p.1).chain(references),
+        points()
+            .map(|p| p.1)
+            .chain(references)
+            .chain(interval_ends(series)),
         options.log_y,
         false,
         6,
@@ -89,6 +92,7 @@ pub fn line_chart(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
                 let drawn = plot.chart.draw_series(line).map(|_| ());
                 drawn.map_err(|e| plot.error(e))?;
             }
+            interval_bars(plot, one, options, color);
         }
         Ok(())
     })
@@ -177,6 +181,34 @@ mod tests {
         assert!(thin.len() <= 1_300, "{}", thin.len());
         assert!(thin.contains(&(7777.0, 9.0)));
         assert_eq!((thin[0].0, thin[thin.len() - 1].0), (0.0, 19_999.0));
+    }
+
+    #[test]
+    fn intervals_are_drawn_and_the_axis_covers_them() {
+        let points = vec![(1.0, 0.5), (2.0, 0.6), (3.0, 0.7)];
+        let plain = Trace::new("a", points);
+        let intervals = vec![(0.4, 0.6), (f64::NAN, 0.7), (0.6, 9.0)];
+        let with = plain.clone().intervals(intervals);
+        let bars = |figure: &Figure| figure.svg.matches("stroke-width=\"16\"").count();
+        let figure = line_chart(&[plain], &ChartOptions::default()).unwrap();
+        assert_eq!(bars(&figure), 0);
+        assert!(!figure.svg.contains(">8<"));
+        let figure = line_chart(&[with], &ChartOptions::default()).unwrap();
+        // One path with a bar for each of the two intervals that are finite.
+        assert_eq!(bars(&figure), 1);
+        let path = figure.svg.split("stroke-width=\"16\"").next().unwrap();
+        let d = path
+            .rsplit("d=\"")
+            .next()
+            .unwrap()
+            .split('"')
+            .next()
+            .unwrap();
+        assert_eq!(d.matches('V').count(), 2, "{d}");
+        assert!(
+            figure.svg.contains(">8<"),
+            "the axis ends below the interval"
+        );
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub fn scatter(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
     }
     draw(plan, |plot| {
         for (i, one) in series.iter().enumerate() {
+            if stride == 1 {
+                interval_bars(plot, one, &options, category(i));
+            }
             dots(
                 plot,
                 one.points.iter().step_by(stride),
@@ -62,10 +65,43 @@ fn axes(series: &[Trace], options: &ChartOptions) -> Result<(Axis, Axis)> {
     let x_references = options.x_references.iter().map(|r| r.value);
     let y_references = options.y_references.iter().map(|r| r.value);
     let xs = points().map(|p| p.0).chain(x_references);
-    let ys = points().map(|p| p.1).chain(y_references);
+    let ys = points()
+        .map(|p| p.1)
+        .chain(y_references)
+        .chain(interval_ends(series));
     let x = Axis::covering(xs, options.log_x, false, 7);
     let y = Axis::covering(ys, options.log_y, false, 6);
     Ok((x.ok_or_else(nothing)?, y.ok_or_else(nothing)?))
+}
+
+/// Ends of the intervals that are drawn.
+pub(super) fn interval_ends(series: &[Trace]) -> impl Iterator<Item = f64> {
+    let intervals = series.iter().flat_map(|s| &s.intervals);
+    intervals
+        .filter(|(low, high)| low.is_finite() && high.is_finite())
+        .flat_map(|&(low, high)| [low, high])
+}
+
+/// A vertical bar for each interval that has a place on the axes.
+pub(super) fn interval_bars(plot: &mut Plot, trace: &Trace, options: &ChartOptions, color: Rgb) {
+    let mut path = String::new();
+    for (&(x, _), &(low, high)) in trace.points.iter().zip(&trace.intervals) {
+        let placed = (
+            place(x, options.log_x),
+            place(low, options.log_y),
+            place(high, options.log_y),
+        );
+        if let (Some(x), Some(low), Some(high)) = placed {
+            let ((x, low), (_, high)) = (plot.at(x, low), plot.at(x, high));
+            path.push_str(&format!("M{x} {low}V{high}"));
+        }
+    }
+    if !path.is_empty() {
+        plot.overlay.push_str(&format!(
+            "<path d=\"{path}\" stroke=\"{}\" stroke-width=\"16\" fill=\"none\"/>",
+            color.hex()
+        ));
+    }
 }
 
 /// How many points have no place on the axes.

@@ -11,6 +11,7 @@ use crate::interp::interpretable::MAX_SEQUENCES;
 use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::SparseAutoencoder;
+use crate::show::NotebookReporter;
 use rayon::prelude::*;
 
 /// One value of one factor.
@@ -50,6 +51,19 @@ pub struct FactorScores {
 /// A split without labels, an autoencoder of which no feature is active in the first half, an activation
 /// that is not finite, an unknown hook point, a split of fewer than two sequences.
 pub fn factor_scores(
+    model: &Transformer,
+    sae: &dyn SparseAutoencoder,
+    hook_name: &str,
+    split: &TokenSplit,
+) -> Result<FactorScores> {
+    factor_scores_with(model, sae, hook_name, split, &mut NotebookReporter::new())
+}
+
+/// [`factor_scores`] with its progress shown by `reporter`.
+///
+/// # Errors
+/// Those of [`factor_scores`].
+pub fn factor_scores_with(
     model: &Transformer,
     sae: &dyn SparseAutoencoder,
     hook_name: &str,

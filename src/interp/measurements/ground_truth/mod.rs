@@ -9,7 +9,7 @@ mod matching;
 mod splitting;
 mod stability;
 
-pub use factor_scores::{FactorScore, FactorScores, factor_scores};
+pub use factor_scores::{FactorScore, FactorScores, factor_scores, factor_scores_with};
 pub use matching::{DictionaryMatching, MatchedFeature, match_dictionaries, mean_max_cosine};
 pub use splitting::{FeatureSplitting, SplitFeature, feature_splitting};
 pub use stability::{StabilityAcrossSeeds, StabilityPair, stability_across_seeds};

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::interp::activations::{TOKENS_PER_PASS, hook_rows};
 use crate::model::{HookName, Transformer};
 use crate::progress::{Progress, Reporter};
+use crate::show::NotebookReporter;
 use candle_core::Tensor;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -153,6 +154,29 @@ pub fn factor_activations(
     factor: &str,
     max_per_class: usize,
     seed: u64,
+) -> Result<LabelledActivations> {
+    factor_activations_with(
+        model,
+        hook_name,
+        split,
+        factor,
+        max_per_class,
+        seed,
+        &mut NotebookReporter::new(),
+    )
+}
+
+/// [`factor_activations`] with its progress shown by `reporter`.
+///
+/// # Errors
+/// Those of [`factor_activations`].
+pub fn factor_activations_with(
+    model: &Transformer,
+    hook_name: &str,
+    split: &TokenSplit,
+    factor: &str,
+    max_per_class: usize,
+    seed: u64,
     reporter: &mut dyn Reporter,
 ) -> Result<LabelledActivations> {
     let n_ctx = model.cfg().n_ctx;
@@ -285,7 +309,7 @@ mod tests {
     fn rows_are_the_activations_of_the_tokens_with_the_label() {
         let (model, data) = small_model();
         let of = |factor, most| {
-            factor_activations(
+            factor_activations_with(
                 &model,
                 "hook_embed",
                 &data.val,
@@ -323,7 +347,7 @@ mod tests {
         let mut unlabelled = data.val.clone();
         unlabelled.labels = None;
         let cfg = ("hook_embed", "number");
-        let found = factor_activations(&model, cfg.0, &unlabelled, cfg.1, 9, 1, &mut Silent);
+        let found = factor_activations_with(&model, cfg.0, &unlabelled, cfg.1, 9, 1, &mut Silent);
         assert!(found.is_err());
     }
 
@@ -332,7 +356,7 @@ mod tests {
         let (model, data) = small_model();
         let of = |split, seed| {
             let at = "hook_embed";
-            factor_activations(&model, at, split, "part", 300, seed, &mut Silent)?.only(&[
+            factor_activations_with(&model, at, split, "part", 300, seed, &mut Silent)?.only(&[
                 "determiner",
                 "noun",
                 "verb",
@@ -351,7 +375,8 @@ mod tests {
         let unknown = train.only(&["nouns"]).unwrap_err().to_string();
         assert!(unknown.contains("determiner, noun, verb"), "{unknown}");
 
-        let scores = factor_scores(&model, &sae, "hook_embed", &data.val, &mut Silent).unwrap();
+        let scores =
+            factor_scores_with(&model, &sae, "hook_embed", &data.val, &mut Silent).unwrap();
         assert!(scores.scores.len() > 20);
         for s in &scores.scores {
             assert!(s.feature_id < 128 && s.auc_feature_id < Some(128), "{s:?}");

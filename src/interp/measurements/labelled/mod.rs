@@ -18,7 +18,7 @@ mod tpp;
 pub(super) use feature_rows::FeatureRows;
 
 pub use absorption::{Absorption, AbsorptionRow, absorption};
-pub use activations::{LabelledActivations, factor_activations};
+pub use activations::{LabelledActivations, factor_activations, factor_activations_with};
 pub use config::ProbeConfig;
 pub use logistic::{LogisticRegression, logistic_regression};
 pub use sparse_probing::{SparseProbeRow, SparseProbing, sparse_probing};

@@ -3,6 +3,7 @@
 use super::super::bootstrap::Resamples;
 use super::config::MeasureConfig;
 use super::controls::{Control, control_dictionary};
+use super::many::{caption, long_frame, named};
 use super::measurement::{Measurement, drawn_sequences, measure_all};
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
@@ -141,12 +142,7 @@ impl ControlComparison {
     /// # Errors
     /// [`Error::NotFound`] with the names that there are.
     pub fn get(&self, name: &str) -> Result<Measurement> {
-        let found = self.measurements.iter().find(|m| m.name == name);
-        found.cloned().ok_or_else(|| Error::NotFound {
-            kind: "dictionary",
-            name: name.to_owned(),
-            known: self.measurements.iter().map(|m| m.name.clone()).collect(),
-        })
+        named(&self.measurements, name)
     }
 
     /// One row a dictionary and metric: `dictionary`, `metric`, `value`, `low`, `high`.
@@ -154,17 +150,7 @@ impl ControlComparison {
     /// # Errors
     /// [`Error::Polars`] when the frame cannot be made.
     pub fn frame(&self) -> Result<DataFrame> {
-        let mut all: Option<DataFrame> = None;
-        for m in &self.measurements {
-            let mut frame = m.frame()?;
-            let names = vec![m.name.clone(); frame.height()];
-            frame.insert_column(0, Column::new("dictionary".into(), names))?;
-            all = Some(match all {
-                Some(above) => above.vstack(&frame)?,
-                None => frame,
-            });
-        }
-        Ok(all.unwrap_or_default())
+        long_frame(&self.measurements)
     }
 
     /// One row a control and metric: `control`, `metric`, `difference` (autoencoder less control), `low`,
@@ -235,15 +221,9 @@ impl Show for ControlComparison {
     fn mime_bundle(&self) -> Result<MimeBundle> {
         let frame = self.wide_frame()?;
         let n = frame.height();
-        let caption = self.measurements.first().map_or(String::new(), |m| {
-            format!(
-                "Dictionaries at {} on {} sequences ({} tokens); 95 % intervals over sequences",
-                m.hook_name, m.n_sequences, m.n_tokens
-            )
-        });
         Ok(Table::new(frame)
             .head(n)
-            .caption(caption)
+            .caption(caption(&self.measurements))
             .mime_bundle()?
             .with("text/plain", self.to_string()))
     }

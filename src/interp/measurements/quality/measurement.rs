@@ -111,6 +111,19 @@ pub fn measure_tokens(
     sae: &dyn SparseAutoencoder,
     tokens: &Tensor,
     cfg: &MeasureConfig,
+) -> Result<Measurement> {
+    measure_tokens_with(model, sae, tokens, cfg, &mut NotebookReporter::new())
+}
+
+/// [`measure_tokens`] with its progress shown by `reporter`.
+///
+/// # Errors
+/// Those of [`measure_tokens`].
+pub fn measure_tokens_with(
+    model: &Transformer,
+    sae: &dyn SparseAutoencoder,
+    tokens: &Tensor,
+    cfg: &MeasureConfig,
     reporter: &mut dyn Reporter,
 ) -> Result<Measurement> {
     if tokens.rank() != 2 {

@@ -8,6 +8,7 @@ mod controls;
 mod fast_ica;
 mod harvest;
 mod losses;
+mod many;
 mod measurement;
 mod measurement_view;
 mod metrics;
@@ -20,4 +21,7 @@ pub use compare::{
 };
 pub use config::MeasureConfig;
 pub use controls::{Control, control_dictionary};
-pub use measurement::{Measurement, MetricRow, measure, measure_tokens, measure_with};
+pub use many::{DictionaryMeasurements, measure_each, measure_each_with};
+pub use measurement::{
+    Measurement, MetricRow, measure, measure_tokens, measure_tokens_with, measure_with,
+};

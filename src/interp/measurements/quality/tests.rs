@@ -216,7 +216,7 @@ fn resample_ablation_takes_from_another_sequence_at_the_same_position() {
     // Two sequences: each can only get the other's activations.
     let model = model();
     let tokens = split().sequences(2, N_CTX, &Device::Cpu).unwrap();
-    let found = measure_tokens(&model, &copying(12), &tokens, &cfg(), &mut Silent).unwrap();
+    let found = measure_tokens_with(&model, &copying(12), &tokens, &cfg(), &mut Silent).unwrap();
     let hook = Hook::new(HOOK, |x| {
         Ok(Some(Tensor::cat(
             &[x.narrow(0, 1, 1)?, x.narrow(0, 0, 1)?],
@@ -291,4 +291,35 @@ fn the_same_seed_gives_the_same_rows_and_no_resamples_no_intervals() {
     assert_ne!(drawn(&found), drawn(&measured(&sae, &some)));
     assert!(found.rows.iter().all(|row| row.low.is_none()));
     assert_eq!(found.frame().unwrap().shape(), (30, 4));
+}
+
+#[test]
+fn each_of_many_is_measured_as_alone_and_the_frontier_has_a_curve_a_name() {
+    let (model, split) = (model(), split());
+    let sparse = random_dictionary(&model, HOOK, &split, (12, 30), 2.0, 1).unwrap();
+    let dense = random_dictionary(&model, HOOK, &split, (12, 30), 6.0, 1).unwrap();
+    let copy = copying(12);
+    let all: [(&str, &dyn SparseAutoencoder); 3] =
+        [("random", &dense), ("copy", &copy), ("random", &sparse)];
+    let found = measure_each_with(&model, &all, &split, &cfg(), &mut Silent).unwrap();
+    for (m, (name, sae)) in found.measurements.iter().zip(all) {
+        let mut alone = measured(sae, &cfg());
+        alone.name = name.to_owned();
+        assert_eq!(m, &alone);
+    }
+    let figure = found.frontier("explained_variance").unwrap();
+    assert!(figure.svg.contains("random") && figure.svg.contains("copy"));
+    // One path of bars a curve.
+    assert_eq!(figure.svg.matches("stroke-width=\"16\"").count(), 2);
+    let unknown = found.frontier("fuv").unwrap_err().to_string();
+    assert!(
+        unknown.contains("fuv") && unknown.contains("fvu"),
+        "{unknown}"
+    );
+    assert_eq!(
+        found.frame().unwrap().height(),
+        3 * found.measurements[0].rows.len()
+    );
+    let none = measure_each_with(&model, &[], &split, &cfg(), &mut Silent);
+    assert!(matches!(none, Err(Error::Argument { .. })));
 }
