@@ -4,7 +4,7 @@
 
 use super::dip::{dip, dip_p_value_unless};
 use crate::error::{Error, Result};
-use crate::show::{Interrupts, MimeBundle, Show, Table, display};
+use crate::show::{Interrupts, MimeBundle, Show, Table, shows_itself};
 use polars::prelude::df;
 use std::fmt;
 
@@ -69,12 +69,6 @@ impl Bimodality {
         } else {
             format!("Not bimodal by this test: {sample}, one mode is not rejected ({numbers}).")
         }
-    }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
     }
 }
 
@@ -227,6 +221,8 @@ impl fmt::Display for Bimodality {
         )
     }
 }
+
+shows_itself!(Bimodality);
 
 impl Show for Bimodality {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::{DictionaryDefect, SparseAutoencoder, garden_defect};
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{MimeBundle, Show, Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -183,12 +183,6 @@ impl DictionaryComparison {
                 known: names(),
             })
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for DictionaryComparison {
@@ -225,6 +219,8 @@ impl fmt::Display for DictionaryComparison {
         Ok(())
     }
 }
+
+shows_itself!(DictionaryComparison);
 
 impl Show for DictionaryComparison {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{MimeBundle, Show, Table, shows_itself};
 use polars::prelude::df;
 use std::fmt;
 
@@ -167,12 +167,6 @@ impl FactorRecovery {
         let sum: f64 = self.factors.iter().map(|f| f.held_out.mcc()).sum();
         sum / self.factors.len() as f64
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for FactorRecovery {
@@ -192,6 +186,8 @@ impl fmt::Display for FactorRecovery {
         )
     }
 }
+
+shows_itself!(FactorRecovery);
 
 impl Show for FactorRecovery {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -5,7 +5,7 @@
 use super::contingency::Contingency;
 use super::predicate::Predicate;
 use crate::error::Result;
-use crate::show::{MimeBundle, Show, Table, display, visible_token};
+use crate::show::{MimeBundle, Show, Table, shows_itself, visible_token};
 use polars::prelude::df;
 use std::fmt;
 
@@ -81,12 +81,6 @@ impl FeatureSummary {
             percent(self.mass_share),
         )
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for FeatureSummary {
@@ -103,6 +97,8 @@ impl fmt::Display for FeatureSummary {
         Ok(())
     }
 }
+
+shows_itself!(FeatureSummary);
 
 impl Show for FeatureSummary {
     fn mime_bundle(&self) -> Result<MimeBundle> {

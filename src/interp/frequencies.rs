@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::{Progress, Reporter};
 use crate::sae::SparseAutoencoder;
-use crate::show::{ChartOptions, Figure, MimeBundle, Show, display, histogram};
+use crate::show::{ChartOptions, Figure, histogram, shows_itself};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt;
@@ -178,12 +178,6 @@ impl FeatureFrequencies {
             ..bimodality(&values, seed)?
         })
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 /// The share of the frequencies for which `holds`; NaN if one of them is.
@@ -221,14 +215,7 @@ impl fmt::Display for FeatureFrequencies {
     }
 }
 
-impl Show for FeatureFrequencies {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(self
-            .histogram()?
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(FeatureFrequencies, |it| it.histogram()?);
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,7 @@ use crate::data::{TokenSplit, Tokenizer};
 use crate::error::{Error, Result};
 use crate::model::{HookName, Transformer};
 use crate::sae::{Sae, SparseAutoencoder};
-use crate::show::{MimeBundle, NotebookReporter, Show, Table, TokenView, display};
+use crate::show::{MimeBundle, NotebookReporter, Show, Table, TokenView, shows_itself};
 use candle_core::Tensor;
 
 /// Sequences of a batch.
@@ -265,15 +265,12 @@ impl HookedSae {
             TOP / 2,
         )
     }
-
-    /// Shows what it is made of; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
+shows_itself!(HookedSae);
+
 impl Show for HookedSae {
+    /// What it is made of.
     fn mime_bundle(&self) -> Result<MimeBundle> {
         let cfg = self.model.cfg();
         Ok(MimeBundle::plain(format!(

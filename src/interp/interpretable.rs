@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{MimeBundle, Show, Table, shows_itself};
 use polars::prelude::df;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -329,12 +329,6 @@ impl InterpretableFeatures {
         let above = self.all_mcc.iter().filter(|m| **m >= cutoff).count();
         above as f64 / self.n_scored as f64
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for InterpretableFeatures {
@@ -360,6 +354,8 @@ impl fmt::Display for InterpretableFeatures {
         Ok(())
     }
 }
+
+shows_itself!(InterpretableFeatures);
 
 impl Show for InterpretableFeatures {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -9,7 +9,7 @@ use crate::data::Tokenizer;
 use crate::error::{Error, Result};
 use crate::model::{BlockPoint, HookName, Transformer};
 use crate::sae::SparseAutoencoder;
-use crate::show::{ChartOptions, Figure, MimeBundle, Show, bar_chart, display, visible_token};
+use crate::show::{ChartOptions, Figure, bar_chart, shows_itself, visible_token};
 use candle_core::{D, DType, IndexOp, Tensor};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
@@ -214,12 +214,6 @@ impl TopLogits {
         );
         bar_chart(&labels, &values, &options)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for TopLogits {
@@ -241,11 +235,4 @@ impl fmt::Display for TopLogits {
     }
 }
 
-impl Show for TopLogits {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(self
-            .bars()?
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(TopLogits, |it| it.bars()?);

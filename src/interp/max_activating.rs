@@ -10,7 +10,7 @@ use crate::data::{TokenSplit, Tokenizer};
 use crate::error::{Error, Result};
 use crate::model::{HookName, Transformer};
 use crate::sae::SparseAutoencoder;
-use crate::show::{Interrupts, MimeBundle, Show, Table, display, format_number};
+use crate::show::{Interrupts, MimeBundle, Show, Table, format_number, shows_itself};
 use candle_core::{DType, IndexOp, Tensor};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
@@ -190,12 +190,6 @@ impl MaxActivating {
         let (index, hook_name, n) = (self.index, &self.hook_name, self.n_sequences);
         format!("Largest activations of {index} at {hook_name} in {n} sequences")
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for MaxActivating {
@@ -209,6 +203,8 @@ impl fmt::Display for MaxActivating {
         Ok(())
     }
 }
+
+shows_itself!(MaxActivating);
 
 impl Show for MaxActivating {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -6,7 +6,7 @@ use super::frequencies::check_frequencies;
 use crate::error::{Error, Result};
 use crate::sae::SparseAutoencoder;
 use crate::show::{
-    ChartOptions, Figure, Group, Interrupts, MimeBundle, Show, display, histogram_by_group,
+    ChartOptions, Figure, Group, Interrupts, MimeBundle, Show, histogram_by_group, shows_itself,
 };
 use candle_core::DType;
 use rand::seq::index::sample;
@@ -344,12 +344,6 @@ impl RareDirection {
         }
         histogram_by_group(&groups, 60, &options)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for RareDirection {
@@ -357,6 +351,8 @@ impl fmt::Display for RareDirection {
         f.write_str(&self.verdict())
     }
 }
+
+shows_itself!(RareDirection);
 
 impl Show for RareDirection {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -7,7 +7,7 @@ use crate::data::{Batches, TokenSplit};
 use crate::error::{Error, Result};
 use crate::model::{Hook, Transformer, mean_ablate, zero_ablate};
 use crate::sae::SparseAutoencoder;
-use crate::show::{Interrupts, MimeBundle, Show, Table, display};
+use crate::show::{Interrupts, MimeBundle, Show, Table, shows_itself};
 use candle_core::{DType, Tensor};
 use polars::prelude::df;
 use std::fmt;
@@ -41,12 +41,6 @@ impl ReconstructionScore {
     /// ablations costs more depends on the model, so neither is the harder baseline as such.
     pub fn score_against_mean(&self) -> f64 {
         (self.mean_abl - self.recons) / (self.mean_abl - self.loss)
-    }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
     }
 }
 
@@ -200,6 +194,8 @@ impl fmt::Display for ReconstructionScore {
         )
     }
 }
+
+shows_itself!(ReconstructionScore);
 
 impl Show for ReconstructionScore {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -3,7 +3,7 @@
 
 use super::{GardenSpace, Sector, su2_basis};
 use crate::error::Result;
-use crate::show::{MimeBundle, Show, display};
+use crate::show::shows_itself;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -92,16 +92,4 @@ impl fmt::Display for AdinkraFamilies {
     }
 }
 
-impl AdinkraFamilies {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
-
-impl Show for AdinkraFamilies {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(MimeBundle::plain(self.to_string()))
-    }
-}
+shows_itself!(AdinkraFamilies as text);

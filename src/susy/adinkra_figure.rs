@@ -7,7 +7,7 @@
 use super::Adinkra;
 use crate::error::{Error, Result};
 use crate::show::{
-    ChartOptions, Figure, MimeBundle, NetworkLink, NetworkNode, Show, display, network,
+    ChartOptions, Figure, MimeBundle, NetworkLink, NetworkNode, Show, network, shows_itself,
 };
 
 /// More bosons than this are told in words.
@@ -148,13 +148,7 @@ fn settle(level: &[usize], places: &mut [f64]) {
     }
 }
 
-impl Adinkra {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
+shows_itself!(Adinkra);
 
 impl Show for Adinkra {
     /// Its drawing and a line of text; of more than 32 bosons the text only.

@@ -4,7 +4,7 @@
 //! Source: Doran, Faux, Gates, Huebsch, Iga, Landweber and Miller, arXiv:0806.0050.
 
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, display};
+use crate::show::{MimeBundle, Show, shows_itself};
 use std::fmt;
 use std::str::FromStr;
 
@@ -240,13 +240,7 @@ impl FromStr for BinaryCode {
     }
 }
 
-impl BinaryCode {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
+shows_itself!(BinaryCode);
 
 impl Show for BinaryCode {
     fn mime_bundle(&self) -> Result<MimeBundle> {

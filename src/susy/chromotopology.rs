@@ -5,7 +5,7 @@
 
 use super::BinaryCode;
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, display};
+use crate::show::shows_itself;
 use std::fmt;
 
 /// The quotient of the N-cube by an even code.
@@ -125,16 +125,4 @@ impl fmt::Display for Chromotopology {
     }
 }
 
-impl Chromotopology {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
-
-impl Show for Chromotopology {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(MimeBundle::plain(self.to_string()))
-    }
-}
+shows_itself!(Chromotopology as text);

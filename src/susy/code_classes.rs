@@ -7,7 +7,7 @@ use super::binary_code::moved;
 use super::code_symmetry::{Automorphisms, Colouring, Places};
 use super::{BinaryCode, CodeCounts};
 use crate::error::Result;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{MimeBundle, Show, Table, shows_itself};
 use polars::prelude::df;
 use std::collections::HashMap;
 use std::fmt;
@@ -178,13 +178,7 @@ impl fmt::Display for CodeClasses {
     }
 }
 
-impl CodeClasses {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
+shows_itself!(CodeClasses);
 
 impl Show for CodeClasses {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -6,7 +6,7 @@
 use super::Chromotopology;
 use super::gf2::LinearSystem;
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, display};
+use crate::show::shows_itself;
 use std::fmt;
 
 /// Most edges whose equations are eliminated densely.
@@ -227,16 +227,4 @@ impl fmt::Display for DashingCount {
     }
 }
 
-impl DashingCount {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
-
-impl Show for DashingCount {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(MimeBundle::plain(self.to_string()))
-    }
-}
+shows_itself!(DashingCount as text);

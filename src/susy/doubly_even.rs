@@ -6,7 +6,7 @@
 use super::BinaryCode;
 use super::binary_code::MAX_LENGTH;
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, display};
+use crate::show::shows_itself;
 use std::fmt;
 
 /// Longest code whose doubly even codes are walked through one by one (1.2 million).
@@ -196,16 +196,4 @@ impl fmt::Display for CodeCounts {
     }
 }
 
-impl CodeCounts {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
-
-impl Show for CodeCounts {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(MimeBundle::plain(self.to_string()))
-    }
-}
+shows_itself!(CodeCounts as text);

@@ -4,7 +4,7 @@
 
 use super::{GardenMultiplet, Holoraumy, Ratio};
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{MimeBundle, Show, Table, shows_itself};
 use polars::prelude::{Column, DataFrame};
 use std::fmt;
 
@@ -87,13 +87,7 @@ impl fmt::Display for GadgetMatrix {
     }
 }
 
-impl GadgetMatrix {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
+shows_itself!(GadgetMatrix);
 
 impl Show for GadgetMatrix {
     fn mime_bundle(&self) -> Result<MimeBundle> {

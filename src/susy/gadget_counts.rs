@@ -4,7 +4,7 @@
 
 use super::{GardenSpace, HoloraumyClasses, Ratio, Sector};
 use crate::error::Result;
-use crate::show::{Interrupts, MimeBundle, Show, Table, display};
+use crate::show::{Interrupts, MimeBundle, Show, Table, shows_itself};
 use polars::prelude::df;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -226,13 +226,7 @@ impl fmt::Display for GadgetCounts {
     }
 }
 
-impl GadgetCounts {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
+shows_itself!(GadgetCounts);
 
 impl Show for GadgetCounts {
     fn mime_bundle(&self) -> Result<MimeBundle> {

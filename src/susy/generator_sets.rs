@@ -5,7 +5,7 @@
 
 use super::dashing::count_odd_dashings;
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, display};
+use crate::show::shows_itself;
 use std::fmt;
 
 /// Unordered sets of N signed permutations of size d that satisfy GR(d, N).
@@ -129,16 +129,4 @@ impl fmt::Display for GeneratorSetCounts {
     }
 }
 
-impl GeneratorSetCounts {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
-
-impl Show for GeneratorSetCounts {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(MimeBundle::plain(self.to_string()))
-    }
-}
+shows_itself!(GeneratorSetCounts as text);

@@ -4,7 +4,7 @@
 
 use super::{GardenMultiplet, Ratio, SignedPermutation};
 use crate::error::{Error, Result};
-use crate::show::{Html, MimeBundle, Show, Table, display, escape};
+use crate::show::{Html, MimeBundle, Show, Table, escape, shows_itself};
 use polars::prelude::df;
 use std::fmt;
 
@@ -235,12 +235,6 @@ impl fmt::Display for Holoraumy {
 }
 
 impl Holoraumy {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-
     fn symbol(&self) -> &'static str {
         match self.sector {
             Sector::Bosonic => "V",
@@ -248,6 +242,8 @@ impl Holoraumy {
         }
     }
 }
+
+shows_itself!(Holoraumy);
 
 impl Show for Holoraumy {
     fn mime_bundle(&self) -> Result<MimeBundle> {
@@ -263,13 +259,7 @@ impl Show for Holoraumy {
     }
 }
 
-impl Su2Coefficients {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
+shows_itself!(Su2Coefficients);
 
 impl Show for Su2Coefficients {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -4,7 +4,7 @@
 
 use super::{GardenSpace, Holoraumy, Sector, SignedPermutation};
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, display};
+use crate::show::shows_itself;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -161,16 +161,4 @@ impl fmt::Display for HoloraumyClasses {
     }
 }
 
-impl HoloraumyClasses {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
-
-impl Show for HoloraumyClasses {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(MimeBundle::plain(self.to_string()))
-    }
-}
+shows_itself!(HoloraumyClasses as text);

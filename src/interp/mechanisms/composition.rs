@@ -7,9 +7,7 @@ use super::circuits::HeadFactors;
 use super::input::{elements, head_label};
 use crate::error::{Error, Result};
 use crate::model::Transformer;
-use crate::show::{
-    ChartOptions, ColorScale, Figure, Interrupts, MimeBundle, Show, display, heatmap,
-};
+use crate::show::{ChartOptions, ColorScale, Figure, Interrupts, heatmap, shows_itself};
 use candle_core::Tensor;
 use polars::prelude::{DataFrame, df};
 use std::fmt;
@@ -227,12 +225,6 @@ impl CompositionScores {
         };
         heatmap(&rows, &readers, &writers, ColorScale::Sequential, &options)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for CompositionScores {
@@ -252,12 +244,7 @@ impl fmt::Display for CompositionScores {
     }
 }
 
-impl Show for CompositionScores {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        let text = self.to_string();
-        Ok(self.heatmap()?.mime_bundle()?.with("text/plain", text))
-    }
-}
+shows_itself!(CompositionScores, |it| it.heatmap()?);
 
 #[cfg(test)]
 mod tests {

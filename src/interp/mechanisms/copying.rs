@@ -9,9 +9,7 @@ use super::input::{elements, head_label, plain};
 use crate::config::Normalization;
 use crate::error::{Error, Result};
 use crate::model::Transformer;
-use crate::show::{
-    ChartOptions, ColorScale, Figure, Interrupts, MimeBundle, Show, display, heatmap,
-};
+use crate::show::{ChartOptions, ColorScale, Figure, Interrupts, heatmap, shows_itself};
 use candle_core::Tensor;
 use polars::prelude::{DataFrame, df};
 use std::fmt;
@@ -131,12 +129,6 @@ impl CopyingScores {
         };
         heatmap(&rows, &[], &[], ColorScale::Diverging, &options)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for CopyingScores {
@@ -154,12 +146,7 @@ impl fmt::Display for CopyingScores {
     }
 }
 
-impl Show for CopyingScores {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        let text = self.to_string();
-        Ok(self.heatmap()?.mime_bundle()?.with("text/plain", text))
-    }
-}
+shows_itself!(CopyingScores, |it| it.heatmap()?);
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use super::super::order::largest_first;
 use super::head_scores::{HeadScore, HeadScores};
 use super::input::head_label;
 use crate::error::Result;
-use crate::show::{ChartOptions, ColorScale, Figure, MimeBundle, Show, display, heatmap};
+use crate::show::{ChartOptions, ColorScale, Figure, heatmap, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -51,12 +51,6 @@ impl HeadScores {
         };
         heatmap(&rows, &[], &names, ColorScale::Sequential, &options)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for HeadScores {
@@ -82,9 +76,4 @@ impl fmt::Display for HeadScores {
     }
 }
 
-impl Show for HeadScores {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        let text = self.to_string();
-        Ok(self.heatmap()?.mime_bundle()?.with("text/plain", text))
-    }
-}
+shows_itself!(HeadScores, |it| it.heatmap()?);

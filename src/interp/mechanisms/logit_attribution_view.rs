@@ -6,7 +6,7 @@ use super::input::head_label;
 use super::logit_attribution::{LogitAttribution, LogitComponent, LogitContribution};
 use crate::error::Result;
 use crate::show::{
-    ChartOptions, ColorScale, Figure, MimeBundle, Show, bar_chart, display, format_number, heatmap,
+    ChartOptions, ColorScale, Figure, bar_chart, format_number, heatmap, shows_itself,
 };
 use polars::prelude::{DataFrame, df};
 use std::fmt;
@@ -111,12 +111,6 @@ impl LogitAttribution {
         };
         heatmap(&rows, &[], &[], ColorScale::Diverging, &options)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for LogitAttribution {
@@ -130,9 +124,4 @@ impl fmt::Display for LogitAttribution {
     }
 }
 
-impl Show for LogitAttribution {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        let text = self.to_string();
-        Ok(self.bars()?.mime_bundle()?.with("text/plain", text))
-    }
-}
+shows_itself!(LogitAttribution, |it| it.bars()?);

@@ -7,7 +7,7 @@ use super::input::check_index;
 use super::logit_lens::{LensPrediction, LogitLens};
 use crate::data::Tokenizer;
 use crate::error::Result;
-use crate::show::{ChartOptions, ColorScale, Figure, MimeBundle, Show, Table, display, heatmap};
+use crate::show::{ChartOptions, ColorScale, Figure, Table, heatmap, shows_itself};
 use polars::prelude::{Column, DataFrame, df};
 use std::fmt;
 
@@ -122,12 +122,6 @@ impl LogitLens {
         let names: Vec<String> = self.hook_names.iter().map(|name| short(name)).collect();
         heatmap(&rows, &[], &names, ColorScale::Sequential, &options)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 /// `resid_pre L0` for `blocks.0.hook_resid_pre`.
@@ -154,11 +148,4 @@ impl fmt::Display for LogitLens {
     }
 }
 
-impl Show for LogitLens {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(self
-            .kl_heatmap()?
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(LogitLens, |it| it.kl_heatmap()?);

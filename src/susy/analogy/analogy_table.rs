@@ -6,7 +6,7 @@ use super::statistics::{derived_seed, mean_and_sd};
 use super::{Family, Interval, Null, NullSampler, Statistic, Tail};
 use super::{bootstrap_interval, effect_size, permutation_p, q_values};
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, Table, display, format_number};
+use crate::show::{MimeBundle, Show, Table, format_number, shows_itself};
 use polars::prelude::{DataFrame, df};
 use rayon::prelude::*;
 use std::fmt;
@@ -235,12 +235,6 @@ impl AnalogyTable {
         ]?)
     }
 
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-
     fn summary(&self) -> String {
         format!(
             "{} predictions at false discovery rate {}: {} detected, {} opposite, {} not detected",
@@ -301,19 +295,9 @@ impl fmt::Display for AnalogyTable {
     }
 }
 
-impl AnalogyTest {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
+shows_itself!(AnalogyTest as text);
 
-impl Show for AnalogyTest {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(MimeBundle::plain(self.to_string()))
-    }
-}
+shows_itself!(AnalogyTable);
 
 impl Show for AnalogyTable {
     fn mime_bundle(&self) -> Result<MimeBundle> {

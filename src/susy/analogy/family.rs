@@ -5,7 +5,7 @@
 use super::RealMatrix;
 use super::decompositions::{SingularValues, require_full_rank};
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, display};
+use crate::show::shows_itself;
 use crate::susy::GardenMultiplet;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -368,16 +368,4 @@ impl fmt::Display for Family {
     }
 }
 
-impl Family {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
-
-impl Show for Family {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(MimeBundle::plain(self.to_string()))
-    }
-}
+shows_itself!(Family as text);

@@ -3,7 +3,7 @@
 
 use super::{Interval, Null, Planting, Statistic};
 use crate::error::Result;
-use crate::show::{ChartOptions, Figure, MimeBundle, Show, Table, Trace, display, line_chart};
+use crate::show::{ChartOptions, Figure, MimeBundle, Show, Table, Trace, line_chart, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -129,12 +129,6 @@ impl PowerCurves {
             .head(rows)
             .caption("Planted algebras found, share of families, with 95 % intervals"))
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for PowerCurve {
@@ -157,13 +151,7 @@ impl fmt::Display for PowerCurves {
     }
 }
 
-impl PowerCurve {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
+shows_itself!(PowerCurve);
 
 impl Show for PowerCurve {
     fn mime_bundle(&self) -> Result<MimeBundle> {
@@ -171,6 +159,8 @@ impl Show for PowerCurve {
         Ok(table.mime_bundle()?.with("text/plain", self.to_string()))
     }
 }
+
+shows_itself!(PowerCurves);
 
 impl Show for PowerCurves {
     /// The figure; [`PowerCurves::table`] has the numbers.

@@ -5,7 +5,7 @@
 use super::momentum::METRIC;
 use super::{Complex, ComplexMatrix, FourMomentum};
 use crate::error::Result;
-use crate::show::{Html, MimeBundle, Show, display};
+use crate::show::{Html, MimeBundle, Show, shows_itself};
 use std::fmt;
 
 /// The gamma matrices, `g5` and the charge conjugation, each `[4, 4]`.
@@ -106,13 +106,7 @@ impl fmt::Display for GammaMatrices {
     }
 }
 
-impl GammaMatrices {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
+shows_itself!(GammaMatrices);
 
 impl Show for GammaMatrices {
     fn mime_bundle(&self) -> Result<MimeBundle> {

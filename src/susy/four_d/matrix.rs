@@ -4,7 +4,7 @@
 
 use super::Complex;
 use crate::error::{Error, Result};
-use crate::show::{Html, MimeBundle, Show, display};
+use crate::show::{Html, MimeBundle, Show, display, shows_itself};
 use std::fmt;
 
 /// What is left of a column, relative to the largest one, counts as zero below this.
@@ -312,12 +312,6 @@ impl fmt::Display for ComplexMatrix {
 }
 
 impl ComplexMatrix {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-
     /// A small table under a caption (HTML); zeros are left blank.
     pub(super) fn html(&self, caption: &str) -> String {
         let mut out = format!(
@@ -344,6 +338,8 @@ impl ComplexMatrix {
         out
     }
 }
+
+shows_itself!(ComplexMatrix);
 
 impl Show for ComplexMatrix {
     fn mime_bundle(&self) -> Result<MimeBundle> {
