@@ -2,13 +2,15 @@
 //! of this module as methods, with defaults. The functions behind them take each part.
 //! The name is SAELens' (`HookedSAETransformer`).
 
-use super::factor_recovery::{FactorRecovery, factor_recovery};
-use super::feature_summary::FeatureSummary;
-use super::feature_view::{feature_acts, feature_tokens};
-use super::frequencies::{FeatureFrequencies, feature_frequencies};
-use super::interpretable::{InterpretableFeatures, describe_feature, interpretable_features};
-use super::logits::{TopLogits, feature_logits, top_logits};
-use super::reconstruction::{ReconstructionScore, reconstruction_score};
+use super::descriptions::{
+    FactorRecovery, FeatureSummary, InterpretableFeatures, describe_feature, factor_recovery,
+    interpretable_features,
+};
+use super::dictionaries::{ReconstructionScore, reconstruction_score};
+use super::features::{
+    FeatureFrequencies, TopLogits, feature_acts, feature_frequencies, feature_logits,
+    feature_tokens, top_logits,
+};
 use super::token_frame::top_activations;
 use crate::data::{TokenSplit, Tokenizer};
 use crate::error::{Error, Result};

@@ -6,7 +6,7 @@ use super::controls::{Control, control_dictionary};
 use super::measurement::{Measurement, drawn_sequences, measure_all};
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
-use crate::interp::control::centred_rows;
+use crate::interp::dictionaries::centred_rows;
 use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::{SparseAutoencoder, StandardSae};
