@@ -238,6 +238,7 @@ shows_itself!(SparseProbing, |it| Table::new(it.frame()?)
 mod tests {
     use super::super::testing::{axes, class_names, dictionary, labelled};
     use super::*;
+    use crate::show::Show;
     use candle_core::{Device, Tensor};
 
     /// Three classes, each along an axis of its own, with a little of the others.

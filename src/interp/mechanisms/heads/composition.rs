@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::interp::mechanisms::input::{elements, head_label};
 use crate::interp::order::largest_first;
 use crate::model::Transformer;
-use crate::show::{ChartOptions, ColorScale, Figure, Interrupts, heatmap, shows_itself};
+use crate::show::{ChartOptions, ColorScale, Figure, Interrupts, heatmap_with_gaps, shows_itself};
 use candle_core::Tensor;
 use polars::prelude::{DataFrame, df};
 use std::fmt;
@@ -200,30 +200,40 @@ impl CompositionScores {
         ]?)
     }
 
-    /// The heads that write down, those that read across; grey where they are not of a later block.
+    /// The heads that write down, those that read across; a cell is empty where the second head is not of
+    /// a later block, and where one of the heads writes or reads nothing, so that the score is not defined.
     ///
     /// # Errors
-    /// When no score is finite.
+    /// When no score is defined.
     pub fn heatmap(&self) -> Result<Figure> {
         let n = (self.n_layers - 1) * self.n_heads;
-        let mut rows = vec![vec![f64::NAN; n]; n];
+        let mut rows = vec![vec![None; n]; n];
         for s in &self.scores {
             let column = (s.to_layer - 1) * self.n_heads + s.to_head;
-            rows[s.from_layer * self.n_heads + s.from_head][column] = s.score;
+            rows[s.from_layer * self.n_heads + s.from_head][column] =
+                (!s.score.is_nan()).then_some(s.score);
         }
         let name = |i: usize| head_label(i / self.n_heads, i % self.n_heads);
         let writers: Vec<String> = (0..n).map(name).collect();
         let readers: Vec<String> = (0..n).map(|i| name(i + self.n_heads)).collect();
         let title = format!("{} of heads", self.composition);
-        let caption = format!(
-            "Random weights score about {:.3}. A pair whose second head is not in a later block has no score.",
+        let mut caption = format!(
+            "Random weights score about {:.3}. Empty: the head that reads is not in a later block",
             self.baseline()
         );
+        let undefined = self.scores.iter().filter(|s| s.score.is_nan()).count();
+        if undefined > 0 {
+            caption += &format!(
+                "; or one of the two heads has no weights there, {undefined} of {} pairs",
+                self.scores.len()
+            );
+        }
+        caption.push('.');
         let options = ChartOptions {
             z_label: "score".to_owned(),
             ..ChartOptions::new(&title, "reads", "writes").caption(caption)
         };
-        heatmap(&rows, &readers, &writers, ColorScale::Sequential, &options)
+        heatmap_with_gaps(&rows, &readers, &writers, ColorScale::Sequential, &options)
     }
 }
 
@@ -252,6 +262,7 @@ mod tests {
     use super::*;
     use crate::config::TransformerConfig;
     use crate::interp::mechanisms::testing::{random_model, small_config, values};
+    use crate::show::Show;
 
     const D: usize = 8;
 
@@ -308,12 +319,18 @@ mod tests {
     #[test]
     fn a_pair_of_heads_has_a_row_and_a_cell() {
         let model = random_model(&small_config());
-        let found = composition_scores(&model, Composition::V).unwrap();
+        let mut found = composition_scores(&model, Composition::V).unwrap();
         assert_eq!(found.frame().unwrap().shape(), (12, 5));
+        // Four heads write and four read; those of block 1 do not read each other.
+        let svg = found.heatmap().unwrap().svg;
+        assert_eq!(svg.matches("<title>L").count(), 12, "{svg}");
+        assert!(!svg.contains("NaN") && !svg.contains("no weights"));
+
+        found.scores[3].score = f64::NAN;
         let bundle = found.mime_bundle().unwrap();
         let svg = bundle.get("image/svg+xml").unwrap();
-        // Four heads write and four read; those of block 1 do not read each other.
-        assert!(svg.contains("4 of 16 cells"), "{svg}");
+        assert_eq!(svg.matches("<title>L").count(), 11, "{svg}");
+        assert!(!svg.contains("NaN") && svg.contains("1 of 12"), "{svg}");
     }
 
     #[test]

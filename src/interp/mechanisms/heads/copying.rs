@@ -154,6 +154,7 @@ mod tests {
     use super::*;
     use crate::config::TransformerConfig;
     use crate::interp::mechanisms::testing::{parameter, random_model, small_config, values};
+    use crate::show::Show;
     use candle_core::Device;
     use std::collections::BTreeMap;
 
