@@ -73,13 +73,7 @@ impl TopKSae {
 }
 
 impl SparseAutoencoder for TopKSae {
-    fn d_in(&self) -> usize {
-        self.dictionary.d_in()
-    }
-
-    fn d_sae(&self) -> usize {
-        self.dictionary.d_sae()
-    }
+    of_its_dictionary!();
 
     fn encode(&self, x: &Tensor) -> Result<Tensor> {
         let acts = self.encode_sparse(x)?.to_dense(x.device())?; // [n, d_sae]
@@ -109,26 +103,6 @@ impl SparseAutoencoder for TopKSae {
             }),
             None => Box::new(|x| Ok(FeatureActivity::of(&self.encode_sparse(x)?))),
         })
-    }
-
-    fn decode(&self, acts: &Tensor) -> Result<Tensor> {
-        self.dictionary.decode(acts)
-    }
-
-    fn w_enc(&self) -> Tensor {
-        self.dictionary.w_enc()
-    }
-
-    fn w_dec(&self) -> Tensor {
-        self.dictionary.w_dec()
-    }
-
-    fn b_enc(&self) -> Tensor {
-        self.dictionary.b_enc()
-    }
-
-    fn b_dec(&self) -> Tensor {
-        self.dictionary.b_dec()
     }
 }
 
