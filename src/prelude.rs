@@ -1,4 +1,9 @@
 //! Everything a notebook needs, by one `use holoscope::prelude::*;`.
+//!
+//! It has types, traits and functions, and of modules only [`rasp`], whose functions (`select`, `tokens`)
+//! need its name before them: a module that a glob brings in is ambiguous with a crate of its name.
+//! `Result` is the standard library's with [`Error`] as default, so `Result<T, E>` means what it always does.
+
 pub use crate::config::*;
 pub use crate::data::*;
 pub use crate::error::{Error, Result};
@@ -7,8 +12,27 @@ pub use crate::model::*;
 pub use crate::progress::Silent;
 pub use crate::rasp::{self, CompileOptions, CompiledProgram};
 pub use crate::sae::*;
-pub use crate::show::*;
-pub use crate::susy::*;
+pub use crate::show::{
+    AttentionView, ChartOptions, ColorScale, Figure, Group, Html, Markdown, MimeBundle,
+    NetworkLink, NetworkNode, NotebookReporter, Reference, Show, Table, TokenView, Trace,
+    bar_chart, clear_output, display, display_with_id, escape, format_number, heatmap,
+    heatmap_with_gaps, histogram, histogram_by_group, interrupted, line_chart, network, scatter,
+    update_display, visible_token,
+};
+pub use crate::susy::analogy::*;
+pub use crate::susy::{
+    Adinkra, AdinkraEdge, AdinkraFamilies, AdinkraFamily, AdinkraNode, BinaryCode, Chromotopology,
+    CodeClass, CodeClasses, CodeCounts, Dashing, DashingCount, FourDMultiplet, FourMomentum,
+    Frequency, GadgetCount, GadgetCounts, GadgetMatrix, GadgetRow, GardenCheck, GardenMultiplet,
+    GardenSpace, GeneratorSetCounts, Holoraumy, HoloraumyCharge, HoloraumyCharges,
+    HoloraumyClasses, Hymn, HymnClass, HymnClasses, HymnValue, PairCoefficients, Ratio,
+    ReducedMultiplet, Sector, SignedPermutation, Su2, Su2Coefficients, chiral, doubly_even_classes,
+    doubly_even_codes, doubly_even_counts, doubly_even_counts_by_walk, gadget, gadget_matrix,
+    garden_sets, garden_space, generator_sets, holoraumy_charges, null_momenta, smallest_d,
+    su2_basis, tensor, vector,
+};
 pub use crate::train::*;
 pub use candle_core::{D, DType, Device, IndexOp, Tensor};
-pub use polars::prelude::{DataFrame, IntoLazy, LazyFrame, Series, SortMultipleOptions, col, lit};
+pub use polars::prelude::{
+    DataFrame, IntoLazy, LazyFrame, NamedFrom, Series, SortMultipleOptions, col, lit,
+};

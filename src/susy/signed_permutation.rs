@@ -3,7 +3,7 @@
 //! Source: arXiv:1701.00304, whose notation "(1+ 4- 2+ 3-)" lists columns and signs row by row.
 
 use crate::error::{Error, Result};
-use crate::show::{Html, MimeBundle, Show, display, shows_itself};
+use crate::show::{Html, MimeBundle, Show, shows_itself};
 use std::fmt;
 use std::ops::Neg;
 use std::str::FromStr;

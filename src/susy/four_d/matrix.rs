@@ -4,7 +4,7 @@
 
 use super::Complex;
 use crate::error::{Error, Result};
-use crate::show::{Html, MimeBundle, Show, display, shows_itself};
+use crate::show::{Html, MimeBundle, Show, shows_itself};
 use std::fmt;
 
 /// What is left of a column, relative to the largest one, counts as zero below this.

@@ -1,23 +1,19 @@
 //! BatchTopK, its Matryoshka form and JumpReLU: their steps follow the definitions, and training reaches
 //! what it should.
 
-#[path = "common/sae_definition.rs"]
+#[path = "../common/sae_definition.rs"]
 mod definition;
-#[path = "common/small_model.rs"]
+#[path = "../common/small_model.rs"]
 mod small_model;
+mod thresholds;
+mod training;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use definition::{FIELDS, batch_top_k_acts, inputs, nested_loss, params, pre_activations};
-use holoscope::config::{Architecture, DictionaryConstraint, L0Loss, SaeConfig};
-use holoscope::interp::reconstruction_score;
-use holoscope::progress::Silent;
-use holoscope::sae::{
-    JumpReLUSae, Sae, SaeHistory, SparseAutoencoder, StandardParams, StandardSae, StandardStep,
-    train_sae_with,
-};
-use holoscope::{Error, Result};
+use holoscope::Error;
+use holoscope::config::L0Loss;
+use holoscope::sae::{JumpReLUSae, SparseAutoencoder, StandardParams, StandardStep};
 use proptest::prelude::*;
-use small_model::small_model;
 
 fn step(p: StandardParams) -> StandardStep {
     StandardStep::new(p, 0.9, 0.99).unwrap()
@@ -284,209 +280,4 @@ fn bad_inputs_are_errors_and_change_nothing() {
         thresholds(20, 0.1, 0.0),
         Err(Error::Argument { .. })
     ));
-}
-
-fn cfg(architecture: Architecture) -> SaeConfig {
-    SaeConfig {
-        d_in: 32,
-        d_sae: 128,
-        architecture,
-        steps: 500,
-        batch_size: 256,
-        buffer_tokens: 2_048,
-        lr: 5e-3,
-        sparsity_warmup_steps: 20,
-        warmup_steps: 20,
-        resample_every: 50,
-        dead_steps: 20,
-        ..SaeConfig::default()
-    }
-}
-
-fn trained(cfg: &SaeConfig) -> Result<(Sae, SaeHistory)> {
-    let (model, data) = small_model();
-    train_sae_with(&model, &data, cfg, &mut Silent)
-}
-
-const K: f64 = 8.0;
-
-fn jump_relu(l0_coeff: f64, l0_loss: L0Loss) -> Architecture {
-    Architecture::JumpReLU {
-        l0_coeff,
-        bandwidth: 0.05,
-        init_threshold: 0.01,
-        l0_loss,
-    }
-}
-
-#[test]
-fn every_variant_learns_and_the_result_does_what_training_saw() {
-    let (model, data) = small_model();
-    for architecture in [
-        Architecture::BatchTopK { k: K },
-        Architecture::MatryoshkaBatchTopK {
-            k: K,
-            widths: vec![16, 48],
-        },
-        jump_relu(0.1, L0Loss::Step),
-        jump_relu(0.1, L0Loss::Tanh { scale: 4.0 }),
-    ] {
-        let cfg = cfg(architecture);
-        let (sae, history) = train_sae_with(&model, &data, &cfg, &mut Silent).unwrap();
-        println!("{:?}: {}", cfg.architecture, history.summary());
-        let explained = history.explained_variance.last().unwrap().1;
-        let l0 = history.l0.last().unwrap().1;
-        assert!(explained > 0.75, "{:?}: {explained}", cfg.architecture);
-        let Sae::JumpReLU(inner) = &sae else {
-            panic!("{}", sae.summary());
-        };
-        let thresholds = inner.threshold.to_vec1::<f32>().unwrap();
-        if let Architecture::JumpReLU { .. } = cfg.architecture {
-            assert!(l0 > 1.0 && l0 < 40.0, "{:?}: {l0}", cfg.architecture);
-            assert!(thresholds.iter().any(|&t| t != thresholds[0]));
-        } else {
-            assert!(
-                history.l0.iter().all(|&(_, l0)| l0 == K),
-                "{:?}",
-                history.l0
-            );
-            assert!(thresholds.iter().all(|&t| t == thresholds[0] && t > 0.0));
-        }
-        for row in sae.w_dec().to_vec2::<f32>().unwrap() {
-            let norm = row.iter().map(|w| w * w).sum::<f32>().sqrt();
-            assert!((norm - 1.0).abs() < 1e-4, "{norm}");
-        }
-        // On activations as they are, with thresholds in place of batches. BatchTopK's threshold is a
-        // mean of minima, so that more is above it than counted in training.
-        let score = reconstruction_score(&model, &sae, &cfg.hook_name, &data.train, 4, 16, 1);
-        let score = score.unwrap();
-        assert!(
-            (score.explained_variance - explained).abs() < 0.1,
-            "{score:?}, {explained}"
-        );
-        assert!(
-            score.l0 > 0.6 * l0 && score.l0 < 2.5 * l0,
-            "{score:?}, {l0}"
-        );
-    }
-}
-
-#[test]
-fn a_heavier_l0_loss_leaves_fewer_features_active() {
-    let l0 = |weight| {
-        let (_, history) = trained(&cfg(jump_relu(weight, L0Loss::Step))).unwrap();
-        history.l0.last().unwrap().1
-    };
-    let (light, heavy) = (l0(0.01), l0(1.0));
-    assert!(heavy < 0.7 * light, "{heavy} against {light}");
-}
-
-#[test]
-fn the_same_seed_gives_the_same_bits_and_constraints_hold() {
-    let bits = |sae: &Sae| -> Vec<u32> {
-        let Sae::JumpReLU(inner) = sae else {
-            panic!("{}", sae.summary());
-        };
-        let all = [
-            sae.w_enc(),
-            sae.w_dec(),
-            sae.b_enc(),
-            sae.b_dec(),
-            inner.threshold.clone(),
-        ];
-        let values = all
-            .iter()
-            .flat_map(|t| t.flatten_all().unwrap().to_vec1::<f32>().unwrap());
-        values.map(f32::to_bits).collect()
-    };
-    for architecture in [
-        Architecture::MatryoshkaBatchTopK {
-            k: 4.0,
-            widths: vec![32],
-        },
-        jump_relu(0.1, L0Loss::Step),
-    ] {
-        let cfg = SaeConfig {
-            steps: 80,
-            constraint: DictionaryConstraint::HoloraumyTied,
-            ..cfg(architecture)
-        };
-        let (once, history) = trained(&cfg).unwrap();
-        assert!(bits(&once) == bits(&trained(&cfg).unwrap().0));
-        assert!(!history.garden_defect.is_empty());
-    }
-}
-
-#[test]
-fn a_folder_keeps_the_thresholds_as_saelens_has_them() {
-    let sae =
-        Sae::from(JumpReLUSae::from_params(params(3, 8, 7), vec![0.25; 8], &Device::Cpu).unwrap());
-    let x = Tensor::from_vec(inputs(20, 3, 8), (20, 3), &Device::Cpu).unwrap();
-    let acts = |sae: &Sae| sae.encode(&x).unwrap().to_vec2::<f32>().unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    sae.save(dir.path()).unwrap();
-    let text = std::fs::read_to_string(dir.path().join("cfg.json")).unwrap();
-    assert!(text.contains("\"architecture\": \"jumprelu\""), "{text}");
-    let back = Sae::load(dir.path()).unwrap();
-    assert_eq!(acts(&back), acts(&sae));
-    assert!(acts(&back).concat().iter().any(|&a| a > 0.25));
-    assert_eq!(
-        (back.architecture(), back.summary()),
-        ("jumprelu", sae.summary())
-    );
-
-    let path = dir.path().join("sae_weights.safetensors");
-    let edit = |edit: &dyn Fn(&mut std::collections::HashMap<String, Tensor>)| {
-        let mut tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
-        edit(&mut tensors);
-        candle_core::safetensors::save(&tensors, &path).unwrap();
-    };
-    // Older checkpoints have the logarithms.
-    edit(&|t| {
-        let logarithm = t.remove("threshold").unwrap().log().unwrap();
-        t.insert("log_threshold".into(), logarithm);
-    });
-    let old = Sae::load(dir.path()).unwrap();
-    let Sae::JumpReLU(old) = old else {
-        panic!("{}", old.summary());
-    };
-    for threshold in old.threshold.to_vec1::<f32>().unwrap() {
-        assert!((threshold - 0.25).abs() < 1e-6);
-    }
-    let refused = |wanted: &str| {
-        let error = Sae::load(dir.path()).unwrap_err();
-        assert!(matches!(error, Error::Format { .. }), "{error}");
-        assert!(error.to_string().contains(wanted), "{wanted}: {error}");
-    };
-    let ones = || Tensor::ones(8, DType::F32, &Device::Cpu).unwrap();
-    edit(&|t| _ = t.insert("threshold".into(), ones()));
-    refused("both threshold and log_threshold");
-    edit(&|t| _ = t.remove("threshold"));
-    edit(&|t| _ = t.remove("log_threshold"));
-    refused("no tensor threshold");
-    edit(&|t| _ = t.insert("threshold".into(), (ones() * f64::NAN).unwrap()));
-    refused("threshold");
-    edit(&|t| _ = t.insert("threshold".into(), ones().narrow(0, 0, 7).unwrap()));
-    assert!(matches!(Sae::load(dir.path()), Err(Error::Shape { .. })));
-}
-
-#[test]
-fn thresholds_that_do_not_fit_are_refused() {
-    let dictionary = StandardSae::from_params(params(3, 8, 9), &Device::Cpu).unwrap();
-    let new = |values: Vec<f32>| {
-        let n = values.len();
-        let threshold = Tensor::from_vec(values, n, &Device::Cpu).unwrap();
-        JumpReLUSae::new(dictionary.clone(), threshold)
-    };
-    assert!(matches!(new(vec![0.1; 7]), Err(Error::Shape { .. })));
-    assert!(matches!(
-        new(vec![f32::NAN; 8]),
-        Err(Error::NotFiniteAt { .. })
-    ));
-    // An input that is not finite has no activation that is "off".
-    let sae = new(vec![0.5; 8]).unwrap();
-    let x = Tensor::new(&[[f32::NAN, 0.0, 0.0]], &Device::Cpu).unwrap();
-    let acts = sae.encode(&x).unwrap().to_vec2::<f32>().unwrap();
-    assert!(acts[0].iter().all(|a| a.is_nan()));
-    assert_eq!(sae.encode_sparse(&x).unwrap().n_active(), 8);
 }
