@@ -36,3 +36,56 @@ pub use candle_core::{D, DType, Device, IndexOp, Tensor};
 pub use polars::prelude::{
     DataFrame, IntoLazy, LazyFrame, NamedFrom, Series, SortMultipleOptions, col, lit,
 };
+
+#[cfg(test)]
+mod tests {
+    /// What a cell sees that imports everything from several preludes: a name that two of them have
+    /// would not compile.
+    mod beside_other_preludes {
+        use crate::prelude::*;
+        use polars::prelude::*;
+        use rand::prelude::*;
+        use rayon::prelude::*;
+
+        /// Words that a data frame's or a random number generator's library could have, too.
+        pub type Types = (
+            Activation,
+            Config,
+            Control,
+            Device,
+            Edge,
+            Factor,
+            Figure,
+            Frequency,
+            Group,
+            Interval,
+            Metric,
+            Null,
+            Precision,
+            Receiver,
+            Schedule,
+            Sender,
+            Span,
+            Statistic,
+            Table,
+            Tensor,
+            Trace,
+        );
+
+        /// `Result` with two parameters is the standard library's.
+        pub fn text() -> Result<String, String> {
+            let functions = (chiral, tensor, vector, display, scatter, heatmap, evaluate);
+            let (multiplet, ..) = functions;
+            let frame = DataFrame::new(1, vec![Series::new("a".into(), [1]).into_column()]);
+            let n = [1, 2].par_iter().sum::<i32>() + frame.map_or(0, |f| f.height() as i32);
+            let _ = StdRng::seed_from_u64(1).random::<u8>();
+            Ok(format!("{} {n}", multiplet().l.len()))
+        }
+    }
+
+    #[test]
+    fn no_name_is_ambiguous_beside_other_preludes() {
+        assert_eq!(beside_other_preludes::text(), Ok("4 4".to_owned()));
+        assert!(size_of::<beside_other_preludes::Types>() > 0);
+    }
+}
