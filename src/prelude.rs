@@ -2,6 +2,7 @@
 //!
 //! It has types, traits and functions, and of modules only [`rasp`], whose functions (`select`, `tokens`)
 //! need its name before them: a module that a glob brings in is ambiguous with a crate of its name.
+//! [`susy::analogy::Null`](crate::susy::analogy::Null) is left out: polars' prelude has a `Null`, too.
 //! `Result` is the standard library's with [`Error`] as default, so `Result<T, E>` means what it always does.
 
 pub use crate::config::*;
@@ -19,7 +20,16 @@ pub use crate::show::{
     heatmap_with_gaps, histogram, histogram_by_group, interrupted, line_chart, network, scatter,
     update_display, visible_token,
 };
-pub use crate::susy::analogy::*;
+pub use crate::susy::analogy::{
+    AnalogyRow, AnalogyTable, AnalogyTest, BlockOverlap, Family, FeatureGroup, GardenDefect, Gauge,
+    Interval, MapSpectrum, NearestAdinkra, NullSampler, Planting, PowerCurve, PowerCurves,
+    PowerDesign, PowerPoint, RealMatrix, Side, SingularValues, SphericalClusters, Statistic, Tail,
+    Verdict, aligned_generators, best_assignment, block_overlap, bootstrap_interval,
+    centred_embedding, closure_residual, complex_structure_defect, effect_size, feature_blocks,
+    generator_gadget, k_means_dictionary, map_spectrum, pca_dictionary, permutation_p,
+    planted_family, power_curve, power_curves, q_values, radon_hurwitz, random_blocks,
+    range_distance_sqr, shuffled_colours, spherical_k_means, symmetry_index, wilson_interval,
+};
 pub use crate::susy::{
     Adinkra, AdinkraEdge, AdinkraFamilies, AdinkraFamily, AdinkraNode, BinaryCode, Chromotopology,
     CodeClass, CodeClasses, CodeCounts, Dashing, DashingCount, FourDMultiplet, FourMomentum,
@@ -58,9 +68,11 @@ mod tests {
             Figure,
             Frequency,
             Group,
+            Family,
             Interval,
+            Side,
+            Tail,
             Metric,
-            Null,
             Precision,
             Receiver,
             Schedule,

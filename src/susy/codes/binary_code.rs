@@ -78,7 +78,7 @@ impl BinaryCode {
     }
 
     /// Adds a word to the generators, keeping the reduced echelon form.
-    pub(super) fn insert(&mut self, word: u32) {
+    pub(in crate::susy) fn insert(&mut self, word: u32) {
         let word = self.reduce(word);
         if word == 0 {
             return;
@@ -128,7 +128,7 @@ impl BinaryCode {
     }
 
     /// The lowest bits of the generators: the places that are 0 in every representative.
-    pub(super) fn pivots(&self) -> u32 {
+    pub(in crate::susy) fn pivots(&self) -> u32 {
         self.generators
             .iter()
             .fold(0, |p, g| p | (g & g.wrapping_neg()))
