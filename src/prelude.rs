@@ -1,7 +1,8 @@
 //! Everything a notebook needs, by one `use holoscope::prelude::*;`.
 //!
-//! It has types, traits and functions, and of modules only [`rasp`], whose functions (`select`, `tokens`)
-//! need its name before them: a module that a glob brings in is ambiguous with a crate of its name.
+//! It has types, traits and functions. Of modules it has only [`rasp`], whose functions (`select`,
+//! `tokens`) need its name before them, and [`color`]: a module that a glob brings in is ambiguous with a
+//! crate of its name, so that those of [`susy`](crate::susy) are left out.
 //! [`susy::analogy::Null`](crate::susy::analogy::Null) is left out: polars' prelude has a `Null`, too.
 //! `Result` is the standard library's with [`Error`] as default, so `Result<T, E>` means what it always does.
 
@@ -13,13 +14,7 @@ pub use crate::model::*;
 pub use crate::progress::Silent;
 pub use crate::rasp::{self, CompileOptions, CompiledProgram};
 pub use crate::sae::*;
-pub use crate::show::{
-    AttentionView, ChartOptions, ColorScale, Figure, Group, Html, Markdown, MimeBundle,
-    NetworkLink, NetworkNode, NotebookReporter, Reference, Show, Table, TokenView, Trace,
-    bar_chart, clear_output, display, display_with_id, escape, format_number, heatmap,
-    heatmap_with_gaps, histogram, histogram_by_group, interrupted, line_chart, network, scatter,
-    update_display, visible_token,
-};
+pub use crate::show::*;
 pub use crate::susy::analogy::{
     AnalogyRow, AnalogyTable, AnalogyTest, BlockOverlap, Family, FeatureGroup, GardenDefect, Gauge,
     Interval, MapSpectrum, NearestAdinkra, NullSampler, Planting, PowerCurve, PowerCurves,
