@@ -3,6 +3,7 @@
 //! `x_hat = acts W_dec + b_dec`: whether a feature is active and how strongly are two questions.
 //! Rajamanoharan et al. 2024, arXiv:2404.16014; architecture "gated" of SAELens.
 
+use super::of_dictionary::of_its_dictionary;
 use super::standard::StandardSae;
 use crate::error::{Error, Result};
 use crate::model::relu;

@@ -3,6 +3,7 @@
 //! with H(z) = 1 for z > 0, else 0. Rajamanoharan et al. 2024, arXiv:2407.14435, section 3;
 //! architecture "jumprelu" of SAELens, as which BatchTopK and its Matryoshka form are kept, too.
 
+use super::of_dictionary::of_its_dictionary;
 use super::standard::StandardSae;
 use crate::error::{Error, Result};
 use crate::sae::active::{ActiveFeatures, FeatureActivity};

@@ -2,6 +2,7 @@
 //! `acts = top_k(relu((x - b_dec) W_enc + b_enc))`, `x_hat = acts W_dec + b_dec`.
 //! Gao et al. 2024, arXiv:2406.04093; architecture "topk" of SAELens.
 
+use super::of_dictionary::of_its_dictionary;
 use super::standard::StandardSae;
 use crate::error::{Error, Result};
 use crate::sae::active::{ActiveFeatures, FeatureActivity};
