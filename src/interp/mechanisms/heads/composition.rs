@@ -183,6 +183,11 @@ impl CompositionScores {
         1.0 / (self.d_model as f64).sqrt()
     }
 
+    /// How many pairs have no score, which is then NaN.
+    fn undefined(&self) -> usize {
+        self.scores.iter().filter(|s| s.score.is_nan()).count()
+    }
+
     /// One row a pair of heads: `from_layer`, `from_head`, `to_layer`, `to_head`, `score`.
     ///
     /// # Errors
@@ -221,11 +226,10 @@ impl CompositionScores {
             "Random weights score about {:.3}. Empty: the head that reads is not in a later block",
             self.baseline()
         );
-        let undefined = self.scores.iter().filter(|s| s.score.is_nan()).count();
+        let (undefined, n) = (self.undefined(), self.scores.len());
         if undefined > 0 {
             caption += &format!(
-                "; or one of the two heads has no weights there, {undefined} of {} pairs",
-                self.scores.len()
+                "; or the score is NaN, as where a head writes or reads nothing: {undefined} of {n} pairs"
             );
         }
         caption.push('.');
@@ -244,11 +248,16 @@ impl fmt::Display for CompositionScores {
         let best = self
             .scores
             .iter()
+            .filter(|s| !s.score.is_nan())
             .min_by(|a, b| largest_first(a.score, b.score));
         if let Some(best) = best {
             let from = head_label(best.from_layer, best.from_head);
             let to = head_label(best.to_layer, best.to_head);
             write!(f, ", highest {:.3}, {from} to {to}", best.score)?;
+        }
+        let undefined = self.undefined();
+        if undefined > 0 {
+            write!(f, "; {undefined} without a score (NaN)")?;
         }
         write!(f, "; random weights score about {baseline:.3}")
     }
@@ -324,13 +333,19 @@ mod tests {
         // Four heads write and four read; those of block 1 do not read each other.
         let svg = found.heatmap().unwrap().svg;
         assert_eq!(svg.matches("<title>L").count(), 12, "{svg}");
-        assert!(!svg.contains("NaN") && !svg.contains("no weights"));
+        assert!(!svg.contains("NaN"), "{svg}");
 
-        found.scores[3].score = f64::NAN;
+        // The best, so that another takes its place in the text.
+        let best = (0..12).max_by(|&a, &b| found.scores[a].score.total_cmp(&found.scores[b].score));
+        found.scores[best.unwrap()].score = f64::NAN;
+        let second = found.scores.iter().map(|s| s.score).fold(0.0, f64::max);
+        let text = found.to_string();
+        assert!(text.contains(&format!("highest {second:.3}")), "{text}");
+        assert!(text.contains("; 1 without a score (NaN)"), "{text}");
         let bundle = found.mime_bundle().unwrap();
         let svg = bundle.get("image/svg+xml").unwrap();
         assert_eq!(svg.matches("<title>L").count(), 11, "{svg}");
-        assert!(!svg.contains("NaN") && svg.contains("1 of 12"), "{svg}");
+        assert!(!svg.contains(">NaN<") && svg.contains("1 of 12"), "{svg}");
     }
 
     #[test]
