@@ -1,4 +1,11 @@
 //! Everything a notebook needs, by one `use holoscope::prelude::*;`.
+//!
+//! It has types, traits and functions. Of modules it has only [`rasp`], whose functions (`select`,
+//! `tokens`) need its name before them, and [`color`]: a module that a glob brings in is ambiguous with a
+//! crate of its name, so that those of [`susy`](crate::susy) are left out.
+//! [`susy::analogy::Null`](crate::susy::analogy::Null) is left out: polars' prelude has a `Null`, too.
+//! `Result` is the standard library's with [`Error`] as default, so `Result<T, E>` means what it always does.
+
 pub use crate::config::*;
 pub use crate::data::*;
 pub use crate::error::{Error, Result};
@@ -8,7 +15,84 @@ pub use crate::progress::Silent;
 pub use crate::rasp::{self, CompileOptions, CompiledProgram};
 pub use crate::sae::*;
 pub use crate::show::*;
-pub use crate::susy::*;
+pub use crate::susy::analogy::{
+    AnalogyRow, AnalogyTable, AnalogyTest, BlockOverlap, Family, FeatureGroup, GardenDefect, Gauge,
+    Interval, MapSpectrum, NearestAdinkra, NullSampler, Planting, PowerCurve, PowerCurves,
+    PowerDesign, PowerPoint, RealMatrix, Side, SingularValues, SphericalClusters, Statistic, Tail,
+    Verdict, aligned_generators, best_assignment, block_overlap, bootstrap_interval,
+    centred_embedding, closure_residual, complex_structure_defect, effect_size, feature_blocks,
+    generator_gadget, k_means_dictionary, map_spectrum, pca_dictionary, permutation_p,
+    planted_family, power_curve, power_curves, q_values, radon_hurwitz, random_blocks,
+    range_distance_sqr, shuffled_colours, spherical_k_means, symmetry_index, wilson_interval,
+};
+pub use crate::susy::{
+    Adinkra, AdinkraEdge, AdinkraFamilies, AdinkraFamily, AdinkraNode, BinaryCode, Chromotopology,
+    CodeClass, CodeClasses, CodeCounts, Dashing, DashingCount, FourDMultiplet, FourMomentum,
+    Frequency, GadgetCount, GadgetCounts, GadgetMatrix, GadgetRow, GardenCheck, GardenMultiplet,
+    GardenSpace, GeneratorSetCounts, Holoraumy, HoloraumyCharge, HoloraumyCharges,
+    HoloraumyClasses, Hymn, HymnClass, HymnClasses, HymnValue, PairCoefficients, Ratio,
+    ReducedMultiplet, Sector, SignedPermutation, Su2, Su2Coefficients, chiral, doubly_even_classes,
+    doubly_even_codes, doubly_even_counts, doubly_even_counts_by_walk, gadget, gadget_matrix,
+    garden_sets, garden_space, generator_sets, holoraumy_charges, null_momenta, smallest_d,
+    su2_basis, tensor, vector,
+};
 pub use crate::train::*;
 pub use candle_core::{D, DType, Device, IndexOp, Tensor};
-pub use polars::prelude::{DataFrame, IntoLazy, LazyFrame, Series, SortMultipleOptions, col, lit};
+pub use polars::prelude::{
+    DataFrame, IntoLazy, LazyFrame, NamedFrom, Series, SortMultipleOptions, col, lit,
+};
+
+#[cfg(test)]
+mod tests {
+    /// What a cell sees that imports everything from several preludes: a name that two of them have
+    /// would not compile.
+    mod beside_other_preludes {
+        use crate::prelude::*;
+        use polars::prelude::*;
+        use rand::prelude::*;
+        use rayon::prelude::*;
+
+        /// Words that a data frame's or a random number generator's library could have, too.
+        pub type Types = (
+            Activation,
+            Config,
+            Control,
+            Device,
+            Edge,
+            Factor,
+            Figure,
+            Frequency,
+            Group,
+            Family,
+            Interval,
+            Side,
+            Tail,
+            Metric,
+            Precision,
+            Receiver,
+            Schedule,
+            Sender,
+            Span,
+            Statistic,
+            Table,
+            Tensor,
+            Trace,
+        );
+
+        /// `Result` with two parameters is the standard library's.
+        pub fn text() -> Result<String, String> {
+            let functions = (chiral, tensor, vector, display, scatter, heatmap, evaluate);
+            let (multiplet, ..) = functions;
+            let frame = DataFrame::new(1, vec![Series::new("a".into(), [1]).into_column()]);
+            let n = [1, 2].par_iter().sum::<i32>() + frame.map_or(0, |f| f.height() as i32);
+            let _ = StdRng::seed_from_u64(1).random::<u8>();
+            Ok(format!("{} {n}", multiplet().l.len()))
+        }
+    }
+
+    #[test]
+    fn no_name_is_ambiguous_beside_other_preludes() {
+        assert_eq!(beside_other_preludes::text(), Ok("4 4".to_owned()));
+        assert!(size_of::<beside_other_preludes::Types>() > 0);
+    }
+}

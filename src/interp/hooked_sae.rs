@@ -3,23 +3,25 @@
 //! The name is SAELens' (`HookedSAETransformer`).
 
 use super::dashboard::{DashboardPage, FeatureDashboard, feature_dashboard, feature_dashboards};
-use super::factor_recovery::{FactorRecovery, factor_recovery};
-use super::feature_summary::FeatureSummary;
-use super::feature_view::{feature_acts, feature_tokens};
-use super::frequencies::{FeatureFrequencies, feature_frequencies};
-use super::interpretable::{InterpretableFeatures, describe_feature, interpretable_features};
-use super::logits::{TopLogits, feature_logits, top_logits};
+use super::descriptions::{
+    FactorRecovery, FeatureSummary, InterpretableFeatures, describe_feature, factor_recovery,
+    interpretable_features,
+};
+use super::dictionaries::{ReconstructionScore, reconstruction_score};
+use super::features::{
+    FeatureFrequencies, TopLogits, feature_acts, feature_frequencies, feature_logits,
+    feature_tokens, top_logits,
+};
 use super::measurements::{
     ControlComparison, FactorScores, MeasureConfig, Measurement, compare_with_controls,
     factor_scores, measure,
 };
-use super::reconstruction::{ReconstructionScore, reconstruction_score};
 use super::token_frame::top_activations;
 use crate::data::{Dataset, TokenSplit, Tokenizer};
 use crate::error::{Error, Result};
 use crate::model::{HookName, Transformer};
 use crate::sae::{Sae, SparseAutoencoder};
-use crate::show::{MimeBundle, Show, Table, TokenView, display};
+use crate::show::{MimeBundle, Show, Table, TokenView, shows_itself};
 use candle_core::Tensor;
 
 /// Sequences of a batch.
@@ -321,15 +323,12 @@ impl HookedSae {
             TOP / 2,
         )
     }
-
-    /// Shows what it is made of; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
+shows_itself!(HookedSae);
+
 impl Show for HookedSae {
+    /// What it is made of.
     fn mime_bundle(&self) -> Result<MimeBundle> {
         let cfg = self.model.cfg();
         Ok(MimeBundle::plain(format!(

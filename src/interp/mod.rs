@@ -5,60 +5,31 @@
 
 mod activations;
 mod attribution_graph;
-mod bimodality;
-mod comparison;
-mod contingency;
-mod control;
 mod dashboard;
-mod dip;
-mod factor_recovery;
-mod feature_summary;
-mod feature_view;
-mod frequencies;
+mod descriptions;
+mod dictionaries;
+mod features;
 mod hooked_sae;
-mod interpretable;
-mod logits;
-mod max_activating;
 mod measurements;
 mod mechanisms;
 mod order;
-mod predicate;
-mod rare_direction;
-mod reconstruction;
+mod statistics;
 mod token_frame;
 
 pub use attribution_graph::*;
-pub use bimodality::{Bimodality, NormalComponent, bimodality};
-pub use comparison::{
-    DictionaryComparison, DictionaryFigures, compare_dictionaries, compare_dictionaries_with,
-};
-pub use contingency::Contingency;
-pub use control::random_dictionary;
-pub(crate) use control::{centred_rows, check_l0, fixed_dictionary};
 pub use dashboard::{
     AblationEffect, ActivationExample, AlignedNeuron, BinCounts, CorrelatedFeature,
     CorrelatedNeuron, DashboardOptions, DashboardPage, DashboardTexts, DirectLogits, ExampleGroup,
     ExampleKind, FeatureDashboard, NeuronpediaFeature, SimilarFeature, TokenValue,
     feature_dashboard, feature_dashboards, feature_dashboards_with,
 };
-pub use dip::{dip, dip_p_value};
-pub use factor_recovery::{FactorRecovery, RecoveredFactor, factor_recovery, factor_recovery_with};
-pub use feature_summary::{FeatureSummary, TokenExample};
-pub use feature_view::{feature_acts, feature_tokens};
-pub use frequencies::{
-    FREQUENCY_FLOOR, FeatureFrequencies, feature_frequencies, feature_frequencies_with,
-};
+pub use descriptions::*;
+pub use dictionaries::*;
+pub(crate) use dictionaries::{centred_rows, check_l0, fixed_dictionary};
+pub use features::*;
 pub use hooked_sae::HookedSae;
-pub use interpretable::{
-    InterpretableFeatures, describe_feature, describe_feature_with, interpretable_features,
-    interpretable_features_with,
-};
-pub use logits::{TopLogits, feature_logits, top_logits, vocab_frame};
-pub use max_activating::{MaxActivating, MaxActivation, max_activating, max_activating_feature};
 pub(crate) use measurements::assignment;
 pub use measurements::*;
 pub use mechanisms::*;
-pub use predicate::{Predicate, TokenClass};
-pub use rare_direction::{NullBand, RareDirection, rare_direction};
-pub use reconstruction::{ReconstructionScore, reconstruction_score};
+pub use statistics::*;
 pub use token_frame::{token_frame, top_activations, with_feature};

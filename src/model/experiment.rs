@@ -2,7 +2,7 @@
 //!
 //! Here and not beside the configurations, because the hook points are the model's.
 
-use super::hook_name::HookName;
+use super::hooks::HookName;
 use crate::config::Config;
 use crate::error::{Error, Result};
 

@@ -3,11 +3,10 @@
 //! `x_0 = W_E[tokens] (+ W_pos)`, blocks add to `x`, `logits = LN(x) W_U + b_U`.
 //! Source: Radford et al. 2019 (pre-LayerNorm GPT-2); TransformerLens' names and `[d_in, d_out]`.
 
-use super::cache::ActivationCache;
+use super::blocks::Rotary;
 use super::device::{dtype_of, open_device};
-use super::hooks::{Hook, NamesFilter, Run};
+use super::hooks::{ActivationCache, Hook, NamesFilter, Run};
 use super::init::{initialise, parameter_shapes};
-use super::rotary::Rotary;
 use crate::config::TransformerConfig;
 use crate::error::{Error, Result};
 use candle_core::{Device, Tensor, Var};

@@ -9,7 +9,7 @@ use super::color::{MISSING, Rgb};
 use super::escaping::one_line;
 use super::html::{FAINT_INK, INK, card, card_title};
 use super::tokens::visible_token;
-use super::{MimeBundle, Show, display, escape, format_number, png};
+use super::{MimeBundle, Show, escape, format_number, png, shows_itself};
 use crate::error::{Error, Result};
 
 /// Side of a head's map in pixels.
@@ -58,12 +58,6 @@ impl AttentionView {
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = title.into();
         self
-    }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
     }
 
     fn html(&self) -> String {
@@ -171,6 +165,8 @@ impl AttentionView {
         out
     }
 }
+
+shows_itself!(AttentionView);
 
 impl Show for AttentionView {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -97,6 +97,49 @@ pub fn clear_output(wait: bool) -> Result<()> {
     send(&Message::Clear { wait })
 }
 
+/// Writes what a notebook needs of a type that it shows: the inherent method `evcxr_display(&self)`,
+/// which evcxr calls on a cell's last expression.
+///
+/// ```text
+/// shows_itself!(Type); // implements `Show` by hand
+/// shows_itself!(Type as text); // is shown as its `Display` form
+/// shows_itself!(Type, |it| it.figure()?); // as another value; `Display` where only text can be shown
+/// shows_itself!([T: Debug] Type<T>); // parameters in brackets, before any of these
+/// ```
+macro_rules! shows_itself {
+    ([$($parameters:tt)*] $type:ty) => {
+        impl<$($parameters)*> $type {
+            /// Shows it; evcxr calls this on a cell's last expression.
+            pub fn evcxr_display(&self) {
+                // A failure is already shown in place.
+                let _ = $crate::show::display(self);
+            }
+        }
+    };
+    ([$($parameters:tt)*] $type:ty as text) => {
+        $crate::show::shows_itself!([$($parameters)*] $type);
+        impl<$($parameters)*> $crate::show::Show for $type {
+            fn mime_bundle(&self) -> $crate::Result<$crate::show::MimeBundle> {
+                Ok($crate::show::MimeBundle::plain(self.to_string()))
+            }
+        }
+    };
+    ([$($parameters:tt)*] $type:ty, |$it:ident| $shown:expr) => {
+        $crate::show::shows_itself!([$($parameters)*] $type);
+        impl<$($parameters)*> $crate::show::Show for $type {
+            fn mime_bundle(&self) -> $crate::Result<$crate::show::MimeBundle> {
+                let $it = self;
+                let bundle = $crate::show::Show::mime_bundle(&$shown)?;
+                Ok(bundle.with("text/plain", self.to_string()))
+            }
+        }
+    };
+    ($($type_without_parameters:tt)*) => {
+        $crate::show::shows_itself!([] $($type_without_parameters)*);
+    };
+}
+pub(crate) use shows_itself;
+
 /// True when the name is new.
 fn remember(id: &str) -> bool {
     NAMED
@@ -212,6 +255,41 @@ mod tests {
             "\u{1e}HOLOSCOPE {\"type\":\"display_data\",\"data\":{\"text/html\":\
              \"<b>a</b>\\n<i>b</i>\",\"text/plain\":\"a\\nb\"},\"metadata\":{},\"transient\":{}}\n"
         );
+    }
+
+    /// A value of any type, between marks.
+    struct Marked<T>(T);
+
+    impl<T: std::fmt::Display> std::fmt::Display for Marked<T> {
+        fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+            write!(f, "<{}>", self.0)
+        }
+    }
+
+    /// Shown as HTML.
+    struct Bold(&'static str);
+
+    impl std::fmt::Display for Bold {
+        fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    shows_itself!([T: std::fmt::Display] Marked<T> as text);
+    shows_itself!(Bold, |it| crate::show::Html::new(
+        format!("<b>{it}</b>"),
+        "replaced"
+    ));
+
+    #[test]
+    fn a_type_shows_itself_as_text_or_as_another_value() {
+        assert_eq!(Marked(7).mime_bundle().unwrap(), MimeBundle::plain("<7>"));
+        assert_eq!(
+            Bold("a").mime_bundle().unwrap(),
+            MimeBundle::html("<b>a</b>", "a")
+        );
+        Marked("both have the method").evcxr_display();
+        Bold("that evcxr calls").evcxr_display();
     }
 
     #[test]

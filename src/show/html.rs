@@ -3,7 +3,7 @@
 //! Cards are opaque and light with dark text, so that they read the same on a
 //! light page, a dark page and paper, whatever style sheet is around them.
 
-use super::{MimeBundle, Show, display, escape};
+use super::{MimeBundle, Show, escape, shows_itself};
 use crate::error::Result;
 
 /// The background of every card.
@@ -54,13 +54,9 @@ impl Html {
             text: text.into(),
         }
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
+
+shows_itself!(Html);
 
 impl Show for Html {
     fn mime_bundle(&self) -> Result<MimeBundle> {
@@ -80,13 +76,9 @@ impl Markdown {
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
+
+shows_itself!(Markdown);
 
 impl Show for Markdown {
     fn mime_bundle(&self) -> Result<MimeBundle> {

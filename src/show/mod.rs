@@ -17,10 +17,12 @@ mod table;
 mod tokens;
 
 pub use attention::AttentionView;
+pub use chart::heatmap_with_gaps;
 pub use chart::{
     ChartOptions, ColorScale, Figure, Group, NetworkLink, NetworkNode, Reference, Trace, bar_chart,
     heatmap, histogram, histogram_by_group, line_chart, network, scatter,
 };
+pub(crate) use display::shows_itself;
 pub use display::{clear_output, display, display_with_id, update_display};
 pub use escaping::escape;
 pub(crate) use html::{CARD_FILL, CARD_STROKE, FAINT_INK, INK, card, card_title};
@@ -91,7 +93,7 @@ impl MimeBundle {
 ///
 /// A type that implements this also has an inherent method `evcxr_display(&self)`
 /// that calls [`display`], which is what evcxr looks for on a cell's last
-/// expression.
+/// expression; in this library `shows_itself!` writes it.
 ///
 /// ```
 /// use holoscope::show::{Html, Show};

@@ -9,7 +9,7 @@ use super::color::{Rgb, coolwarm};
 use super::escaping::one_line;
 use super::html::{CARD_STROKE, FAINT_INK, INK, card, card_title};
 use super::number::{decimals, float, grouped, leading_minus};
-use super::{MimeBundle, Show, display, escape};
+use super::{MimeBundle, Show, escape, shows_itself};
 use crate::error::{Error, Result};
 
 /// Longer cells are cut; the whole text is read on hover.
@@ -74,12 +74,6 @@ impl Table {
     pub fn caption(mut self, caption: impl Into<String>) -> Self {
         self.caption = caption.into();
         self
-    }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
     }
 
     fn html(&self) -> Result<String> {
@@ -177,6 +171,8 @@ impl Table {
         out
     }
 }
+
+shows_itself!(Table);
 
 impl Show for Table {
     fn mime_bundle(&self) -> Result<MimeBundle> {

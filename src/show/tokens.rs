@@ -5,7 +5,7 @@
 
 use super::color::Rgb;
 use super::html::{CARD_FILL, FAINT_INK, card, card_title};
-use super::{MimeBundle, Show, display, escape, format_number};
+use super::{MimeBundle, Show, escape, format_number, shows_itself};
 use crate::error::{Error, Result};
 
 const RED: Rgb = Rgb(0xff, 0x66, 0x5c);
@@ -77,12 +77,6 @@ impl TokenView {
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = title.into();
         self
-    }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
     }
 
     fn range(&self) -> (f64, f64) {
@@ -185,6 +179,8 @@ fn fill(value: f64, full: f64) -> Rgb {
     }
     CARD.mix(if value < 0.0 { RED } else { BLUE }, value.abs() / full)
 }
+
+shows_itself!(TokenView);
 
 impl Show for TokenView {
     fn mime_bundle(&self) -> Result<MimeBundle> {

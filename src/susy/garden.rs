@@ -4,7 +4,7 @@
 
 use super::{Ratio, SignedPermutation};
 use crate::error::{Error, Result};
-use crate::show::{Html, MimeBundle, Show, display, escape};
+use crate::show::{Html, MimeBundle, Show, escape, shows_itself};
 use std::fmt;
 
 /// A named set of `L` matrices, bosons from fermions: `D_I phi = i L_I psi`.
@@ -177,12 +177,6 @@ impl fmt::Display for GardenCheck {
 }
 
 impl GardenMultiplet {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-
     /// The L matrices side by side as tables of +1 and -1; zeros are left blank.
     fn html(&self) -> String {
         let mut out = format!(
@@ -198,22 +192,12 @@ impl GardenMultiplet {
     }
 }
 
+shows_itself!(GardenMultiplet);
+
 impl Show for GardenMultiplet {
     fn mime_bundle(&self) -> Result<MimeBundle> {
         Html::new(self.html(), self.to_string()).mime_bundle()
     }
 }
 
-impl GardenCheck {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
-
-impl Show for GardenCheck {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(MimeBundle::plain(self.to_string()))
-    }
-}
+shows_itself!(GardenCheck as text);

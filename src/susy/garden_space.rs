@@ -4,7 +4,7 @@
 
 use super::{GardenMultiplet, SignedPermutation};
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, display};
+use crate::show::shows_itself;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -157,16 +157,4 @@ impl fmt::Display for GardenSpace {
     }
 }
 
-impl GardenSpace {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
-
-impl Show for GardenSpace {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(MimeBundle::plain(self.to_string()))
-    }
-}
+shows_itself!(GardenSpace as text);

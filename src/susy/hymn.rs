@@ -5,7 +5,7 @@
 
 use super::{GardenMultiplet, GardenSpace, SignedPermutation};
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{MimeBundle, Show, Table, shows_itself};
 use polars::prelude::df;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -201,27 +201,9 @@ impl fmt::Display for HymnClasses {
     }
 }
 
-impl Hymn {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
+shows_itself!(Hymn as text);
 
-impl Show for Hymn {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(MimeBundle::plain(self.to_string()))
-    }
-}
-
-impl HymnClasses {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
+shows_itself!(HymnClasses);
 
 impl Show for HymnClasses {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -3,7 +3,7 @@
 //! Source: arXiv:1701.00304, whose notation "(1+ 4- 2+ 3-)" lists columns and signs row by row.
 
 use crate::error::{Error, Result};
-use crate::show::{Html, MimeBundle, Show, display};
+use crate::show::{Html, MimeBundle, Show, shows_itself};
 use std::fmt;
 use std::ops::Neg;
 use std::str::FromStr;
@@ -289,12 +289,6 @@ impl FromStr for SignedPermutation {
 }
 
 impl SignedPermutation {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-
     /// The matrix as a small table under a caption (HTML); blue +, red -, blank zeros.
     pub(super) fn html(&self, caption: &str) -> String {
         let mut out = format!(
@@ -320,6 +314,8 @@ impl SignedPermutation {
         out
     }
 }
+
+shows_itself!(SignedPermutation);
 
 impl Show for SignedPermutation {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -3,7 +3,7 @@
 //! All losses are means over predicted tokens, in nats; `exp(loss)` is the perplexity.
 
 use crate::error::Result;
-use crate::show::{ChartOptions, Figure, MimeBundle, Show, Trace, display, line_chart};
+use crate::show::{ChartOptions, Figure, MimeBundle, Show, Trace, line_chart, shows_itself};
 use serde::{Deserialize, Serialize};
 
 /// The record of one run, returned by [`train`](super::train) and [`resume`](super::resume).
@@ -86,15 +86,12 @@ impl TrainingHistory {
         }
         line_chart(&series, &options)
     }
-
-    /// Shows the loss curve; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
+shows_itself!(TrainingHistory);
+
 impl Show for TrainingHistory {
+    /// The loss curve.
     fn mime_bundle(&self) -> Result<MimeBundle> {
         Ok(self
             .figure()?

@@ -10,7 +10,7 @@ use crate::config::TransformerConfig;
 use crate::error::Result;
 use crate::model::Transformer;
 use crate::sae::Transcoder;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{MimeBundle, Show, Table, shows_itself};
 use candle_core::Tensor;
 use polars::prelude::{DataFrame, df};
 use std::fmt;
@@ -110,12 +110,6 @@ impl GraphWithControl {
             "features_high" => part(&features, |c| c.high),
         ]?)
     }
-
-    /// Shows the frame and both pictures; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for GraphWithControl {
@@ -133,7 +127,10 @@ impl fmt::Display for GraphWithControl {
     }
 }
 
+shows_itself!(GraphWithControl);
+
 impl Show for GraphWithControl {
+    /// The frame and both pictures.
     fn mime_bundle(&self) -> Result<MimeBundle> {
         let table = Table::new(self.frame()?).mime_bundle()?;
         let model = self.graph.pruned()?.titled_figure("The model as given")?;

@@ -5,7 +5,7 @@
 mod options;
 
 use super::super::activations::check_feature;
-use super::super::logits::{check_vocabulary, feature_logits};
+use super::super::features::{check_vocabulary, feature_logits};
 use super::super::order::largest_first;
 use super::ablation::Removal;
 use super::bins::BinCounts;

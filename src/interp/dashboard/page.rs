@@ -5,7 +5,7 @@ use super::feature::FeatureDashboard;
 use super::view::{Sheet, body};
 use crate::error::Result;
 use crate::file::write_whole;
-use crate::show::{MimeBundle, Show, Table, display, escape, visible_token};
+use crate::show::{MimeBundle, Show, Table, escape, shows_itself, visible_token};
 use polars::prelude::{DataFrame, df};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -142,12 +142,6 @@ impl DashboardPage {
         });
         json!({ "features": features.collect::<Vec<_>>() })
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 fn loss_change(dashboard: &FeatureDashboard) -> Option<f64> {
@@ -184,6 +178,8 @@ impl fmt::Display for DashboardPage {
         Ok(())
     }
 }
+
+shows_itself!(DashboardPage);
 
 impl Show for DashboardPage {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -1,6 +1,6 @@
 //! Tokens with a figure each, and the extremes of the vocabulary.
 
-use super::super::logits::descending;
+use super::super::features::descending;
 use crate::data::Tokenizer;
 
 /// A token and a figure of it: a logit, a change of a logit, a share.

@@ -9,17 +9,11 @@ use super::examples::{ActivationExample, ExampleGroup, ExampleKind};
 use super::feature::{DirectLogits, FeatureDashboard};
 use super::token_value::TokenValue;
 use crate::error::Result;
-use crate::show::{MimeBundle, Show, card, card_title, display, escape, visible_token};
+use crate::show::{MimeBundle, Show, card, card_title, escape, shows_itself, visible_token};
 use bars::{bars, short};
 pub(super) use sheet::Sheet;
 
 impl FeatureDashboard {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-
     /// The figures of a summary line.
     pub(super) fn facts(&self) -> String {
         if self.is_dead() {
@@ -41,6 +35,8 @@ impl FeatureDashboard {
         )
     }
 }
+
+shows_itself!(FeatureDashboard);
 
 impl Show for FeatureDashboard {
     fn mime_bundle(&self) -> Result<MimeBundle> {

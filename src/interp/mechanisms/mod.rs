@@ -3,19 +3,10 @@
 //! Source: TransformerLens; Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits".
 
 mod ablate_features;
-mod circuits;
-mod composition;
-mod copying;
 mod edges;
-mod eigenvalues;
-mod factored_matrix;
-mod head_scores;
-mod head_scores_view;
+mod heads;
 mod input;
-mod logit_attribution;
-mod logit_attribution_view;
-mod logit_lens;
-mod logit_lens_view;
+mod logits;
 mod patch_metric;
 mod patching;
 mod patching_view;
@@ -24,16 +15,9 @@ mod steering;
 mod testing;
 
 pub use ablate_features::ablate_features;
-pub use circuits::{ov_circuit, qk_circuit};
-pub use composition::{Composition, CompositionScore, CompositionScores, composition_scores};
-pub use copying::{CopyingScore, CopyingScores, copying_scores};
 pub use edges::*;
-pub use factored_matrix::FactoredMatrix;
-pub use head_scores::{HeadScore, HeadScores, head_scores, repeated_random_tokens};
-pub use logit_attribution::{
-    LogitAttribution, LogitComponent, LogitContribution, direct_logit_attribution,
-};
-pub use logit_lens::{LensPrediction, LogitLens, logit_lens};
+pub use heads::*;
+pub use logits::*;
 pub use patch_metric::PatchMetric;
 pub use patching::{ActivationPatching, Patch, PatchSite, activation_patching};
 pub use steering::{ablate_direction, ablate_head, add_direction, mean_ablate_head};

@@ -5,7 +5,7 @@
 use super::input::head_label;
 use super::patching::{ActivationPatching, Patch, PatchSite};
 use crate::error::{Error, Result};
-use crate::show::{ChartOptions, ColorScale, Figure, MimeBundle, Show, display, heatmap};
+use crate::show::{ChartOptions, ColorScale, Figure, heatmap, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -117,12 +117,6 @@ impl ActivationPatching {
             None => format!("{} L{}", p.site, p.layer),
         })
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for ActivationPatching {
@@ -155,9 +149,4 @@ impl fmt::Display for ActivationPatching {
     }
 }
 
-impl Show for ActivationPatching {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        let text = self.to_string();
-        Ok(self.overview()?.mime_bundle()?.with("text/plain", text))
-    }
-}
+shows_itself!(ActivationPatching, |it| it.overview()?);

@@ -3,9 +3,7 @@
 //! Source: TransformerLens' backward hooks (`add_hook(.., dir="bwd")`), by candle's own derivatives.
 
 use crate::error::{Error, Result};
-use crate::model::cache::ActivationCache;
-use crate::model::hook_name::HookName;
-use crate::model::hooks::{Hook, NamesFilter};
+use crate::model::hooks::{ActivationCache, Hook, HookName, NamesFilter};
 use crate::model::transformer::Transformer;
 use candle_core::{Tensor, Var};
 use std::cell::RefCell;

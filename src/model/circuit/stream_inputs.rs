@@ -4,10 +4,8 @@
 
 use super::edge::{Receiver, Sender};
 use crate::error::Result;
-use crate::model::cache::ActivationCache;
-use crate::model::hook_name::{BlockPoint, HookName};
-use crate::model::hooks::{Hook, NamesFilter, Run};
-use crate::model::layer_norm::Norm;
+use crate::model::blocks::Norm;
+use crate::model::hooks::{ActivationCache, BlockPoint, Hook, HookName, NamesFilter, Run};
 use crate::model::transformer::Transformer;
 use candle_core::{DType, Tensor, Var};
 

@@ -110,23 +110,32 @@ pub(super) const FIELDS: KnownFields = KnownFields {
         "top_p",
         "typical_p",
     ],
-    only: &[
-        Only::new("add_cross_attention", OFF, "attention to an encoder"),
-        Only::new(
-            "cross_attention_hidden_size",
-            &[Plain::Null],
-            "attention to an encoder",
-        ),
-        Only::new("is_encoder_decoder", OFF, "an encoder"),
-        Only::new("pruned_heads", &[Plain::Null, Plain::Empty], "pruned heads"),
-        Only::new("quantization_config", &[Plain::Null], "quantised weights"),
-        Only::new(
-            "scale_attn_by_inverse_layer_idx",
-            OFF,
-            "scores divided by the layer's number",
-        ),
-        Only::new("tie_encoder_decoder", OFF, "an encoder"),
-    ],
+    only: ONLY,
+};
+
+/// The last one is GPT-2's own.
+const ONLY: &[Only] = &[
+    Only::new("add_cross_attention", OFF, "attention to an encoder"),
+    Only::new(
+        "cross_attention_hidden_size",
+        &[Plain::Null],
+        "attention to an encoder",
+    ),
+    Only::new("is_encoder_decoder", OFF, "an encoder"),
+    Only::new("pruned_heads", &[Plain::Null, Plain::Empty], "pruned heads"),
+    Only::new("quantization_config", &[Plain::Null], "quantised weights"),
+    Only::new("tie_encoder_decoder", OFF, "an encoder"),
+    Only::new(
+        "scale_attn_by_inverse_layer_idx",
+        OFF,
+        "scores divided by the layer's number",
+    ),
+];
+
+/// What transformers' configurations of every class have, and no model of ours.
+pub(super) const ONLY_OF_ANY_CLASS: &[Only] = match ONLY.split_last() {
+    Some((_, of_any_class)) => of_any_class,
+    None => ONLY,
 };
 
 /// The fields that are applied, with GPT-2's defaults.

@@ -5,14 +5,12 @@
 use super::hf_config::{self, activation, named};
 use crate::config::{PositionalEmbedding, TransformerConfig};
 use crate::error::{Error, Result};
-use crate::known_fields::{KnownFields, Only, Plain, shortened};
+use crate::known_fields::{KnownFields, shortened};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::path::Path;
 
 pub(super) const FORMAT: &str = "GPT-NeoX configuration";
-/// A switch that is off.
-const OFF: &[Plain] = &[Plain::Null, Plain::False];
 /// Share of a head that is rotated, and base of the angles, where the file says nothing.
 const ROTARY_PCT: f64 = 0.25;
 const ROTARY_BASE: f64 = 10_000.0;
@@ -48,18 +46,7 @@ pub(super) const FIELDS: KnownFields = KnownFields {
         "hidden_dropout",
         "hidden_dropout_prob",
     ],
-    only: &[
-        Only::new("add_cross_attention", OFF, "attention to an encoder"),
-        Only::new(
-            "cross_attention_hidden_size",
-            &[Plain::Null],
-            "attention to an encoder",
-        ),
-        Only::new("is_encoder_decoder", OFF, "an encoder"),
-        Only::new("pruned_heads", &[Plain::Null, Plain::Empty], "pruned heads"),
-        Only::new("quantization_config", &[Plain::Null], "quantised weights"),
-        Only::new("tie_encoder_decoder", OFF, "an encoder"),
-    ],
+    only: hf_config::ONLY_OF_ANY_CLASS,
 };
 
 /// The fields that are applied, with GPT-NeoX' defaults.

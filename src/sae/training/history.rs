@@ -3,7 +3,7 @@
 //! Losses are per token, means over a batch: l2 summed over `d_in`, l1 summed over `d_sae`.
 
 use crate::error::Result;
-use crate::show::{ChartOptions, Figure, MimeBundle, Show, Trace, display, line_chart};
+use crate::show::{ChartOptions, Figure, MimeBundle, Show, Trace, line_chart, shows_itself};
 use serde::{Deserialize, Serialize};
 
 /// The record of one run, returned by [`train_sae`](super::train_sae).
@@ -95,15 +95,12 @@ impl SaeHistory {
             .caption(self.summary());
         line_chart(&series, &options)
     }
-
-    /// Shows the figure in a notebook.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
+shows_itself!(SaeHistory);
+
 impl Show for SaeHistory {
+    /// The figure of the losses.
     fn mime_bundle(&self) -> Result<MimeBundle> {
         self.figure()?.mime_bundle()
     }

@@ -7,7 +7,7 @@ use super::top_k::TopKSae;
 use crate::error::Result;
 use crate::sae::active::{ActiveFeatures, FeatureActivity};
 use crate::sae::autoencoder::{ActivityCounter, SparseAutoencoder};
-use crate::show::{MimeBundle, Show, display};
+use crate::show::{MimeBundle, Show, shows_itself};
 use candle_core::Tensor;
 use serde_json::{Map, Value};
 
@@ -120,15 +120,12 @@ impl Sae {
             self.d_sae()
         )
     }
-
-    /// Shows the summary in a notebook.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
+shows_itself!(Sae);
+
 impl Show for Sae {
+    /// The summary.
     fn mime_bundle(&self) -> Result<MimeBundle> {
         Ok(MimeBundle::plain(self.summary()))
     }

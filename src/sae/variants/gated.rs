@@ -3,6 +3,7 @@
 //! `x_hat = acts W_dec + b_dec`: whether a feature is active and how strongly are two questions.
 //! Rajamanoharan et al. 2024, arXiv:2404.16014; architecture "gated" of SAELens.
 
+use super::of_dictionary::of_its_dictionary;
 use super::standard::StandardSae;
 use crate::error::{Error, Result};
 use crate::model::relu;
@@ -80,13 +81,7 @@ impl GatedSae {
 }
 
 impl SparseAutoencoder for GatedSae {
-    fn d_in(&self) -> usize {
-        self.dictionary.d_in()
-    }
-
-    fn d_sae(&self) -> usize {
-        self.dictionary.d_sae()
-    }
+    of_its_dictionary!();
 
     fn encode(&self, x: &Tensor) -> Result<Tensor> {
         let pi = self.dictionary.encode(x)?; // relu(pi), [.., d_sae]
@@ -118,26 +113,5 @@ impl SparseAutoencoder for GatedSae {
             }),
             None => Box::new(|x| Ok(FeatureActivity::of(&self.encode_sparse(x)?))),
         })
-    }
-
-    fn decode(&self, acts: &Tensor) -> Result<Tensor> {
-        self.dictionary.decode(acts)
-    }
-
-    fn w_enc(&self) -> Tensor {
-        self.dictionary.w_enc()
-    }
-
-    fn w_dec(&self) -> Tensor {
-        self.dictionary.w_dec()
-    }
-
-    /// The gates' bias, `b_gate`.
-    fn b_enc(&self) -> Tensor {
-        self.dictionary.b_enc()
-    }
-
-    fn b_dec(&self) -> Tensor {
-        self.dictionary.b_dec()
     }
 }

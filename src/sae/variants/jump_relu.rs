@@ -3,6 +3,7 @@
 //! with H(z) = 1 for z > 0, else 0. Rajamanoharan et al. 2024, arXiv:2407.14435, section 3;
 //! architecture "jumprelu" of SAELens, as which BatchTopK and its Matryoshka form are kept, too.
 
+use super::of_dictionary::of_its_dictionary;
 use super::standard::StandardSae;
 use crate::error::{Error, Result};
 use crate::sae::active::{ActiveFeatures, FeatureActivity};
@@ -97,13 +98,7 @@ impl JumpReLUSae {
 }
 
 impl SparseAutoencoder for JumpReLUSae {
-    fn d_in(&self) -> usize {
-        self.dictionary.d_in()
-    }
-
-    fn d_sae(&self) -> usize {
-        self.dictionary.d_sae()
-    }
+    of_its_dictionary!();
 
     fn encode(&self, x: &Tensor) -> Result<Tensor> {
         let acts = self.dictionary.encode(x)?; // [.., d_sae]
@@ -133,25 +128,5 @@ impl SparseAutoencoder for JumpReLUSae {
             }),
             None => Box::new(|x| Ok(FeatureActivity::of(&self.encode_sparse(x)?))),
         })
-    }
-
-    fn decode(&self, acts: &Tensor) -> Result<Tensor> {
-        self.dictionary.decode(acts)
-    }
-
-    fn w_enc(&self) -> Tensor {
-        self.dictionary.w_enc()
-    }
-
-    fn w_dec(&self) -> Tensor {
-        self.dictionary.w_dec()
-    }
-
-    fn b_enc(&self) -> Tensor {
-        self.dictionary.b_enc()
-    }
-
-    fn b_dec(&self) -> Tensor {
-        self.dictionary.b_dec()
     }
 }

@@ -2,6 +2,7 @@
 //! `acts = top_k(relu((x - b_dec) W_enc + b_enc))`, `x_hat = acts W_dec + b_dec`.
 //! Gao et al. 2024, arXiv:2406.04093; architecture "topk" of SAELens.
 
+use super::of_dictionary::of_its_dictionary;
 use super::standard::StandardSae;
 use crate::error::{Error, Result};
 use crate::sae::active::{ActiveFeatures, FeatureActivity};
@@ -73,13 +74,7 @@ impl TopKSae {
 }
 
 impl SparseAutoencoder for TopKSae {
-    fn d_in(&self) -> usize {
-        self.dictionary.d_in()
-    }
-
-    fn d_sae(&self) -> usize {
-        self.dictionary.d_sae()
-    }
+    of_its_dictionary!();
 
     fn encode(&self, x: &Tensor) -> Result<Tensor> {
         let acts = self.encode_sparse(x)?.to_dense(x.device())?; // [n, d_sae]
@@ -109,26 +104,6 @@ impl SparseAutoencoder for TopKSae {
             }),
             None => Box::new(|x| Ok(FeatureActivity::of(&self.encode_sparse(x)?))),
         })
-    }
-
-    fn decode(&self, acts: &Tensor) -> Result<Tensor> {
-        self.dictionary.decode(acts)
-    }
-
-    fn w_enc(&self) -> Tensor {
-        self.dictionary.w_enc()
-    }
-
-    fn w_dec(&self) -> Tensor {
-        self.dictionary.w_dec()
-    }
-
-    fn b_enc(&self) -> Tensor {
-        self.dictionary.b_enc()
-    }
-
-    fn b_dec(&self) -> Tensor {
-        self.dictionary.b_dec()
     }
 }
 

@@ -6,7 +6,7 @@ use super::axis::place;
 use super::plot::{Plot, UNIT};
 use crate::show::color::{MISSING, Rgb, coolwarm, viridis};
 use crate::show::escaping::{escape, one_line};
-use crate::show::html::FAINT_INK;
+use crate::show::html::{CARD_FILL, FAINT_INK};
 use crate::show::number::{Mark, linear_marks, text_width};
 
 /// How the values of a heat map become colours.
@@ -19,8 +19,11 @@ pub enum ColorScale {
     Sequential,
 }
 
-/// Colours of a picture; the last index is for what is missing.
-pub(super) const LEVELS: usize = 255;
+/// What is behind the cells.
+const CARD: Rgb = Rgb::of_hex(CARD_FILL);
+
+/// Colours of a picture; the index after them is for what is missing, the next for what has no value.
+pub(super) const LEVELS: usize = 254;
 
 /// The scale with the span of the values.
 pub(super) struct Colors {
@@ -32,11 +35,9 @@ pub(super) struct Colors {
 }
 
 impl Colors {
-    pub(super) fn new(rows: &[Vec<f64>], scale: ColorScale) -> Option<Self> {
-        let (least, most) = rows
-            .iter()
-            .flatten()
-            .filter_map(|v| place(*v, false))
+    pub(super) fn new(values: impl Iterator<Item = f64>, scale: ColorScale) -> Option<Self> {
+        let (least, most) = values
+            .filter_map(|v| place(v, false))
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| {
                 (lo.min(v), hi.max(v))
             });
@@ -75,7 +76,7 @@ impl Colors {
 
     pub(super) fn palette(&self) -> Vec<Rgb> {
         let level = |i| self.at(i as f64 / (LEVELS - 1) as f64);
-        (0..LEVELS).map(level).chain([MISSING]).collect()
+        (0..LEVELS).map(level).chain([MISSING, CARD]).collect()
     }
 }
 
@@ -93,7 +94,7 @@ pub(super) struct ColorBar {
 impl ColorBar {
     pub(super) fn new(colors: &Colors, label: &str) -> Self {
         let marks = linear_marks(colors.lo, colors.hi, 5);
-        let widths = marks.iter().map(|mark| text_width(&mark.label, 11.5));
+        let widths = marks.iter().map(|mark| tick_width(&mark.label));
         Self {
             widest: widths.fold(0.0, f64::max),
             marks,
@@ -103,7 +104,7 @@ impl ColorBar {
 
     /// How wide it is with its labels, in pixels.
     pub(super) fn pixels(&self) -> f64 {
-        36.0 + self.widest + if self.label.is_empty() { 0.0 } else { 20.0 }
+        36.0 + self.widest + if self.label.is_empty() { 0.0 } else { 24.0 }
     }
 
     /// Draws it right of a chart's area.
@@ -136,7 +137,7 @@ impl ColorBar {
             );
         }
         if !self.label.is_empty() {
-            let (x, y) = (text_x + self.widest * UNIT + 130.0, (top + bottom) / 2.0);
+            let (x, y) = (text_x + self.widest * UNIT + 170.0, (top + bottom) / 2.0);
             let _ = write!(
                 out,
                 "<text x=\"{x:.0}\" y=\"{y:.0}\" text-anchor=\"middle\" font-size=\"125\" \
@@ -148,13 +149,42 @@ impl ColorBar {
     }
 }
 
+/// Pixels that a tick's label takes at most: its digits and its minus sign are as wide as in DejaVu Sans,
+/// the widest of the usual fonts (0.636 and 0.838 of the font's size). A label right of the ticks must not
+/// reach into them, whichever font the page has.
+fn tick_width(label: &str) -> f64 {
+    const FONT_PX: f64 = 11.5;
+    let width = |c: char| match c {
+        '0'..='9' => 0.64 * FONT_PX,
+        '−' => 0.84 * FONT_PX,
+        c => text_width(c.encode_utf8(&mut [0; 4]), FONT_PX),
+    };
+    label.chars().map(width).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn a_tick_has_room_in_the_widest_font() {
+        // Advance widths of DejaVu Sans at 11.5 px: minus 0.838, digits 0.636, full stop 0.318.
+        for (label, em) in [
+            ("−0.0005", 0.838 + 5.0 * 0.636 + 0.318),
+            ("12,000", 5.0 * 0.636 + 0.318),
+            ("0", 0.636),
+        ] {
+            let room = tick_width(label);
+            assert!(
+                (11.5 * em..11.5 * em + 3.0).contains(&room),
+                "{label}: {room}"
+            );
+        }
+    }
+
+    #[test]
     fn a_diverging_scale_is_centred_at_zero() {
-        let colors = Colors::new(&[vec![-1.0, 4.0]], ColorScale::Diverging).unwrap();
+        let colors = Colors::new([-1.0, 4.0].into_iter(), ColorScale::Diverging).unwrap();
         assert_eq!(colors.at(colors.place(0.0)), coolwarm(0.0));
         assert_eq!((colors.lo, colors.hi), (-4.0, 4.0));
     }

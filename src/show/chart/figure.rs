@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::file::write_whole;
-use crate::show::{MimeBundle, Show, display};
+use crate::show::{MimeBundle, Show, shows_itself};
 
 /// A chart that has been drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,12 +17,6 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-
     /// Writes the SVG to a file; an older one of that name stays whole until the new one is.
     ///
     /// # Errors
@@ -31,6 +25,8 @@ impl Figure {
         write_whole(path.as_ref(), self.svg.as_bytes())
     }
 }
+
+shows_itself!(Figure);
 
 impl Show for Figure {
     fn mime_bundle(&self) -> Result<MimeBundle> {

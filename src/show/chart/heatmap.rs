@@ -25,6 +25,9 @@ const MAX_NAME: usize = 18;
 /// Cells a side of a picture at most; more are averaged in blocks.
 const MAX_SIDE: usize = 160;
 
+/// A value, or none where the map has an empty cell.
+type Cell = Option<f64>;
+
 /// Draws a matrix given by its rows, the first on top. `x_names` and `y_names` name
 /// columns and rows; empty slices number them.
 ///
@@ -38,9 +41,26 @@ pub fn heatmap(
     scale: ColorScale,
     options: &ChartOptions,
 ) -> Result<Figure> {
+    let cells = |row: &Vec<f64>| row.iter().copied().map(Some).collect();
+    let rows: Vec<Vec<Cell>> = rows.iter().map(cells).collect();
+    heatmap_with_gaps(&rows, x_names, y_names, scale, options)
+}
+
+/// Draws a matrix some of whose cells have no value by what they mean, and are left empty; the caption
+/// should say why. Otherwise as [`heatmap`].
+///
+/// # Errors
+/// As [`heatmap`].
+pub fn heatmap_with_gaps(
+    rows: &[Vec<Option<f64>>],
+    x_names: &[String],
+    y_names: &[String],
+    scale: ColorScale,
+    options: &ChartOptions,
+) -> Result<Figure> {
     let n_cols = rows.first().map_or(0, Vec::len);
     check(rows, n_cols, x_names, y_names)?;
-    let colors = Colors::new(rows, scale).ok_or_else(|| nothing_to_draw("heat map"))?;
+    let colors = Colors::new(values(rows), scale).ok_or_else(|| nothing_to_draw("heat map"))?;
 
     let few = rows.len() * n_cols <= MAX_RECTS;
     let mut options = options.clone();
@@ -61,9 +81,9 @@ pub fn heatmap(
         let note = format!("Each pixel is the mean of {} × {} cells.", block.0, block.1);
         options = options.noted(&note);
     }
-    let not_finite = rows.iter().flatten().filter(|v| !v.is_finite()).count();
+    let not_finite = values(rows).filter(|v| !v.is_finite()).count();
     if not_finite > 0 {
-        let n = rows.len() * n_cols;
+        let n = values(rows).count();
         options = options.noted(&format!(
             "Grey: NaN or infinite, {not_finite} of {n} cells."
         ));
@@ -98,7 +118,12 @@ pub fn heatmap(
     })
 }
 
-fn check(rows: &[Vec<f64>], n_cols: usize, x_names: &[String], y_names: &[String]) -> Result<()> {
+/// The values that there are.
+fn values(rows: &[Vec<Cell>]) -> impl Iterator<Item = f64> {
+    rows.iter().flatten().copied().flatten()
+}
+
+fn check(rows: &[Vec<Cell>], n_cols: usize, x_names: &[String], y_names: &[String]) -> Result<()> {
     if let Some(row) = rows.iter().find(|row| row.len() != n_cols) {
         return Err(Error::shape("a row of the heat map", [n_cols], [row.len()]));
     }
@@ -151,7 +176,7 @@ fn names_axis(names: &[String], n: usize, pixels: f64, room: f64, (lo, hi): (f64
 
 fn rects(
     plot: &mut Plot,
-    rows: &[Vec<f64>],
+    rows: &[Vec<Cell>],
     x_names: &[String],
     y_names: &[String],
     colors: &Colors,
@@ -163,6 +188,7 @@ fn rects(
     let mut out = String::from("<g shape-rendering=\"crispEdges\">");
     for (r, row) in rows.iter().enumerate() {
         for (c, value) in row.iter().enumerate() {
+            let Some(value) = value else { continue };
             let (x0, y0) = plot.at(c as f64, r as f64);
             let (x1, y1) = plot.at(c as f64 + 1.0, r as f64 + 1.0);
             let fill = if value.is_finite() {
@@ -189,14 +215,13 @@ fn rects(
 }
 
 /// Writes the values into the cells when there is room for them.
-fn values_in_cells(plot: &mut Plot, rows: &[Vec<f64>], colors: &Colors) {
+fn values_in_cells(plot: &mut Plot, rows: &[Vec<Cell>], colors: &Colors) {
     let n_cols = rows[0].len();
     let [left, top, right, bottom] = plot.area;
     let wide = (right - left) / n_cols as f64 / UNIT;
     let high = (bottom - top) / rows.len() as f64 / UNIT;
-    let mut cells = rows.iter().flatten();
-    let whole = cells.all(|v| v.fract() == 0.0 || !v.is_finite());
-    let largest = rows.iter().flatten().filter(|v| v.is_finite());
+    let whole = values(rows).all(|v| v.fract() == 0.0 || !v.is_finite());
+    let largest = values(rows).filter(|v| v.is_finite());
     let largest = largest.fold(0.0, |m: f64, v| m.max(v.abs()));
     let decimals = decimals(largest);
     let text = |v: f64| {
@@ -210,12 +235,13 @@ fn values_in_cells(plot: &mut Plot, rows: &[Vec<f64>], colors: &Colors) {
             false => text.replace('-', "−"),
         }
     };
-    let widest = rows.iter().flatten().map(|v| text_width(&text(*v), 11.0));
+    let widest = values(rows).map(|v| text_width(&text(v), 11.0));
     if wide < widest.fold(0.0, f64::max) + 6.0 || high < 16.0 {
         return;
     }
     for (r, row) in rows.iter().enumerate() {
         for (c, value) in row.iter().enumerate() {
+            let Some(value) = value else { continue };
             let fill = match value.is_finite() {
                 true => colors.at(colors.place(*value)),
                 false => MISSING,
@@ -241,8 +267,8 @@ fn decimals(largest: f64) -> usize {
     }
 }
 
-/// The means of blocks of `(rows, columns)` cells.
-fn averaged(rows: &[Vec<f64>], block: (usize, usize)) -> Vec<Vec<f64>> {
+/// The means of blocks of `(rows, columns)` cells, over the values that there are.
+fn averaged(rows: &[Vec<Cell>], block: (usize, usize)) -> Vec<Vec<Cell>> {
     let n_cols = rows[0].len();
     rows.chunks(block.0)
         .map(|group| {
@@ -250,25 +276,26 @@ fn averaged(rows: &[Vec<f64>], block: (usize, usize)) -> Vec<Vec<f64>> {
                 .step_by(block.1)
                 .map(|c| {
                     let end = (c + block.1).min(n_cols);
-                    let cells = group.iter().flat_map(|row| &row[c..end]);
-                    cells.sum::<f64>() / (group.len() * (end - c)) as f64
+                    let cells = group.iter().flat_map(|row| row[c..end].iter().flatten());
+                    let n = cells.clone().count();
+                    (n > 0).then(|| cells.sum::<f64>() / n as f64)
                 })
                 .collect()
         })
         .collect()
 }
 
-fn picture(plot: &mut Plot, rows: &[Vec<f64>], colors: &Colors) {
+fn picture(plot: &mut Plot, rows: &[Vec<Cell>], colors: &Colors) {
     let pixels: Vec<u8> = rows
         .iter()
         .flatten()
-        .map(|value| {
-            if value.is_finite() {
+        .map(|value| match value {
+            Some(value) if value.is_finite() => {
                 let level = colors.place(*value).clamp(0.0, 1.0) * (LEVELS - 1) as f64;
                 level.round() as u8
-            } else {
-                LEVELS as u8
             }
+            Some(_) => LEVELS as u8,
+            None => LEVELS as u8 + 1,
         })
         .collect();
     let [left, top, right, bottom] = plot.area;
@@ -283,78 +310,4 @@ fn picture(plot: &mut Plot, rows: &[Vec<f64>], colors: &Colors) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_values_show_digits() {
-        // 0.0055 has its first digit at the third place: "0.0055".
-        for (largest, wanted) in [
-            (0.0, 2),
-            (37.0, 2),
-            (1.0, 2),
-            (0.1, 2),
-            (0.055, 3),
-            (0.0055, 4),
-        ] {
-            assert_eq!(decimals(largest), wanted, "{largest}");
-        }
-        let figure = |rows: &[Vec<f64>]| {
-            heatmap(
-                rows,
-                &[],
-                &[],
-                ColorScale::Diverging,
-                &ChartOptions::default(),
-            )
-        };
-        let svg = figure(&[vec![0.0055, -0.0001, -0.00001]]).unwrap().svg;
-        assert!(svg.contains(">0.0055<") && svg.contains(">−0.0001<") && svg.contains(">0.0000<"));
-    }
-
-    #[test]
-    fn blocks_are_averaged_with_short_ends() {
-        let rows = [vec![1.0, 3.0, 5.0], vec![1.0, 3.0, 7.0]];
-        assert_eq!(averaged(&rows, (2, 2)), [[2.0, 6.0]]);
-    }
-
-    #[test]
-    fn a_large_map_is_a_small_picture() {
-        let rows: Vec<Vec<f64>> = (0..600)
-            .map(|r| (0..700).map(|c| f64::from(r - c)).collect())
-            .collect();
-        let options = ChartOptions::default();
-        let figure = heatmap(&rows, &[], &[], ColorScale::Diverging, &options).unwrap();
-        assert!(figure.svg.len() < 60_000, "{}", figure.svg.len());
-        assert!(
-            figure
-                .svg
-                .contains("Each pixel is the mean of 4 × 5 cells.")
-        );
-    }
-
-    #[test]
-    fn cells_that_are_not_finite_say_so() {
-        let rows = [vec![1.5, f64::NAN], vec![f64::INFINITY, 2.0]];
-        let options = ChartOptions::default();
-        let figure = heatmap(&rows, &[], &[], ColorScale::Sequential, &options).unwrap();
-        assert!(figure.svg.contains("Grey: NaN or infinite, 2 of 4 cells."));
-        assert!(figure.svg.contains(">NaN</text>") && figure.svg.contains(">inf</text>"));
-    }
-
-    #[test]
-    fn ragged_rows_and_missing_names_are_errors() {
-        let draw = |rows: &[Vec<f64>], names: &[String]| {
-            heatmap(
-                rows,
-                names,
-                &[],
-                ColorScale::Sequential,
-                &ChartOptions::default(),
-            )
-        };
-        assert!(draw(&[vec![1.0], vec![1.0, 2.0]], &[]).is_err());
-        assert!(draw(&[vec![1.0, 2.0]], &["a".into()]).is_err());
-        assert!(draw(&[], &[]).is_err());
-    }
-}
+mod tests;

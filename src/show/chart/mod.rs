@@ -19,7 +19,7 @@ mod sheet;
 pub use bar::bar_chart;
 pub use color_bar::ColorScale;
 pub use figure::{ChartOptions, Figure, Group, Reference, Trace};
-pub use heatmap::heatmap;
+pub use heatmap::{heatmap, heatmap_with_gaps};
 pub use histogram::{histogram, histogram_by_group};
 pub use line::line_chart;
 pub use network::{NetworkLink, NetworkNode, network};

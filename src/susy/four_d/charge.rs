@@ -8,7 +8,7 @@ use super::{
     Orientation,
 };
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{MimeBundle, Show, Table, shows_itself};
 use crate::susy::Sector;
 use polars::prelude::df;
 use std::fmt;
@@ -243,13 +243,7 @@ impl fmt::Display for HoloraumyCharges {
     }
 }
 
-impl HoloraumyCharges {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
+shows_itself!(HoloraumyCharges);
 
 impl Show for HoloraumyCharges {
     fn mime_bundle(&self) -> Result<MimeBundle> {

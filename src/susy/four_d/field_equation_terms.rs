@@ -5,7 +5,7 @@
 use super::closure::Gap;
 use super::{Complex, ComplexMatrix, FourDMultiplet, FourMomentum, GammaMatrices};
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, display};
+use crate::show::shows_itself;
 use crate::susy::Sector;
 use std::fmt;
 
@@ -143,16 +143,4 @@ impl fmt::Display for FieldEquationTerms {
     }
 }
 
-impl FieldEquationTerms {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
-
-impl Show for FieldEquationTerms {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(MimeBundle::plain(self.to_string()))
-    }
-}
+shows_itself!(FieldEquationTerms as text);

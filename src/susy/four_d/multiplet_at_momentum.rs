@@ -1,7 +1,7 @@
 //! A multiplet at a momentum: `D_a boson = L_a fermion`, `D_a fermion = R_a boson`, `d_m -> i k_m`.
 //! Source: arXiv:1906.02971, section 3.
 
-use super::laws::Laws;
+use super::multiplets::Laws;
 use super::{ComplexMatrix, FieldSector, FourMomentum};
 use crate::error::{Error, Result};
 use crate::susy::Sector;

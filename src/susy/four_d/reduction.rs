@@ -4,7 +4,7 @@
 
 use super::{Complex, ComplexMatrix, FourDMultiplet, FourMomentum, MultipletAtMomentum};
 use crate::error::{Error, Result};
-use crate::show::{Html, MimeBundle, Show, display, escape};
+use crate::show::{Html, MimeBundle, Show, escape, shows_itself};
 use crate::susy::{GardenCheck, GardenMultiplet, Ratio, SignedPermutation};
 use std::fmt;
 
@@ -251,13 +251,7 @@ impl fmt::Display for ReducedMultiplet {
     }
 }
 
-impl ReducedMultiplet {
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
+shows_itself!(ReducedMultiplet);
 
 impl Show for ReducedMultiplet {
     fn mime_bundle(&self) -> Result<MimeBundle> {

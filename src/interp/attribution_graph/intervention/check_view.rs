@@ -4,7 +4,7 @@
 
 use super::check::InterventionCheck;
 use crate::error::Result;
-use crate::show::{ChartOptions, Figure, MimeBundle, Show, Trace, display, scatter};
+use crate::show::{ChartOptions, Figure, Trace, scatter, shows_itself};
 
 impl InterventionCheck {
     /// Measured against predicted changes, logits and features apart.
@@ -38,17 +38,6 @@ impl InterventionCheck {
             &options.caption(self.to_string().replace('\n', "; ")),
         )
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
-impl Show for InterventionCheck {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        let text = self.to_string();
-        Ok(self.figure()?.mime_bundle()?.with("text/plain", text))
-    }
-}
+shows_itself!(InterventionCheck, |it| it.figure()?);

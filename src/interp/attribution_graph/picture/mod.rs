@@ -9,7 +9,7 @@ mod svg;
 use super::graph::AttributionGraph;
 use super::pruned::PrunedGraph;
 use crate::error::Result;
-use crate::show::{Figure, MimeBundle, Show, display};
+use crate::show::{Figure, shows_itself};
 
 impl PrunedGraph {
     /// The picture. What a node is and where it comes from is read on hover; pinned nodes carry their
@@ -28,35 +28,11 @@ impl PrunedGraph {
     pub fn titled_figure(&self, title: &str) -> Result<Figure> {
         svg::figure(self, title)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
-impl Show for PrunedGraph {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        let text = self.to_string();
-        Ok(self.figure()?.mime_bundle()?.with("text/plain", text))
-    }
-}
+shows_itself!(PrunedGraph, |it| it.figure()?);
 
-impl AttributionGraph {
-    /// Shows the pruned graph; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
-}
-
-impl Show for AttributionGraph {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        let text = self.to_string();
-        Ok(self.pruned()?.mime_bundle()?.with("text/plain", text))
-    }
-}
+shows_itself!(AttributionGraph, |it| it.pruned()?);
 
 #[cfg(test)]
 mod tests;

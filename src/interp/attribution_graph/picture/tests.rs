@@ -1,6 +1,7 @@
 use super::super::testing::*;
 use super::super::{AttributionConfig, GraphNodeKind, attribution_graph};
 use super::*;
+use crate::show::Show;
 
 fn graph() -> PrunedGraph {
     let model = random_model(&small_config(2));

@@ -2,7 +2,7 @@
 
 use super::factor_scores::{FactorScore, FactorScores};
 use crate::error::Result;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -57,12 +57,6 @@ impl FactorScores {
             "correlation" => of(|s| s.correlation),
         ]?)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for FactorScores {
@@ -80,12 +74,6 @@ impl fmt::Display for FactorScores {
     }
 }
 
-impl Show for FactorScores {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .gradient_within("f1", 0.0, 1.0)
-            .caption(self.to_string())
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(FactorScores, |it| Table::new(it.frame()?)
+    .gradient_within("f1", 0.0, 1.0)
+    .caption(it.to_string()));

@@ -1,7 +1,7 @@
 //! One feature against every yes/no property of the tokens at once: AUC, correlation, counts above thresholds.
 //! `AUC = P(act of a token with the property > act of one without) + P(equal) / 2` (Mann and Whitney 1947).
 
-use crate::interp::contingency::Contingency;
+use crate::interp::statistics::Contingency;
 
 /// Thresholds tried for one feature, at most.
 const MAX_THRESHOLDS: usize = 32;

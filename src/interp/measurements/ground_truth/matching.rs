@@ -6,7 +6,7 @@
 use super::super::algebra::{assignment, cosine_matrix, max_cosines};
 use crate::error::{Error, Result};
 use crate::sae::SparseAutoencoder;
-use crate::show::{ChartOptions, Figure, MimeBundle, Show, display, histogram};
+use crate::show::{ChartOptions, Figure, histogram, shows_itself};
 use candle_core::Tensor;
 use polars::prelude::{DataFrame, df};
 use std::fmt;
@@ -127,12 +127,6 @@ impl DictionaryMatching {
         .caption(self.to_string());
         histogram(&cosines, 40, &options)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for DictionaryMatching {
@@ -151,14 +145,7 @@ impl fmt::Display for DictionaryMatching {
     }
 }
 
-impl Show for DictionaryMatching {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(self
-            .histogram()?
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(DictionaryMatching, |it| it.histogram()?);
 
 #[cfg(test)]
 pub(super) mod tests {

@@ -6,7 +6,7 @@ use super::super::algebra::max_cosines;
 use super::matching::SHARED;
 use crate::error::{Error, Result};
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -115,12 +115,6 @@ impl FeatureSplitting {
             "mean_cosine" => features.iter().map(|f| f.mean_cosine).collect::<Vec<f64>>(),
         ]?)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for FeatureSplitting {
@@ -138,14 +132,8 @@ impl fmt::Display for FeatureSplitting {
     }
 }
 
-impl Show for FeatureSplitting {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .caption(self.to_string())
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(FeatureSplitting, |it| Table::new(it.frame()?)
+    .caption(it.to_string()));
 
 #[cfg(test)]
 mod tests {

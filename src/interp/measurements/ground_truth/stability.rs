@@ -4,7 +4,7 @@
 use super::matching::match_dictionaries;
 use crate::error::{Error, Result};
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -81,12 +81,6 @@ impl StabilityAcrossSeeds {
             "mmcs" => of(|p| p.mmcs),
         ]?)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for StabilityAcrossSeeds {
@@ -101,14 +95,8 @@ impl fmt::Display for StabilityAcrossSeeds {
     }
 }
 
-impl Show for StabilityAcrossSeeds {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .caption(self.to_string())
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(StabilityAcrossSeeds, |it| Table::new(it.frame()?)
+    .caption(it.to_string()));
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ use super::logistic::{LogisticRegression, fit};
 use super::probe::{BinaryScore, balanced, class_probe, largest, logits, picked};
 use crate::error::Result;
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -237,12 +237,6 @@ impl Absorption {
             "fraction" => of(|r| r.fraction),
         ]?)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for Absorption {
@@ -258,15 +252,9 @@ impl fmt::Display for Absorption {
     }
 }
 
-impl Show for Absorption {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .gradient_within("fraction", 0.0, 1.0)
-            .caption(self.to_string())
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(Absorption, |it| Table::new(it.frame()?)
+    .gradient_within("fraction", 0.0, 1.0)
+    .caption(it.to_string()));
 
 #[cfg(test)]
 mod tests {

@@ -281,7 +281,7 @@ mod tests {
     use super::*;
     use crate::config::{CorpusSource, DataConfig, TransformerConfig};
     use crate::data::Dataset;
-    use crate::interp::control::random_dictionary;
+    use crate::interp::dictionaries::random_dictionary;
     use crate::interp::measurements::factor_scores;
     use crate::progress::Silent;
     use candle_core::Device;

@@ -3,7 +3,7 @@
 use super::super::algebra::Matrix;
 use super::logistic::{LogisticRegression, fit};
 use crate::error::Result;
-use crate::interp::contingency::Contingency;
+use crate::interp::statistics::Contingency;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;

@@ -10,7 +10,7 @@ use super::probe::{BinaryScore, balanced, largest, logits, picked};
 use crate::error::Result;
 use crate::interp::measurements::algebra::Matrix;
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -213,12 +213,6 @@ impl SparseProbing {
             "full_f1" => of(|r| r.full_f1),
         ]?)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for SparseProbing {
@@ -236,20 +230,15 @@ impl fmt::Display for SparseProbing {
     }
 }
 
-impl Show for SparseProbing {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .gradient_within("accuracy", 0.0, 1.0)
-            .caption(self.to_string())
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(SparseProbing, |it| Table::new(it.frame()?)
+    .gradient_within("accuracy", 0.0, 1.0)
+    .caption(it.to_string()));
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::{axes, class_names, dictionary, labelled};
     use super::*;
+    use crate::show::Show;
     use candle_core::{Device, Tensor};
 
     /// Three classes, each along an axis of its own, with a little of the others.

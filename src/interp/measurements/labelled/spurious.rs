@@ -10,7 +10,7 @@ use super::logistic::{LogisticRegression, fit};
 use super::probe::{BinaryScore, picked};
 use crate::error::{Error, Result};
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{Table, shows_itself};
 use candle_core::Tensor;
 use polars::prelude::{DataFrame, df};
 use rand::SeedableRng;
@@ -206,12 +206,6 @@ impl SpuriousRemoval {
             "scr" => of(|r| r.scr),
         ]?)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for SpuriousRemoval {
@@ -229,15 +223,9 @@ impl fmt::Display for SpuriousRemoval {
     }
 }
 
-impl Show for SpuriousRemoval {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .gradient_within("scr", -1.0, 1.0)
-            .caption(self.to_string())
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(SpuriousRemoval, |it| Table::new(it.frame()?)
+    .gradient_within("scr", -1.0, 1.0)
+    .caption(it.to_string()));
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ use super::logistic::LogisticRegression;
 use super::probe::{BinaryScore, balanced, class_probe, picked};
 use crate::error::Result;
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -153,12 +153,6 @@ impl ProbePerturbation {
             "difference" => of(|r| r.own_drop - r.other_drop),
         ]?)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for ProbePerturbation {
@@ -174,15 +168,9 @@ impl fmt::Display for ProbePerturbation {
     }
 }
 
-impl Show for ProbePerturbation {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .gradient_within("difference", -1.0, 1.0)
-            .caption(self.to_string())
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(ProbePerturbation, |it| Table::new(it.frame()?)
+    .gradient_within("difference", -1.0, 1.0)
+    .caption(it.to_string()));
 
 #[cfg(test)]
 mod tests {

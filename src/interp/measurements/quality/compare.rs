@@ -7,11 +7,11 @@ use super::many::{caption, long_frame, named};
 use super::measurement::{Measurement, drawn_sequences, measure_all};
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
-use crate::interp::control::centred_rows;
+use crate::interp::dictionaries::centred_rows;
 use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::{SparseAutoencoder, StandardSae};
-use crate::show::{MimeBundle, NotebookReporter, Show, Table, display};
+use crate::show::{MimeBundle, NotebookReporter, Show, Table, shows_itself};
 use polars::prelude::{Column, DataFrame, df};
 use std::fmt;
 
@@ -191,12 +191,6 @@ impl ControlComparison {
             columns,
         )?)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for ControlComparison {
@@ -216,6 +210,8 @@ impl fmt::Display for ControlComparison {
         Ok(())
     }
 }
+
+shows_itself!(ControlComparison);
 
 impl Show for ControlComparison {
     fn mime_bundle(&self) -> Result<MimeBundle> {

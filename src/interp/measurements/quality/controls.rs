@@ -6,7 +6,7 @@ use super::super::algebra::{Matrix, dot, symmetric_eigen};
 use super::fast_ica::fast_ica;
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
-use crate::interp::control::{
+use crate::interp::dictionaries::{
     CentredRows, centred_rows, check_l0, fixed_dictionary, random_dictionary, read_write_dictionary,
 };
 use crate::model::Transformer;

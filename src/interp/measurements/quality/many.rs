@@ -9,7 +9,8 @@ use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::SparseAutoencoder;
 use crate::show::{
-    ChartOptions, Figure, MimeBundle, NotebookReporter, Show, Table, Trace, display, line_chart,
+    ChartOptions, Figure, MimeBundle, NotebookReporter, Show, Table, Trace, line_chart,
+    shows_itself,
 };
 use polars::prelude::{Column, DataFrame};
 
@@ -149,13 +150,9 @@ impl DictionaryMeasurements {
         let (points, intervals) = points.into_iter().unzip();
         Ok(Trace::new(name, points).intervals(intervals))
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
+
+shows_itself!(DictionaryMeasurements);
 
 impl Show for DictionaryMeasurements {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -9,7 +9,7 @@ use super::metrics::{METRICS, values};
 use super::sums::Sums;
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
-use crate::interp::frequencies::FeatureFrequencies;
+use crate::interp::features::FeatureFrequencies;
 use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::SparseAutoencoder;

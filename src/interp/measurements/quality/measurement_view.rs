@@ -2,7 +2,7 @@
 
 use super::measurement::{Measurement, MetricRow};
 use crate::error::{Error, Result};
-use crate::show::{Figure, MimeBundle, Show, Table, display, format_number};
+use crate::show::{Figure, MimeBundle, Show, Table, format_number, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -62,12 +62,6 @@ impl Measurement {
     pub fn density_histogram(&self) -> Result<Figure> {
         self.frequencies.histogram()
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for Measurement {
@@ -83,6 +77,8 @@ impl fmt::Display for Measurement {
         Ok(())
     }
 }
+
+shows_itself!(Measurement);
 
 impl Show for Measurement {
     fn mime_bundle(&self) -> Result<MimeBundle> {

@@ -5,7 +5,7 @@
 use super::super::labelled::FeatureRows;
 use crate::error::{Error, Result};
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{MimeBundle, Show, Table, shows_itself};
 use candle_core::{DType, Device, Tensor};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
@@ -161,12 +161,6 @@ impl DescriptionLength {
             "mse" => self.rows.iter().map(|r| r.mse).collect::<Vec<f64>>(),
         ]?)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for DescriptionLength {
@@ -187,6 +181,8 @@ impl fmt::Display for DescriptionLength {
         Ok(())
     }
 }
+
+shows_itself!(DescriptionLength);
 
 impl Show for DescriptionLength {
     fn mime_bundle(&self) -> Result<MimeBundle> {

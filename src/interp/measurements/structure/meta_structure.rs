@@ -6,7 +6,7 @@ use super::super::algebra::{Matrix, dot};
 use super::meta_dictionary::MetaDictionary;
 use crate::error::{Error, Result};
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, Show, Table, display};
+use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -113,12 +113,6 @@ impl MetaStructure {
             "explained_variance" => [self.explained_variance],
         ]?)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for MetaStructure {
@@ -131,14 +125,8 @@ impl fmt::Display for MetaStructure {
     }
 }
 
-impl Show for MetaStructure {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .caption(self.to_string())
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(MetaStructure, |it| Table::new(it.frame()?)
+    .caption(it.to_string()));
 
 #[cfg(test)]
 mod tests {

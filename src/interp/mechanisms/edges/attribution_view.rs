@@ -3,9 +3,7 @@
 
 use super::node_attribution::NodeAttribution;
 use crate::error::Result;
-use crate::show::{
-    ChartOptions, ColorScale, Figure, MimeBundle, Show, display, format_number, heatmap,
-};
+use crate::show::{ChartOptions, ColorScale, Figure, format_number, heatmap, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -41,12 +39,6 @@ impl NodeAttribution {
         let options = options.caption(caption);
         heatmap(&rows, &[], &names, ColorScale::Diverging, &options)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for NodeAttribution {
@@ -65,9 +57,4 @@ impl fmt::Display for NodeAttribution {
     }
 }
 
-impl Show for NodeAttribution {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        let text = self.to_string();
-        Ok(self.heatmap()?.mime_bundle()?.with("text/plain", text))
-    }
-}
+shows_itself!(NodeAttribution, |it| it.heatmap()?);

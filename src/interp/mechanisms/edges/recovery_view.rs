@@ -2,7 +2,7 @@
 
 use super::recovery::{CircuitRecovery, RecoveryScore};
 use crate::error::Result;
-use crate::show::{ChartOptions, Figure, MimeBundle, Reference, Show, bar_chart, display};
+use crate::show::{ChartOptions, Figure, Reference, bar_chart, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -61,12 +61,6 @@ impl CircuitRecovery {
         options.x_references = intervals.map(reference).collect();
         bar_chart(&labels, &values, &options)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for CircuitRecovery {
@@ -87,9 +81,4 @@ impl fmt::Display for CircuitRecovery {
     }
 }
 
-impl Show for CircuitRecovery {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        let text = self.to_string();
-        Ok(self.bars()?.mime_bundle()?.with("text/plain", text))
-    }
-}
+shows_itself!(CircuitRecovery, |it| it.bars()?);

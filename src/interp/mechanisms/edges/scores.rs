@@ -6,7 +6,7 @@ use super::super::super::order::largest_first;
 use crate::error::Result;
 use crate::model::{Edge, Receiver, Sender};
 use crate::show::{
-    ChartOptions, ColorScale, Figure, MimeBundle, Show, bar_chart, display, format_number, heatmap,
+    ChartOptions, ColorScale, Figure, bar_chart, format_number, heatmap, shows_itself,
 };
 use polars::prelude::{DataFrame, df};
 use std::fmt;
@@ -128,12 +128,6 @@ impl EdgeScores {
         };
         heatmap(&rows, &x_names, &y_names, ColorScale::Diverging, &options)
     }
-
-    /// Shows it; evcxr calls this on a cell's last expression.
-    pub fn evcxr_display(&self) {
-        // A failure is already shown in place.
-        let _ = display(self);
-    }
 }
 
 impl fmt::Display for EdgeScores {
@@ -147,9 +141,4 @@ impl fmt::Display for EdgeScores {
     }
 }
 
-impl Show for EdgeScores {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        let text = self.to_string();
-        Ok(self.bars()?.mime_bundle()?.with("text/plain", text))
-    }
-}
+shows_itself!(EdgeScores, |it| it.bars()?);

@@ -1,0 +1,238 @@
+//! What a feature pushes the output towards: its decoder row read through the unembedding.
+//! `logits_f = centre(W_dec[f] W_out) * w_ln W_U`, centred over the vocabulary.
+//! Source: `(W_dec[f] @ W_out @ W_U)` of 1L-Sparse-Autoencoder; the folded LayerNorm of Elhage et al. 2021.
+
+use crate::config::Normalization;
+use crate::data::Tokenizer;
+use crate::error::{Error, Result};
+use crate::interp::activations::check_feature;
+use crate::interp::order::largest_first;
+use crate::model::{BlockPoint, HookName, Transformer};
+use crate::sae::SparseAutoencoder;
+use crate::show::{ChartOptions, Figure, bar_chart, shows_itself, visible_token};
+use candle_core::{D, DType, IndexOp, Tensor};
+use polars::prelude::{DataFrame, df};
+use std::fmt;
+
+/// The direct effect of one feature on the logits, `[d_vocab]`, f32, per unit of activation.
+///
+/// The decoder row goes to the residual stream (through `W_out` for `mlp.hook_post`, `W_O` for
+/// `attn.hook_z`, unchanged where the hook point is the residual stream or adds to it), then
+/// through the final LayerNorm (if the model has one) and `W_U`. The norm subtracts the mean and multiplies by `w`; its
+/// division by the token's own scale is a positive factor that is left out, so the values are
+/// comparable with each other but not between tokens. Biases are left out. The mean over the
+/// vocabulary is subtracted: the softmax does not see it. Later blocks are not followed.
+///
+/// # Errors
+/// No such feature, or a hook point that does not write to the residual stream.
+pub fn feature_logits(
+    model: &Transformer,
+    sae: &dyn SparseAutoencoder,
+    hook_name: &str,
+    feature_id: usize,
+) -> Result<Tensor> {
+    check_feature(sae, feature_id)?;
+    let row = sae.w_dec().i(feature_id)?.unsqueeze(0)?; // [1, d_in]
+    let row = to_residual(model, hook_name, &row.to_dtype(DType::F32)?)?; // [1, d_model]
+    let normed = match model.cfg().normalization_type {
+        Normalization::None => row,
+        _ => {
+            let weight = model.norm_weight("ln_final")?.to_dtype(DType::F32)?;
+            row.broadcast_sub(&row.mean_keepdim(D::Minus1)?)?
+                .broadcast_mul(&weight)?
+        }
+    };
+    let w_u = model.parameter("unembed.W_U")?.to_dtype(DType::F32)?;
+    let logits = normed.matmul(&w_u.contiguous()?)?; // [1, d_vocab]
+    Ok(logits
+        .broadcast_sub(&logits.mean_keepdim(D::Minus1)?)?
+        .squeeze(0)?)
+}
+
+/// A direction at a hook point, `[1, d_in]`, as what it adds to the residual stream, `[1, d_model]`.
+fn to_residual(model: &Transformer, hook_name: &str, row: &Tensor) -> Result<Tensor> {
+    let cfg = model.cfg();
+    let through = |matrix: Tensor| -> Result<Tensor> {
+        let matrix = matrix.to_dtype(DType::F32)?.contiguous()?;
+        if matrix.dim(0)? != row.dim(1)? {
+            return Err(Error::shape(
+                "the decoder row",
+                [matrix.dim(0)?],
+                [row.dim(1)?],
+            ));
+        }
+        Ok(row.matmul(&matrix)?)
+    };
+    match HookName::of_model(hook_name, cfg)? {
+        HookName::Block {
+            layer,
+            point: BlockPoint::MlpPost,
+        } => through(model.parameter(&format!("blocks.{layer}.mlp.W_out"))?),
+        HookName::Block {
+            layer,
+            point: BlockPoint::Z,
+        } => {
+            // [n_heads, d_head, d_model], the heads side by side
+            let w_o = model.parameter(&format!("blocks.{layer}.attn.W_O"))?;
+            through(w_o.reshape((cfg.n_heads * cfg.d_head(), cfg.d_model))?)
+        }
+        HookName::Embed
+        | HookName::PosEmbed
+        | HookName::Block {
+            point:
+                BlockPoint::ResidPre
+                | BlockPoint::ResidMid
+                | BlockPoint::ResidPost
+                | BlockPoint::AttnOut
+                | BlockPoint::MlpOut,
+            ..
+        } => {
+            if row.dim(1)? != cfg.d_model {
+                return Err(Error::shape(
+                    "the decoder row",
+                    [cfg.d_model],
+                    [row.dim(1)?],
+                ));
+            }
+            Ok(row.clone())
+        }
+        _ => Err(Error::argument(
+            "hook_name",
+            format!("{hook_name:?}"),
+            "does not write to the residual stream, so its features have no direct logits",
+        )),
+    }
+}
+
+/// The tokens that a feature promotes and suppresses most.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopLogits {
+    pub feature_id: usize,
+    /// (token, logit per unit of activation), the largest first.
+    pub top: Vec<(String, f64)>,
+    /// The same for the smallest, the smallest first.
+    pub bottom: Vec<(String, f64)>,
+}
+
+/// The `k` tokens with the largest and the `k` with the smallest [`feature_logits`].
+///
+/// # Errors
+/// As [`feature_logits`]; a tokenizer of another vocabulary.
+pub fn top_logits(
+    model: &Transformer,
+    sae: &dyn SparseAutoencoder,
+    hook_name: &str,
+    feature_id: usize,
+    tokenizer: &Tokenizer,
+    k: usize,
+) -> Result<TopLogits> {
+    let logits = feature_logits(model, sae, hook_name, feature_id)?.to_vec1::<f32>()?;
+    check_vocabulary(tokenizer, logits.len())?;
+    let order = descending(&logits);
+    let k = k.min(order.len() / 2);
+    let named = |&i: &usize| (token_name(tokenizer, i), f64::from(logits[i]));
+    Ok(TopLogits {
+        feature_id,
+        top: order[..k].iter().map(named).collect(),
+        bottom: order[order.len() - k..].iter().rev().map(named).collect(),
+    })
+}
+
+/// An error unless the tokenizer has a token for each of `d_vocab` logits.
+pub(in crate::interp) fn check_vocabulary(tokenizer: &Tokenizer, d_vocab: usize) -> Result<()> {
+    if tokenizer.n_vocab() == d_vocab {
+        return Ok(());
+    }
+    Err(Error::shape("logits", [tokenizer.n_vocab()], [d_vocab]))
+}
+
+fn token_name(tokenizer: &Tokenizer, id: usize) -> String {
+    visible_token(&tokenizer.token_str(id as u32))
+}
+
+/// Indices by falling value, NaN first; equal values in rising order.
+pub(in crate::interp) fn descending(values: &[f32]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| largest_first(f64::from(values[a]), f64::from(values[b])));
+    order
+}
+
+/// The whole vocabulary with its logits `[d_vocab]`, the largest first (NaN before all): columns `token` (as
+/// shown), `id`, `logit` and, with `make_probs`, `log_prob` (natural logarithm) and `prob`.
+///
+/// ```
+/// use holoscope::{data::Tokenizer, interp::vocab_frame};
+/// use candle_core::{Device, Tensor};
+/// let tokenizer = Tokenizer::compact(&Tokenizer::gpt2()?.encode("to be"))?;
+/// let logits = Tensor::new(&[0.0f32, 2.0, 1.0], &Device::Cpu)?;
+/// let frame = vocab_frame(&tokenizer, &logits, true)?;
+/// assert_eq!(frame.column("token")?.str()?.get(0), Some("to"));
+/// # Ok::<(), holoscope::Error>(())
+/// ```
+///
+/// # Errors
+/// Not one logit a token.
+pub fn vocab_frame(tokenizer: &Tokenizer, logits: &Tensor, make_probs: bool) -> Result<DataFrame> {
+    let logits = logits
+        .flatten_all()?
+        .to_dtype(DType::F32)?
+        .to_vec1::<f32>()?;
+    check_vocabulary(tokenizer, logits.len())?;
+    let order = descending(&logits);
+    let sorted: Vec<f64> = order.iter().map(|&i| f64::from(logits[i])).collect();
+    let tokens: Vec<String> = order.iter().map(|&i| token_name(tokenizer, i)).collect();
+    let ids: Vec<u32> = order.iter().map(|&i| i as u32).collect();
+    if !make_probs {
+        return Ok(df!["token" => tokens, "id" => ids, "logit" => sorted]?);
+    }
+    let most = sorted.first().copied().unwrap_or(0.0);
+    let log_z = most + sorted.iter().map(|l| (l - most).exp()).sum::<f64>().ln();
+    let log_prob: Vec<f64> = sorted.iter().map(|l| l - log_z).collect();
+    let prob: Vec<f64> = log_prob.iter().map(|l| l.exp()).collect();
+    Ok(df![
+        "token" => tokens,
+        "id" => ids,
+        "logit" => sorted,
+        "log_prob" => log_prob,
+        "prob" => prob,
+    ]?)
+}
+
+impl TopLogits {
+    /// Bars of the promoted tokens, then the suppressed ones.
+    pub fn bars(&self) -> Result<Figure> {
+        let rows: Vec<&(String, f64)> = self.top.iter().chain(self.bottom.iter().rev()).collect();
+        let labels: Vec<String> = rows.iter().map(|r| r.0.clone()).collect();
+        let values: Vec<f64> = rows.iter().map(|r| r.1).collect();
+        let options = ChartOptions::new(
+            &format!(
+                "Feature {}: tokens promoted and suppressed",
+                self.feature_id
+            ),
+            "direct logit per unit of activation, up to the norm's scale",
+            "",
+        );
+        bar_chart(&labels, &values, &options)
+    }
+}
+
+impl fmt::Display for TopLogits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |pairs: &[(String, f64)]| {
+            let named: Vec<String> = pairs
+                .iter()
+                .map(|(t, l)| format!("\"{t}\" {l:+.3}"))
+                .collect();
+            named.join(", ")
+        };
+        write!(
+            f,
+            "feature {} promotes {}; suppresses {}",
+            self.feature_id,
+            list(&self.top),
+            list(&self.bottom)
+        )
+    }
+}
+
+shows_itself!(TopLogits, |it| it.bars()?);

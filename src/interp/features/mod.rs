@@ -1,0 +1,18 @@
+//! What a feature does: how often and where it is active, what it pushes the output towards, and
+//! whether the rare ones share a direction.
+//! Source: Bricken et al. 2023, and Neel Nanda's 1L-Sparse-Autoencoder.
+
+mod feature_view;
+mod frequencies;
+mod logits;
+mod max_activating;
+mod rare_direction;
+
+pub use feature_view::{feature_acts, feature_tokens};
+pub use frequencies::{
+    FREQUENCY_FLOOR, FeatureFrequencies, feature_frequencies, feature_frequencies_with,
+};
+pub use logits::{TopLogits, feature_logits, top_logits, vocab_frame};
+pub(super) use logits::{check_vocabulary, descending};
+pub use max_activating::{MaxActivating, MaxActivation, max_activating, max_activating_feature};
+pub use rare_direction::{NullBand, RareDirection, rare_direction};

@@ -1,0 +1,13 @@
+//! What the residual stream says about the logits: after each block (the logit lens), and by what each
+//! part of the model has added to it (direct logit attribution).
+//! Source: nostalgebraist 2020; Elhage et al. 2021; TransformerLens.
+
+mod logit_attribution;
+mod logit_attribution_view;
+mod logit_lens;
+mod logit_lens_view;
+
+pub use logit_attribution::{
+    LogitAttribution, LogitComponent, LogitContribution, direct_logit_attribution,
+};
+pub use logit_lens::{LensPrediction, LogitLens, logit_lens};
