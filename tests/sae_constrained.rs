@@ -179,7 +179,7 @@ fn the_standard_autoencoder_is_trained_as_ever() {
         let until = cfg.resample_until_frac * cfg.steps as f64;
         if t.is_multiple_of(cfg.resample_every) && t as f64 <= until {
             let n = cfg.buffer_tokens.min(8_192);
-            buffer.next_batch(n, &mut batch).unwrap();
+            buffer.sample(n, &mut batch).unwrap();
             let n = resample_dead(&mut step, &batch, cfg.dead_steps, &mut rng).unwrap();
             moved.push((t, n));
         }

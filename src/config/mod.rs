@@ -9,6 +9,7 @@ mod data;
 mod model;
 mod range;
 mod sae;
+mod sae_fields;
 mod training;
 
 pub use architecture::{Architecture, L0Loss};

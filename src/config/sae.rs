@@ -3,6 +3,7 @@
 use super::{Architecture, DictionaryConstraint, Fields};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// What an autoencoder reads, how wide it is, and how it is trained.
 ///
@@ -57,6 +58,13 @@ pub struct SaeConfig {
     pub resample_until_frac: f64,
     /// Steps between entries of the history.
     pub log_every: usize,
+    /// Steps between measurements of the share of the model's loss that the reconstruction recovers, on a few batches of
+    /// the validation set (`SaeHistory::score`); 0: never.
+    pub score_every: usize,
+    /// Steps between checkpoints in `run_dir`; 0: only at the end and at an interrupt.
+    pub checkpoint_every: usize,
+    /// Folder for the configuration and the checkpoints, from which `resume_sae` goes on; `None` keeps all in memory.
+    pub run_dir: Option<PathBuf>,
     /// Seed of initialisation, buffer order and resampling.
     pub seed: u64,
 }
@@ -85,6 +93,9 @@ impl Default for SaeConfig {
             dead_steps: 200,
             resample_until_frac: 0.7,
             log_every: 10,
+            score_every: 0,
+            checkpoint_every: 0,
+            run_dir: None,
             seed: 42_069,
         }
     }

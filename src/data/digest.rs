@@ -8,7 +8,7 @@ pub(super) fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 /// Bytes as lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 

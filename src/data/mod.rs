@@ -23,6 +23,7 @@ pub use baselines::{Baselines, baselines, bigram_lambda, bigram_loss, unigram_lo
 pub use batches::Batches;
 pub use corpus::Corpus;
 pub use dataset::Dataset;
+pub(crate) use digest::hex;
 pub use documents::documents;
 pub use download::download_verified;
 pub use embedded::embedded_corpus;

@@ -11,6 +11,7 @@ mod constraints;
 mod format;
 mod kernels;
 mod params;
+mod state_dict;
 mod training;
 mod variants;
 
@@ -23,8 +24,9 @@ pub use constraints::{
 pub use params::{StandardGrads, StandardParams};
 pub(crate) use training::scale_encoder;
 pub use training::{
-    ActivationBuffer, DENSE_ABOVE, SaeHistory, StandardStep, StepFigures, initial_params,
-    resample_dead, train_sae, train_sae_with,
+    ActivationBuffer, DENSE_ABOVE, SaeHistory, SaeSweep, StandardStep, StepFigures, SweepRow,
+    SweepRun, initial_params, resample_dead, resume_sae, resume_sae_with, resume_saes,
+    resume_saes_with, train_sae, train_sae_with, train_saes, train_saes_with,
 };
 pub use variants::{
     GatedSae, JumpReLUSae, Sae, StandardSae, TopKSae, Transcoder, TranscoderActivation,

@@ -19,8 +19,9 @@ mod tokens;
 pub use attention::AttentionView;
 pub use chart::heatmap_with_gaps;
 pub use chart::{
-    ChartOptions, ColorScale, Figure, Group, NetworkLink, NetworkNode, Reference, Trace, bar_chart,
-    heatmap, histogram, histogram_by_group, line_chart, network, scatter,
+    ChartOptions, ColorScale, Figure, Group, LabelledPoint, LabelledSeries, NetworkLink,
+    NetworkNode, Reference, Trace, bar_chart, heatmap, histogram, histogram_by_group,
+    labelled_scatter, line_chart, network, scatter,
 };
 pub(crate) use display::shows_itself;
 pub use display::{clear_output, display, display_with_id, update_display};

@@ -49,14 +49,19 @@ impl RunFolder {
     ///
     /// A run that is already there is kept as `dir/earlier`, in place of the one kept there before.
     pub fn create(dir: &Path, config: &serde_json::Value) -> Result<Self> {
+        Self::begin(dir, config)?;
+        Self::open(dir, None)
+    }
+
+    /// [`RunFolder::create`] for a run that keeps its metrics elsewhere.
+    pub(crate) fn begin(dir: &Path, config: &serde_json::Value) -> Result<()> {
         fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
         set_aside(dir)?;
         let checkpoints = dir.join("checkpoints");
         fs::create_dir_all(&checkpoints).map_err(Error::io("create", &checkpoints))?;
         let mut text = serde_json::to_string_pretty(config)?;
         text.push('\n');
-        write_whole(&dir.join("config.json"), text.as_bytes())?;
-        Self::open(dir, None)
+        write_whole(&dir.join("config.json"), text.as_bytes())
     }
 
     /// Opens the run in `dir` again as it was after `step` updates: later lines of `metrics.jsonl` go.
@@ -146,7 +151,7 @@ fn set_aside(dir: &Path) -> Result<()> {
         return Ok(());
     }
     let earlier = dir.join("earlier");
-    if earlier.join("metrics.jsonl").exists() {
+    if earlier.join("config.json").exists() {
         fs::remove_dir_all(&earlier).map_err(Error::io("remove", &earlier))?;
     }
     fs::create_dir_all(&earlier).map_err(Error::io("create", &earlier))?;

@@ -2,6 +2,8 @@
 //! A pool of rows; batches are drawn without replacement, and when half is used up the used half
 //! is replaced by fresh activations and all is shuffled again (1L-Sparse-Autoencoder's buffer).
 
+mod saved;
+
 use crate::config::SaeConfig;
 use crate::data::{Batches, Dataset};
 use crate::error::{Error, Result};
@@ -11,6 +13,7 @@ use candle_core::DType;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use std::time::{Duration, Instant};
 
 /// Sequences that the model sees in one run.
 const SEQUENCES_A_RUN: usize = 16;
@@ -28,6 +31,12 @@ pub struct ActivationBuffer {
     rng: ChaCha8Rng,
     /// Rows that the last run of the model gave beyond what was needed.
     spare: Vec<f32>,
+    /// Which of all rows that the model has given, from 0 on, each row of the pool is.
+    numbers: Vec<u64>,
+    /// Rows that the model has given for the pool, those that were replaced included.
+    consumed: usize,
+    /// Runs of the model since the buffer is there, and how long they took.
+    runs: (u32, Duration),
 }
 
 /// Where rows come from.
@@ -70,6 +79,13 @@ impl ActivationBuffer {
         cfg: &SaeConfig,
         stop: &dyn Fn() -> bool,
     ) -> Result<ActivationBuffer> {
+        let mut buffer = Self::empty(model, data, cfg)?;
+        buffer.refill(stop)?;
+        Ok(buffer)
+    }
+
+    /// A pool that holds nothing yet.
+    fn empty(model: &Transformer, data: &Dataset, cfg: &SaeConfig) -> Result<ActivationBuffer> {
         cfg.validate()?;
         let hook = HookName::of_model(&cfg.hook_name, model.cfg())?;
         let stop_at_layer = match hook {
@@ -84,7 +100,7 @@ impl ActivationBuffer {
             stop_at_layer,
             skip_bos: cfg.skip_bos,
         };
-        let mut buffer = ActivationBuffer {
+        Ok(ActivationBuffer {
             source,
             d_in: cfg.d_in,
             rows: vec![0.0; cfg.buffer_tokens * cfg.d_in],
@@ -92,9 +108,10 @@ impl ActivationBuffer {
             used: cfg.buffer_tokens,
             rng: ChaCha8Rng::seed_from_u64(cfg.seed),
             spare: Vec::new(),
-        };
-        buffer.refill(stop)?;
-        Ok(buffer)
+            numbers: vec![0; cfg.buffer_tokens],
+            consumed: 0,
+            runs: (0, Duration::ZERO),
+        })
     }
 
     /// Rows not yet given out since the last shuffle.
@@ -139,6 +156,24 @@ impl ActivationBuffer {
         Ok(())
     }
 
+    /// Into `out` (cleared first) the `n` rows that are the last in the order in which rows are given
+    /// out, `[n, d_in]`; of a pool of twice as many, and a batch more, none has been given out since it
+    /// was shuffled. The buffer stays as it is, so that batches do not depend on who has looked.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for more rows than the pool holds.
+    pub fn sample(&self, n: usize, out: &mut Vec<f32>) -> Result<()> {
+        let Some(first) = self.order.len().checked_sub(n) else {
+            let reason = format!("the buffer holds {} rows", self.order.len());
+            return Err(Error::argument("sample size", n, reason));
+        };
+        out.clear();
+        for &row in &self.order[first..] {
+            out.extend_from_slice(&self.rows[row as usize * self.d_in..][..self.d_in]);
+        }
+        Ok(())
+    }
+
     /// Replaces the rows that were given out by fresh ones and shuffles all.
     fn refill(&mut self, stop: &dyn Fn() -> bool) -> Result<()> {
         // All of them first: a buffer half of which was replaced would draw some rows again.
@@ -149,18 +184,29 @@ impl ActivationBuffer {
                 let what = "the collection of activations";
                 return Err(Error::Interrupted { what });
             }
-            fresh.extend(self.source.next_rows(self.d_in)?);
+            fresh.extend(self.run_model()?);
         }
         let mut at = 0;
         for &row in &self.order[..self.used] {
             self.rows[row as usize * self.d_in..][..self.d_in]
                 .copy_from_slice(&fresh[at..at + self.d_in]);
+            self.numbers[row as usize] = self.consumed as u64;
+            self.consumed += 1;
             at += self.d_in;
         }
         self.spare = fresh.split_off(at);
         self.used = 0;
         self.order.shuffle(&mut self.rng);
         Ok(())
+    }
+
+    /// The rows of the model's next run.
+    fn run_model(&mut self) -> Result<Vec<f32>> {
+        let began = Instant::now();
+        let rows = self.source.next_rows(self.d_in)?;
+        self.runs.0 += 1;
+        self.runs.1 += began.elapsed();
+        Ok(rows)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::error::Result;
 use crate::show::{ChartOptions, Figure, MimeBundle, Show, Trace, line_chart, shows_itself};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The record of one run, returned by [`train_sae`](super::train_sae).
 ///
@@ -27,6 +27,11 @@ pub struct SaeHistory {
     /// that step's update; only where the dictionary was constrained.
     #[serde(default)]
     pub garden_defect: Vec<(usize, f64)>,
+    /// Share of the model's loss that the reconstruction recovers, after that step's update, on a few batches of the
+    /// validation set: `(zero_abl - recons) / (zero_abl - loss)`, as
+    /// [`reconstruction_score`](crate::interp::reconstruction_score) has it; only with `SaeConfig::score_every`.
+    #[serde(default, deserialize_with = "with_nan")]
+    pub score: Vec<(usize, f64)>,
     /// `(step, features moved)` of each resampling.
     pub resampled: Vec<(usize, usize)>,
     /// Factor by which activations were multiplied during training (folded away in the result).
@@ -41,6 +46,13 @@ pub struct SaeHistory {
     pub seconds: f64,
     /// The user stopped the run before its last step.
     pub interrupted: bool,
+}
+
+/// JSON has no NaN: it is written as null.
+fn with_nan<'de, D: Deserializer<'de>>(json: D) -> Result<Vec<(usize, f64)>, D::Error> {
+    let series = Vec::<(usize, Option<f64>)>::deserialize(json)?;
+    let number = |(step, value): (usize, Option<f64>)| (step, value.unwrap_or(f64::NAN));
+    Ok(series.into_iter().map(number).collect())
 }
 
 impl SaeHistory {

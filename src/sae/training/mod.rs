@@ -1,17 +1,14 @@
 //! Training: the buffer of activations, where training starts, one optimiser step, the resampling of
-//! dead features, and the loop that calls them.
+//! dead features, and the loop that calls them for one autoencoder or for several.
 
 mod buffer;
-mod by_feature;
 mod constraint;
 mod figures;
 mod history;
 mod init;
 mod resample;
-mod schedule;
 mod selection;
 mod state;
-mod statistics;
 mod step;
 mod trainer;
 mod update;
@@ -24,4 +21,7 @@ pub use init::initial_params;
 pub(crate) use init::scale_encoder;
 pub use resample::resample_dead;
 pub use step::{DENSE_ABOVE, StandardStep};
-pub use trainer::{train_sae, train_sae_with};
+pub use trainer::{
+    SaeSweep, SweepRow, SweepRun, resume_sae, resume_sae_with, resume_saes, resume_saes_with,
+    train_sae, train_sae_with, train_saes, train_saes_with,
+};

@@ -2,6 +2,7 @@
 //! `loss = mean_t |x_hat - x|^2 + l1 mean_t |acts|_1` (JumpReLU: L0); gradients only where acts are positive.
 //! Gradients after Bricken et al. 2023; sparse lists as in Gao et al. 2024, appendix D.
 
+mod slots;
 mod variants;
 
 use super::figures::StepFigures;

@@ -2,14 +2,15 @@
 //! Lists of active features by token (decoder) and, sorted, of tokens by feature (gradients);
 //! dense products where so much is active that lists are slower.
 
+mod by_feature;
 mod own_gradients;
 
-use super::by_feature::ByFeature;
 use super::figures::StepFigures;
 use super::selection::{Selection, keep_largest, next_floor};
 use super::state::StepState;
 use crate::sae::kernels::{self, ActiveLists, BatchRows, CHUNK, above, finite_or_nan, product};
 use crate::sae::params::{StandardGrads, StandardParams};
+use by_feature::ByFeature;
 use rayon::prelude::*;
 
 /// Scratch memory of a step.

@@ -53,7 +53,7 @@ pub fn scatter(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
 }
 
 /// Axes over the finite points and the references.
-fn axes(series: &[Trace], options: &ChartOptions) -> Result<(Axis, Axis)> {
+pub(super) fn axes(series: &[Trace], options: &ChartOptions) -> Result<(Axis, Axis)> {
     let nothing = || nothing_to_draw("scatter plot");
     let points = || {
         let all = series.iter().flat_map(|s| &s.points);

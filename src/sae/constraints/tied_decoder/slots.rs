@@ -1,0 +1,26 @@
+//! What training changes in a tied decoder, by name, for checkpoints.
+
+use super::TiedDecoder;
+use crate::sae::state_dict::{Slot, Slots, moments};
+
+impl TiedDecoder {
+    pub(in crate::sae) fn slots(&mut self) -> Slots<'_> {
+        // Taken apart, so that a new field cannot be forgotten here.
+        let Self {
+            d_in: _,
+            // Those of the configuration's seed.
+            generators: _,
+            frames,
+            coefficients,
+            adam_frames,
+            adam_coefficients,
+        } = self;
+        let mut slots = vec![
+            ("tied.frames".to_owned(), Slot::F32(frames)),
+            ("tied.coefficients".to_owned(), Slot::F32(coefficients)),
+        ];
+        slots.extend(moments("tied.frames", adam_frames));
+        slots.extend(moments("tied.coefficients", adam_coefficients));
+        slots
+    }
+}
