@@ -282,7 +282,7 @@ mod tests {
     use crate::config::{CorpusSource, DataConfig, TransformerConfig};
     use crate::data::Dataset;
     use crate::interp::dictionaries::random_dictionary;
-    use crate::interp::measurements::factor_scores;
+    use crate::interp::measurements::factor_scores_with;
     use crate::progress::Silent;
     use candle_core::Device;
 
