@@ -20,12 +20,14 @@ pub use constraints::{
     DictionaryDefect, GardenPairing, GardenPenalty, HOLORAUMY_GENERATORS, PenaltyGradients,
     TiedDecoder, TiedGenerators, TiedGradients, garden_defect,
 };
+pub use kernels::PursuitRules;
 pub use params::{StandardGrads, StandardParams};
 pub(crate) use training::scale_encoder;
 pub use training::{
-    ActivationBuffer, DENSE_ABOVE, SaeHistory, StandardStep, StepFigures, initial_params,
-    resample_dead, train_sae, train_sae_with,
+    ActivationBuffer, DENSE_ABOVE, PursuitGrads, PursuitStep, SaeHistory, StandardStep,
+    StepFigures, initial_params, resample_dead, train_sae, train_sae_with,
 };
 pub use variants::{
-    GatedSae, JumpReLUSae, Sae, StandardSae, TopKSae, Transcoder, TranscoderActivation,
+    AbsTopKSae, GatedSae, JumpReLUSae, MatchingPursuitSae, Sae, StandardSae, TemporalAttention,
+    TemporalCodes, TemporalSae, TopKSae, Transcoder, TranscoderActivation,
 };

@@ -34,6 +34,17 @@ pub(super) const METADATA: [&str; 18] = [
 pub(super) const FIELDS: KnownFields = KnownFields {
     format: FORMAT,
     applied: &[
+        // Of matching pursuit and the temporal autoencoder.
+        "residual_threshold",
+        "max_iterations",
+        "stop_on_duplicate_support",
+        "n_heads",
+        "n_attn_layers",
+        "bottleneck_factor",
+        "sae_diff_type",
+        "kval_topk",
+        "tied_weights",
+        "activation_normalization_factor",
         "activation_fn",
         "activation_fn_kwargs",
         "activation_fn_str",

@@ -6,16 +6,19 @@ use super::buffer::ActivationBuffer;
 use super::constraint::Constraint;
 use super::figures::StepFigures;
 use super::history::SaeHistory;
+use super::init::own_parameters;
+use super::pursuit::train_pursuit;
 use super::schedule::{learning_rate, resamples_at, sparsity_weight};
 use super::statistics::{Statistics, first_rows, unscaled};
 use super::step::StandardStep;
+use super::temporal::train_temporal;
 use crate::config::{Architecture, SaeConfig};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::{Progress, Reporter};
 use crate::sae::params::StandardParams;
-use crate::sae::variants::{GatedSae, JumpReLUSae, Sae, StandardSae, TopKSae};
+use crate::sae::variants::{AbsTopKSae, GatedSae, JumpReLUSae, Sae, StandardSae, TopKSae};
 use crate::show::NotebookReporter;
 use candle_core::Tensor;
 use rand::SeedableRng;
@@ -31,7 +34,9 @@ const RESAMPLE_TOKENS: usize = 8_192;
 /// The result works on the activations as they are, has unit-norm decoder rows, and depends on
 /// the model, the data and `cfg` alone. BatchTopK and its Matryoshka form become JumpReLU autoencoders
 /// with one threshold for all features, the running mean of the least activation that counted in a batch:
-/// it starts at 0 and moves by 0.01 a step, as in SAELens, so that after 100 steps it is 37 % low. When the user interrupts, what has been learnt so far is
+/// it starts at 0 and moves by 0.01 a step, as in SAELens, so that after 100 steps it is 37 % low. The temporal
+/// autoencoder reads whole sequences, about `cfg.batch_size` tokens a step, in place of shuffled tokens, moves no dead
+/// features, and lets the decoder's rows have any length. When the user interrupts, what has been learnt so far is
 /// returned.
 ///
 /// ```no_run
@@ -72,6 +77,17 @@ pub fn train_sae_with(
     cfg: &SaeConfig,
     reporter: &mut dyn Reporter,
 ) -> Result<(Sae, SaeHistory)> {
+    match cfg.architecture {
+        Architecture::MatchingPursuit { .. } => {
+            let (sae, history) = train_pursuit(model, data, cfg, reporter)?;
+            return Ok((sae.into(), history));
+        }
+        Architecture::Temporal { .. } => {
+            let (sae, history) = train_temporal(model, data, cfg, reporter)?;
+            return Ok((sae.into(), history));
+        }
+        _ => {}
+    }
     let (learnt, history) = train(model, data, cfg, reporter)?;
     let device = model.device();
     let mut dictionary = StandardSae::from_params(learnt.params, device)?;
@@ -84,6 +100,7 @@ pub fn train_sae_with(
     let sae = match (&cfg.architecture, learnt.thresholds) {
         (_, Some(thresholds)) => JumpReLUSae::new(dictionary, tensor(thresholds)?)?.into(),
         (Architecture::TopK { k }, None) => TopKSae::new(dictionary, *k)?.into(),
+        (Architecture::AbsTopK { k }, None) => AbsTopKSae::new(dictionary, *k)?.into(),
         (_, None) => dictionary.into(),
     };
     Ok((sae, history))
@@ -165,6 +182,7 @@ fn train(
 /// The first step's state.
 fn step_of(cfg: &SaeConfig, params: StandardParams) -> Result<StandardStep> {
     let step = StandardStep::new(params, cfg.beta1, cfg.beta2)?;
+    let (aux, dead) = (cfg.aux_coeff, cfg.dead_steps);
     match &cfg.architecture {
         Architecture::Standard { .. } => Ok(step),
         Architecture::Gated { .. } => {
@@ -172,9 +190,16 @@ fn step_of(cfg: &SaeConfig, params: StandardParams) -> Result<StandardStep> {
             let b_mag = step.params().b_enc.clone();
             step.with_gates(vec![0.0; cfg.d_sae], b_mag)
         }
-        Architecture::TopK { k } => Ok(step.with_top_k(*k)),
-        Architecture::BatchTopK { k } => step.with_batch_top_k(*k, &[]),
-        Architecture::MatryoshkaBatchTopK { k, widths } => step.with_batch_top_k(*k, widths),
+        Architecture::TopK { k } => step.with_top_k(*k).with_aux_k(aux, dead),
+        Architecture::AbsTopK { k } => step.with_abs_top_k(*k).with_aux_k(aux, dead),
+        Architecture::BatchTopK { k } => step.with_batch_top_k(*k, &[])?.with_aux_k(aux, dead),
+        Architecture::MatryoshkaBatchTopK { k, widths } => {
+            let step = step.with_batch_top_k(*k, widths)?;
+            step.with_aux_k(aux, dead)
+        }
+        Architecture::MatchingPursuit { .. } | Architecture::Temporal { .. } => {
+            Err(own_parameters(&cfg.architecture))
+        }
         Architecture::JumpReLU {
             bandwidth,
             init_threshold,
