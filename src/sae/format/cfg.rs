@@ -5,8 +5,8 @@
 
 use super::fields::{FIELDS, FORMAT, METADATA};
 use super::own_fields::{
-    CONSTANT_SCALE, PURSUIT, TEMPORAL, TemporalFields, describe_pursuit, describe_temporal,
-    pursuit_rules, temporal,
+    CONSTANT_SCALE, PURSUIT, TEMPORAL, TemporalFields, check_owners, describe_pursuit,
+    describe_temporal, pursuit_rules, temporal,
 };
 use crate::error::{Error, Result};
 use crate::known_fields::shortened;
@@ -109,6 +109,7 @@ impl SaeLensCfg {
     }
 
     fn read(mut fields: Map<String, Value>, architecture: Architecture) -> Result<Self, Reason> {
+        check_owners(&fields, text(&fields, "architecture")?)?;
         let scaled = matches!(architecture, Architecture::Temporal(_))
             && fields.get("normalize_activations") == Some(&json!(CONSTANT_SCALE));
         if scaled {

@@ -170,6 +170,23 @@ pub(super) fn describe_temporal(fields: &mut Map<String, Value>, own: TemporalFi
     }
 }
 
+/// The fields of one of the two are refused where the architecture is another: nothing there applies them.
+pub(super) fn check_owners(fields: &Map<String, Value>, name: Option<&str>) -> Result<(), String> {
+    for (owner, own) in [(PURSUIT, &OF_PURSUIT[..]), (TEMPORAL, &OF_TEMPORAL[..])] {
+        let mut given = own
+            .iter()
+            .filter(|field| fields.get(**field).is_some_and(|value| !value.is_null()));
+        if let Some(field) = given.next()
+            && name != Some(owner)
+        {
+            return Err(format!(
+                "{field} is given, which only the architecture {owner:?} has"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// The fields called `names` as a `T`; null, which SAELens writes for None, is as if it were not there.
 fn read<T: serde::de::DeserializeOwned>(
     fields: &Map<String, Value>,

@@ -139,7 +139,7 @@ impl Learner for PursuitRun<'_> {
                 place: format!("row {i} of the inputs"),
             });
         }
-        let weights = errors.iter().map(|&e| f64::from(e).powi(2)).collect();
+        let weights: Vec<f64> = errors.iter().map(|&e| f64::from(e).powi(2)).collect();
         // Nothing to gain where every input is reconstructed exactly.
         let Ok(draw) = WeightedAliasIndex::new(weights) else {
             return Ok(0);

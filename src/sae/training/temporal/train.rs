@@ -32,7 +32,7 @@ pub(in crate::sae::training) fn train_temporal(
     let (run, history) = learn(cfg, reporter, |stop| {
         TemporalRun::start(model, data, cfg, stop)
     })?;
-    let fixed = |t: &Tensor| Ok(t.detach().copy()?);
+    let fixed = |t: &Tensor| Ok::<_, Error>(t.detach().copy()?);
     let sae = run.sae;
     let layers = sae.layers.iter().map(|layer| {
         let mut all = layer.named().into_iter();
