@@ -201,3 +201,27 @@ fn activations_without_variance_train_to_finite_parameters() {
     let acts = AbsTopKSae::new(sae, 2).unwrap().encode(&nan).unwrap();
     assert!(acts.to_vec2::<f32>().unwrap()[0].iter().all(|a| a.is_nan()));
 }
+
+/// The configuration as `AbsTopKSAE.save_model` of sae-lens 6.54.0 writes it.
+#[test]
+fn a_folder_of_saelens_is_read() {
+    let cfg = r#"{"d_in": 8, "d_sae": 16, "dtype": "float32", "device": "cpu", "apply_b_dec_to_input": true,
+        "normalize_activations": "none", "reshape_activations": "none", "metadata": {"sae_lens_version": "6.54.0",
+        "sae_lens_training_version": "6.54.0"}, "k": 3, "rescale_acts_by_decoder_norm": false,
+        "architecture": "abstopk"}"#;
+    let p = reference::params();
+    let w_enc = reference::tensor(p.w_enc_t, &[16, D]).t().unwrap();
+    let dir = reference::folder(
+        cfg,
+        &[
+            ("W_enc", w_enc.contiguous().unwrap()),
+            ("W_dec", reference::tensor(p.w_dec, &[16, D])),
+            ("b_enc", reference::tensor(p.b_enc, &[16])),
+            ("b_dec", reference::tensor(p.b_dec, &[D])),
+        ],
+    );
+    let sae = Sae::load(dir.path()).unwrap();
+    let x = reference::tensor(reference::x(), &[N, D]);
+    let act = sae.encode(&x).unwrap().to_vec2::<f32>().unwrap()[0][7];
+    assert!((act + 1.76077).abs() < 1e-5, "{act}");
+}

@@ -474,3 +474,55 @@ fn rules_and_settings_out_of_range_are_refused_by_name() {
     let cfg: SaeConfig = serde_json::from_str(text).unwrap();
     assert_eq!(cfg.architecture, change(0.01, None));
 }
+
+/// The configuration as `MatchingPursuitSAE.save_model` of sae-lens 6.54.0 writes it.
+#[test]
+fn a_folder_of_saelens_is_read() {
+    let cfg = r#"{"d_in": 8, "d_sae": 16, "dtype": "float32", "device": "cpu", "apply_b_dec_to_input": true,
+        "normalize_activations": "none", "reshape_activations": "none", "metadata": {"sae_lens_version": "6.54.0",
+        "sae_lens_training_version": "6.54.0"}, "residual_threshold": 0.01, "max_iterations": null,
+        "stop_on_duplicate_support": true, "architecture": "matching_pursuit"}"#;
+    let w_dec = reference::tensor(reference::w_dec(), &[S, D]);
+    let b_dec = reference::tensor(reference::b_dec(), &[D]);
+    let dir = reference::folder(cfg, &[("W_dec", w_dec), ("b_dec", b_dec)]);
+    let back = Sae::load(dir.path()).unwrap();
+    let x = reference::tensor(reference::x(), &[N, D]);
+    let acts = |sae: &dyn SparseAutoencoder| sae.encode(&x).unwrap().to_vec2::<f32>().unwrap();
+    assert_eq!(acts(&back), acts(&sae(PursuitRules::default())));
+
+    let with = |from: &str, to: &str| {
+        std::fs::write(dir.path().join("cfg.json"), cfg.replace(from, to)).unwrap();
+        Sae::load(dir.path())
+    };
+    // Without b_dec before, there is none after.
+    let plain = with(
+        "\"apply_b_dec_to_input\": true",
+        "\"apply_b_dec_to_input\": false",
+    )
+    .unwrap();
+    let zeros =
+        plain.decode(&Tensor::zeros((1, S), candle_core::DType::F32, &Device::Cpu).unwrap());
+    assert_eq!(zeros.unwrap().to_vec2::<f32>().unwrap(), [[0.0; D]]);
+    for (from, to, wanted) in [
+        (
+            "\"max_iterations\": null",
+            "\"max_iterations\": \"many\"",
+            "max_iterations",
+        ),
+        (
+            "\"max_iterations\": null",
+            "\"max_iterations\": 0",
+            "max_iterations",
+        ),
+        ("\"max_iterations\": null", "\"kval_topk\": 3", "kval_topk"),
+        ("\"d_sae\": 16", "\"d_sae\": 17", "d_sae"),
+        (
+            ": \"none\", \"resh",
+            ": \"layer_norm\", \"resh",
+            "layer_norm",
+        ),
+    ] {
+        let error = with(from, to).unwrap_err();
+        assert!(error.to_string().contains(wanted), "{wanted}: {error}");
+    }
+}

@@ -354,3 +354,49 @@ fn settings_out_of_range_are_refused_by_name() {
         );
     }
 }
+
+/// The configuration as `TemporalSAE.save_model` of sae-lens 6.54.0 writes it, with two layers.
+#[test]
+fn a_folder_of_saelens_is_read() {
+    let cfg = r#"{"d_in": 8, "d_sae": 16, "dtype": "float32", "device": "cpu", "apply_b_dec_to_input": true,
+        "normalize_activations": "constant_scalar_rescale", "reshape_activations": "none", "metadata": {
+        "sae_lens_version": "6.54.0", "sae_lens_training_version": "6.54.0"}, "n_heads": 2, "n_attn_layers": 2,
+        "bottleneck_factor": 4, "sae_diff_type": "relu", "kval_topk": null, "tied_weights": true,
+        "activation_normalization_factor": 0.5, "architecture": "temporal"}"#;
+    let w_dec = reference::w_dec().iter().map(|w| 3.0 * w).collect();
+    let mut tensors = vec![
+        ("W_dec", tensor(w_dec, &[S, D])),
+        ("b_dec", tensor(reference::b_dec(), &[D])),
+    ];
+    let layers = [layer(0), layer(1)];
+    let names: Vec<String> = (0..2)
+        .flat_map(|i| {
+            let parts = ["k_ctx", "q_target", "v_ctx", "c_proj"];
+            parts
+                .map(|part| ["weight", "bias"].map(|kind| format!("attn_layers.{i}.{part}.{kind}")))
+        })
+        .flatten()
+        .collect();
+    let values = layers.iter().flat_map(|l| {
+        let all = [
+            &l.w_k, &l.b_k, &l.w_q, &l.b_q, &l.w_v, &l.b_v, &l.w_o, &l.b_o,
+        ];
+        all.map(Clone::clone)
+    });
+    tensors.extend(names.iter().map(String::as_str).zip(values));
+    let dir = reference::folder(cfg, &tensors);
+    let back = Sae::load(dir.path()).unwrap();
+    let wanted = sae(None, 0.5).reconstruct(&x()).unwrap();
+    let got = back.reconstruct(&x()).unwrap();
+    assert_eq!(
+        got.to_vec3::<f32>().unwrap(),
+        wanted.to_vec3::<f32>().unwrap()
+    );
+    let path = dir.path().join("cfg.json");
+    std::fs::write(&path, cfg.replace("rescale\", \"resh", "norm\", \"resh")).unwrap();
+    let error = Sae::load(dir.path()).unwrap_err();
+    assert!(
+        error.to_string().contains("constant_scalar_norm"),
+        "{error}"
+    );
+}

@@ -93,3 +93,16 @@ pub fn same_digest(name: &str, g: &[f32], (sum, norm): (f64, f64)) {
         );
     }
 }
+
+/// A folder with this `cfg.json` and these tensors.
+pub fn folder(cfg: &str, tensors: &[(&str, Tensor)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("cfg.json"), cfg).unwrap();
+    let tensors: std::collections::HashMap<String, Tensor> = tensors
+        .iter()
+        .map(|(name, tensor)| ((*name).to_owned(), tensor.clone()))
+        .collect();
+    let path = dir.path().join("sae_weights.safetensors");
+    candle_core::safetensors::save(&tensors, path).unwrap();
+    dir
+}
