@@ -11,7 +11,7 @@ use candle_core::{Device, Tensor};
 use definition::{FIELDS, inputs, nested_loss, params, pre_activations};
 use holoscope::Error;
 use holoscope::config::{Architecture, SaeConfig};
-use holoscope::interp::{feature_frequencies, reconstruction_score};
+use holoscope::interp::{feature_dashboards, feature_frequencies, reconstruction_score};
 use holoscope::progress::Silent;
 use holoscope::sae::{
     AbsTopKSae, Sae, SparseAutoencoder, StandardParams, StandardSae, StandardStep, train_sae_with,
@@ -164,6 +164,11 @@ fn it_trains_is_saved_and_is_counted_by_both_signs() {
     let found = found.unwrap();
     assert!((found.l0 - 6.0).abs() < 1e-9, "{}", found.l0);
     assert!(found.mean_act.iter().any(|m| *m < 0.0));
+    // What ranks activations from 0 up says that it does not take negative ones.
+    let negative = (0..128).find(|&j| found.mean_act[j] < 0.0).unwrap();
+    let outcome = feature_dashboards(&model, &sae, &cfg.hook_name, &data, &[negative]);
+    let error = outcome.err().unwrap();
+    assert!(error.to_string().contains("negative"), "{error}");
 
     let dir = tempfile::tempdir().unwrap();
     sae.save(dir.path()).unwrap();
