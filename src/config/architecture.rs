@@ -20,6 +20,41 @@ pub enum Architecture {
         /// Activations that count, of each token.
         k: usize,
     },
+    /// Of each token's activations the `k` largest in absolute value, with their signs: a feature writes in two
+    /// directions (arXiv:2510.00404).
+    AbsTopK {
+        /// Activations that count, of each token.
+        k: usize,
+    },
+    /// Features one after the other: each time the one that fits best what is left over, as strongly as it does
+    /// (matching pursuit, Costa et al. 2025, arXiv:2506.03093). The encoder is the decoder.
+    MatchingPursuit {
+        /// A token is done when less than this is left over (the residual's norm), in units of the scaled activations
+        /// where `SaeConfig::normalize_activations` is set; 0: never.
+        #[serde(default = "residual_threshold")]
+        residual_threshold: f64,
+        /// Steps of a token at most; `None`: `d_in`.
+        #[serde(default)]
+        max_iterations: Option<usize>,
+        /// A token is done, too, when a feature comes that it has already.
+        #[serde(default = "yes")]
+        stop_on_duplicate_support: bool,
+    },
+    /// What earlier positions predict, by attention among the features, and novel features of the rest (Temporal Feature
+    /// Analysis, arXiv:2511.01836). It reads whole sequences.
+    Temporal {
+        /// Novel activations that count, of each token, the largest; `None`: all positive ones.
+        k: Option<usize>,
+        /// Attention heads of each layer.
+        #[serde(default = "n_heads")]
+        n_heads: usize,
+        /// Attention layers; each predicts what the one before leaves over.
+        #[serde(default = "one")]
+        n_attn_layers: usize,
+        /// Queries and keys are `d_sae / bottleneck_factor` wide over all heads.
+        #[serde(default = "bottleneck_factor")]
+        bottleneck_factor: usize,
+    },
     /// Activations above a threshold that each feature learns, and an L0 penalty (Rajamanoharan et al.
     /// 2024, arXiv:2407.14435).
     JumpReLU {
@@ -76,6 +111,26 @@ pub enum L0Loss {
     Tanh { scale: f64 },
 }
 
+fn residual_threshold() -> f64 {
+    1e-2
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn n_heads() -> usize {
+    8
+}
+
+fn one() -> usize {
+    1
+}
+
+fn bottleneck_factor() -> usize {
+    64
+}
+
 fn bandwidth() -> f64 {
     0.05
 }
@@ -96,11 +151,25 @@ impl Architecture {
         match self {
             Self::Standard { .. } => "standard",
             Self::TopK { .. } => "topk",
+            Self::AbsTopK { .. } => "abstopk",
+            Self::MatchingPursuit { .. } => "matching_pursuit",
+            Self::Temporal { .. } => "temporal",
             Self::JumpReLU { .. } => "jumprelu",
             Self::Gated { .. } => "gated",
             Self::BatchTopK { .. } => "batchtopk",
             Self::MatryoshkaBatchTopK { .. } => "matryoshka_batchtopk",
         }
+    }
+
+    /// Whether features compete, so that those that never win are dead: AuxK ([`super::SaeConfig::aux_coeff`]) is for them.
+    pub(super) fn keeps_largest(&self) -> bool {
+        matches!(
+            self,
+            Self::TopK { .. }
+                | Self::AbsTopK { .. }
+                | Self::BatchTopK { .. }
+                | Self::MatryoshkaBatchTopK { .. }
+        )
     }
 
     /// Checks the settings against the dictionary's size and the batch's.
@@ -110,10 +179,41 @@ impl Architecture {
             Self::Standard { l1_coeff } | Self::Gated { l1_coeff } => {
                 fields.not_negative("l1_coeff", *l1_coeff)
             }
-            Self::TopK { k } if !(1..=d_sae).contains(k) => {
+            Self::TopK { k } | Self::AbsTopK { k } | Self::Temporal { k: Some(k), .. }
+                if !(1..=d_sae).contains(k) =>
+            {
                 fields.bad("k", k, &format!("must lie in 1 to d_sae = {d_sae}"))
             }
-            Self::TopK { .. } => Ok(()),
+            Self::TopK { .. } | Self::AbsTopK { .. } => Ok(()),
+            Self::MatchingPursuit {
+                residual_threshold,
+                max_iterations,
+                ..
+            } => {
+                fields.not_negative("residual_threshold", *residual_threshold)?;
+                match max_iterations {
+                    Some(0) => fields.at_least_one("max_iterations", 0),
+                    _ => Ok(()),
+                }
+            }
+            Self::Temporal {
+                n_heads,
+                n_attn_layers,
+                bottleneck_factor,
+                ..
+            } => {
+                fields.at_least_one("n_heads", *n_heads)?;
+                fields.at_least_one("n_attn_layers", *n_attn_layers)?;
+                fields.at_least_one("bottleneck_factor", *bottleneck_factor)?;
+                match bottleneck_factor.checked_mul(*n_heads) {
+                    Some(parts) if d_sae.is_multiple_of(parts) => Ok(()),
+                    _ => {
+                        let reason =
+                            format!("times n_heads = {n_heads} must divide d_sae = {d_sae}");
+                        fields.bad("bottleneck_factor", bottleneck_factor, &reason)
+                    }
+                }
+            }
             Self::JumpReLU {
                 l0_coeff,
                 bandwidth,
@@ -157,6 +257,27 @@ impl fmt::Display for Architecture {
         match self {
             Self::Standard { l1_coeff } => write!(f, "standard, L1 weight {l1_coeff}"),
             Self::TopK { k } => write!(f, "TopK, the {k} largest of a token"),
+            Self::AbsTopK { k } => {
+                write!(f, "AbsTopK, the {k} largest of a token in absolute value")
+            }
+            Self::MatchingPursuit {
+                residual_threshold,
+                max_iterations,
+                ..
+            } => {
+                write!(
+                    f,
+                    "matching pursuit, down to a residual of {residual_threshold}"
+                )?;
+                match max_iterations {
+                    Some(n) => write!(f, ", at most {n} steps"),
+                    None => Ok(()),
+                }
+            }
+            Self::Temporal { k: Some(k), .. } => {
+                write!(f, "temporal, the {k} largest novel ones of a token")
+            }
+            Self::Temporal { k: None, .. } => write!(f, "temporal, all positive novel ones"),
             Self::Gated { l1_coeff } => write!(f, "gated, L1 weight {l1_coeff}"),
             Self::JumpReLU { l0_coeff, .. } => write!(f, "JumpReLU, L0 weight {l0_coeff}"),
             Self::BatchTopK { k } => write!(f, "BatchTopK, {k} a token on average"),

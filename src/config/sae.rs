@@ -26,6 +26,11 @@ pub struct SaeConfig {
     pub architecture: Architecture,
     /// What the dictionary is held to.
     pub constraint: DictionaryConstraint,
+    /// Weight of the AuxK loss, by which dead features reconstruct what the others leave over (Gao et al. 2024,
+    /// arXiv:2406.04093, appendix A.2: 1/32 of normalised errors; SAELens: 1): `loss += aux_coeff
+    /// min(n_dead / k_aux, 1) mean_t |e_hat - e|^2`, `k_aux = d_in / 2`. Only TopK, AbsTopK, BatchTopK and its Matryoshka
+    /// form have it; 0: none. Resampling goes on beside it unless `resample_every` is 0.
+    pub aux_coeff: f64,
     /// Steps over which the weight of the sparsity loss (L1 or L0) rises linearly from 0.
     pub sparsity_warmup_steps: usize,
     /// Optimiser steps.
@@ -52,7 +57,7 @@ pub struct SaeConfig {
     pub buffer_tokens: usize,
     /// Steps between resamplings of dead features; 0: never.
     pub resample_every: usize,
-    /// A feature is dead when it was active in none of this many last steps.
+    /// A feature is dead, for resampling and AuxK, when it was active in none of this many last steps.
     pub dead_steps: usize,
     /// Resampling stops after this share of the steps.
     pub resample_until_frac: f64,
@@ -77,6 +82,7 @@ impl Default for SaeConfig {
             d_sae: 4_096,
             architecture: Architecture::default(),
             constraint: DictionaryConstraint::Free,
+            aux_coeff: 0.0,
             sparsity_warmup_steps: 100,
             steps: 1_000,
             batch_size: 1_024,
@@ -112,6 +118,22 @@ impl SaeConfig {
         fields.at_least_one("dead_steps", self.dead_steps)?;
         self.architecture.validate(self.d_sae, self.batch_size)?;
         self.constraint.validate(self.d_sae)?;
+        let own_decoder = matches!(
+            self.architecture,
+            Architecture::MatchingPursuit { .. } | Architecture::Temporal { .. }
+        );
+        if own_decoder && self.constraint != DictionaryConstraint::Free {
+            let reason = format!("{} takes none: it must be Free", self.architecture.name());
+            return fields.bad("constraint", format!("{:?}", self.constraint), &reason);
+        }
+        fields.not_negative("aux_coeff", self.aux_coeff)?;
+        if self.aux_coeff > 0.0 && !self.architecture.keeps_largest() {
+            let reason = format!(
+                "must be 0 for {}: only topk, abstopk, batchtopk and matryoshka_batchtopk have an AuxK loss",
+                self.architecture.name()
+            );
+            return fields.bad("aux_coeff", self.aux_coeff, &reason);
+        }
         if self.buffer_tokens < self.batch_size {
             let reason = format!("must hold at least one batch of {}", self.batch_size);
             return fields.bad("buffer_tokens", self.buffer_tokens, &reason);

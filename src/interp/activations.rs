@@ -130,7 +130,8 @@ impl SparseActivations {
     /// Adds the activations of the tokens `flat`, one row a token.
     ///
     /// # Errors
-    /// [`Error::NotFiniteAt`] for one that is NaN or infinite: nothing can be ranked by it.
+    /// [`Error::NotFiniteAt`] for one that is NaN or infinite: nothing can be ranked by it; [`Error::Argument`] for a
+    /// negative one (AbsTopK), since shares of a feature's sum are of activations from 0 up.
     fn push(&mut self, flat: &[u32], acts: &ActiveFeatures) -> Result<()> {
         let start = self.tokens.len();
         for t in 0..acts.n_rows() {
@@ -143,6 +144,13 @@ impl SparseActivations {
                         value: f64::from(act),
                         place: format!("position {pos} of sequence {sequence}"),
                     });
+                }
+                if act < 0.0 {
+                    let reason = format!(
+                        "feature {feature} is negative: predicates and factors are matched with activations \
+                         from 0 up, not with the two directions of AbsTopK"
+                    );
+                    return Err(Error::argument("activation", act, reason));
                 }
                 self.features[feature as usize].push(((start + t) as u32, act));
             }

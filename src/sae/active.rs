@@ -1,13 +1,14 @@
-//! Feature activations as lists: of each row only what is above 0, or NaN.
+//! Feature activations as lists: of each row only what is not 0.
 //!
-//! A row of `acts` has some dozens of entries above 0 among thousands, so lists are smaller than
+//! A row of `acts` has some dozens of active entries among thousands, so lists are smaller than
 //! the matrix and faster to read. Source: the compressed sparse rows of any linear algebra text.
 
 use super::kernels::{ActiveLists, InputEncoder, RowList, above};
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 
-/// The activations above 0 of several rows. A NaN is an entry, too: what is not in the lists is 0.
+/// The activations of several rows that are not 0: positive ones, of AbsTopK and of the predicted codes of a temporal
+/// autoencoder negative ones, too. A NaN is an entry: what is not in the lists is 0.
 ///
 /// ```
 /// use holoscope::candle::{Device, Tensor};
@@ -29,7 +30,7 @@ pub struct ActiveFeatures {
     ends: Vec<usize>,
     /// Feature of each entry, ascending within a row.
     features: Vec<u32>,
-    /// Activation of each entry, above 0 or NaN.
+    /// Activation of each entry, not 0; it may be NaN.
     acts: Vec<f32>,
 }
 
@@ -58,13 +59,34 @@ impl ActiveFeatures {
         let values = acts.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
         let mut lists = Self::empty(d_sae);
         for row in values.chunks_exact(d_sae.max(1)) {
-            for (feature, &act) in row.iter().enumerate().filter(|(_, a)| above(**a, 0.0)) {
+            for (feature, &act) in row.iter().enumerate().filter(|(_, a)| **a != 0.0) {
                 lists.features.push(feature as u32);
                 lists.acts.push(act);
             }
             lists.ends.push(lists.features.len());
         }
         Ok(lists)
+    }
+
+    /// The lists of rows of (feature, activation) in any order; activations of one feature in a row are added.
+    pub(super) fn of_rows(d_sae: usize, rows: impl Iterator<Item = Vec<(u32, f32)>>) -> Self {
+        let mut lists = Self::empty(d_sae);
+        for mut row in rows {
+            // Stable, so that sums are in the row's order.
+            row.sort_by_key(|entry| entry.0);
+            let start = lists.features.len();
+            for (feature, act) in row {
+                if lists.features.len() > start && lists.features.last() == Some(&feature) {
+                    let last = lists.acts.len() - 1;
+                    lists.acts[last] += act;
+                } else {
+                    lists.features.push(feature);
+                    lists.acts.push(act);
+                }
+            }
+            lists.ends.push(lists.features.len());
+        }
+        lists
     }
 
     /// The matrix that the lists stand for, `[n, d_sae]`.
@@ -100,7 +122,7 @@ impl ActiveFeatures {
         columns
     }
 
-    /// Of each row only the `k` largest activations, of equal ones the first; and every NaN, of which
+    /// Of each row only the `k` activations largest in absolute value, of equal ones the first; and every NaN, of which
     /// nobody knows how large it would be.
     pub(super) fn largest(&self, k: usize) -> Self {
         let mut kept = Self::empty(self.d_sae);
@@ -199,9 +221,9 @@ impl ActiveFeatures {
 pub struct FeatureActivity {
     /// Number of rows.
     pub n_rows: usize,
-    /// Rows with an activation above 0, or one that is NaN. `[d_sae]`
+    /// Rows with an activation that is not 0. `[d_sae]`
     pub active: Vec<u64>,
-    /// Sum of the activations; not finite where one of them is not. `[d_sae]`
+    /// Sum of the activations, with their signs; not finite where one of them is not. `[d_sae]`
     pub sum: Vec<f64>,
 }
 

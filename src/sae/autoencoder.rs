@@ -18,14 +18,15 @@ pub trait SparseAutoencoder {
     /// Number of features.
     fn d_sae(&self) -> usize;
 
-    /// Feature activations, `[.., d_in]` to `[.., d_sae]`, all at least 0 or NaN: an input that is not
-    /// finite gives no 0 that would read as "inactive".
+    /// Feature activations, `[.., d_in]` to `[.., d_sae]`; a feature is active where its activation is not 0. They are
+    /// at least 0, but for AbsTopK's, which have a sign, or NaN: an input that is not finite gives no 0 that would
+    /// read as "inactive".
     ///
     /// # Errors
     /// [`crate::Error::Shape`] when the last axis is not `d_in` wide.
     fn encode(&self, x: &Tensor) -> Result<Tensor>;
 
-    /// The activations above 0 (or NaN) of each row, as [`SparseAutoencoder::encode`] gives them (to
+    /// The activations of each row that are not 0, as [`SparseAutoencoder::encode`] gives them (to
     /// rounding), without the dense matrix where a variant can do without it.
     ///
     /// # Errors

@@ -21,13 +21,15 @@ pub use constraints::{
     DictionaryDefect, GardenPairing, GardenPenalty, HOLORAUMY_GENERATORS, PenaltyGradients,
     TiedDecoder, TiedGenerators, TiedGradients, garden_defect,
 };
+pub use kernels::PursuitRules;
 pub use params::{StandardGrads, StandardParams};
 pub(crate) use training::scale_encoder;
 pub use training::{
-    ActivationBuffer, DENSE_ABOVE, SaeHistory, SaeSweep, StandardStep, StepFigures, SweepRow,
-    SweepRun, initial_params, resample_dead, resume_sae, resume_sae_with, resume_saes,
-    resume_saes_with, train_sae, train_sae_with, train_saes, train_saes_with,
+    ActivationBuffer, DENSE_ABOVE, PursuitGrads, PursuitStep, SaeHistory, SaeSweep, StandardStep,
+    StepFigures, SweepRow, SweepRun, initial_params, resample_dead, resume_sae, resume_sae_with,
+    resume_saes, resume_saes_with, train_sae, train_sae_with, train_saes, train_saes_with,
 };
 pub use variants::{
-    GatedSae, JumpReLUSae, Sae, StandardSae, TopKSae, Transcoder, TranscoderActivation,
+    AbsTopKSae, GatedSae, JumpReLUSae, MatchingPursuitSae, Sae, StandardSae, TemporalAttention,
+    TemporalCodes, TemporalSae, TopKSae, Transcoder, TranscoderActivation,
 };

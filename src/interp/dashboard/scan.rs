@@ -95,8 +95,8 @@ impl Scan {
         let acts = acts.flatten_all()?.to_vec1::<f32>()?;
         for (t, row) in acts.chunks_exact(features.len()).enumerate() {
             let active = row.iter().enumerate();
-            // What is not finite is an error, minus infinity too.
-            let active = active.filter(|(_, act)| **act > 0.0 || !act.is_finite());
+            // What is not finite or negative is an error.
+            let active = active.filter(|(_, act)| **act != 0.0);
             for (place, &act) in active {
                 if !act.is_finite() {
                     let (sequence, pos) = ((first + t) / pos, (first + t) % pos);
@@ -105,6 +105,14 @@ impl Scan {
                         value: f64::from(act),
                         place: format!("position {pos} of sequence {sequence}"),
                     });
+                }
+                if act < 0.0 {
+                    let reason = format!(
+                        "feature {} is negative: a dashboard ranks activations from 0 up, and does not show the \
+                         two directions of AbsTopK",
+                        features[place]
+                    );
+                    return Err(Error::argument("activation", act, reason));
                 }
                 self.acts[place].push(((first + t) as u32, act));
             }

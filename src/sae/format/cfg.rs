@@ -4,8 +4,13 @@
 //! (`SAEConfig`, `LanguageModelSAERunnerConfig`).
 
 use super::fields::{FIELDS, FORMAT, METADATA};
+use super::own_fields::{
+    CONSTANT_SCALE, PURSUIT, TEMPORAL, TemporalFields, check_owners, describe_pursuit,
+    describe_temporal, pursuit_rules, temporal,
+};
 use crate::error::{Error, Result};
 use crate::known_fields::shortened;
+use crate::sae::kernels::PursuitRules;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -14,13 +19,14 @@ pub(super) const STANDARD: &str = "standard";
 pub(super) const TOP_K: &str = "topk";
 pub(super) const JUMP_RELU: &str = "jumprelu";
 pub(super) const GATED: &str = "gated";
+pub(super) const ABS_TOP_K: &str = "abstopk";
 pub(super) const RESCALE: &str = "rescale_acts_by_decoder_norm";
 pub(super) const SCALING: &str = "finetuning_scaling_factor";
 /// The layout that is written: SAELens moves fields about when it reads an older one.
 const VERSION: &str = "6.0.0";
 
 /// What follows the encoder's product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Architecture {
     /// ReLU.
     Standard,
@@ -30,6 +36,12 @@ pub(super) enum Architecture {
     JumpReLU,
     /// Magnitudes where gates are open.
     Gated,
+    /// The `k` of a token largest in absolute value.
+    AbsTopK { k: u64 },
+    /// Features one after the other.
+    Pursuit(PursuitRules),
+    /// Predicted and novel codes.
+    Temporal(TemporalFields),
 }
 
 impl Architecture {
@@ -37,7 +49,24 @@ impl Architecture {
     pub(super) fn encoder_bias(self) -> &'static str {
         match self {
             Self::Gated => "b_gate",
-            Self::Standard | Self::TopK { .. } | Self::JumpReLU => "b_enc",
+            _ => "b_enc",
+        }
+    }
+
+    /// Whether the file has an encoder, and a bias of it.
+    pub(super) fn has_encoder(self) -> (bool, bool) {
+        match self {
+            Self::Pursuit(_) => (false, false),
+            Self::Temporal(own) => (!own.tied_weights, false),
+            _ => (true, true),
+        }
+    }
+
+    /// How activations are scaled before they are encoded.
+    pub(super) fn normalization(self) -> &'static str {
+        match self {
+            Self::Temporal(own) => own.normalization(),
+            _ => "none",
         }
     }
 }
@@ -80,6 +109,12 @@ impl SaeLensCfg {
     }
 
     fn read(mut fields: Map<String, Value>, architecture: Architecture) -> Result<Self, Reason> {
+        check_owners(&fields, text(&fields, "architecture")?)?;
+        let scaled = matches!(architecture, Architecture::Temporal(_))
+            && fields.get("normalize_activations") == Some(&json!(CONSTANT_SCALE));
+        if scaled {
+            fields.insert("normalize_activations".into(), json!("none"));
+        }
         check_inputs(&fields)?;
         check_dtype(&fields)?;
         let d_in = whole(&fields, "d_in")?.ok_or("there is no d_in")?;
@@ -94,9 +129,13 @@ impl SaeLensCfg {
             (None, None) => return Err("there is no d_sae".to_owned()),
         };
         let rescale = switch(&fields, RESCALE)?.unwrap_or(false);
-        if rescale && !matches!(architecture, Architecture::TopK { .. }) {
+        let may = matches!(
+            architecture,
+            Architecture::TopK { .. } | Architecture::AbsTopK { .. }
+        );
+        if rescale && !may {
             return Err(format!(
-                "{RESCALE} is true, which only the architecture {TOP_K:?} has"
+                "{RESCALE} is true, which only the architectures {TOP_K:?} and {ABS_TOP_K:?} have"
             ));
         }
         let cfg = Self {
@@ -118,6 +157,8 @@ impl SaeLensCfg {
 /// Says of which architecture the fields are.
 pub(super) fn describe_architecture(fields: &mut Map<String, Value>, architecture: Architecture) {
     match architecture {
+        Architecture::Pursuit(rules) => describe_pursuit(fields, rules),
+        Architecture::Temporal(own) => describe_temporal(fields, own),
         Architecture::Standard | Architecture::JumpReLU | Architecture::Gated => {
             let name = match architecture {
                 Architecture::Gated => GATED,
@@ -127,8 +168,12 @@ pub(super) fn describe_architecture(fields: &mut Map<String, Value>, architectur
             fields.insert("architecture".into(), json!(name));
             fields.retain(|name, _| name != "k" && name != RESCALE);
         }
-        Architecture::TopK { k } => {
-            fields.insert("architecture".into(), json!(TOP_K));
+        Architecture::TopK { k } | Architecture::AbsTopK { k } => {
+            let name = match architecture {
+                Architecture::AbsTopK { .. } => ABS_TOP_K,
+                _ => TOP_K,
+            };
+            fields.insert("architecture".into(), json!(name));
             fields.insert("k".into(), json!(k));
             fields.insert(RESCALE.into(), json!(false));
         }
@@ -187,10 +232,12 @@ fn renamed(given: Map<String, Value>) -> Result<Map<String, Value>, Reason> {
 
 fn check_architecture(fields: &Map<String, Value>) -> Result<(), Reason> {
     match text(fields, "architecture")? {
-        None | Some(STANDARD | TOP_K | JUMP_RELU | GATED) => Ok(()),
+        None | Some(STANDARD | TOP_K | JUMP_RELU | GATED | ABS_TOP_K | PURSUIT | TEMPORAL) => {
+            Ok(())
+        }
         Some(other) => Err(format!(
             "architecture is {other:?}, which is not supported; supported are {STANDARD:?}, \
-             {TOP_K:?}, {JUMP_RELU:?} and {GATED:?}"
+             {TOP_K:?}, {ABS_TOP_K:?}, {JUMP_RELU:?}, {GATED:?}, {PURSUIT:?} and {TEMPORAL:?}"
         )),
     }
 }
@@ -216,7 +263,12 @@ fn architecture(fields: &Map<String, Value>) -> Result<Architecture, Reason> {
     }
     let is_top_k = match activation {
         None | Some("relu") => name == Some(TOP_K),
-        Some(TOP_K) if matches!(name, Some(JUMP_RELU | GATED)) => {
+        Some(TOP_K)
+            if matches!(
+                name,
+                Some(JUMP_RELU | GATED | ABS_TOP_K | PURSUIT | TEMPORAL)
+            ) =>
+        {
             return Err(format!(
                 "activation_fn is {TOP_K:?}, which the architecture {:?} does not take",
                 name.unwrap_or_default()
@@ -231,13 +283,19 @@ fn architecture(fields: &Map<String, Value>) -> Result<Architecture, Reason> {
         }
     };
     match (is_top_k, k) {
+        (false, Some(k)) if name == Some(ABS_TOP_K) => Ok(Architecture::AbsTopK { k }),
+        (false, None) if name == Some(ABS_TOP_K) => {
+            Err("there is no k, the number of activations kept".to_owned())
+        }
         (true, Some(k)) => Ok(Architecture::TopK { k }),
         (true, None) => Err("there is no k, the number of activations kept".to_owned()),
         (false, None) if name == Some(JUMP_RELU) => Ok(Architecture::JumpReLU),
         (false, None) if name == Some(GATED) => Ok(Architecture::Gated),
+        (false, None) if name == Some(PURSUIT) => Ok(Architecture::Pursuit(pursuit_rules(fields)?)),
+        (false, None) if name == Some(TEMPORAL) => Ok(Architecture::Temporal(temporal(fields)?)),
         (false, None) => Ok(Architecture::Standard),
         (false, Some(k)) => Err(format!(
-            "k is {k}, which only the architecture {TOP_K:?} has"
+            "k is {k}, which only the architectures {TOP_K:?} and {ABS_TOP_K:?} have"
         )),
     }
 }

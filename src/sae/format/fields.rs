@@ -34,6 +34,17 @@ pub(super) const METADATA: [&str; 18] = [
 pub(super) const FIELDS: KnownFields = KnownFields {
     format: FORMAT,
     applied: &[
+        // Of matching pursuit and the temporal autoencoder.
+        "residual_threshold",
+        "max_iterations",
+        "stop_on_duplicate_support",
+        "n_heads",
+        "n_attn_layers",
+        "bottleneck_factor",
+        "sae_diff_type",
+        "kval_topk",
+        "tied_weights",
+        "activation_normalization_factor",
         "activation_fn",
         "activation_fn_kwargs",
         "activation_fn_str",
@@ -186,7 +197,7 @@ mod tests {
     use super::*;
 
     /// The fields of SAELens' own classes, version by version; of each the new ones.
-    const OF_SAELENS: [(&str, &str); 8] = [
+    const OF_SAELENS: [(&str, &str); 9] = [
         (
             "1.8.0, LanguageModelSAERunnerConfig",
             "model_name model_class_name hook_point hook_point_eval hook_point_layer \
@@ -231,6 +242,11 @@ mod tests {
             "jumprelu_init_threshold jumprelu_bandwidth jumprelu_sparsity_loss_mode l0_coefficient \
              l0_warm_up_steps pre_act_loss_coefficient jumprelu_tanh_scale jumprelu_ste_to_input \
              target_l0",
+        ),
+        (
+            "6.54.0, configurations of the matching_pursuit and the temporal autoencoder",
+            "residual_threshold max_iterations stop_on_duplicate_support n_heads n_attn_layers \
+             bottleneck_factor sae_diff_type kval_topk tied_weights activation_normalization_factor",
         ),
         (
             "6.54.12, LLM_METADATA_KEYS",

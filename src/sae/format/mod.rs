@@ -6,15 +6,21 @@
 
 mod cfg;
 mod fields;
+mod own_fields;
 mod transcoder;
 
 use super::autoencoder::SparseAutoencoder;
-use super::variants::{GatedSae, JumpReLUSae, Sae, StandardSae, TopKSae};
+use super::kernels::PursuitRules;
+use super::variants::{
+    AbsTopKSae, GatedSae, JumpReLUSae, MatchingPursuitSae, Sae, StandardSae, TemporalAttention,
+    TemporalSae, TopKSae,
+};
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::model::{TensorFile, check_finite, read_tensors};
 use candle_core::Tensor;
 use cfg::{Architecture, SCALING, SaeLensCfg, describe_architecture, with_version};
+use own_fields::TemporalFields;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -35,13 +41,31 @@ impl Sae {
                 let architecture = Architecture::TopK { k: sae.k as u64 };
                 (&sae.dictionary, architecture, vec![])
             }
+            Self::AbsTopK(sae) => {
+                let architecture = Architecture::AbsTopK { k: sae.k as u64 };
+                (&sae.dictionary, architecture, vec![])
+            }
             Self::JumpReLU(sae) => {
-                let own = vec![("threshold", &sae.threshold)];
+                let own = vec![("threshold".to_owned(), &sae.threshold)];
                 (&sae.dictionary, Architecture::JumpReLU, own)
             }
             Self::Gated(sae) => {
-                let own = vec![("r_mag", &sae.r_mag), ("b_mag", &sae.b_mag)];
+                let own = vec![
+                    ("r_mag".to_owned(), &sae.r_mag),
+                    ("b_mag".to_owned(), &sae.b_mag),
+                ];
                 (&sae.dictionary, Architecture::Gated, own)
+            }
+            Self::MatchingPursuit(sae) => {
+                (&sae.dictionary, Architecture::Pursuit(sae.rules), vec![])
+            }
+            Self::Temporal(sae) => {
+                let own = sae.layers.iter().enumerate().flat_map(|(i, layer)| {
+                    let named = layer.named().into_iter();
+                    named.map(move |(name, tensor)| (format!("attn_layers.{i}.{name}"), tensor))
+                });
+                let architecture = Architecture::Temporal(temporal_fields(sae));
+                (&sae.dictionary, architecture, own.collect())
             }
         };
         dictionary.write(dir.as_ref(), architecture, &own)
@@ -64,8 +88,14 @@ impl Sae {
         Ok(match own {
             Own::Nothing => dictionary.into(),
             Own::TopK(k) => TopKSae::new(dictionary, k as usize)?.into(),
+            Own::AbsTopK(k) => AbsTopKSae::new(dictionary, k as usize)?.into(),
             Own::JumpReLU { threshold } => JumpReLUSae::new(dictionary, threshold)?.into(),
             Own::Gated { r_mag, b_mag } => GatedSae::new(dictionary, r_mag, b_mag)?.into(),
+            Own::Pursuit(rules) => {
+                rules.check()?;
+                MatchingPursuitSae { rules, dictionary }.into()
+            }
+            Own::Temporal(own, layers) => temporal(dictionary, own, layers)?.into(),
         })
     }
 }
@@ -76,7 +106,7 @@ impl StandardSae {
         &self,
         dir: &Path,
         architecture: Architecture,
-        own: &[(&'static str, &Tensor)],
+        own: &[(String, &Tensor)],
     ) -> Result<()> {
         let cfg = self.cfg_json(architecture);
         std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
@@ -88,8 +118,14 @@ impl StandardSae {
             ("W_dec", self.w_dec.contiguous()?),
             ("b_dec", self.b_dec.contiguous()?),
         ];
+        let (w_enc, b_enc) = architecture.has_encoder();
+        tensors.retain(|(name, _)| match *name {
+            "W_enc" => w_enc,
+            name if name == architecture.encoder_bias() => b_enc,
+            _ => true,
+        });
         for (name, tensor) in own {
-            tensors.push((*name, tensor.contiguous()?));
+            tensors.push((name.as_str(), tensor.contiguous()?));
         }
         let weights = dir.join(WEIGHTS);
         let bytes = safetensors::serialize(tensors, None)
@@ -113,8 +149,16 @@ impl StandardSae {
             check_finite(&path, FORMAT, name, &tensor)?;
             Ok::<Tensor, Error>(tensor)
         };
-        let (w_enc, b_enc) = (take("W_enc")?, take(cfg.architecture.encoder_bias())?);
-        let mut sae = StandardSae::new(w_enc, b_enc, take("W_dec")?, take("b_dec")?)?;
+        let (has_w_enc, has_b_enc) = cfg.architecture.has_encoder();
+        let w_enc = match has_w_enc {
+            true => Some(take("W_enc")?),
+            false => None,
+        };
+        let b_enc = match has_b_enc {
+            true => Some(take(cfg.architecture.encoder_bias())?),
+            false => None,
+        };
+        let mut sae = StandardSae::of_file(w_enc, b_enc, take("W_dec")?, take("b_dec")?)?;
         for (key, said, found) in [
             ("d_in", cfg.d_in, sae.d_in()),
             ("d_sae", cfg.d_sae, sae.d_sae()),
@@ -128,6 +172,10 @@ impl StandardSae {
             sae.fold_decoder_norms()?;
         }
         if let Some(factor) = scaling_factor(&mut file, &cfg, sae.d_sae(), &path)? {
+            if !has_b_enc {
+                let reason = format!("{SCALING} is true, which this architecture does not have");
+                return Err(Error::format(&path, FORMAT, reason));
+            }
             sae.w_dec = sae.w_dec.broadcast_mul(&factor.unsqueeze(1)?)?;
         }
         let own = Own::take(cfg.architecture, &mut file, &path)?;
@@ -140,6 +188,28 @@ impl StandardSae {
         Ok((sae, own))
     }
 
+    /// The parameters of a file, which has no encoder where that is the decoder transposed, and no bias of it
+    /// where there is none.
+    fn of_file(
+        w_enc: Option<Tensor>,
+        b_enc: Option<Tensor>,
+        w_dec: Tensor,
+        b_dec: Tensor,
+    ) -> Result<StandardSae> {
+        let Some(&d_sae) = w_dec.dims().first() else {
+            return Err(Error::shape("W_dec", "[d_sae, d_in]", w_dec.dims()));
+        };
+        let w_enc = match w_enc {
+            Some(w_enc) => w_enc,
+            None => w_dec.t()?.contiguous()?,
+        };
+        let b_enc = match b_enc {
+            Some(b_enc) => b_enc,
+            None => Tensor::zeros(d_sae, candle_core::DType::F32, w_dec.device())?,
+        };
+        StandardSae::new(w_enc, b_enc, w_dec, b_dec)
+    }
+
     /// What `cfg.json` says: what was read, with the keys that describe this autoencoder set.
     fn cfg_json(&self, architecture: Architecture) -> Map<String, Value> {
         let mut cfg = self.cfg.clone();
@@ -149,7 +219,7 @@ impl StandardSae {
             ("d_sae", json!(self.d_sae())),
             ("dtype", json!("float32")),
             ("apply_b_dec_to_input", json!(self.apply_b_dec_to_input)),
-            ("normalize_activations", json!("none")),
+            ("normalize_activations", json!(architecture.normalization())),
         ] {
             cfg.insert(key.into(), value);
         }
@@ -238,8 +308,11 @@ fn scaling_factor(
 enum Own {
     Nothing,
     TopK(u64),
+    AbsTopK(u64),
     JumpReLU { threshold: Tensor },
     Gated { r_mag: Tensor, b_mag: Tensor },
+    Pursuit(PursuitRules),
+    Temporal(TemporalFields, Vec<TemporalAttention>),
 }
 
 impl Own {
@@ -255,7 +328,21 @@ impl Own {
         let bad = |reason: &str| Err(Error::format(path, FORMAT, reason));
         match architecture {
             Architecture::Standard => Ok(Self::Nothing),
+            Architecture::Pursuit(rules) => Ok(Self::Pursuit(rules)),
+            Architecture::Temporal(own) => {
+                let layers = (0..own.n_attn_layers).map(|i| {
+                    TemporalAttention::of_named(|name| {
+                        let name = format!("attn_layers.{i}.{name}");
+                        let found = take(&name)?;
+                        found.ok_or_else(|| {
+                            Error::format(path, FORMAT, format!("there is no tensor {name}"))
+                        })
+                    })
+                });
+                Ok(Self::Temporal(own, layers.collect::<Result<_>>()?))
+            }
             Architecture::TopK { k } => Ok(Self::TopK(k)),
+            Architecture::AbsTopK { k } => Ok(Self::AbsTopK(k)),
             // Older versions wrote the logarithms that they learnt.
             Architecture::JumpReLU => match (take("threshold")?, take("log_threshold")?) {
                 (Some(threshold), None) => Ok(Self::JumpReLU { threshold }),
@@ -272,6 +359,31 @@ impl Own {
             },
         }
     }
+}
+
+/// The temporal autoencoder of a file.
+fn temporal(
+    dictionary: StandardSae,
+    own: TemporalFields,
+    layers: Vec<TemporalAttention>,
+) -> Result<TemporalSae> {
+    // Checks the layers' shapes.
+    let (w_dec, b_dec) = (dictionary.w_dec.clone(), dictionary.b_dec.clone());
+    let mut sae = TemporalSae::new(w_dec, b_dec, layers, own.n_heads, own.k())?;
+    sae.input_scale = own.input_scale();
+    sae.tied = own.tied_weights;
+    sae.dictionary = dictionary;
+    Ok(sae)
+}
+
+fn temporal_fields(sae: &TemporalSae) -> TemporalFields {
+    let d_sae = sae.dictionary.d_sae();
+    let width = sae
+        .layers
+        .first()
+        .map_or(d_sae, |layer| layer.b_q.elem_count());
+    let layers = (sae.layers.len(), d_sae / width.max(1));
+    TemporalFields::new(sae.n_heads, layers, sae.k, sae.tied, sae.input_scale)
 }
 
 /// Nothing may be left that nobody has read.

@@ -5,7 +5,7 @@
 use super::lists::ActiveLists;
 use super::nan::above;
 use super::panel::{CHUNK, Features, PANEL};
-use super::tile::{Tile, TileKernel};
+use super::tile::{KeepSigned, Tile, TileKernel};
 use crate::model::{Kernel, widest};
 use rayon::prelude::*;
 
@@ -22,6 +22,8 @@ pub(in crate::sae) struct PackedEncoder {
     d_sae: usize,
     /// Of each token's positive activations only so many, the largest.
     pub top_k: Option<usize>,
+    /// Negative activations are listed, too, and compared by their absolute values.
+    pub signed: bool,
     pub panels: Vec<f32>,
     /// Biases, with minus infinity in the lanes that are no feature.
     pub bias: Vec<f32>,
@@ -53,6 +55,7 @@ impl PackedEncoder {
             d_in,
             d_sae,
             top_k: None,
+            signed: false,
             panels: vec![0.0; n_panels * PANEL * d_in],
             bias,
         }
@@ -111,7 +114,8 @@ impl PackedEncoder {
     }
 
     /// Active features of the `n` tokens in `x_cent`, `[CHUNK, d_in]` with rows from `n` on
-    /// ignored: those above `floor`, which is at least 0.
+    /// ignored: those above `floor`. It is at least 0, or, with a `top_k`, minus infinity: then negative
+    /// activations are listed where there are not `k` others.
     pub(in crate::sae) fn encode(
         &self,
         x_cent: &[f32],
@@ -120,7 +124,7 @@ impl PackedEncoder {
         laid_out: &mut Vec<f32>,
         out: &mut ActiveLists,
     ) {
-        out.begin(floor);
+        out.begin(floor, self.signed);
         let d = self.d_in;
         let kernel = TileKernel::of_this_cpu();
         kernel.lay_out(x_cent, d, laid_out);
@@ -136,7 +140,14 @@ impl PackedEncoder {
                 top_k: self.top_k,
             };
             kernel.product(laid_out, panel, n, &mut tile);
-            (kernel.keep)(&mut out.rows[..n], &tile, &features);
+            match self.signed {
+                true => widest(KeepSigned {
+                    rows: &mut out.rows[..n],
+                    tile: &tile,
+                    features: &features,
+                }),
+                false => (kernel.keep)(&mut out.rows[..n], &tile, &features),
+            }
         }
         out.end(n, self.top_k);
     }

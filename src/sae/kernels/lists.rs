@@ -1,5 +1,5 @@
 //! Lists of active features while they grow: of each token only what is above 0, or NaN, and only
-//! the `k` largest if so said.
+//! the `k` largest if so said, by absolute value if so said.
 
 use super::nan::above;
 use super::panel::{CHUNK, Features, PANEL};
@@ -15,13 +15,15 @@ pub(in crate::sae) struct ActiveLists {
 }
 
 impl ActiveLists {
-    /// Empties the rows; what is not above `floor` stays out of them.
-    pub(super) fn begin(&mut self, floor: f32) {
+    /// Empties the rows; what is not above `floor` stays out of them. Where values are `signed`, their absolute
+    /// values are compared.
+    pub(super) fn begin(&mut self, floor: f32, signed: bool) {
         self.rows.resize_with(CHUNK, RowList::default);
         for row in &mut self.rows {
             row.idx.clear();
             row.vals.clear();
             row.floor = floor;
+            row.signed = signed;
         }
     }
 
@@ -75,15 +77,18 @@ pub(in crate::sae) struct RowList {
     pub vals: Vec<f32>,
     /// What is not above this cannot be among those kept.
     floor: f32,
+    /// Values are compared by their absolute values.
+    signed: bool,
     scratch: Vec<f32>,
 }
 
 impl RowList {
-    /// Of a row's activations the `k` largest, as [`RowList::keep_largest`] keeps them.
+    /// Of a row's activations the `k` largest in absolute value, as [`RowList::keep_largest`] keeps them.
     pub(in crate::sae) fn largest_of(features: &[u32], acts: &[f32], k: usize) -> Self {
         let mut row = Self {
             idx: features.to_vec(),
             vals: acts.to_vec(),
+            signed: true,
             ..Self::default()
         };
         row.keep_largest(k);
@@ -118,6 +123,14 @@ impl RowList {
     /// Keeps the `k` largest (of equal ones the first) and raises the floor to the least of them.
     /// NaNs count as larger than any number, as in `torch.topk`, and all of them stay.
     fn keep_largest(&mut self, k: usize) {
+        match self.signed {
+            true => self.keep_largest_by(k, f32::abs),
+            false => self.keep_largest_by(k, |v| v),
+        }
+    }
+
+    #[inline(always)]
+    fn keep_largest_by(&mut self, k: usize, size: impl Fn(f32) -> f32) {
         if self.vals.len() <= k {
             return;
         }
@@ -125,20 +138,22 @@ impl RowList {
         let Some(k) = k.checked_sub(n_nan).filter(|k| *k > 0) else {
             return self.keep_nan();
         };
-        self.scratch.clone_from(&self.vals);
+        self.scratch.clear();
+        self.scratch.extend(self.vals.iter().map(|v| size(*v)));
         if n_nan > 0 {
             self.scratch.retain(|v| !v.is_nan());
         }
         let (_, &mut least, _) = self
             .scratch
             .select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
-        let mut equal = k - self.vals.iter().filter(|v| **v > least).count();
+        let mut equal = k - self.scratch.iter().filter(|v| **v > least).count();
         let mut kept = 0;
         for i in 0..self.vals.len() {
             let v = self.vals[i];
-            let keep = above(v, least) || (v == least && equal > 0);
+            let of_v = size(v);
+            let keep = above(of_v, least) || (of_v == least && equal > 0);
             if keep {
-                equal -= usize::from(v == least);
+                equal -= usize::from(of_v == least);
                 self.idx[kept] = self.idx[i];
                 self.vals[kept] = v;
                 kept += 1;

@@ -9,6 +9,7 @@ mod lists;
 mod nan;
 mod panel;
 mod product;
+mod pursuit;
 mod rows;
 mod tile;
 
@@ -19,6 +20,8 @@ pub(super) use lists::{ActiveLists, RowList};
 pub(super) use nan::{above, finite_or_nan};
 pub(super) use panel::{CHUNK, PANEL};
 pub(super) use product::product;
+pub use pursuit::PursuitRules;
+pub(super) use pursuit::{Picks, PursuitScratch};
 pub(super) use rows::{
     BatchRows, adam, add_scaled, combine, dot, feature_gradient, normalise, project, residual,
 };

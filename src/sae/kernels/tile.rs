@@ -9,6 +9,7 @@ use super::lists::RowList;
 use super::nan::above;
 use super::panel::{CHUNK, Features, PANEL};
 use super::rows::{Level, level};
+use crate::model::Kernel;
 
 /// Inputs of one part of a panel: 32 KiB.
 const DEPTH: usize = 256;
@@ -112,6 +113,34 @@ fn keep_plain(rows: &mut [RowList], tile: &Tile, features: &Features) {
         }
         mask &= features.lanes;
         row.push(mask, &sums, features);
+    }
+}
+
+/// [`TileKernel::keep`] of what is above its row's floor in absolute value.
+pub(super) struct KeepSigned<'a> {
+    pub rows: &'a mut [RowList],
+    pub tile: &'a Tile,
+    pub features: &'a Features<'a>,
+}
+
+impl Kernel for KeepSigned<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let features = self.features;
+        for (row, values) in self.rows.iter_mut().zip(self.tile) {
+            let floor = row.floor();
+            let (mut mask, mut sums) = (0u32, [0f32; PANEL]);
+            for l in 0..PANEL {
+                sums[l] = values[l] + features.bias[l];
+                mask |= u32::from(above(sums[l].abs(), floor)) << l;
+            }
+            mask &= features.lanes;
+            if mask != 0 {
+                row.push(mask, &sums, features);
+            }
+        }
     }
 }
 

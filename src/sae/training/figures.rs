@@ -5,10 +5,12 @@
 pub struct StepFigures {
     /// Mean over tokens of the squared error summed over `d_in`.
     pub l2: f64,
-    /// Mean over tokens of the acts summed over `d_sae`.
+    /// Mean over tokens of the acts' absolute values summed over `d_sae`.
     pub l1: f64,
     /// Mean number of active features a token; NaN where an activation is not finite.
     pub l0: f64,
+    /// AuxK's loss, weighted as it enters the loss; 0 where there is none.
+    pub aux: f64,
     /// True when the dense path was taken.
     pub dense: bool,
 }

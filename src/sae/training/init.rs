@@ -25,7 +25,8 @@ const SAMPLE: usize = 4_096;
 ///
 /// # Errors
 /// [`Error::Config`] for a field out of range; [`Error::Shape`] when `rows` is empty or ends within
-/// a row, or `mean` is not `[d_in]`; [`Error::NotFiniteAt`] for an activation that is not finite.
+/// a row, or `mean` is not `[d_in]`; [`Error::NotFiniteAt`] for an activation that is not finite;
+/// [`Error::Argument`] for matching pursuit and the temporal autoencoder, which have other parameters.
 pub fn initial_params(
     cfg: &SaeConfig,
     rows: &[f32],
@@ -77,8 +78,12 @@ pub(super) fn params_along(
         | Architecture::JumpReLU { .. }
         | Architecture::Gated { .. } => thresholds(&w_dec, &sample, d, cfg.init_active),
         Architecture::TopK { .. }
+        | Architecture::AbsTopK { .. }
         | Architecture::BatchTopK { .. }
         | Architecture::MatryoshkaBatchTopK { .. } => vec![0.0; s],
+        Architecture::MatchingPursuit { .. } | Architecture::Temporal { .. } => {
+            return Err(own_parameters(&cfg.architecture));
+        }
     };
     let mut params = StandardParams {
         d_in: d,
@@ -93,6 +98,10 @@ pub(super) fn params_along(
         | Architecture::JumpReLU { .. }
         | Architecture::Gated { .. } => Ok(step),
         Architecture::TopK { k } => Ok(step.with_top_k(k)),
+        Architecture::AbsTopK { k } => Ok(step.with_abs_top_k(k)),
+        Architecture::MatchingPursuit { .. } | Architecture::Temporal { .. } => {
+            Err(own_parameters(&cfg.architecture))
+        }
         Architecture::BatchTopK { k } | Architecture::MatryoshkaBatchTopK { k, .. } => {
             step.with_batch_top_k(k, &[])
         }
@@ -106,6 +115,12 @@ pub(super) fn params_along(
             .for_each(|b| *b += init_threshold as f32);
     }
     Ok(params)
+}
+
+/// The error of an architecture whose parameters are no [`StandardParams`].
+pub(super) fn own_parameters(architecture: &Architecture) -> Error {
+    let reason = "has parameters of its own: train it with train_sae";
+    Error::argument("architecture", architecture.name(), reason)
 }
 
 /// Biases that leave every feature active on a share `active` of the sample.

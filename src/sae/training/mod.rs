@@ -1,15 +1,22 @@
 //! Training: the buffer of activations, where training starts, one optimiser step, the resampling of
 //! dead features, and the loop that calls them for one autoencoder or for several.
 
+mod aux_k;
 mod buffer;
+mod by_feature;
 mod constraint;
 mod figures;
 mod history;
 mod init;
+mod learner;
+mod pursuit;
 mod resample;
+mod schedule;
 mod selection;
 mod state;
+mod statistics;
 mod step;
+mod temporal;
 mod trainer;
 mod update;
 mod work;
@@ -19,6 +26,7 @@ pub use figures::StepFigures;
 pub use history::SaeHistory;
 pub use init::initial_params;
 pub(crate) use init::scale_encoder;
+pub use pursuit::{PursuitGrads, PursuitStep};
 pub use resample::resample_dead;
 pub use step::{DENSE_ABOVE, StandardStep};
 pub use trainer::{

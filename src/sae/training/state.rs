@@ -1,5 +1,6 @@
 //! What one optimiser step changes.
 
+use super::aux_k::AuxK;
 use super::selection::{Selection, Sparsity};
 use crate::sae::kernels::{self, Moments, PackedEncoder};
 use crate::sae::params::StandardParams;
@@ -11,6 +12,8 @@ pub(super) struct StepState {
     /// The encoder as its kernel reads it, always that of `params`.
     pub packed: PackedEncoder,
     pub selection: Selection,
+    /// What dead features learn from, where features compete.
+    pub aux: Option<AuxK>,
     pub adam_enc: Moments,
     pub adam_dec: Moments,
     pub adam_b_enc: Moments,
@@ -29,6 +32,7 @@ impl StepState {
             adam_b_enc: Moments::zeros(d_sae),
             adam_b_dec: Moments::zeros(d_in),
             selection: Selection::default(),
+            aux: None,
             params,
             silent: vec![0; d_sae],
         }
@@ -43,6 +47,8 @@ impl StepState {
             };
         }
         self.packed.top_k = None;
+        self.packed.signed = false;
+        self.aux = None;
         self.selection = selection;
     }
 

@@ -154,8 +154,8 @@ impl StandardStep {
                 return Err(Error::argument(what, value, reason));
             }
         }
-        let figures = self.forward(x)?;
-        if !(figures.l2 + figures.l1).is_finite() {
+        let figures = self.forward_with_aux(x, sparsity_weight)?;
+        if !(figures.l2 + figures.l1 + figures.aux).is_finite() {
             return Err(self.state.not_finite(x, &figures, self.steps + 1));
         }
         let n = x.len() / self.state.params.d_in;
@@ -182,7 +182,7 @@ impl StandardStep {
         x: &[f32],
         sparsity_weight: f64,
     ) -> Result<(StepFigures, StandardGrads)> {
-        let figures = self.forward(x)?;
+        let figures = self.forward_with_aux(x, sparsity_weight)?;
         let params = &self.state.params;
         let (d, s) = (params.d_in, params.d_sae);
         let sparsity = self.state.sparsity(x.len() / d, sparsity_weight);
@@ -215,6 +215,14 @@ impl StandardStep {
                     grads.b_enc[j] += of_b;
                 }
             }
+        }
+        for j in 0..s {
+            let row = j * d..(j + 1) * d;
+            let (w_dec, gw_enc) = (&params.w_dec[row.clone()], &mut grads.w_enc_t[row.clone()]);
+            let of_b = self
+                .work
+                .aux_gradient(j, w_dec, gw_enc, &mut grads.w_dec[row]);
+            grads.b_enc[j] += of_b.unwrap_or(0.0);
         }
         kernels::add_scaled(1.0, &self.work.resid_sum(d), &mut grads.b_dec);
         for (j, gb) in grads.b_enc.iter().enumerate() {

@@ -209,6 +209,9 @@ impl PanelRows<'_> {
                 *g_b += of_b;
                 g_own[lane] = of_theta;
             }
+            if let Some(of_b) = work.aux_gradient(j, w_dec, &mut gw_enc, &mut gw_dec) {
+                *g_b += of_b;
+            }
             if let Beyond::Penalty(penalty) = self.beyond {
                 kernels::add_scaled(1.0, penalty.w_enc(j), &mut gw_enc);
                 kernels::add_scaled(1.0, penalty.w_dec(j), &mut gw_dec);

@@ -2,15 +2,16 @@
 //! Lists of active features by token (decoder) and, sorted, of tokens by feature (gradients);
 //! dense products where so much is active that lists are slower.
 
-mod by_feature;
+mod aux_k;
 mod own_gradients;
 
+use super::aux_k::AuxWork;
+use super::by_feature::ByFeature;
 use super::figures::StepFigures;
 use super::selection::{Selection, keep_largest, next_floor};
 use super::state::StepState;
-use crate::sae::kernels::{self, ActiveLists, BatchRows, CHUNK, above, finite_or_nan, product};
+use crate::sae::kernels::{self, ActiveLists, BatchRows, CHUNK, finite_or_nan, product};
 use crate::sae::params::{StandardGrads, StandardParams};
-use by_feature::ByFeature;
 use rayon::prelude::*;
 
 /// Scratch memory of a step.
@@ -31,6 +32,8 @@ pub(super) struct Work {
     near: ByFeature,
     /// `2/n (x_hat_frozen - x)`, where there are gates, as `resid`.
     gate_resid: Vec<f32>,
+    /// Of AuxK's loss: residuals as `resid`, and the dead features' activations.
+    aux: AuxWork,
     /// The least activation that counted among a batch's largest.
     pub least: Option<f32>,
     scratch: Vec<f32>,
@@ -129,7 +132,7 @@ impl ChunkWork {
                 let narrower = &mut before[level - 1][row.clone()];
                 kernels::add_scaled(1.0, &rest[0][row.clone()], narrower);
             }
-            self.l1 += vals.iter().map(|&v| f64::from(v)).sum::<f64>();
+            self.l1 += vals.iter().map(|&v| f64::from(v.abs())).sum::<f64>();
             kernels::add_scaled(1.0, &resid[0][row], &mut self.sum_resid);
         }
     }
@@ -148,7 +151,7 @@ impl ActiveLists {
                 acts[j as usize] = a;
             }
             for (g, a) in g.iter_mut().zip(acts) {
-                *g = if above(*a, 0.0) { *g + l1 } else { 0.0 };
+                *g = if *a != 0.0 { *g + l1 } else { 0.0 };
             }
         }
     }
@@ -207,6 +210,7 @@ impl Work {
             } else {
                 f64::NAN
             },
+            aux: 0.0,
             dense,
         }
     }

@@ -1,8 +1,11 @@
 //! An autoencoder of any architecture: what training returns and what a file holds.
 
+use super::abs_top_k::AbsTopKSae;
 use super::gated::GatedSae;
 use super::jump_relu::JumpReLUSae;
+use super::matching_pursuit::MatchingPursuitSae;
 use super::standard::StandardSae;
+use super::temporal::TemporalSae;
 use super::top_k::TopKSae;
 use crate::error::Result;
 use crate::sae::active::{ActiveFeatures, FeatureActivity};
@@ -37,6 +40,12 @@ pub enum Sae {
     JumpReLU(JumpReLUSae),
     /// Gates say which features are active, magnitudes how strongly.
     Gated(GatedSae),
+    /// Of each token's activations the `k` largest in absolute value, with their signs.
+    AbsTopK(AbsTopKSae),
+    /// Features one after the other, each the one that fits best what is left over.
+    MatchingPursuit(MatchingPursuitSae),
+    /// What the past predicts, and novel features of the rest; for whole sequences.
+    Temporal(Box<TemporalSae>),
 }
 
 impl From<StandardSae> for Sae {
@@ -48,6 +57,24 @@ impl From<StandardSae> for Sae {
 impl From<TopKSae> for Sae {
     fn from(sae: TopKSae) -> Self {
         Self::TopK(sae)
+    }
+}
+
+impl From<AbsTopKSae> for Sae {
+    fn from(sae: AbsTopKSae) -> Self {
+        Self::AbsTopK(sae)
+    }
+}
+
+impl From<MatchingPursuitSae> for Sae {
+    fn from(sae: MatchingPursuitSae) -> Self {
+        Self::MatchingPursuit(sae)
+    }
+}
+
+impl From<TemporalSae> for Sae {
+    fn from(sae: TemporalSae) -> Self {
+        Self::Temporal(Box::new(sae))
     }
 }
 
@@ -64,13 +91,17 @@ impl From<JumpReLUSae> for Sae {
 }
 
 impl Sae {
-    /// The name by which SAELens registers the architecture: "standard", "topk", "jumprelu", "gated".
+    /// The name by which SAELens registers the architecture: "standard", "topk", "jumprelu", "gated", "abstopk",
+    /// "matching_pursuit", "temporal".
     pub fn architecture(&self) -> &'static str {
         match self {
             Self::Standard(_) => "standard",
             Self::TopK(_) => "topk",
             Self::JumpReLU(_) => "jumprelu",
             Self::Gated(_) => "gated",
+            Self::AbsTopK(_) => "abstopk",
+            Self::MatchingPursuit(_) => "matching_pursuit",
+            Self::Temporal(_) => "temporal",
         }
     }
 
@@ -90,6 +121,9 @@ impl Sae {
             Self::TopK(sae) => &sae.dictionary,
             Self::JumpReLU(sae) => &sae.dictionary,
             Self::Gated(sae) => &sae.dictionary,
+            Self::AbsTopK(sae) => &sae.dictionary,
+            Self::MatchingPursuit(sae) => &sae.dictionary,
+            Self::Temporal(sae) => &sae.dictionary,
         }
     }
 
@@ -99,6 +133,9 @@ impl Sae {
             Self::TopK(sae) => sae,
             Self::JumpReLU(sae) => sae,
             Self::Gated(sae) => sae,
+            Self::AbsTopK(sae) => sae,
+            Self::MatchingPursuit(sae) => sae,
+            Self::Temporal(sae) => &**sae,
         }
     }
 
@@ -109,6 +146,9 @@ impl Sae {
             Self::TopK(sae) => format!("TopK (k = {})", sae.k),
             Self::JumpReLU(_) => "JumpReLU".to_owned(),
             Self::Gated(_) => "gated".to_owned(),
+            Self::AbsTopK(sae) => format!("AbsTopK (k = {})", sae.k),
+            Self::MatchingPursuit(_) => "matching-pursuit".to_owned(),
+            Self::Temporal(_) => "temporal".to_owned(),
         };
         let of = match self.hook_name() {
             Some(hook_name) => format!(" of {hook_name}"),

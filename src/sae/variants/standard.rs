@@ -138,6 +138,13 @@ impl StandardSae {
         Ok(Rows { rows, dims })
     }
 
+    /// `(x - b_dec) W_enc + b_enc`, which ReLU or another choice makes activations of: `[.., d_in]` to `[.., d_sae]`.
+    pub(super) fn pre_activations(&self, x: &Tensor) -> Result<Tensor> {
+        let x = self.centred(x)?; // [n, d_in]
+        let pre = x.rows.matmul(&self.w_enc)?.broadcast_add(&self.b_enc)?; // [n, d_sae]
+        Ok(pre.reshape(with_last(&x.dims, self.d_sae()))?)
+    }
+
     /// The encoder as the product without a matrix reads it; `None` where only the dense product
     /// works.
     pub(super) fn input_encoder(&self) -> Result<Option<InputEncoder>> {
@@ -162,6 +169,18 @@ impl StandardSae {
     pub(super) fn of_rows<T>(&self, x: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
         let x = rows(x, self.d_in(), "activations")?.rows;
         of_elements(&x.to_device(&Device::Cpu)?, f)
+    }
+
+    /// The same with its parameters on the CPU.
+    pub(super) fn on_cpu(&self) -> Result<StandardSae> {
+        let moved = |t: &Tensor| t.to_device(&Device::Cpu);
+        Ok(StandardSae {
+            w_enc: moved(&self.w_enc)?,
+            b_enc: moved(&self.b_enc)?,
+            w_dec: moved(&self.w_dec)?,
+            b_dec: moved(&self.b_dec)?,
+            ..self.clone()
+        })
     }
 
     /// Device of the parameters.

@@ -46,7 +46,7 @@ pub struct DescriptionLength {
 /// ```
 ///
 /// # Errors
-/// [`Error::Shape`] for another width, [`Error::Argument`] for no row or no bin,
+/// [`Error::Shape`] for another width, [`Error::Argument`] for no row, no bin, or a negative activation (AbsTopK),
 /// [`Error::NotFiniteAt`] for an activation that is not finite.
 pub fn description_length(
     sae: &dyn SparseAutoencoder,
@@ -73,6 +73,11 @@ pub fn description_length(
     let mut most = vec![0f32; features.d_sae];
     let mut on = vec![0usize; features.d_sae];
     for (feature, act) in features.rows.iter().flatten() {
+        if *act < 0.0 {
+            let reason =
+                format!("feature {feature} is negative: bins lie between 0 and its largest");
+            return Err(Error::argument("activation", act, reason));
+        }
         let feature = *feature as usize;
         most[feature] = most[feature].max(*act);
         on[feature] += 1;

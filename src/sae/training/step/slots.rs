@@ -52,6 +52,8 @@ impl StepState {
             params,
             packed: _,
             selection,
+            // Settings; what it knows of dead features is in `silent`.
+            aux: _,
             adam_enc,
             adam_dec,
             adam_b_enc,

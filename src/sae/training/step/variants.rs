@@ -1,5 +1,7 @@
 //! The variants of a step: which activations count, what is learnt about that, and its gradients.
 
+use super::super::aux_k::AuxK;
+use super::super::figures::StepFigures;
 use super::super::selection::{BatchTopK, Gates, JumpRule, Selection, Thresholds};
 use super::StandardStep;
 use crate::config::L0Loss;
@@ -12,6 +14,15 @@ impl StandardStep {
     pub fn with_top_k(mut self, k: usize) -> Self {
         self.state.select(Selection::ByToken);
         self.state.packed.top_k = Some(k);
+        self
+    }
+
+    /// Of each token's activations only the `k` largest in absolute value count, with their signs (AbsTopK,
+    /// arXiv:2510.00404); of equal ones the first. There is no sparsity loss: a weight other than 0 is refused.
+    pub fn with_abs_top_k(mut self, k: usize) -> Self {
+        self.state.select(Selection::ByToken);
+        self.state.packed.top_k = Some(k);
+        self.state.packed.signed = true;
         self
     }
 
@@ -45,6 +56,51 @@ impl StandardStep {
             threshold,
         }));
         Ok(self)
+    }
+
+    /// Adds AuxK to the loss: features that were active in none of the last `dead_steps` steps reconstruct what the
+    /// others leave over (Gao et al. 2024, arXiv:2406.04093, appendix A.2). [`StepFigures::aux`] is
+    /// `coeff min(n_dead / k_aux, 1) mean_t |e_hat - e|^2` with `e = x - x_hat`, which is held fixed,
+    /// `e_hat = sum_j z_j W_dec[j]` over the `k_aux = d_in / 2` largest pre-activations `z_j` of a token's dead
+    /// features (all of them where there are fewer). As in SAELens, `z_j` passes no ReLU, and AbsTopK takes the
+    /// largest in absolute value.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a `coeff` that is negative or not finite, `dead_steps` of 0, or a step in which features
+    /// do not compete (say first what counts: [`StandardStep::with_top_k`], [`StandardStep::with_abs_top_k`] or
+    /// [`StandardStep::with_batch_top_k`]).
+    pub fn with_aux_k(mut self, coeff: f64, dead_steps: usize) -> Result<Self> {
+        if !(coeff >= 0.0 && coeff.is_finite()) {
+            return Err(Error::argument(
+                "coeff",
+                coeff,
+                "must be at least 0 and finite",
+            ));
+        }
+        if dead_steps == 0 {
+            return Err(Error::argument("dead_steps", 0, "must be at least 1"));
+        }
+        if !self.keeps_largest() {
+            let reason = "only where the largest activations count (TopK, AbsTopK, BatchTopK) is there an AuxK loss";
+            return Err(Error::argument("coeff", coeff, reason));
+        }
+        self.state.aux = (coeff > 0.0).then_some(AuxK { coeff, dead_steps });
+        Ok(self)
+    }
+
+    /// The forward pass of a step on the whole loss of sparsity weight `sparsity_weight`.
+    pub(super) fn forward_with_aux(
+        &mut self,
+        x: &[f32],
+        sparsity_weight: f64,
+    ) -> Result<StepFigures> {
+        if self.state.packed.signed && sparsity_weight != 0.0 {
+            let reason = "AbsTopK has no sparsity loss: the weight must be 0";
+            return Err(Error::argument("sparsity weight", sparsity_weight, reason));
+        }
+        let mut figures = self.forward(x)?;
+        figures.aux = self.work.forward_aux(&self.state);
+        Ok(figures)
     }
 
     /// An activation counts where it is above its feature's threshold, which is learnt (JumpReLU,

@@ -4,9 +4,7 @@
 mod checkpoint;
 mod pass;
 mod run;
-mod schedule;
 mod score;
-mod statistics;
 mod sweep;
 mod sweep_view;
 mod train;

@@ -8,11 +8,11 @@
 //! centres by its own `b_dec` is its own.
 
 use super::super::buffer::ActivationBuffer;
+use super::super::statistics::{Statistics, first_rows};
 use super::checkpoint::{Checkpoint, Origin};
 use super::run::{Run, latest};
 use super::score::Score;
-use super::statistics::{Statistics, first_rows};
-use crate::config::SaeConfig;
+use crate::config::{Architecture, SaeConfig};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::Transformer;
@@ -55,6 +55,9 @@ pub(super) fn check(cfgs: &[SaeConfig]) -> Result<()> {
     };
     for (i, cfg) in cfgs.iter().enumerate() {
         cfg.validate()?;
+        if has_own_trainer(&cfg.architecture) {
+            return Err(own_trainer(cfg));
+        }
         let error = |field, value, reason| Error::Config {
             config: "SaeConfig",
             field,
@@ -75,6 +78,26 @@ pub(super) fn check(cfgs: &[SaeConfig]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether an architecture's steps are no [`StandardStep`](super::super::step::StandardStep)'s, so that it shares
+/// no pass and has no checkpoints.
+pub(super) fn has_own_trainer(architecture: &Architecture) -> bool {
+    matches!(
+        architecture,
+        Architecture::MatchingPursuit { .. } | Architecture::Temporal { .. }
+    )
+}
+
+/// The error of one in a sweep, or with a run folder.
+pub(super) fn own_trainer(cfg: &SaeConfig) -> Error {
+    Error::Config {
+        config: "SaeConfig",
+        field: "architecture",
+        value: cfg.architecture.name().to_owned(),
+        reason: "has a trainer of its own: train it by train_sae, without run_dir and score_every"
+            .to_owned(),
+    }
 }
 
 impl<'c> Pass<'c> {

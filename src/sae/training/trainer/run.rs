@@ -5,14 +5,15 @@
 use super::super::constraint::Constraint;
 use super::super::figures::StepFigures;
 use super::super::history::SaeHistory;
+use super::super::init::own_parameters;
+use super::super::schedule::{learning_rate, resamples_at, sparsity_weight};
+use super::super::statistics::{Statistics, unscaled};
 use super::super::step::StandardStep;
-use super::schedule::{learning_rate, resamples_at, sparsity_weight};
-use super::statistics::{Statistics, unscaled};
 use crate::config::{Architecture, SaeConfig};
 use crate::error::Result;
 use crate::sae::params::StandardParams;
 use crate::sae::state_dict::{Slot, Slots, StateDict};
-use crate::sae::variants::{GatedSae, JumpReLUSae, Sae, StandardSae, TopKSae};
+use crate::sae::variants::{AbsTopKSae, GatedSae, JumpReLUSae, Sae, StandardSae, TopKSae};
 use candle_core::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -23,6 +24,7 @@ const PREFIX: &str = "sae.";
 /// The first step's state.
 fn step_of(cfg: &SaeConfig, params: StandardParams) -> Result<StandardStep> {
     let step = StandardStep::new(params, cfg.beta1, cfg.beta2)?;
+    let (aux, dead) = (cfg.aux_coeff, cfg.dead_steps);
     match &cfg.architecture {
         Architecture::Standard { .. } => Ok(step),
         Architecture::Gated { .. } => {
@@ -30,9 +32,16 @@ fn step_of(cfg: &SaeConfig, params: StandardParams) -> Result<StandardStep> {
             let b_mag = step.params().b_enc.clone();
             step.with_gates(vec![0.0; cfg.d_sae], b_mag)
         }
-        Architecture::TopK { k } => Ok(step.with_top_k(*k)),
-        Architecture::BatchTopK { k } => step.with_batch_top_k(*k, &[]),
-        Architecture::MatryoshkaBatchTopK { k, widths } => step.with_batch_top_k(*k, widths),
+        Architecture::TopK { k } => step.with_top_k(*k).with_aux_k(aux, dead),
+        Architecture::AbsTopK { k } => step.with_abs_top_k(*k).with_aux_k(aux, dead),
+        Architecture::BatchTopK { k } => step.with_batch_top_k(*k, &[])?.with_aux_k(aux, dead),
+        Architecture::MatryoshkaBatchTopK { k, widths } => {
+            let step = step.with_batch_top_k(*k, widths)?;
+            step.with_aux_k(aux, dead)
+        }
+        Architecture::MatchingPursuit { .. } | Architecture::Temporal { .. } => {
+            Err(own_parameters(&cfg.architecture))
+        }
         Architecture::JumpReLU {
             bandwidth,
             init_threshold,
@@ -219,6 +228,7 @@ impl<'c> Run<'c> {
         let sae = match (&cfg.architecture, thresholds) {
             (_, Some(thresholds)) => JumpReLUSae::new(dictionary, tensor(thresholds)?)?.into(),
             (Architecture::TopK { k }, None) => TopKSae::new(dictionary, *k)?.into(),
+            (Architecture::AbsTopK { k }, None) => AbsTopKSae::new(dictionary, *k)?.into(),
             (_, None) => dictionary.into(),
         };
         Ok(sae)

@@ -97,7 +97,9 @@ fn sparsity_setting(architecture: &Architecture) -> (&'static str, f64) {
             ("l1_coeff", *l1_coeff)
         }
         Architecture::JumpReLU { l0_coeff, .. } => ("l0_coeff", *l0_coeff),
-        Architecture::TopK { k } => ("k", *k as f64),
+        Architecture::TopK { k } | Architecture::AbsTopK { k } => ("k", *k as f64),
+        // These are in no sweep.
+        Architecture::MatchingPursuit { .. } | Architecture::Temporal { .. } => ("", f64::NAN),
         Architecture::BatchTopK { k } | Architecture::MatryoshkaBatchTopK { k, .. } => ("k", *k),
     }
 }

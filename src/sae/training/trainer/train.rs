@@ -2,9 +2,11 @@
 //! or from a checkpoint.
 
 use super::super::history::SaeHistory;
+use super::super::pursuit::train_pursuit;
+use super::super::temporal::train_temporal;
 use super::pass::{Pass, check, curves};
 use super::sweep::{SaeSweep, SweepRun};
-use crate::config::SaeConfig;
+use crate::config::{Architecture, SaeConfig};
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::model::Transformer;
@@ -20,8 +22,10 @@ use std::time::Instant;
 /// The result works on the activations as they are, has unit-norm decoder rows, and depends on
 /// the model, the data and `cfg` alone. BatchTopK and its Matryoshka form become JumpReLU autoencoders
 /// with one threshold for all features, the running mean of the least activation that counted in a batch:
-/// it starts at 0 and moves by 0.01 a step, as in SAELens, so that after 100 steps it is 37 % low. When the
-/// user interrupts, what has been learnt so far is returned.
+/// it starts at 0 and moves by 0.01 a step, as in SAELens, so that after 100 steps it is 37 % low. The
+/// temporal autoencoder reads whole sequences, about `cfg.batch_size` tokens a step, in place of shuffled
+/// tokens, moves no dead features, and lets the decoder's rows have any length. When the user interrupts, what
+/// has been learnt so far is returned. Matching pursuit and the temporal autoencoder have no checkpoints.
 ///
 /// With `cfg.run_dir`, the folder gets `config.json` and `checkpoints/last.safetensors`, from which
 /// [`resume_sae`] goes on: every `cfg.checkpoint_every` steps, when the user interrupts, and at the end. A run
@@ -67,6 +71,18 @@ pub fn train_sae_with(
     cfg: &SaeConfig,
     reporter: &mut dyn Reporter,
 ) -> Result<(Sae, SaeHistory)> {
+    let unsaved = [cfg.run_dir.is_none(), cfg.score_every == 0];
+    match cfg.architecture {
+        Architecture::MatchingPursuit { .. } if unsaved == [true; 2] => {
+            let (sae, history) = train_pursuit(model, data, cfg, reporter)?;
+            return Ok((sae.into(), history));
+        }
+        Architecture::Temporal { .. } if unsaved == [true; 2] => {
+            let (sae, history) = train_temporal(model, data, cfg, reporter)?;
+            return Ok((sae.into(), history));
+        }
+        _ => {}
+    }
     one(trained(
         Pass::start,
         model,

@@ -17,6 +17,9 @@ pub(super) fn sparsity_weight(cfg: &SaeConfig, t: usize) -> f64 {
         Architecture::Standard { l1_coeff } | Architecture::Gated { l1_coeff } => l1_coeff,
         Architecture::JumpReLU { l0_coeff, .. } => l0_coeff,
         Architecture::TopK { .. }
+        | Architecture::AbsTopK { .. }
+        | Architecture::MatchingPursuit { .. }
+        | Architecture::Temporal { .. }
         | Architecture::BatchTopK { .. }
         | Architecture::MatryoshkaBatchTopK { .. } => 0.0,
     };

@@ -1,0 +1,8 @@
+//! Training of the temporal autoencoder: on whole sequences, by candle's automatic differentiation, with Adam.
+//! `loss = mean_t |x - x_hat|^2` of the whole reconstruction, sparse by the `k` largest novel codes ("Priors in Time",
+//! arXiv:2511.01836). SAELens cannot train it; first values are drawn as SAELens draws them.
+
+mod sequences;
+mod train;
+
+pub(super) use train::train_temporal;
