@@ -178,6 +178,10 @@ fn a_position_knows_nothing_of_those_after_it() {
             .collect();
         close("predicted", &at(&part.predicted, 1, t), &wanted, 1e-6);
     }
+    assert_eq!(
+        sae.encode(&x().narrow(1, 0, 1).unwrap()).unwrap().dims(),
+        [2, 1, S]
+    );
     // A NaN is in what follows it, and not in what is before.
     let mut values = reference::x();
     values[D] = f32::NAN;
