@@ -44,7 +44,7 @@ pub struct TemporalAttention {
 ///
 /// [`SparseAutoencoder::encode`] gives the novel codes and [`SparseAutoencoder::decode`] what they alone
 /// reconstruct, as in SAELens; [`SparseAutoencoder::reconstruct`] adds what the past predicts.
-/// A NaN makes its position and those after it NaN.
+/// A NaN or an infinity makes its whole sequence NaN (at the last position: that position alone).
 #[derive(Debug, Clone)]
 pub struct TemporalSae {
     /// How many novel codes of a token count at most, the largest; `None`: all.
