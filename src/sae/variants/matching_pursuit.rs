@@ -111,7 +111,6 @@ impl Pursuit {
         let (d, d_sae) = (self.encoder.centre.len(), self.encoder.packed.d_sae());
         let chunks = self.encoder.by_chunk(x, |x_cent, n, _| {
             let mut residuals = x_cent.to_vec();
-
             let (mut scratch, mut picks) = (PursuitScratch::default(), Vec::new());
             let packed = &self.encoder.packed;
             self.rules.pursue(

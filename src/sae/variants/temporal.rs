@@ -44,7 +44,7 @@ pub struct TemporalAttention {
 ///
 /// [`SparseAutoencoder::encode`] gives the novel codes and [`SparseAutoencoder::decode`] what they alone
 /// reconstruct, as in SAELens; [`SparseAutoencoder::reconstruct`] adds what the past predicts.
-/// A NaN makes its position and those after it NaN.
+/// A NaN or an infinity makes its whole sequence NaN (at the last position: that position alone).
 #[derive(Debug, Clone)]
 pub struct TemporalSae {
     /// How many novel codes of a token count at most, the largest; `None`: all.
@@ -220,7 +220,10 @@ impl TemporalSae {
             let z = encode(&r)?;
             let by_pos = z.reshape((batch, pos, d_sae))?;
             let first = by_pos.narrow(1, 0, 1)?.zeros_like()?;
-            let before = Tensor::cat(&[&first, &by_pos.narrow(1, 0, pos - 1)?], 1)?;
+            let before = match pos {
+                1 => first,
+                _ => Tensor::cat(&[&first, &by_pos.narrow(1, 0, pos - 1)?], 1)?,
+            };
             let before = before.reshape((batch * pos, d_sae))?;
             let p = relu(&layer.read(&before, &z, dims)?)?;
             let written = p.matmul(w_dec)?; // [batch * pos, d_in]
