@@ -646,12 +646,17 @@ fn llama_scope_is_folded_as_lm_saes_does_for_inference() {
     ];
     write_safetensors(&dir.path().join("checkpoints/final.safetensors"), &tensors);
     let (norm_in, norm_out, t) = (2.5f64, 4.0f64, 0.4f64);
+    // The fields of fnlp/Llama3_1-8B-Base-LXR-32x.
     let mut cfg = json!({
-        "hook_point_in": "blocks.15.hook_resid_post", "hook_point_out": "blocks.15.hook_resid_post", "d_model": D,
-        "d_sae": S, "act_fn": "jumprelu", "jump_relu_threshold": t, "norm_activation": "dataset-wise",
-        "dataset_average_activation_norm": { "in": norm_in, "out": norm_in }, "use_decoder_bias": true,
-        "apply_decoder_bias_to_pre_encoder": false, "sparsity_include_decoder_norm": true, "top_k": 50,
-        "use_glu_encoder": false, "expansion_factor": 8, "strict_loading": true,
+        "device": "cuda:0", "seed": 42, "dtype": "torch.bfloat16",
+        "hook_point_in": "blocks.15.hook_resid_post", "hook_point_out": "blocks.15.hook_resid_post",
+        "use_decoder_bias": true, "apply_decoder_bias_to_pre_encoder": false, "expansion_factor": 32, "d_model": D,
+        "d_sae": S, "bias_init_method": "all_zero", "act_fn": "jumprelu", "jump_relu_threshold": t,
+        "norm_activation": "dataset-wise", "dataset_average_activation_norm": { "in": norm_in, "out": norm_in },
+        "decoder_exactly_fixed_norm": false, "sparsity_include_decoder_norm": true, "use_glu_encoder": false,
+        "init_decoder_norm": 0.5, "init_encoder_norm": null, "init_encoder_with_decoder_transpose": true,
+        "lp": 1, "l1_coefficient": 8e-5, "l1_coefficient_warmup_steps": 78125, "top_k": 50,
+        "k_warmup_steps": 78125, "use_batch_norm_mse": true, "use_ghost_grads": false, "tp_size": 1, "ddp_size": 1,
     });
     let path = dir.path().join("hyperparams.json");
     write_json(&path, &cfg);

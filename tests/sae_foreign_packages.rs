@@ -8,7 +8,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/foreign_packages.py");
+const SCRIPT: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/common/foreign_packages.py"
+);
 
 fn expected(folder: &Path) -> HashMap<String, Tensor> {
     candle_core::safetensors::load(folder.join("expected.safetensors"), &Device::Cpu).unwrap()
@@ -16,10 +19,22 @@ fn expected(folder: &Path) -> HashMap<String, Tensor> {
 
 fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
     assert_eq!(a.dims(), b.dims());
-    (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
+    (a - b)
+        .unwrap()
+        .abs()
+        .unwrap()
+        .max_all()
+        .unwrap()
+        .to_scalar()
+        .unwrap()
 }
 
-fn check(what: &str, folder: &Path, acts: impl Fn(&Tensor) -> Tensor, y: impl Fn(&Tensor) -> Tensor) {
+fn check(
+    what: &str,
+    folder: &Path,
+    acts: impl Fn(&Tensor) -> Tensor,
+    y: impl Fn(&Tensor) -> Tensor,
+) {
     let theirs = expected(folder);
     let acts = largest_difference(&acts(&theirs["x"]), &theirs["acts"]);
     let y = largest_difference(&y(&theirs["x"]), &theirs["y"]);
@@ -30,12 +45,22 @@ fn check(what: &str, folder: &Path, acts: impl Fn(&Tensor) -> Tensor, y: impl Fn
 fn check_sae(folder: &Path) {
     let sae = Sae::load(folder).unwrap();
     let what = folder.display().to_string();
-    check(&what, folder, |x| sae.encode(x).unwrap(), |x| sae.reconstruct(x).unwrap());
+    check(
+        &what,
+        folder,
+        |x| sae.encode(x).unwrap(),
+        |x| sae.reconstruct(x).unwrap(),
+    );
 }
 
 fn check_transcoder(folder: &Path, transcoder: &Transcoder) {
     let what = folder.display().to_string();
-    check(&what, folder, |x| transcoder.encode(x).unwrap(), |x| transcoder.reconstruct(x).unwrap());
+    check(
+        &what,
+        folder,
+        |x| transcoder.encode(x).unwrap(),
+        |x| transcoder.reconstruct(x).unwrap(),
+    );
 }
 
 #[test]
@@ -49,7 +74,11 @@ fn what_the_packages_write_is_read_as_they_compute_it() {
         .env("OMP_NUM_THREADS", "1")
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let failed = std::fs::read_to_string(out.path().join("failed.json")).unwrap();
     assert_eq!(failed, "{}", "packages that are missing");
     let at = |name: &str| out.path().join(name);
@@ -72,12 +101,22 @@ fn what_the_packages_write_is_read_as_they_compute_it() {
     for name in ["sparsify/layers.2.mlp", "sparsify_skip/layers.2.mlp"] {
         check_transcoder(&at(name), &Transcoder::load(at(name)).unwrap());
     }
-    for (layer, transcoder) in Transcoder::load_set(at("circuit_tracer")).unwrap().iter().enumerate() {
+    for (layer, transcoder) in Transcoder::load_set(at("circuit_tracer"))
+        .unwrap()
+        .iter()
+        .enumerate()
+    {
         check_transcoder(&at(&format!("circuit_tracer/{layer}")), transcoder);
     }
     let kinds = Sae::load(at("kinds/0.pt")).unwrap();
-    assert_eq!(kinds.w_enc().to_vec2::<f32>().unwrap(), [[0.0, 2.0, 4.0], [1.0, 3.0, 5.0]]);
-    assert_eq!(kinds.w_dec().to_vec2::<f32>().unwrap(), [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]);
+    assert_eq!(
+        kinds.w_enc().to_vec2::<f32>().unwrap(),
+        [[0.0, 2.0, 4.0], [1.0, 3.0, 5.0]]
+    );
+    assert_eq!(
+        kinds.w_dec().to_vec2::<f32>().unwrap(),
+        [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
+    );
     assert_eq!(kinds.b_enc().to_vec1::<f32>().unwrap(), [1.0, 4.0, 7.0]);
     assert_eq!(kinds.b_dec().to_vec1::<f32>().unwrap(), [5.0, -6.0]);
     let legacy = Sae::load(at("kinds/1.pt")).unwrap_err().to_string();

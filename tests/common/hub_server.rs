@@ -261,7 +261,9 @@ fn file((repo, name): (&str, &str), body: &[u8], port: u16, held: &Held) -> Repl
     let common = format!("X-Repo-Commit: {COMMIT}\r\n");
     if large {
         let place = format!("Location: http://localhost:{port}/cdn/{repo}/-/{name}\r\n");
-        let headers = format!("{common}X-Linked-Etag: \"{etag}\"\r\n{place}");
+        let size = body.len();
+        let linked = format!("X-Linked-Etag: \"{etag}\"\r\nX-Linked-Size: {size}\r\n");
+        let headers = format!("{common}{linked}{place}");
         return Reply::empty("302 Found", headers);
     }
     let headers = format!("{common}ETag: \"{etag}\"\r\n");

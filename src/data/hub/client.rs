@@ -1,26 +1,21 @@
 //! The hub's routes, through the `hf-hub` crate, and the download into its cache.
 //!
-//! The crate knows the routes, the metadata of files and the layout of the cache. The bytes come by
+//! The crate knows the routes, the listing of a commit and the layout of the cache. The bytes come by
 //! this library's own download, which can be interrupted, resumes, and checks the digest that the hub
 //! gives of large files (their etag is the SHA-256).
 
 use super::cached::{Cached, link};
+use super::metadata::metadata;
+use super::questions::{LOOK, Refusal, answer};
 use super::repository::{Repository, is_plain_path, percent_encoded};
 use super::settings::Settings;
 use crate::data::download::{Source, download_from};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Reporter};
-use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
+use hf_hub::api::sync::{Api, ApiBuilder};
 use hf_hub::{Cache, Repo, RepoType};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::{Duration, Instant};
-
-/// Longest wait for the answer to a question about a repository or a file.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often a wait is left to look for an interrupt.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// The Hugging Face hub, its cache on this machine, and who asks.
 ///
@@ -261,20 +256,20 @@ impl Fetching<'_> {
         }
         let at_commit = self.api.repo(at(self.repository, self.commit));
         let address = at_commit.url(&percent_encoded(name));
-        let (api, asked) = (self.api.clone(), address.clone());
-        let metadata = answer(reporter, &format!("ask for {name}"), move || {
-            api.metadata(&asked)
+        let (asked, token) = (address.clone(), self.hub.token.clone());
+        let found = answer(reporter, &format!("ask for {name}"), move || {
+            metadata(&asked, token.as_deref())
         });
-        let metadata = metadata.map_err(|trouble| match trouble.refusal(&url) {
+        let found = found.map_err(|trouble| match trouble.refusal(&url) {
             Refusal::Unreachable(reason) => failed(reason),
             Refusal::Final(error) => error,
         })?;
-        let etag = metadata.etag();
+        let etag = found.etag.as_str();
         if etag.is_empty() || !etag.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
             return Err(failed(format!("the hub gives it the etag {etag:?}")));
         }
         let blob = cache.blob_path(etag);
-        self.blob(&blob, &address, metadata.size() as u64, (name, reporter))?;
+        self.blob(&blob, &address, found.size, (name, reporter))?;
         link(&blob, &pointer, name.matches('/').count())
     }
 
@@ -333,91 +328,6 @@ fn lock(blob: &Path, reporter: &mut dyn Reporter) -> Result<File> {
             }
             Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
             Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
-        }
-    }
-}
-
-/// Why there is nothing.
-enum Refusal {
-    /// There was no answer that counts: the cache may have it.
-    Unreachable(String),
-    Final(Error),
-}
-
-/// Why a question was not answered.
-enum Trouble {
-    Api(Box<ApiError>),
-    TimedOut,
-    Interrupted,
-    /// The thread that asked has died.
-    Lost,
-}
-
-impl Trouble {
-    fn refusal(self, url: &str) -> Refusal {
-        let last = |reason: String| {
-            Refusal::Final(Error::Download {
-                url: url.to_owned(),
-                reason,
-            })
-        };
-        let error = match self {
-            Self::Api(error) => *error,
-            Self::TimedOut => {
-                return Refusal::Unreachable(format!(
-                    "no answer in {} s",
-                    ANSWER_TIMEOUT.as_secs()
-                ));
-            }
-            Self::Interrupted => return last("interrupted".to_owned()),
-            Self::Lost => return last("the request failed without a reason".to_owned()),
-        };
-        match &error {
-            ApiError::RequestError(request) => match request.as_ref() {
-                ureq::Error::StatusCode(401 | 403) => last(
-                    "the hub refuses it: it does not exist, or is private or gated; accept its terms on \
-                     its page and set HF_TOKEN to a token that may read it"
-                        .to_owned(),
-                ),
-                ureq::Error::StatusCode(404) => last(
-                    "the hub has no such repository, revision or file; check the spelling, and set \
-                     HF_TOKEN if it is private"
-                        .to_owned(),
-                ),
-                ureq::Error::StatusCode(status) if *status < 500 => {
-                    last(format!("the hub answered with status {status}"))
-                }
-                other => Refusal::Unreachable(other.to_string()),
-            },
-            other => last(other.to_string()),
-        }
-    }
-}
-
-/// The answer to a question that is asked on a thread of its own, which outlives an interrupt.
-fn answer<T: Send + 'static>(
-    reporter: &mut dyn Reporter,
-    label: &str,
-    ask: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, Trouble> {
-    let waiting = Progress::new(reporter, label, "s", 0);
-    let (tell, answer) = sync_channel(1);
-    std::thread::spawn(move || {
-        // Nobody wants it any more after an interrupt.
-        let _ = tell.send(ask());
-    });
-    let begun = Instant::now();
-    loop {
-        if waiting.interrupted() {
-            return Err(Trouble::Interrupted);
-        }
-        match answer.recv_timeout(LOOK) {
-            Ok(answer) => return answer.map_err(|error| Trouble::Api(Box::new(error))),
-            Err(RecvTimeoutError::Timeout) if begun.elapsed() > ANSWER_TIMEOUT => {
-                return Err(Trouble::TimedOut);
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err(Trouble::Lost),
         }
     }
 }

@@ -5,6 +5,8 @@
 
 mod cached;
 mod client;
+mod metadata;
+mod questions;
 mod repository;
 mod settings;
 

@@ -42,6 +42,8 @@ const FIELDS: KnownFields = KnownFields {
     inert: &[
         // Initial values, the loss, and where and in what precision it was trained. `top_k` is that of the
         // training, before the threshold took its place.
+        "bias_init_method",
+        "ddp_size",
         "decoder_bias_init_method",
         "decoder_exactly_fixed_norm",
         "device",
@@ -49,6 +51,8 @@ const FIELDS: KnownFields = KnownFields {
         "init_decoder_norm",
         "init_encoder_norm",
         "init_encoder_with_decoder_transpose",
+        "initial_k",
+        "k_warmup_steps",
         "l1_coefficient",
         "l1_coefficient_warmup_steps",
         "lp",
@@ -58,12 +62,11 @@ const FIELDS: KnownFields = KnownFields {
         "seed",
         "strict_loading",
         "top_k",
+        "tp_size",
+        "use_batch_norm_mse",
         "use_ghost_grads",
     ],
-    only: &[
-        Only::new("use_glu_encoder", OFF, "a gated linear encoder"),
-        Only::new("tp_size", &[Plain::Null], "weights in several parts"),
-    ],
+    only: &[Only::new("use_glu_encoder", OFF, "a gated linear encoder")],
 };
 
 /// The weights below a folder.

@@ -1,120 +1,34 @@
-//! A pickle as plain data. Nothing is imported and nothing is called.
-//!
-//! The machine keeps a stack and a memo, as Python's does, and knows what `torch.save` writes:
-//! containers, numbers, texts, storages, tensors and `OrderedDict`. Any other object becomes a value
-//! that only says of which class it is. Source: CPython's `pickletools`, protocols 2 to 5.
+//! The machine that runs a pickle's instructions.
 
-use super::element::Layout;
+use super::bytes::{Bytes, Step};
+use super::value::{Id, Storage, Value};
+use crate::archive::element::Layout;
 use std::collections::HashMap;
 
-/// Where a value is in a [`Pickle`]. Values refer to each other by number, so that no file can make
-/// a value that is too deep to be dropped, or that holds itself.
-pub(super) type Id = usize;
-
-/// A value.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
-    None,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Text(String),
-    Bytes,
-    Tuple(Vec<Id>),
-    List(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
-    /// `module.name`, not imported.
-    Global(String),
-    Storage(Storage),
-    Tensor {
-        storage: Storage,
-        layout: Layout,
-    },
-    /// An object of a class that is not known here.
-    Object(String),
-}
-
-/// The numbers of one or several tensors.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Storage {
-    /// Its class, for example "torch.FloatStorage".
-    pub(super) class: String,
-    /// The name of its file within the archive.
-    pub(super) key: String,
-    /// Numbers in it.
-    pub(super) len: usize,
-}
-
-/// A pickle that has been read.
-#[derive(Debug)]
-pub(super) struct Pickle {
-    values: Vec<Value>,
-    root: Id,
-}
-
-impl Pickle {
-    /// Reads a pickle.
-    ///
-    /// # Errors
-    /// The first thing that is not understood, and at which byte.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
-        let mut machine = Machine {
-            bytes,
-            at: 0,
-            values: Vec::new(),
-            stack: Vec::new(),
-            marks: Vec::new(),
-            memo: HashMap::new(),
-        };
-        loop {
-            let at = machine.at;
-            match machine.step() {
-                Ok(None) => {}
-                Ok(Some(root)) => {
-                    return Ok(Self {
-                        values: machine.values,
-                        root,
-                    });
-                }
-                Err(reason) => return Err(format!("byte {at} of the pickle: {reason}")),
-            }
-        }
-    }
-
-    pub(super) fn root(&self) -> &Value {
-        self.get(self.root)
-    }
-
-    pub(super) fn get(&self, id: Id) -> &Value {
-        &self.values[id]
-    }
-}
-
-impl Value {
-    /// What it is, in a few words.
-    pub(super) fn describe(&self) -> String {
-        match self {
-            Self::None => "None".to_owned(),
-            Self::Bool(true) => "True".to_owned(),
-            Self::Bool(false) => "False".to_owned(),
-            Self::Int(n) => format!("the number {n}"),
-            Self::Float(x) => format!("the number {x}"),
-            Self::Text(text) => format!("the text {:?}", text.chars().take(40).collect::<String>()),
-            Self::Bytes => "bytes".to_owned(),
-            Self::Tuple(items) => format!("a tuple of {}", items.len()),
-            Self::List(items) => format!("a list of {}", items.len()),
-            Self::Dict(items) => format!("a dict of {}", items.len()),
-            Self::Global(name) => format!("the class or function {name}"),
-            Self::Storage(_) => "a storage".to_owned(),
-            Self::Tensor { .. } => "a tensor".to_owned(),
-            Self::Object(class) => format!("an object of {class}"),
+/// Runs a pickle's instructions to their end: all values, and which of them is the root.
+///
+/// # Errors
+/// The first thing that is not understood, and at which byte.
+pub(super) fn run(bytes: &[u8]) -> Step<(Vec<Value>, Id)> {
+    let mut machine = Machine {
+        bytes: Bytes::new(bytes),
+        values: Vec::new(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+    };
+    loop {
+        let at = machine.bytes.at;
+        match machine.step() {
+            Ok(None) => {}
+            Ok(Some(root)) => return Ok((machine.values, root)),
+            Err(reason) => return Err(format!("byte {at} of the pickle: {reason}")),
         }
     }
 }
 
 struct Machine<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    bytes: Bytes<'a>,
     values: Vec<Value>,
     stack: Vec<Id>,
     /// Lengths of the stack where marks are.
@@ -122,22 +36,20 @@ struct Machine<'a> {
     memo: HashMap<u64, Id>,
 }
 
-type Step<T = ()> = Result<T, String>;
-
 impl<'a> Machine<'a> {
     /// One instruction; the root's number at the end.
     fn step(&mut self) -> Step<Option<Id>> {
-        let op = self.byte()?;
+        let op = self.bytes.byte()?;
         match op {
             b'.' => return self.pop().map(Some),
             0x80 => {
-                let version = self.byte()?;
+                let version = self.bytes.byte()?;
                 if version > 5 {
                     return Err(format!("protocol {version}, expected at most 5"));
                 }
             }
             0x95 => {
-                self.take(8)?;
+                self.bytes.take(8)?;
             }
             b'(' => self.marks.push(self.stack.len()),
             b'0' => {
@@ -171,8 +83,8 @@ impl<'a> Machine<'a> {
 
     fn memorise(&mut self, op: u8) -> Step {
         let key = match op {
-            b'q' | b'h' => u64::from(self.byte()?),
-            b'r' | b'j' => u64::from(self.word()?),
+            b'q' | b'h' => u64::from(self.bytes.byte()?),
+            b'r' | b'j' => u64::from(self.bytes.word()?),
             0x94 => self.memo.len() as u64,
             _ => self
                 .line()?
@@ -197,21 +109,21 @@ impl<'a> Machine<'a> {
             b'N' => Value::None,
             0x88 => Value::Bool(true),
             0x89 => Value::Bool(false),
-            b'K' => Value::Int(i64::from(self.byte()?)),
-            b'M' => Value::Int(i64::from(u16::from_le_bytes(self.array()?))),
-            b'J' => Value::Int(i64::from(i32::from_le_bytes(self.array()?))),
-            b'I' => match self.line()? {
+            b'K' => Value::Int(i64::from(self.bytes.byte()?)),
+            b'M' => Value::Int(i64::from(u16::from_le_bytes(self.bytes.array()?))),
+            b'J' => Value::Int(i64::from(i32::from_le_bytes(self.bytes.array()?))),
+            b'I' => match self.bytes.line()? {
                 "00" => Value::Bool(false),
                 "01" => Value::Bool(true),
                 digits => Value::Int(digits.parse().map_err(|_| "a number that is none")?),
             },
-            b'G' => Value::Float(f64::from_be_bytes(self.array()?)),
+            b'G' => Value::Float(f64::from_be_bytes(self.bytes.array()?)),
             _ => {
                 let length = match op {
-                    0x8a => usize::from(self.byte()?),
-                    _ => self.word()? as usize,
+                    0x8a => usize::from(self.bytes.byte()?),
+                    _ => self.bytes.word()? as usize,
                 };
-                let bytes = self.take(length)?;
+                let bytes = self.bytes.take(length)?;
                 if length > 8 {
                     return Err(format!("an integer of {length} bytes"));
                 }
@@ -228,17 +140,17 @@ impl<'a> Machine<'a> {
 
     fn text(&mut self, op: u8) -> Step {
         if op == b'V' {
-            let text = self.line()?.to_owned();
+            let text = self.bytes.line()?.to_owned();
             self.push(Value::Text(text));
             return Ok(());
         }
         let length = match op {
-            0x8c | b'U' | b'C' => usize::from(self.byte()?),
-            b'X' | b'T' | b'B' => self.word()? as usize,
-            _ => usize::try_from(u64::from_le_bytes(self.array()?))
+            0x8c | b'U' | b'C' => usize::from(self.bytes.byte()?),
+            b'X' | b'T' | b'B' => self.bytes.word()? as usize,
+            _ => usize::try_from(u64::from_le_bytes(self.bytes.array()?))
                 .map_err(|_| "a length out of range")?,
         };
-        let bytes = self.take(length)?;
+        let bytes = self.bytes.take(length)?;
         let value = match op {
             b'B' | b'C' | 0x8e => Value::Bytes,
             _ => Value::Text(
@@ -304,7 +216,7 @@ impl<'a> Machine<'a> {
     fn object(&mut self, op: u8) -> Step {
         match op {
             b'c' => {
-                let name = format!("{}.{}", self.line()?, self.line()?);
+                let name = format!("{}.{}", self.bytes.line()?, self.bytes.line()?);
                 self.push(Value::Global(name));
             }
             0x93 => {
@@ -448,41 +360,6 @@ impl<'a> Machine<'a> {
         }
         Ok(self.stack.split_off(mark))
     }
-
-    fn byte(&mut self) -> Step<u8> {
-        Ok(self.array::<1>()?[0])
-    }
-
-    fn word(&mut self) -> Step<u32> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-
-    fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N)?);
-        Ok(array)
-    }
-
-    fn take(&mut self, n: usize) -> Step<&'a [u8]> {
-        let end = self
-            .at
-            .checked_add(n)
-            .filter(|&end| end <= self.bytes.len());
-        let end = end.ok_or("the pickle ends here")?;
-        let taken = &self.bytes[self.at..end];
-        self.at = end;
-        Ok(taken)
-    }
-
-    fn line(&mut self) -> Step<&'a str> {
-        let rest = &self.bytes[self.at..];
-        let length = rest
-            .iter()
-            .position(|&b| b == b'\n')
-            .ok_or("the pickle ends here")?;
-        self.at += length + 1;
-        std::str::from_utf8(&rest[..length]).map_err(|_| "a line that is not UTF-8".to_owned())
-    }
 }
 
 fn pairs(items: &[Id]) -> Step<Vec<(Id, Id)>> {
@@ -490,106 +367,5 @@ fn pairs(items: &[Id]) -> Step<Vec<(Id, Id)>> {
     match chunks.remainder() {
         [] => Ok(chunks.map(|pair| (pair[0], pair[1])).collect()),
         _ => Err("a key without a value".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn root(bytes: &[u8]) -> Result<Value, String> {
-        Pickle::read(bytes).map(|pickle| pickle.root().clone())
-    }
-
-    #[test]
-    fn numbers_are_those_of_python() {
-        // pickle.dumps(n, 2), from CPython 3.11.
-        for (bytes, n) in [
-            (&b"\x80\x02K\x05."[..], 5),
-            (b"\x80\x02M\x39\x30.", 12_345),
-            (b"\x80\x02J\xff\xff\xff\xff.", -1),
-            (b"\x80\x02\x8a\x05\x00\xf2\x05\x2a\x01.", 5_000_000_000),
-            (b"\x80\x02\x8a\x05\x00\x0e\xfa\xd5\xfe.", -5_000_000_000),
-            (b"\x80\x02\x8a\x00.", 0),
-        ] {
-            assert_eq!(root(bytes), Ok(Value::Int(n)), "{n}");
-        }
-        assert_eq!(
-            root(b"\x80\x02G\x3f\xf8\x00\x00\x00\x00\x00\x00."),
-            Ok(Value::Float(1.5))
-        );
-        assert!(
-            root(b"\x80\x02\x8a\x09123456789.")
-                .unwrap_err()
-                .contains("9 bytes")
-        );
-    }
-
-    #[test]
-    fn nothing_is_called() {
-        // pickle.dumps of an object whose __reduce__ is (os.system, ("touch x",)).
-        let evil = b"\x80\x02cposix\nsystem\nq\x00X\x07\x00\x00\x00touch xq\x01\x85q\x02Rq\x03.";
-        assert_eq!(root(evil), Ok(Value::Object("posix.system".to_owned())));
-        // INST and OBJ, which call as well, are not even read.
-        assert!(
-            root(b"(S'x'\nios\nsystem\n.")
-                .unwrap_err()
-                .contains("byte 1")
-        );
-    }
-
-    #[test]
-    fn a_list_that_holds_itself_is_read_and_dropped() {
-        let pickle = Pickle::read(b"\x80\x02]q\x00h\x00a.").unwrap();
-        assert_eq!(pickle.root(), &Value::List(vec![0]));
-    }
-
-    #[test]
-    fn a_stack_that_is_too_short_is_an_error() {
-        for bytes in [
-            &b"."[..],
-            b"\x85.",
-            b"\x87.",
-            b"K\x01\x86.",
-            b"a.",
-            b"]a.",
-            b"}s.",
-            b"u.",
-            b"t.",
-            b"R.",
-            b"b.",
-            b"Q.",
-            b"\x93.",
-            b"h\x05.",
-            b"q\x00.",
-            b"2.",
-            b"(.",
-            b"K\x01(a.",
-            b"}(K\x01u.",
-            b"\x81.",
-            b"\x92.",
-            b"(K\x01K\x02K\x03t1.",
-            b"(K\x01\x86.",
-            b"K\x01(R.",
-        ] {
-            assert!(Pickle::read(bytes).is_err(), "{bytes:?}");
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(512))]
-        #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-            let _ = Pickle::read(&bytes);
-        }
-
-        /// Instructions alone, so that more of them are reached.
-        #[test]
-        fn no_instructions_make_it_panic(
-            bytes in proptest::collection::vec(proptest::sample::select(b"(tle}])aNK\x85\x86\x87su12q\x00h\x00Rb.\x88".to_vec()), 0..60)
-        ) {
-            let _ = Pickle::read(&bytes);
-        }
     }
 }
