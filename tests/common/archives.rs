@@ -3,6 +3,9 @@
 //! The pickle has the instructions that `torch.save` of an `OrderedDict` of tensors gives (protocol 2;
 //! `python -m pickletools`), the arrays the header of `np.save`.
 
+// Each test uses a part of it.
+#![allow(dead_code)]
+
 use std::io::Write;
 use std::path::Path;
 use zip::write::SimpleFileOptions;

@@ -36,7 +36,7 @@ struct Machine<'a> {
     memo: HashMap<u64, Id>,
 }
 
-impl<'a> Machine<'a> {
+impl Machine<'_> {
     /// One instruction; the root's number at the end.
     fn step(&mut self) -> Step<Option<Id>> {
         let op = self.bytes.byte()?;
@@ -87,6 +87,7 @@ impl<'a> Machine<'a> {
             b'r' | b'j' => u64::from(self.bytes.word()?),
             0x94 => self.memo.len() as u64,
             _ => self
+                .bytes
                 .line()?
                 .parse()
                 .map_err(|_| "a memo key that is no number")?,
