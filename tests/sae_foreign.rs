@@ -164,6 +164,15 @@ fn check_transcoder(
     assert_close("output", &transcoder.reconstruct(&tensor(&x)).unwrap(), &y);
 }
 
+/// A tensor for a file.
+fn named<'a>(
+    name: &'a str,
+    values: &'a [f32],
+    shape: &'a [usize],
+) -> (&'a str, &'a [f32], &'a [usize]) {
+    (name, values, shape)
+}
+
 fn write_json(path: &Path, value: &Value) {
     std::fs::write(path, value.to_string()).unwrap();
 }
@@ -477,11 +486,11 @@ fn what_dictionary_learnings_reader_does_not_know_is_refused() {
 fn gemma_scope_and_its_transcoders() {
     let (dir, p) = (tempfile::tempdir().unwrap(), parameters());
     let arrays: Vec<(&str, &[f32], &[usize])> = vec![
-        ("W_enc", &p.w_enc, &[D, S]),
-        ("W_dec", &p.w_dec, &[S, D]),
-        ("b_enc", &p.b_enc, &[S]),
-        ("b_dec", &p.b_dec, &[D]),
-        ("threshold", &p.threshold, &[S]),
+        named("W_enc", &p.w_enc, &[D, S]),
+        named("W_dec", &p.w_dec, &[S, D]),
+        named("b_enc", &p.b_enc, &[S]),
+        named("b_dec", &p.b_dec, &[D]),
+        named("threshold", &p.threshold, &[S]),
     ];
     let encode = |x: &[f64]| jump(affine(x, &p.w_enc, &p.b_enc), |j| f64::from(p.threshold[j]));
     let at = |folder: &str| {
@@ -521,11 +530,11 @@ fn gemma_scope_2_and_its_transcoders() {
     let (dir, p) = (tempfile::tempdir().unwrap(), parameters());
     let skip = wave(D * D, 0.77, 0.2);
     let mut tensors: Vec<(&str, &[f32], &[usize])> = vec![
-        ("w_enc", &p.w_enc, &[D, S]),
-        ("w_dec", &p.w_dec, &[S, D]),
-        ("b_enc", &p.b_enc, &[S]),
-        ("b_dec", &p.b_dec, &[D]),
-        ("threshold", &p.threshold, &[S]),
+        named("w_enc", &p.w_enc, &[D, S]),
+        named("w_dec", &p.w_dec, &[S, D]),
+        named("b_enc", &p.b_enc, &[S]),
+        named("b_dec", &p.b_dec, &[D]),
+        named("threshold", &p.threshold, &[S]),
     ];
     let encode = |x: &[f64]| jump(affine(x, &p.w_enc, &p.b_enc), |j| f64::from(p.threshold[j]));
     let (weights, config) = (
@@ -557,7 +566,7 @@ fn gemma_scope_2_and_its_transcoders() {
     }
 
     // y = acts w_dec + b_dec + x affine_skip_connection (circuit-tracer's load_gemma_scope_2_transcoder).
-    tensors.push(("affine_skip_connection", &skip, &[D, D]));
+    tensors.push(named("affine_skip_connection", &skip, &[D, D]));
     write_safetensors(&weights, &tensors);
     let mut transcoder = json!({
         "architecture": "jump_relu", "model_name": "gemma-v3-1b-pt", "affine_connection": true,
@@ -586,11 +595,11 @@ fn sparsifys_autoencoders_and_transcoders() {
     let skip = wave(D * D, 0.77, 0.2);
     let (encoder, turned_skip) = (turned(&p.w_enc, D, S), turned(&skip, D, D));
     let tensors: Vec<(&str, &[f32], &[usize])> = vec![
-        ("encoder.weight", &encoder, &[S, D]),
-        ("encoder.bias", &p.b_enc, &[S]),
-        ("W_dec", &p.w_dec, &[S, D]),
-        ("b_dec", &p.b_dec, &[D]),
-        ("W_skip", &turned_skip, &[D, D]),
+        named("encoder.weight", &encoder, &[S, D]),
+        named("encoder.bias", &p.b_enc, &[S]),
+        named("W_dec", &p.w_dec, &[S, D]),
+        named("b_dec", &p.b_dec, &[D]),
+        named("W_skip", &turned_skip, &[D, D]),
     ];
     let cfg = json!({
         "activation": "topk", "expansion_factor": 32, "normalize_decoder": true, "num_latents": S, "k": 2,
@@ -639,10 +648,10 @@ fn llama_scope_is_folded_as_lm_saes_does_for_inference() {
     let (dir, p) = (tempfile::tempdir().unwrap(), parameters());
     let (encoder, decoder) = (turned(&p.w_enc, D, S), turned(&p.w_dec, S, D));
     let tensors: Vec<(&str, &[f32], &[usize])> = vec![
-        ("encoder.weight", &encoder, &[S, D]),
-        ("encoder.bias", &p.b_enc, &[S]),
-        ("decoder.weight", &decoder, &[D, S]),
-        ("decoder.bias", &p.b_dec, &[D]),
+        named("encoder.weight", &encoder, &[S, D]),
+        named("encoder.bias", &p.b_enc, &[S]),
+        named("decoder.weight", &decoder, &[D, S]),
+        named("decoder.bias", &p.b_dec, &[D]),
     ];
     write_safetensors(&dir.path().join("checkpoints/final.safetensors"), &tensors);
     let (norm_in, norm_out, t) = (2.5f64, 4.0f64, 0.4f64);
@@ -763,12 +772,12 @@ fn circuit_tracers_sets() {
     let skip = wave(D * D, 0.77, 0.2);
     let (encoder, turned_skip) = (turned(&p.w_enc, D, S), turned(&skip, D, D));
     let tensors: Vec<(&str, &[f32], &[usize])> = vec![
-        ("W_enc", &encoder, &[S, D]),
-        ("W_dec", &p.w_dec, &[S, D]),
-        ("b_enc", &p.b_enc, &[S]),
-        ("b_dec", &p.b_dec, &[D]),
-        ("W_skip", &turned_skip, &[D, D]),
-        ("activation_function.threshold", &p.threshold, &[S]),
+        named("W_enc", &encoder, &[S, D]),
+        named("W_dec", &p.w_dec, &[S, D]),
+        named("b_enc", &p.b_enc, &[S]),
+        named("b_dec", &p.b_dec, &[D]),
+        named("W_skip", &turned_skip, &[D, D]),
+        named("activation_function.threshold", &p.threshold, &[S]),
     ];
     let layer = |n: usize| dir.path().join(format!("layer_{n}.safetensors"));
     write_safetensors(&layer(0), &tensors[..4]);
@@ -793,11 +802,11 @@ fn circuit_tracers_sets() {
     }
     // Files by name: Gemma Scope's, Gemma Scope 2's and its own in one set.
     let arrays: Vec<(&str, &[f32], &[usize])> = vec![
-        ("W_enc", &p.w_enc, &[D, S]),
-        ("W_dec", &p.w_dec, &[S, D]),
-        ("b_enc", &p.b_enc, &[S]),
-        ("b_dec", &p.b_dec, &[D]),
-        ("threshold", &p.threshold, &[S]),
+        named("W_enc", &p.w_enc, &[D, S]),
+        named("W_dec", &p.w_dec, &[S, D]),
+        named("b_enc", &p.b_enc, &[S]),
+        named("b_dec", &p.b_dec, &[D]),
+        named("threshold", &p.threshold, &[S]),
     ];
     std::fs::write(dir.path().join("a.npz"), npz_file(&arrays)).unwrap();
     let lower = ["w_enc", "w_dec", "b_enc", "b_dec", "threshold"];
