@@ -15,6 +15,7 @@
 //! There every operation is composed of candle's. Autoencoders are trained on the CPU, on
 //! activations copied from wherever the model is.
 
+mod archive;
 pub mod config;
 pub mod data;
 pub mod error;

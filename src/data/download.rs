@@ -12,6 +12,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
+use ureq::config::RedirectAuthHeaders;
 
 /// An unreachable network must be noticed in seconds: the embedded corpus waits.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,6 +40,34 @@ pub fn download_verified(
     label: &str,
     reporter: &mut dyn Reporter,
 ) -> Result<()> {
+    let source = Source {
+        url,
+        token: None,
+        largest: LARGEST_BYTES,
+    };
+    download_from(&source, path, sha256, label, reporter)
+}
+
+/// Where a file comes from.
+pub(super) struct Source<'a> {
+    pub(super) url: &'a str,
+    /// Sent to the host of `url`, and to no other that it redirects to.
+    pub(super) token: Option<&'a str>,
+    /// Bytes of the largest file that is taken.
+    pub(super) largest: u64,
+}
+
+/// [`download_verified`] from a source that may ask who is there.
+///
+/// # Errors
+/// Those of [`download_verified`].
+pub(super) fn download_from(
+    source: &Source,
+    path: &Path,
+    sha256: &str,
+    label: &str,
+    reporter: &mut dyn Reporter,
+) -> Result<()> {
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     }
@@ -48,12 +77,12 @@ pub fn download_verified(
     }
     let resumed = part_len(&part) > 0;
     if !(resumed && digest_matches(&part, sha256)?) {
-        fetch(url, &part, label, reporter)?;
+        fetch(source, &part, label, reporter)?;
         if !sha256.is_empty() && !digest_matches(&part, sha256)? {
             if resumed {
                 // The beginning came from an earlier attempt and may be what is wrong.
                 remove(&part)?;
-                fetch(url, &part, label, reporter)?;
+                fetch(source, &part, label, reporter)?;
             }
             let found = file_digest(&part)?;
             if !found.eq_ignore_ascii_case(sha256) {
@@ -77,18 +106,18 @@ fn part_path(path: &Path) -> PathBuf {
 }
 
 /// Requests what `part` still lacks and appends it.
-fn fetch(url: &str, part: &Path, label: &str, reporter: &mut dyn Reporter) -> Result<()> {
+fn fetch(source: &Source, part: &Path, label: &str, reporter: &mut dyn Reporter) -> Result<()> {
     let failed = |reason: String| Error::Download {
-        url: url.to_owned(),
+        url: source.url.to_owned(),
         reason,
     };
     let label = format!("download {label}");
     // A loop begins, and shows nothing before there is an answer.
     let waiting = Progress::new(reporter, &label, "B", 0);
-    let (response, have) = request_rest(url, part, &|| waiting.interrupted())?;
+    let (response, have) = request_rest(source, part, &|| waiting.interrupted())?;
     let length = header(&response, "content-length").and_then(|v| v.parse::<u64>().ok());
     let total = length.map_or(0, |n| n.saturating_add(have));
-    if total > LARGEST_BYTES {
+    if total > source.largest {
         return Err(failed(format!("the server announces {total} bytes")));
     }
     let file = OpenOptions::new()
@@ -99,7 +128,13 @@ fn fetch(url: &str, part: &Path, label: &str, reporter: &mut dyn Reporter) -> Re
         .open(part)
         .map_err(Error::io("write", part))?;
     let mut progress = Progress::new(reporter, &label, "B", total);
-    let mut received = Received { file, part, have };
+    let largest = source.largest;
+    let mut received = Received {
+        file,
+        part,
+        have,
+        largest,
+    };
     let end = received.all_of(response, &mut progress)?;
     progress.finish();
     received.file.sync_all().map_err(Error::io("write", part))?;
@@ -114,18 +149,18 @@ fn fetch(url: &str, part: &Path, label: &str, reporter: &mut dyn Reporter) -> Re
 }
 
 /// The server's answer and how many bytes of `part` it continues; 0: it starts over.
-fn request_rest(url: &str, part: &Path, stop: &dyn Fn() -> bool) -> Result<(Response, u64)> {
+fn request_rest(source: &Source, part: &Path, stop: &dyn Fn() -> bool) -> Result<(Response, u64)> {
     let failed = |reason: String| Error::Download {
-        url: url.to_owned(),
+        url: source.url.to_owned(),
         reason,
     };
     let mut have = part_len(part);
-    let mut response = request(url, have, stop).map_err(&failed)?;
+    let mut response = request(source, have, stop).map_err(&failed)?;
     if response.status() == 416 {
         // The part is at least as long as the file: nothing of it can be trusted.
         remove(part)?;
         have = 0;
-        response = request(url, 0, stop).map_err(&failed)?;
+        response = request(source, 0, stop).map_err(&failed)?;
     }
     match response.status().as_u16() {
         206 if range_start(&response) == Some(have) => Ok((response, have)),
@@ -143,6 +178,8 @@ struct Received<'p> {
     part: &'p Path,
     /// Bytes in it.
     have: u64,
+    /// Bytes that it may have.
+    largest: u64,
 }
 
 impl Received<'_> {
@@ -153,7 +190,7 @@ impl Received<'_> {
         progress: &mut Progress,
     ) -> Result<Result<(), String>> {
         let body = response.into_body().into_with_config();
-        let chunks = chunks(body.limit(LARGEST_BYTES).reader());
+        let chunks = chunks(body.limit(self.largest.saturating_add(1)).reader());
         loop {
             match next(&chunks, &|| progress.interrupted()) {
                 Ok(None) => return Ok(Ok(())),
@@ -212,17 +249,17 @@ type Response = ureq::http::Response<ureq::Body>;
 
 /// Asks for `url` from byte `have` on. The thread that waits for the answer outlives an
 /// interrupt, by the network's time limits at most.
-fn request(url: &str, have: u64, stop: &dyn Fn() -> bool) -> Result<Response, String> {
-    let url = url.to_owned();
+fn request(source: &Source, have: u64, stop: &dyn Fn() -> bool) -> Result<Response, String> {
+    let (url, token) = (source.url.to_owned(), source.token.map(str::to_owned));
     let (tell, answer) = sync_channel(1);
     std::thread::spawn(move || {
         // Nobody wants it any more after an interrupt.
-        let _ = tell.send(call(&url, have));
+        let _ = tell.send(call(&url, token.as_deref(), have));
     });
     next(&answer, stop)?.unwrap_or_else(|| Err("the request failed without a reason".to_owned()))
 }
 
-fn call(url: &str, have: u64) -> Result<Response, String> {
+fn call(url: &str, token: Option<&str>, have: u64) -> Result<Response, String> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_resolve(Some(CONNECT_TIMEOUT))
@@ -231,10 +268,14 @@ fn call(url: &str, have: u64) -> Result<Response, String> {
         .timeout_per_read(Some(SILENCE_TIMEOUT))
         // Ranges count the bytes as sent: they must be the file's own.
         .accept_encoding("identity")
+        .redirect_auth_headers(RedirectAuthHeaders::SameHost)
         .user_agent(concat!("holoscope/", env!("CARGO_PKG_VERSION")))
         .build()
         .into();
     let mut request = agent.get(url);
+    if let Some(token) = token {
+        request = request.header("Authorization", format!("Bearer {token}"));
+    }
     if have > 0 {
         request = request.header("Range", format!("bytes={have}-"));
     }

@@ -127,12 +127,16 @@ pub(super) fn read_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(Error::io("read", path))
 }
 
-/// The safetensors files of a folder: `model.safetensors`, or the shards its index names.
+/// The files with a folder's weights: `model.safetensors`, the shards that its index names, or, where
+/// there is neither, PyTorch's `.._final.pth` or `pytorch_model.bin`.
 pub(super) fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let single = folder.join("model.safetensors");
     let index = folder.join("model.safetensors.index.json");
     if single.exists() || !index.exists() {
-        return Ok(vec![single]);
+        let pickled = (!single.exists())
+            .then(|| pickled_weights(folder))
+            .flatten();
+        return Ok(vec![pickled.unwrap_or(single)]);
     }
     let text = read_text(&index)?;
     let json: serde_json::Value = serde_json::from_str(&text)
@@ -149,4 +153,18 @@ pub(super) fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
         shards.insert(file);
     }
     Ok(shards.into_iter().map(|shard| folder.join(shard)).collect())
+}
+
+/// The weights that `torch.save` wrote, where there are such.
+fn pickled_weights(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    let mut found: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.ends_with("final.pth") || name == "pytorch_model.bin")
+        })
+        .collect();
+    found.sort();
+    found.into_iter().next()
 }

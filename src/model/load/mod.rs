@@ -5,8 +5,10 @@
 
 mod hf;
 mod hf_config;
+mod neel_config;
 mod neox;
 mod neox_config;
+mod pretrained;
 mod tl;
 mod tl_config;
 mod weights;

@@ -5,6 +5,7 @@
 use super::super::checkpoint::read_text;
 use super::super::init::parameter_shapes;
 use super::super::transformer::Transformer;
+use super::neel_config::{is_neel, to_tl};
 use super::tl_config::{FORMAT, to_config};
 use super::weights::{Weights, within_block};
 use crate::config::{Activation, Normalization, PositionalEmbedding, TransformerConfig};
@@ -16,7 +17,7 @@ use std::path::Path;
 
 impl Transformer {
     /// Loads a folder with TransformerLens' `config.json` and `model.safetensors`, as f32 on
-    /// the CPU.
+    /// the CPU; also Neel Nanda's small models (a run's `config.json` and `.._final.pth`).
     ///
     /// Every field and tensor is applied, known to change nothing, or refused: a model that loads
     /// computes what TransformerLens computes.
@@ -29,6 +30,10 @@ impl Transformer {
         let path = dir.join("config.json");
         let json: Value = serde_json::from_str(&read_text(&path)?)
             .map_err(|err| Error::format(&path, FORMAT, err))?;
+        let json = match is_neel(&json) {
+            true => to_tl(&json, &path)?,
+            false => json,
+        };
         let mut cfg = to_config(&json, &path)?;
         cfg.validate()?;
         let mut weights = Weights::read(dir, "TransformerLens state dict", |name| name)?;

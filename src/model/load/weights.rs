@@ -2,6 +2,7 @@
 
 use super::super::checkpoint::weight_files;
 use super::super::safetensors_io as io;
+use crate::archive::{TensorMap, read_torch};
 use crate::error::{Error, Result};
 use candle_core::{DType, Tensor};
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ pub(super) struct Weights {
     /// What the weights are, for messages: "GPT-2 weights".
     format: &'static str,
     tensors: BTreeMap<String, (Tensor, PathBuf)>,
-    /// Of types that no parameter has, with their type.
+    /// What no parameter can be, with what it is.
     others: BTreeMap<String, (String, PathBuf)>,
 }
 
@@ -32,7 +33,7 @@ impl Weights {
             others: BTreeMap::new(),
         };
         for file in weight_files(folder)? {
-            let found = io::read(&file)?;
+            let found = read_file(&file)?;
             for (name, value) in found.tensors {
                 let name = rename(&name);
                 let entry = (value, file.clone());
@@ -60,7 +61,7 @@ impl Weights {
     pub(super) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
         let Some((value, path)) = self.tensors.remove(name) else {
             if let Some((dtype, path)) = self.others.get(name) {
-                let reason = format!("{name} is of type {dtype}, which cannot be read");
+                let reason = format!("{name} is {dtype}, which cannot be read");
                 return Err(Error::format(path, self.format, reason));
             }
             return Err(Error::NotFound {
@@ -98,7 +99,7 @@ impl Weights {
             (name, format!("{shape:?}"), path)
         });
         let others = self.others.into_iter();
-        let others = others.map(|(name, (dtype, path))| (name, format!("of type {dtype}"), path));
+        let others = others.map(|(name, (dtype, path))| (name, dtype, path));
         match tensors.chain(others).find(|(name, ..)| !inert(name)) {
             None => Ok(()),
             Some((name, what, path)) => {
@@ -112,6 +113,25 @@ impl Weights {
             }
         }
     }
+}
+
+/// A file of tensors, written as safetensors or by `torch.save`.
+fn read_file(path: &Path) -> Result<TensorMap> {
+    if path
+        .extension()
+        .is_some_and(|end| end == "pth" || end == "bin")
+    {
+        return read_torch(path);
+    }
+    let found = io::read(path)?;
+    Ok(TensorMap {
+        tensors: found.tensors,
+        others: found
+            .others
+            .into_iter()
+            .map(|(name, dtype)| (name, format!("of type {dtype}")))
+            .collect(),
+    })
 }
 
 /// Where a configuration ties the two, the unembedding may be in the file as a second copy of the

@@ -1,3 +1,5 @@
+//! Files of autoencoders: SAELens' format here, other libraries' in `peers`.
+//!
 //! SAELens' folder format: `cfg.json` beside `sae_weights.safetensors`.
 //! Tensors `W_enc [d_in, d_sae]`, `b_enc`, `W_dec [d_sae, d_in]`, `b_dec`, in f32.
 //! SAELens 6, `saes/sae.py` (`save_model`, `load_from_disk`); older layouts are read, too.
@@ -6,7 +8,11 @@
 
 mod cfg;
 mod fields;
+mod load;
 mod own_fields;
+mod peers;
+mod pretrained;
+mod releases;
 mod transcoder;
 
 use super::autoencoder::SparseAutoencoder;
@@ -71,20 +77,14 @@ impl Sae {
         dictionary.write(dir.as_ref(), architecture, &own)
     }
 
-    /// Reads a folder written by SAELens, of any version, or by [`Sae::save`], onto the CPU; its
-    /// `cfg.json` says which architecture it is. Before version 6 SAELens calls TopK "standard" and
-    /// the activation function "topk".
-    ///
-    /// A `scaling_factor` of the activations is folded into the decoder. Where SAELens rescales
-    /// activations by the decoder's norms, the norms are folded into the weights.
+    /// Reads a folder written by SAELens, of any version, or by [`Sae::save`]; its `cfg.json` says
+    /// which architecture it is. Before version 6 SAELens calls TopK "standard" and the activation
+    /// function "topk".
     ///
     /// # Errors
-    /// [`Error::Io`] when a file is missing; [`Error::Format`] when one is corrupt, lacks a tensor,
-    /// holds a field or tensor that is unknown, a parameter that is not finite, or asks for what no
-    /// autoencoder of this library does (activations normalised at run time);
-    /// [`Error::Shape`] when the tensors contradict each other or `cfg.json`.
-    pub fn load(dir: impl AsRef<Path>) -> Result<Sae> {
-        let (dictionary, own) = StandardSae::read(dir.as_ref())?;
+    /// Those of [`Sae::load`].
+    fn load_sae_lens(dir: &Path) -> Result<Sae> {
+        let (dictionary, own) = StandardSae::read(dir)?;
         Ok(match own {
             Own::Nothing => dictionary.into(),
             Own::TopK(k) => TopKSae::new(dictionary, k as usize)?.into(),

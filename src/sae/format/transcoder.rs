@@ -83,11 +83,8 @@ impl Transcoder {
     /// Reads a transcoder's folder written by SAELens 6 or by [`Transcoder::save`], onto the CPU.
     ///
     /// # Errors
-    /// [`Error::Io`] when a file is missing; [`Error::Format`] when one is corrupt, of another
-    /// architecture, lacks a tensor or a hook point, holds a field or tensor that is unknown, a
-    /// parameter that is not finite, or asks for activations that are normalised at run time;
-    /// [`Error::Shape`] when the tensors contradict each other or `cfg.json`.
-    pub fn load(dir: &Path) -> Result<Transcoder> {
+    /// Those of [`Transcoder::load`]; [`Error::Format`] for a hook point that is missing.
+    pub(super) fn load_sae_lens(dir: &Path) -> Result<Transcoder> {
         let cfg_path = dir.join(CFG);
         let text = std::fs::read_to_string(&cfg_path).map_err(Error::io("read", &cfg_path))?;
         let bad = |reason: String| Error::format(&cfg_path, CFG_FORMAT, reason);

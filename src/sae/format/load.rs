@@ -1,0 +1,119 @@
+//! Autoencoders and transcoders of every format that is known.
+
+use super::peers::{Entry, Format, Loaded, SetConfig, detect, read, read_set_files};
+use crate::error::{Error, Result};
+use crate::sae::variants::{Sae, Transcoder};
+use std::path::{Path, PathBuf};
+
+impl Sae {
+    /// Reads an autoencoder onto the CPU; the format is found by what is there. `path` is a folder, or
+    /// the file with the weights.
+    ///
+    /// | written by | what is there | architectures |
+    /// |---|---|---|
+    /// | SAELens (any version), [`Sae::save`] | `cfg.json`, `sae_weights.safetensors` | standard, TopK, JumpReLU, gated |
+    /// | 1L-Sparse-Autoencoder | `{n}.pt`, `{n}_cfg.json` | standard |
+    /// | Gemma Scope | `params.npz` | JumpReLU |
+    /// | Gemma Scope 2 | `config.json`, `params.safetensors` | JumpReLU |
+    /// | dictionary_learning | `config.json`, `ae.pt` | standard (two kinds), gated, JumpReLU, TopK, BatchTopK, Matryoshka |
+    /// | sparsify | `cfg.json`, `sae.safetensors` | TopK |
+    /// | Llama Scope | `hyperparams.json`, `checkpoints/final.safetensors` | JumpReLU |
+    ///
+    /// Every field and tensor is applied, known to change nothing, or refused by name: an autoencoder
+    /// that loads computes what its library computes. `docs/formats.md` has the details.
+    ///
+    /// A `scaling_factor` of the activations is folded into the decoder. Where SAELens rescales
+    /// activations by the decoder's norms, the norms are folded into the weights.
+    ///
+    /// ```no_run
+    /// use holoscope::sae::Sae;
+    /// let sae = Sae::load("gemma-scope-2b-pt-res/layer_5/width_16k/average_l0_105")?;
+    /// # Ok::<(), holoscope::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a file is missing; [`Error::Argument`] for a folder or file of no known format,
+    /// and for transcoders; [`Error::Format`] when a file is corrupt, lacks a tensor, holds a field or
+    /// tensor that is unknown, a parameter that is not finite, or asks for what no autoencoder of this
+    /// library does (activations normalised at run time); [`Error::Shape`] when the tensors
+    /// contradict each other or the configuration.
+    pub fn load(path: impl AsRef<Path>) -> Result<Sae> {
+        let path = path.as_ref();
+        let transcoder = |what: &str| {
+            let reason = format!(
+                "it is {what}; use Transcoder::{}",
+                match what {
+                    "a set of transcoders" => "load_set",
+                    _ => "load",
+                }
+            );
+            Err(Error::argument("path", path.display(), reason))
+        };
+        let format = detect(path)?;
+        match (read(&format, false)?, format) {
+            (Some(Loaded::Sae(sae)), _) => Ok(sae),
+            (Some(Loaded::Transcoder(_)), _) => transcoder("a transcoder"),
+            (None, Format::SaeLens(dir)) => Sae::load_sae_lens(&dir),
+            (None, _) => transcoder("a set of transcoders"),
+        }
+    }
+}
+
+impl Transcoder {
+    /// Reads a transcoder onto the CPU; the format is found by what is there: SAELens' (also written by
+    /// [`Transcoder::save`]), Gemma Scope's, Gemma Scope 2's, sparsify's or Llama Scope's. `path` is a
+    /// folder, or the file with the weights; for sets of circuit-tracer see [`Transcoder::load_set`].
+    ///
+    /// # Errors
+    /// Those of [`Sae::load`]; [`Error::Argument`] for an autoencoder. Gemma Scope's file does not say
+    /// which of the two it is: it is read as what is asked for, unless the path has the name of a
+    /// repository of transcoders.
+    pub fn load(path: impl AsRef<Path>) -> Result<Transcoder> {
+        let path = path.as_ref();
+        let refuse = |reason: &str| Err(Error::argument("path", path.display(), reason));
+        let format = detect(path)?;
+        match (read(&format, true)?, format) {
+            (Some(Loaded::Transcoder(transcoder)), _) => Ok(transcoder),
+            (Some(Loaded::Sae(_)), _) => refuse("it is an autoencoder; use Sae::load"),
+            (None, Format::SaeLens(dir)) => Transcoder::load_sae_lens(&dir),
+            (None, _) => refuse("it is a set of transcoders; use Transcoder::load_set"),
+        }
+    }
+
+    /// Reads circuit-tracer's set of transcoders, one a block from 0 on, as an attribution graph takes
+    /// them: the folder has a `config.yaml`, and `layer_{i}.safetensors` or the files that its
+    /// `transcoders` lists.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Format`] for a configuration or file that is not understood, cross-layer
+    /// transcoders, and files on the hub ([`Transcoder::set_from_pretrained`] fetches these).
+    pub fn load_set(dir: impl AsRef<Path>) -> Result<Vec<Transcoder>> {
+        let dir = dir.as_ref();
+        let path = dir.join("config.yaml");
+        let config = SetConfig::read(&path)?;
+        let bad = |reason: String| Error::format(&path, "circuit-tracer configuration", reason);
+        let files: Vec<PathBuf> = match &config.transcoders {
+            None => {
+                let all = (0..).map(|layer| dir.join(format!("layer_{layer}.safetensors")));
+                all.take_while(|file| file.is_file()).collect()
+            }
+            Some(entries) => {
+                let paths = entries.iter().map(|entry| match entry {
+                    Entry::Local(file) => Ok(dir.join(file)),
+                    Entry::Hub { repo, file } => Err(bad(format!(
+                        "transcoders lists hf://{repo}/{file}, which is on the hub; use \
+                         Transcoder::set_from_pretrained"
+                    ))),
+                });
+                paths.collect::<Result<_>>()?
+            }
+        };
+        if files.is_empty() {
+            return Err(bad(format!(
+                "there is no {}, and no list of transcoders",
+                dir.join("layer_0.safetensors").display()
+            )));
+        }
+        read_set_files(&config, &files)
+    }
+}
