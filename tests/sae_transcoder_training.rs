@@ -162,8 +162,11 @@ fn transcoders_of_all_blocks_are_those_trained_alone_and_make_a_graph() {
 
     let scores = replacement_scores(&model, &all, &data.val, 1, 8, 3).unwrap();
     println!("{scores}");
+    // Nothing is trained, so that zeros may do better than the MLP: not the score, but the loss is that of
+    // the model.
     for score in &scores.scores {
-        assert!(score.fvu < 0.35 && score.score > 0.8, "{scores}");
+        let apart = (score.replaced - scores.loss).abs();
+        assert!(score.fvu < 0.2 && apart < 0.06, "{scores}");
     }
     assert!((scores.scores[0].l0 - 8.0).abs() < 0.5);
 
@@ -233,8 +236,11 @@ fn a_cross_layer_transcoder_stands_in_for_all_mlps() {
     ));
     let scores = replacement_scores(&model, &clt, &data.val, 1, 8, 3).unwrap();
     println!("{scores}");
+    // Nothing is trained, so that zeros may do better than the MLP: not the score, but the loss is that of
+    // the model.
     for score in &scores.scores {
-        assert!(score.fvu < 0.35 && score.score > 0.8, "{scores}");
+        let apart = (score.replaced - scores.loss).abs();
+        assert!(score.fvu < 0.2 && apart < 0.06, "{scores}");
     }
     // What the history says of scaled outputs is what is left of the model's.
     let explained = history.explained_variance.last().unwrap().1;

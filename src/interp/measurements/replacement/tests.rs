@@ -9,7 +9,7 @@ use crate::show::Show;
 use candle_core::{DType, Device, Tensor};
 
 fn setting() -> (Transformer, Dataset) {
-    let text = "The king saw the old cat and went home, and so the day went by.\n".repeat(60);
+    let text = "The king saw the old cat and went home, and so the day went by.\n\n".repeat(60);
     let corpus = Corpus::from_text("toy", &text);
     let data = Dataset::from_corpus(&corpus, &DataConfig::default()).unwrap();
     let model = Transformer::new(&TransformerConfig {

@@ -8,7 +8,7 @@ use std::ops::Range;
 /// What follows the encoders' products, and what is paid.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Kind {
-    /// `l1 sum_j acts_j sum_s |W_dec[j, s]|`.
+    /// `l1 sum_j acts_j sum_s |W_dec[j, s]|`, of the next two, too.
     L1,
     TopK(usize),
     BatchTopK(usize),
@@ -157,9 +157,9 @@ pub(super) fn forward(
                 let at = &mut y[block.columns()];
                 (at.iter_mut().zip(w)).for_each(|(y, w)| *y += act * w);
                 penalty += match kind {
-                    Kind::L1 => act * length(w, &sites),
+                    Kind::L1 | Kind::TopK(_) | Kind::BatchTopK(_) => act * length(w, &sites),
                     Kind::Tanh(scale) => (scale * act * length(w, &sites)).tanh(),
-                    Kind::TopK(_) | Kind::BatchTopK(_) | Kind::Step => 0.0,
+                    Kind::Step => 0.0,
                 };
             }
         }
