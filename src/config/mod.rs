@@ -11,6 +11,7 @@ mod range;
 mod sae;
 mod sae_fields;
 mod training;
+mod transcoder;
 
 pub use architecture::{Architecture, L0Loss};
 pub use constraint::DictionaryConstraint;
@@ -22,6 +23,7 @@ pub use model::{
 pub(crate) use range::Fields;
 pub use sae::SaeConfig;
 pub use training::TrainingConfig;
+pub use transcoder::TranscoderConfig;
 
 use serde::{Deserialize, Serialize};
 

@@ -29,7 +29,14 @@ pub use training::{
     StepFigures, SweepRow, SweepRun, initial_params, resample_dead, resume_sae, resume_sae_with,
     resume_saes, resume_saes_with, train_sae, train_sae_with, train_saes, train_saes_with,
 };
+pub use training::{
+    FeatureBlock, FeatureBlockGrads, TranscoderGrads, TranscoderParams, TranscoderStep,
+    train_cross_layer_transcoder, train_cross_layer_transcoder_with, train_crosscoder,
+    train_crosscoder_with, train_transcoder, train_transcoder_with, train_transcoders,
+    train_transcoders_with,
+};
 pub use variants::{
     AbsTopKSae, GatedSae, JumpReLUSae, MatchingPursuitSae, Sae, StandardSae, TemporalAttention,
     TemporalCodes, TemporalSae, TopKSae, Transcoder, TranscoderActivation,
 };
+pub use variants::{CrossLayerTranscoder, Crosscoder};

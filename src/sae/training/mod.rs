@@ -18,6 +18,7 @@ mod statistics;
 mod step;
 mod temporal;
 mod trainer;
+mod transcoders;
 mod update;
 mod work;
 
@@ -32,4 +33,10 @@ pub use step::{DENSE_ABOVE, StandardStep};
 pub use trainer::{
     SaeSweep, SweepRow, SweepRun, resume_sae, resume_sae_with, resume_saes, resume_saes_with,
     train_sae, train_sae_with, train_saes, train_saes_with,
+};
+pub use transcoders::{
+    FeatureBlock, FeatureBlockGrads, TranscoderGrads, TranscoderParams, TranscoderStep,
+    train_cross_layer_transcoder, train_cross_layer_transcoder_with, train_crosscoder,
+    train_crosscoder_with, train_transcoder, train_transcoder_with, train_transcoders,
+    train_transcoders_with,
 };
