@@ -6,6 +6,7 @@
 mod activations;
 mod attribution_graph;
 mod bimodality;
+mod circuit_benchmark;
 mod comparison;
 mod contingency;
 mod control;
@@ -16,6 +17,7 @@ mod feature_summary;
 mod feature_view;
 mod frequencies;
 mod hooked_sae;
+mod induction;
 mod interpretable;
 mod logits;
 mod max_activating;
@@ -29,6 +31,7 @@ mod token_frame;
 
 pub use attribution_graph::*;
 pub use bimodality::{Bimodality, NormalComponent, bimodality};
+pub use circuit_benchmark::*;
 pub use comparison::{DictionaryComparison, DictionaryFigures, compare_dictionaries};
 pub use contingency::Contingency;
 pub use control::random_dictionary;
@@ -45,9 +48,12 @@ pub use feature_summary::{FeatureSummary, TokenExample};
 pub use feature_view::{feature_acts, feature_tokens};
 pub use frequencies::{FREQUENCY_FLOOR, FeatureFrequencies, feature_frequencies};
 pub use hooked_sae::HookedSae;
+pub use induction::*;
 pub use interpretable::{InterpretableFeatures, describe_feature, interpretable_features};
 pub use logits::{TopLogits, feature_logits, top_logits, vocab_frame};
-pub use max_activating::{MaxActivating, MaxActivation, max_activating, max_activating_feature};
+pub use max_activating::{
+    MaxActivating, MaxActivation, max_activating, max_activating_feature, max_activating_transcoder,
+};
 pub(crate) use measurements::assignment;
 pub use measurements::*;
 pub use mechanisms::*;

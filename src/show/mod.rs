@@ -19,7 +19,7 @@ mod tokens;
 pub use attention::AttentionView;
 pub use chart::{
     ChartOptions, ColorScale, Figure, Group, NetworkLink, NetworkNode, Reference, Trace, bar_chart,
-    heatmap, histogram, histogram_by_group, line_chart, network, scatter,
+    heatmap, histogram, histogram_by_group, line_chart, network, scatter, stacked,
 };
 pub use display::{clear_output, display, display_with_id, update_display};
 pub use escaping::escape;

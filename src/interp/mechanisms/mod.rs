@@ -29,7 +29,9 @@ pub use composition::{Composition, CompositionScore, CompositionScores, composit
 pub use copying::{CopyingScore, CopyingScores, copying_scores};
 pub use edges::*;
 pub use factored_matrix::FactoredMatrix;
-pub use head_scores::{HeadScore, HeadScores, head_scores, repeated_random_tokens};
+pub use head_scores::{
+    HeadScore, HeadScores, head_scores, head_scores_with_hooks, repeated_random_tokens,
+};
 pub use logit_attribution::{
     LogitAttribution, LogitComponent, LogitContribution, direct_logit_attribution,
 };

@@ -3,6 +3,7 @@
 mod any;
 mod gated;
 mod jump_relu;
+mod neurons;
 mod standard;
 mod top_k;
 mod transcoder;

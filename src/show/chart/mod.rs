@@ -15,6 +15,7 @@ mod plot;
 mod reference;
 mod scatter;
 mod sheet;
+mod stacked;
 
 pub use bar::bar_chart;
 pub use color_bar::ColorScale;
@@ -24,3 +25,4 @@ pub use histogram::{histogram, histogram_by_group};
 pub use line::line_chart;
 pub use network::{NetworkLink, NetworkNode, network};
 pub use scatter::scatter;
+pub use stacked::stacked;
