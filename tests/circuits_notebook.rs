@@ -98,3 +98,67 @@ fn induction_heads() -> Result<()> {
     assert!((same.score - path.score).abs() < 1e-5);
     Ok(())
 }
+
+#[test]
+fn a_checked_graph() -> Result<()> {
+    let seed = 1;
+    let text = Dataset::load(&DataConfig {
+        source: CorpusSource::Embedded,
+        embedded_bytes: 60_000,
+        seed,
+        ..DataConfig::default()
+    })?;
+    let model = Transformer::new(&TransformerConfig {
+        n_layers: 2,
+        d_model: 32,
+        d_mlp: 64,
+        n_ctx: 24,
+        d_vocab: text.tokenizer.n_vocab(),
+        seed,
+        ..TransformerConfig::default()
+    })?;
+    let training = TrainingConfig {
+        steps: 20,
+        batch_size: 8,
+        warmup_steps: 5,
+        eval_every: 20,
+        eval_batches: 1,
+        seed,
+        ..TrainingConfig::default()
+    };
+    train(&model, &text, &training)?;
+    let transcoder_config = TranscoderConfig {
+        d_sae: 64,
+        architecture: Architecture::TopK { k: 8 },
+        steps: 20,
+        seed,
+        ..TranscoderConfig::default()
+    };
+    let (transcoders, histories) = train_transcoders(&model, &text, &transcoder_config)?;
+    assert_eq!((transcoders.len(), histories.len()), (2, 2));
+    let prompt = text.tokenizer.decode(&text.val.document(0)[1..9]);
+    let tokens = text.tokenizer.to_tokens(&prompt)?;
+    let config = AttributionConfig {
+        max_features: 64,
+        ..AttributionConfig::default()
+    };
+    let graph = attribution_graph(&model, &transcoders, &tokens, &config)?.named(&text.tokenizer);
+    let top = graph.top_features(2);
+    if let GraphNodeKind::Feature { layer, feature } = graph.nodes[top[0]].kind {
+        let found = max_activating_transcoder(&model, &transcoders[layer], &text.val, feature, 3)?;
+        assert_eq!(found.examples.len(), 3);
+        assert!(found.examples[0].activation > 0.0);
+    }
+    let influence = graph.component_influence()?;
+    assert_eq!(influence.len(), Edge::all(model.cfg()).len());
+    let check = graph.check_interventions(4)?;
+    assert_eq!(check.n_interventions, 4);
+    let control = control_graph(&model, &tokens, &config, seed + 1, |random| {
+        Ok(train_transcoders(random, &text, &transcoder_config)?.0)
+    })?;
+    assert_eq!(graph.beside(&control, 4)?.frame()?.height(), 2);
+    let reading = graph.check_reading(&top)?;
+    assert_eq!(reading.feature_names.len(), 2);
+    assert!(reading.predicted.is_finite() && reading.measured.is_finite());
+    Ok(())
+}

@@ -22,7 +22,8 @@ pub struct RepeatedTokens {
     pub min_period: usize,
     /// Longest period; above half of `n_ctx - 1` some sequences are not repeated whole.
     pub max_period: usize,
-    /// Sequences of the training part; with fewer than a run takes, later epochs cut them elsewhere.
+    /// Sequences of the training part: as many as the run takes, `steps * batch_size`. Later epochs cut
+    /// the tokens at other places, across two sequences of different periods.
     pub n_train: usize,
     /// Sequences of the validation part, and of the test part.
     pub n_val: usize,

@@ -83,11 +83,12 @@ impl ProgramRecoveries {
             ..ChartOptions::new("Recovery of compiled circuits", "", "")
         };
         let caption = format!(
-            "All edges, queries and keys included. Inputs of each program: {}.",
+            "All edges, queries and keys included. Inputs of each program: {}. Attribution: edge \
+             attribution patching, plain and with integrated gradients (IG).",
             self.n_tasks
         );
         let options = options.caption(caption);
-        let methods = self.methods();
+        let methods: Vec<String> = self.methods().iter().map(|m| short(m)).collect();
         heatmap(&rows, &methods, &names, ColorScale::Sequential, &options)
     }
 
@@ -96,6 +97,18 @@ impl ProgramRecoveries {
         // A failure is already shown in place.
         let _ = display(self);
     }
+}
+
+/// What fits below a column.
+fn short(method: &str) -> String {
+    let short = match method {
+        "edge activation patching" => "patching",
+        "edge attribution patching" => "attribution",
+        "attribution graph" => "graph",
+        other if other.contains("integrated gradients") => "attribution, IG",
+        other => other,
+    };
+    short.to_owned()
 }
 
 const ALL: &str = "all";

@@ -10,8 +10,8 @@ use std::fmt;
 
 /// Curves of a panel.
 const MAX_HEADS: usize = 8;
-/// Height of a panel, in pixels.
-const PANEL: u32 = 230;
+/// Height of a panel without a caption, in pixels.
+const PANEL: u32 = 240;
 
 impl InductionFormation {
     /// One row a checkpoint: `step`, `loss`, `in_context_score` (nats), and the highest scores of any
@@ -97,13 +97,13 @@ impl InductionFormation {
             )?,
             self.panel(
                 "Attention to the previous token",
-                "mean attention",
+                "attention",
                 "",
                 self.head_traces(|head| head.previous_token),
             )?,
             self.panel(
                 "Induction score",
-                "mean attention",
+                "attention",
                 "Attention to the token behind the earlier occurrence, on repeated random tokens.",
                 self.head_traces(|head| head.induction),
             )?,
@@ -113,7 +113,11 @@ impl InductionFormation {
 
     fn panel(&self, title: &str, y: &str, caption: &str, traces: Vec<Trace>) -> Result<Figure> {
         let mut options = ChartOptions {
-            height: PANEL,
+            height: if caption.is_empty() {
+                PANEL
+            } else {
+                PANEL + 40
+            },
             ..ChartOptions::new(title, "step", y).caption(caption)
         };
         if let Some((steps, _)) = self.phase_change() {

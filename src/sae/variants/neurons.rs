@@ -3,10 +3,10 @@
 //! `w` and the bias `b` of the norm before it.
 //! Source: the neuron baseline of Dunefsky et al. 2024, arXiv:2406.11944.
 
-use super::transcoder::{Transcoder, TranscoderActivation};
 use crate::config::{Activation, Normalization};
 use crate::error::{Error, Result};
 use crate::model::Transformer;
+use crate::sae::{Transcoder, TranscoderActivation};
 use candle_core::{DType, Tensor};
 
 impl Transcoder {
