@@ -180,11 +180,6 @@ impl fmt::Display for Composition {
 }
 
 impl CompositionScores {
-    /// What random weights score, about: `1 / sqrt(d_model)`.
-    pub fn baseline(&self) -> f64 {
-        1.0 / (self.d_model as f64).sqrt()
-    }
-
     /// The pair of heads of the highest score, NaN left out.
     ///
     /// # Errors
@@ -194,6 +189,11 @@ impl CompositionScores {
         let highest = scores.max_by(|a, b| a.score.total_cmp(&b.score)).copied();
         let reason = "none is a number: no head writes or reads anything";
         highest.ok_or_else(|| Error::argument("composition scores", self.scores.len(), reason))
+    }
+
+    /// What random weights score, about: `1 / sqrt(d_model)`.
+    pub fn baseline(&self) -> f64 {
+        1.0 / (self.d_model as f64).sqrt()
     }
 
     /// One row a pair of heads: `from_layer`, `from_head`, `to_layer`, `to_head`, `score`.
