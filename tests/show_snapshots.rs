@@ -147,6 +147,10 @@ fn scatter_plot() -> Figure {
     scatter(&series, &options).unwrap()
 }
 
+fn stacked_panels() -> Figure {
+    stacked(&[loss_chart(), log_chart()], "Two quantities").unwrap()
+}
+
 fn token_table() -> Table {
     let frame = df![
         "str_tokens" => ["·the", "·king", "↩", "<b>&amp;", "·O"],
@@ -282,6 +286,7 @@ snapshots! {
     a_small_heat_map_has_its_values => small_heatmap,
     a_large_heat_map_is_a_picture => large_heatmap,
     a_scatter_plot_has_a_legend => scatter_plot,
+    stacked_panels_keep_their_axes => stacked_panels,
     a_table_has_its_gradient => token_table,
     tokens_are_coloured => token_view,
     attention_has_a_map_a_head => attention_view,

@@ -15,6 +15,7 @@ mod hub;
 mod labels;
 mod load_corpus;
 mod pieces;
+mod repeated_tokens;
 mod split;
 mod summary;
 mod token_labels;
@@ -33,6 +34,7 @@ pub use labels::{Factor, Span, SpanLabels, TokenLabels};
 pub use load_corpus::{
     DATA_DIR_VARIABLE, cache_dir, corpus_from_file, load_corpus, load_corpus_with,
 };
+pub use repeated_tokens::RepeatedTokens;
 pub use split::TokenSplit;
 pub use token_labels::labels_for;
 pub use tokenizer::{END_OF_TEXT, GPT2_EOT, GPT2_VOCAB, Tokenizer};

@@ -5,11 +5,13 @@
 
 mod activations;
 mod attribution_graph;
+mod circuit_benchmark;
 mod dashboard;
 mod descriptions;
 mod dictionaries;
 mod features;
 mod hooked_sae;
+mod induction;
 mod measurements;
 mod mechanisms;
 mod order;
@@ -17,6 +19,7 @@ mod statistics;
 mod token_frame;
 
 pub use attribution_graph::*;
+pub use circuit_benchmark::*;
 pub use dashboard::{
     AblationEffect, ActivationExample, AlignedNeuron, BinCounts, CorrelatedFeature,
     CorrelatedNeuron, DashboardOptions, DashboardPage, DashboardTexts, DirectLogits, ExampleGroup,
@@ -28,6 +31,7 @@ pub use dictionaries::*;
 pub(crate) use dictionaries::{centred_rows, check_l0, fixed_dictionary};
 pub use features::*;
 pub use hooked_sae::HookedSae;
+pub use induction::*;
 pub(crate) use measurements::assignment;
 pub use measurements::*;
 pub use mechanisms::*;

@@ -21,4 +21,5 @@ pub use history::TrainingHistory;
 pub use metrics::{Metric, RunFolder};
 pub use schedule::Schedule;
 pub use tensorboard::EventWriter;
+pub use trainer::observe::train_observed;
 pub use trainer::{resume, resume_with, train, train_with};

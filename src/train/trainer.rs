@@ -16,8 +16,11 @@ use crate::model::Transformer;
 use crate::progress::{Progress, Reporter};
 use crate::show::NotebookReporter;
 use candle_core::{Tensor, Var};
+use observer::Observer;
 use std::time::{Duration, Instant};
 
+pub(super) mod observe;
+mod observer;
 mod saved;
 
 /// How long an interrupted run may validate, so that it ends within a second.
@@ -51,15 +54,7 @@ pub fn train_with(
     reporter: &mut dyn Reporter,
 ) -> Result<TrainingHistory> {
     let mut trainer = Trainer::new(model, data, cfg)?;
-    if let Some(dir) = &cfg.run_dir {
-        let config = serde_json::json!({
-            "holoscope": env!("CARGO_PKG_VERSION"),
-            "model": model.cfg(),
-            "training": cfg,
-            "data": { "corpus": data.corpus_name, "source": data.source_note, "sha256": data.digest },
-        });
-        trainer.run = Some(RunFolder::create(dir, &config)?);
-    }
+    trainer.create_run()?;
     trainer.run(reporter)
 }
 
@@ -117,6 +112,7 @@ struct Trainer<'a> {
     seconds_before: f64,
     start: Instant,
     run: Option<RunFolder>,
+    observer: Option<Observer<'a>>,
 }
 
 impl<'a> Trainer<'a> {
@@ -166,6 +162,7 @@ impl<'a> Trainer<'a> {
             seconds_before: 0.0,
             start: Instant::now(),
             run: None,
+            observer: None,
             params,
         })
     }
@@ -187,6 +184,9 @@ impl<'a> Trainer<'a> {
         if self.validation_is_due() && !self.validate(&|| progress.interrupted())? {
             return self.stop();
         }
+        if self.step == 0 {
+            self.observe()?;
+        }
         while self.step < self.cfg.steps {
             if progress.interrupted() {
                 return self.stop();
@@ -196,6 +196,7 @@ impl<'a> Trainer<'a> {
             if self.validation_is_due() && !self.validate(&|| progress.interrupted())? {
                 return self.stop();
             }
+            self.observe()?;
             let every = self.cfg.checkpoint_every;
             if !last && every > 0 && self.step.is_multiple_of(every) {
                 self.save_last()?;
@@ -330,6 +331,14 @@ impl<'a> Trainer<'a> {
         match better {
             true => self.keep_as_best(losses),
             false => Ok(()),
+        }
+    }
+
+    fn observe(&mut self) -> Result<()> {
+        let (step, last) = (self.step, self.step == self.cfg.steps);
+        match &mut self.observer {
+            Some(observer) => observer.look(step, last, self.model),
+            None => Ok(()),
         }
     }
 

@@ -127,39 +127,15 @@ impl Work<'_> {
         indices.sort_unstable();
         let mut targets = Vec::with_capacity(indices.len());
         for of_layer in indices.chunk_by(|&a, &b| self.layer(a) == self.layer(b)) {
-            targets.extend(self.targets(of_layer)?);
+            let features: Vec<ActiveFeature> =
+                of_layer.iter().map(|&i| self.sources.features[i]).collect();
+            targets.extend(feature_targets(self.frozen, &features)?);
         }
         Ok(indices.into_iter().zip(self.rows(targets)?).collect())
     }
 
     fn layer(&self, index: usize) -> usize {
         self.sources.features[index].layer
-    }
-
-    /// The targets of features of one block.
-    fn targets(&self, indices: &[usize]) -> Result<Vec<Target>> {
-        let Some(transcoder) = indices
-            .first()
-            .and_then(|&first| self.frozen.transcoder(self.layer(first)))
-        else {
-            return Ok(Vec::new());
-        };
-        let transcoder = &transcoder.transcoder;
-        let features = || indices.iter().map(|&i| &self.sources.features[i]);
-        let ids: Vec<u32> = features().map(|f| f.feature as u32).collect();
-        let ids = Tensor::new(ids, transcoder.device())?;
-        let plain = |t: Tensor| t.to_device(&Device::Cpu)?.to_dtype(DType::F64);
-        let columns = plain(transcoder.w_enc.index_select(&ids, 1)?)?;
-        let covectors = columns.t()?.contiguous()?.to_vec2::<f64>()?; // [n, d_in]
-        let biases = plain(transcoder.b_enc.index_select(&ids, 0)?)?.to_vec1::<f64>()?;
-        let parts = features().zip(covectors).zip(biases);
-        let targets = parts.map(|((feature, covector), own_bias)| Target {
-            layer: Some(feature.layer),
-            position: feature.position,
-            covector,
-            own_bias,
-        });
-        Ok(targets.collect())
     }
 
     /// The rows of the `n` features of the largest influence on the logits, which is known in part
@@ -181,6 +157,34 @@ impl Work<'_> {
         }
         Ok(rows)
     }
+}
+
+/// The targets of features of one block.
+pub(super) fn feature_targets(
+    frozen: &FrozenModel,
+    features: &[ActiveFeature],
+) -> Result<Vec<Target>> {
+    let Some(transcoder) = features
+        .first()
+        .and_then(|first| frozen.transcoder(first.layer))
+    else {
+        return Ok(Vec::new());
+    };
+    let transcoder = &transcoder.transcoder;
+    let ids: Vec<u32> = features.iter().map(|f| f.feature as u32).collect();
+    let ids = Tensor::new(ids, transcoder.device())?;
+    let plain = |t: Tensor| t.to_device(&Device::Cpu)?.to_dtype(DType::F64);
+    let columns = plain(transcoder.w_enc.index_select(&ids, 1)?)?;
+    let covectors = columns.t()?.contiguous()?.to_vec2::<f64>()?; // [n, d_in]
+    let biases = plain(transcoder.b_enc.index_select(&ids, 0)?)?.to_vec1::<f64>()?;
+    let parts = features.iter().zip(covectors).zip(biases);
+    let targets = parts.map(|((feature, covector), own_bias)| Target {
+        layer: Some(feature.layer),
+        position: feature.position,
+        covector,
+        own_bias,
+    });
+    Ok(targets.collect())
 }
 
 /// The influence of the first `n` sources by the paths of which all rows are known.

@@ -4,6 +4,7 @@
 
 mod attribution;
 mod circuit_tracer;
+mod components;
 mod config;
 mod control;
 mod frozen;
@@ -20,13 +21,14 @@ mod testing;
 mod tests;
 
 pub use attribution::attribution_graph;
+pub use components::ComponentInfluence;
 pub use config::AttributionConfig;
 pub use control::{GraphWithControl, control_graph};
 pub use graph::AttributionGraph;
 pub use influence::GraphScores;
 pub use intervention::{
     CheckedEffect, EffectCorrelation, InterventionCheck, InterventionEffect, InterventionEffects,
-    InterventionMode,
+    InterventionMode, ReadingCheck,
 };
 pub use node::{GraphEdge, GraphNode, GraphNodeKind};
 pub use pruned::PrunedGraph;

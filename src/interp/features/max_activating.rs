@@ -9,7 +9,7 @@ use crate::interp::activations::{TOKENS_PER_PASS, check_feature, encoded_rows, h
 use crate::interp::order::largest_first;
 use crate::interp::token_frame::{context, visible_tokens};
 use crate::model::{HookName, Transformer};
-use crate::sae::SparseAutoencoder;
+use crate::sae::{SparseAutoencoder, Transcoder};
 use crate::show::{Interrupts, MimeBundle, Show, Table, format_number, shows_itself};
 use candle_core::{DType, IndexOp, Tensor};
 use polars::prelude::{DataFrame, df};
@@ -92,6 +92,32 @@ pub fn max_activating_feature(
     let model = model.without_gradients();
     search(&model, split, (hook_name, feature_id), n, |tokens| {
         encoded_rows(&model, sae, hook_name, tokens)
+    })
+}
+
+/// The `n` tokens of a split on which a feature of a transcoder is most active. As [`max_activating`].
+///
+/// # Errors
+/// Those of [`max_activating`]; a transcoder of another width, a feature that it does not have.
+pub fn max_activating_transcoder(
+    model: &Transformer,
+    transcoder: &Transcoder,
+    split: &TokenSplit,
+    feature: usize,
+    n: usize,
+) -> Result<MaxActivating> {
+    if feature >= transcoder.d_sae() {
+        let reason = format!(
+            "the transcoder has features 0 to {}",
+            transcoder.d_sae() - 1
+        );
+        return Err(Error::argument("feature", feature, reason));
+    }
+    let model = model.without_gradients();
+    let (name, width) = (transcoder.hook_name.as_str(), transcoder.d_in());
+    search(&model, split, (name, feature), n, |tokens| {
+        let x = hook_rows(&model, name, tokens, width)?;
+        transcoder.encode(&x.to_device(transcoder.device())?)
     })
 }
 

@@ -14,5 +14,7 @@ pub use frequencies::{
 };
 pub use logits::{TopLogits, feature_logits, top_logits, vocab_frame};
 pub(super) use logits::{check_vocabulary, descending};
-pub use max_activating::{MaxActivating, MaxActivation, max_activating, max_activating_feature};
+pub use max_activating::{
+    MaxActivating, MaxActivation, max_activating, max_activating_feature, max_activating_transcoder,
+};
 pub use rare_direction::{NullBand, RareDirection, rare_direction};

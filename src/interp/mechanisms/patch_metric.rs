@@ -96,6 +96,22 @@ impl PatchMetric {
         }
     }
 
+    /// The position that it reads and the tokens whose logits it names; `None` for a function of one's
+    /// own.
+    pub(in crate::interp) fn target_logits(&self) -> Option<(usize, Vec<u32>)> {
+        match self.kind {
+            Kind::Logit { position, answer } | Kind::LogProb { position, answer } => {
+                Some((position, vec![answer]))
+            }
+            Kind::LogitDifference {
+                position,
+                answer,
+                against,
+            } => Some((position, vec![answer, against])),
+            Kind::Custom(_) => None,
+        }
+    }
+
     /// An error unless its position and tokens exist.
     pub(super) fn check(&self, cfg: &TransformerConfig, n_pos: usize) -> Result<()> {
         if let Some(position) = self.position() {

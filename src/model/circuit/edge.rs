@@ -92,6 +92,11 @@ impl Receiver {
         sender.stage().is_none_or(|stage| stage < self.stage())
     }
 
+    /// Whether it decides where a head attends, and not what it moves or what else is computed.
+    pub fn is_query_or_key(self) -> bool {
+        matches!(self, Receiver::Query { .. } | Receiver::Key { .. })
+    }
+
     /// An error unless the model has it.
     pub(crate) fn check(self, cfg: &TransformerConfig) -> Result<()> {
         known("receiver", self, &Receiver::all(cfg))

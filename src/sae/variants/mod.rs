@@ -30,6 +30,7 @@ mod crosscoder;
 mod gated;
 mod jump_relu;
 mod matching_pursuit;
+mod neurons;
 mod of_dictionary;
 mod rows;
 mod standard;

@@ -16,6 +16,7 @@ mod plot;
 mod reference;
 mod scatter;
 mod sheet;
+mod stacked;
 
 pub use bar::bar_chart;
 pub use color_bar::ColorScale;
@@ -26,3 +27,4 @@ pub use labelled::{LabelledPoint, LabelledSeries, labelled_scatter};
 pub use line::line_chart;
 pub use network::{NetworkLink, NetworkNode, network};
 pub use scatter::scatter;
+pub use stacked::stacked;

@@ -6,6 +6,22 @@ use crate::train::checkpoint::Checkpoint;
 use crate::train::metrics::RunFolder;
 
 impl Trainer<'_> {
+    /// Begins the run folder, where one is asked for.
+    pub(super) fn create_run(&mut self) -> Result<()> {
+        let (cfg, data) = (self.cfg, self.data);
+        let Some(dir) = &cfg.run_dir else {
+            return Ok(());
+        };
+        let config = serde_json::json!({
+            "holoscope": env!("CARGO_PKG_VERSION"),
+            "model": self.model.cfg(),
+            "training": cfg,
+            "data": { "corpus": data.corpus_name, "source": data.source_note, "sha256": data.digest },
+        });
+        self.run = Some(RunFolder::create(dir, &config)?);
+        Ok(())
+    }
+
     pub(super) fn save_last(&mut self) -> Result<()> {
         self.history.seconds = self.seconds();
         self.history.tokens_per_second = self.tokens_per_second();

@@ -31,6 +31,15 @@ pub(in super::super) struct Contributions {
 }
 
 impl Contributions {
+    /// Of targets of which only the covectors are wanted.
+    pub(super) fn without_sources(targets: &[Target]) -> Contributions {
+        Contributions {
+            n_sources: 0,
+            values: Vec::new(),
+            bias: targets.iter().map(|target| target.own_bias).collect(),
+        }
+    }
+
     pub(in super::super) fn row(&self, target: usize) -> &[f64] {
         &self.values[target * self.n_sources..][..self.n_sources]
     }
@@ -149,7 +158,7 @@ fn constant_value(c: &Tensor, vector: &Tensor) -> Result<Tensor> {
 }
 
 /// `c` `[n, pos, a]` times `w` `[a, b]`: `[n, pos, b]`.
-fn times(c: &Tensor, w: &Tensor) -> Result<Tensor> {
+pub(super) fn times(c: &Tensor, w: &Tensor) -> Result<Tensor> {
     let (n, pos, width) = c.dims3()?;
     let product = c.reshape((n * pos, width))?.matmul(w)?;
     Ok(product.reshape((n, pos, w.dim(1)?))?)
@@ -188,7 +197,7 @@ fn through_attention(block: &FrozenLayer, c: &Tensor, found: &mut Contributions)
 
 /// The covectors of the targets that read at `layer` (`None`: behind the last block), of the
 /// residual stream there, `[n, pos, d_model]`; zeros for other targets.
-fn injected(
+pub(super) fn injected(
     frozen: &FrozenModel,
     targets: &[Target],
     layer: Option<usize>,

@@ -160,13 +160,13 @@ pub(super) fn wide(t: &Tensor) -> Result<Tensor> {
 
 /// The activations that the linear model and the interventions need.
 fn names(model: &Transformer) -> NamesFilter {
-    use BlockPoint::{Ln1Scale, Ln2Normalized, Ln2Scale, MlpOut, Pattern, ResidMid};
+    use BlockPoint::{Ln1Scale, Ln2Normalized, Ln2Scale, MlpOut, Pattern, ResidMid, Z};
     let wanted = |name: &HookName| match name {
         HookName::Embed | HookName::PosEmbed => true,
         HookName::LnFinalScale | HookName::UnembedOut => true,
         HookName::Block { point, .. } => matches!(
             point,
-            Ln1Scale | Pattern | ResidMid | Ln2Scale | Ln2Normalized | MlpOut
+            Ln1Scale | Pattern | Z | ResidMid | Ln2Scale | Ln2Normalized | MlpOut
         ),
         _ => false,
     };

@@ -76,10 +76,7 @@ impl AttributionGraph {
             let reason = format!("must be at least 1; the graph has {n_features} features");
             return Err(Error::argument("number of interventions", n, reason));
         }
-        let mut order: Vec<usize> = (0..n_features).collect();
-        let influence = |i: usize| self.nodes[i].influence.unwrap_or(0.0);
-        order.sort_by(|&a, &b| influence(b).total_cmp(&influence(a)));
-        order.truncate(n);
+        let order = self.top_features(n);
         let interrupts = Interrupts::listen();
         let mut effects = Vec::new();
         for &source in &order {

@@ -6,8 +6,10 @@ mod check;
 mod check_view;
 mod hooked;
 mod intervene;
+mod reading;
 
 pub use check::{CheckedEffect, EffectCorrelation, InterventionCheck};
 #[cfg(test)]
 pub(super) use hooked::{Replacement, hooked_run};
 pub use intervene::{InterventionEffect, InterventionEffects, InterventionMode};
+pub use reading::ReadingCheck;

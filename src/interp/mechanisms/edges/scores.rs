@@ -37,7 +37,7 @@ pub struct EdgeScores {
 
 impl EdgeScores {
     /// From one score an edge and task, `[task][edge]`.
-    pub(super) fn of(method: &str, edges: &[Edge], of_tasks: &[Vec<f64>]) -> EdgeScores {
+    pub(in crate::interp) fn of(method: &str, edges: &[Edge], of_tasks: &[Vec<f64>]) -> EdgeScores {
         let n = of_tasks.len() as f64;
         let mean = |i: usize, f: fn(f64) -> f64| of_tasks.iter().map(|t| f(t[i])).sum::<f64>() / n;
         let score = |(i, &edge): (usize, &Edge)| EdgeScore {

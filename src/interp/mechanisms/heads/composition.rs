@@ -178,6 +178,17 @@ impl fmt::Display for Composition {
 }
 
 impl CompositionScores {
+    /// The pair of heads of the highest score, NaN left out.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where no score is a number.
+    pub fn highest(&self) -> Result<CompositionScore> {
+        let scores = self.scores.iter().filter(|s| !s.score.is_nan());
+        let highest = scores.max_by(|a, b| a.score.total_cmp(&b.score)).copied();
+        let reason = "none is a number: no head writes or reads anything";
+        highest.ok_or_else(|| Error::argument("composition scores", self.scores.len(), reason))
+    }
+
     /// What random weights score, about: `1 / sqrt(d_model)`.
     pub fn baseline(&self) -> f64 {
         1.0 / (self.d_model as f64).sqrt()

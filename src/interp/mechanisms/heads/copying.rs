@@ -102,6 +102,20 @@ fn positive_share(matrix: &[f32], n: usize) -> Result<f64> {
 }
 
 impl CopyingScores {
+    /// The score of one head.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a head that the model does not have.
+    pub fn of(&self, layer: usize, head: usize) -> Result<f64> {
+        let all = || self.scores.iter();
+        let found = all().find(|s| (s.layer, s.head) == (layer, head));
+        found.map(|s| s.score).ok_or_else(|| Error::NotFound {
+            kind: "head",
+            name: head_label(layer, head),
+            known: all().map(|s| head_label(s.layer, s.head)).collect(),
+        })
+    }
+
     /// One row a head: `layer`, `head`, `copying`.
     ///
     /// # Errors

@@ -5,12 +5,14 @@
 use crate::error::{Error, Result};
 use crate::interp::mechanisms::input::{check_token, elements};
 use crate::interp::token_frame::token_rows;
-use crate::model::{BlockPoint, HookName, NamesFilter, Transformer};
+use crate::model::{BlockPoint, Hook, HookName, NamesFilter, Transformer};
 use crate::show::Interrupts;
 use candle_core::Tensor;
 use rand::seq::index::sample;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 /// Attention weights that are in memory at once.
 const WEIGHTS_PER_PASS: usize = 1 << 24;
@@ -127,6 +129,58 @@ pub fn repeated_random_tokens(
 /// Tokens that are no such sequences or that the model cannot read; a model without blocks;
 /// [`Error::Interrupted`].
 pub fn head_scores(model: &Transformer, tokens: &Tensor) -> Result<HeadScores> {
+    let names = pattern_names(model);
+    let keep = NamesFilter::Names(names.clone());
+    scores_of(model, tokens, |rows| {
+        let last = Some(model.cfg().n_layers);
+        let (_, cache) = model.run_with_cache_filtered(rows, &keep, last)?;
+        names.iter().map(|&name| cache.at(name)).collect()
+    })
+}
+
+/// [`head_scores`] of passes with `hooks`, such as [`ablate_head`](super::ablate_head): whether a head
+/// still attends where it did when another one is gone.
+///
+/// # Errors
+/// Those of [`head_scores`] and [`Transformer::run_with_hooks`].
+pub fn head_scores_with_hooks(
+    model: &Transformer,
+    tokens: &Tensor,
+    hooks: &[Hook],
+) -> Result<HeadScores> {
+    let model = model.without_gradients();
+    let names = pattern_names(&model);
+    scores_of(&model, tokens, |rows| {
+        let seen: Rc<RefCell<Vec<Tensor>>> = Rc::default();
+        let mut hooks = hooks.to_vec();
+        hooks.extend(names.iter().map(|name| {
+            let seen = seen.clone();
+            Hook::new(&name.to_string(), move |pattern| {
+                seen.borrow_mut().push(pattern.clone());
+                Ok(None)
+            })
+        }));
+        model.run_with_hooks(rows, &hooks)?;
+        Ok(seen.take())
+    })
+}
+
+/// The patterns of all blocks, in order.
+fn pattern_names(model: &Transformer) -> Vec<HookName> {
+    let point = BlockPoint::Pattern;
+    let layers = 0..model.cfg().n_layers;
+    layers
+        .map(|layer| HookName::Block { layer, point })
+        .collect()
+}
+
+/// Scores of the patterns `[rows, n_heads, query, key]` of each block that `patterns` gives for some
+/// rows of the tokens.
+fn scores_of(
+    model: &Transformer,
+    tokens: &Tensor,
+    patterns: impl Fn(&Tensor) -> Result<Vec<Tensor>>,
+) -> Result<HeadScores> {
     let cfg = model.cfg();
     if cfg.n_layers == 0 {
         return Err(Error::argument("n_layers", 0, "the model has no heads"));
@@ -136,20 +190,13 @@ pub fn head_scores(model: &Transformer, tokens: &Tensor) -> Result<HeadScores> {
     let first = len - 2 * seq_len;
     let offsets = [1, seq_len, seq_len - 1];
     let mut sums = vec![[0.0; 3]; cfg.n_layers * cfg.n_heads];
-    let names = (0..cfg.n_layers).map(|layer| HookName::Block {
-        layer,
-        point: BlockPoint::Pattern,
-    });
-    let names: Vec<HookName> = names.collect();
-    let keep = NamesFilter::Names(names.clone());
     let per_pass = (WEIGHTS_PER_PASS / (sums.len() * len * len)).max(1);
     let interrupts = Interrupts::listen();
     for start in (0..batch).step_by(per_pass) {
         interrupts.check("the head scores")?;
         let rows = tokens.narrow(0, start, per_pass.min(batch - start))?;
-        let (_, cache) = model.run_with_cache_filtered(&rows, &keep, Some(cfg.n_layers))?;
-        for (layer, &name) in names.iter().enumerate() {
-            let patterns = elements(&cache.at(name)?)?; // [rows, n_heads, query, key]
+        for (layer, patterns) in patterns(&rows)?.iter().enumerate() {
+            let patterns = elements(patterns)?; // [rows, n_heads, query, key]
             for (i, pattern) in patterns.chunks(len * len).enumerate() {
                 let sum = &mut sums[layer * cfg.n_heads + i % cfg.n_heads];
                 for (sum, &offset) in sum.iter_mut().zip(&offsets) {

@@ -13,4 +13,6 @@ pub use circuits::{ov_circuit, qk_circuit};
 pub use composition::{Composition, CompositionScore, CompositionScores, composition_scores};
 pub use copying::{CopyingScore, CopyingScores, copying_scores};
 pub use factored_matrix::FactoredMatrix;
-pub use head_scores::{HeadScore, HeadScores, head_scores, repeated_random_tokens};
+pub use head_scores::{
+    HeadScore, HeadScores, head_scores, head_scores_with_hooks, repeated_random_tokens,
+};
