@@ -16,7 +16,7 @@ use python::{relative_difference, tensors};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 const PYTHON: &str = "HOLOSCOPE_SAE_LENS_PYTHON";
@@ -111,7 +111,7 @@ fn what_is_written_here_is_read_by_sae_lens_and_gives_our_numbers() {
         ours.push(folder);
     }
     for folder in &ours {
-        let inputs = [("x".to_owned(), normal(&[40, D_IN], 1.0, rng))].into();
+        let inputs = HashMap::from([("x".to_owned(), normal(&[40, D_IN], 1.0, rng))]);
         candle_core::safetensors::save(&inputs, folder.join("inputs.safetensors")).unwrap();
     }
     let read = ["read".into(), root.path().into()];

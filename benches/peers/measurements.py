@@ -384,6 +384,7 @@ def main():
         print("| metric | SAEBench 0.6 | Holoscope | difference | right |")
         print("|---|---|---|---|---|")
         for metric, package, mine, right, name in rows(model, sae, arrays, ours, args.quick):
+            mine = float("nan") if mine is None else mine  # JSON has none
             right = right if isinstance(right, str) else f"{right:.6g}"
             name = f"{metric} (ours: {name})" if name and name not in metric else metric
             print(f"| {name} | {package:.6g} | {mine:.6g} | {mine - package:.1e} | {right} |", flush=True)

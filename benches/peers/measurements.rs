@@ -108,7 +108,6 @@ pub fn measurements(folder: &str) -> Result<()> {
         "sparse_probing_two": by_k(&|k| two.accuracy(k)),
         "sparse_probing_two_neurons": by_k(&|k| two.neuron_accuracy(k)),
         "sparse_probing_two_full": two.rows[0].full_accuracy,
-        "sparse_probing_two_features": two.rows[..3].iter().map(|r| &r.features).collect::<Vec<_>>(),
         "sparse_probing_four": by_k(&|k| four.accuracy(k)),
         "tpp": by_n(&|n| tpp.score(n)),
         "scr": by_n(&|n| scr.score(n)),

@@ -152,7 +152,8 @@ def main():
     torch.set_num_threads(args.threads)
     with contextlib.redirect_stdout(sys.stderr):
         step, n, unit = {"patching": patching, "dashboards": dashboards}[args.what](args, bench)
-        args.warmup, args.steps, args.budget_s = 1, 0, 100.0
+        # The step that is timed to choose how many make a repeat warms up, too.
+        args.warmup, args.steps, args.budget_s = 0, 0, 100.0
         with torch.no_grad():
             rates, meta = bench.measure(step, args)
     rates = sorted(r * n for r in rates)
