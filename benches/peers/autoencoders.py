@@ -379,6 +379,10 @@ def main():
     args = ap.parse_args()
     if args.check:
         return check()
+    if args.arch == "transcoder" and args.impl == "saelens":
+        ap.error("SAELens trains no transcoders")
+    if args.arch not in ("topk", "transcoder") and args.impl == "sparsify":
+        ap.error("sparsify has TopK alone")
     sys.path.insert(0, args.peers)
     import bench
 

@@ -31,7 +31,7 @@ os.environ["JAXTYPING_DISABLE"] = "1"
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 ROOT = Path(__file__).resolve().parents[2]
 HOOK, LAYER, D_MODEL, D_SAE, VOCAB, N_CTX = "blocks.0.hook_resid_post", 0, 64, 256, 96, 32
@@ -55,12 +55,16 @@ def texts(n, generator):
     return tokens, topics
 
 
-def trained_model(generator, steps):
+def new_model():
     from transformer_lens import HookedTransformer, HookedTransformerConfig
 
-    model = HookedTransformer(HookedTransformerConfig(
+    return HookedTransformer(HookedTransformerConfig(
         n_layers=2, d_model=D_MODEL, n_ctx=N_CTX, d_head=16, n_heads=4, d_vocab=VOCAB, d_mlp=256, act_fn="gelu_new",
         normalization_type="LN", device="cpu", seed=0))
+
+
+def trained_model(generator, steps):
+    model = new_model()
     adam = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(steps):
         loss = model(texts(64, generator)[0], return_type="loss")
@@ -98,10 +102,18 @@ def trained_sae(acts, steps):
     return sae
 
 
-def make(folder, quick):
-    """Model, autoencoder and arrays, in the folder and in memory."""
+def load(folder):
     from sae_lens import SAE
 
+    model = new_model().eval()
+    model.load_state_dict(load_file(folder / "model/model.safetensors"))
+    arrays = load_file(folder / "arrays.safetensors")
+    arrays = {k: v.long() if v.dtype == torch.uint32 else v for k, v in arrays.items()}
+    return model, SAE.load_from_disk(str(folder / "sae")), arrays
+
+
+def make(folder, quick):
+    """Model, autoencoder and arrays, in the folder."""
     generator = torch.Generator().manual_seed(11)
     torch.manual_seed(0)
     model = trained_model(generator, 100 if quick else 1000)
@@ -115,7 +127,6 @@ def make(folder, quick):
     (folder / "model").mkdir()
     (folder / "model/config.json").write_text(json.dumps(model.cfg.to_dict(), default=str))
     save_file({k: v.contiguous().clone() for k, v in model.state_dict().items()}, folder / "model/model.safetensors")
-    sae = SAE.load_from_disk(str(folder / "sae"))
     arrays = {"tokens": texts(64, generator)[0], "mdl_x": stream(texts(64, generator)[0]).reshape(-1, D_MODEL)}
     for half, n in [("train", 500), ("test", 250)]:
         tokens, topics = texts(8 * n, generator)
@@ -127,7 +138,6 @@ def make(folder, quick):
                    f"two_{half}_x": x[rows], f"two_{half}_labels": topics[rows] & 1}
     save_file({k: (v.to(torch.uint32) if v.dtype == torch.long else v).contiguous() for k, v in arrays.items()},
               folder / "arrays.safetensors")
-    return model, sae, arrays
 
 
 
@@ -367,7 +377,7 @@ def rows(model, sae, arrays, ours, quick):
 def main():
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     ap.add_argument("--ours", default=ROOT / "target/debug/examples/peers", help="our workloads, built")
-    ap.add_argument("--keep", help="a folder for model, autoencoder and arrays, made and kept")
+    ap.add_argument("--keep", help="a folder for model, autoencoder and arrays, used again if they are there")
     ap.add_argument("--quick", action="store_true", help="a model and an autoencoder that are hardly trained")
     args = ap.parse_args()
     warnings.filterwarnings("ignore")
@@ -376,7 +386,9 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(args.keep or temporary)
         folder.mkdir(exist_ok=True)
-        model, sae, arrays = make(folder, args.quick)
+        if not (folder / "arrays.safetensors").exists():
+            make(folder, args.quick)
+        model, sae, arrays = load(folder)
         done = subprocess.run([args.ours, "measurements", folder], capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr)

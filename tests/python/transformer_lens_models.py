@@ -44,7 +44,7 @@ def randomise(model):
                 "norm" in name and name.endswith("weight")) or name.endswith(
                 ("ln_1.weight", "ln_2.weight", "ln_f.weight")) else noise)
         else:
-            value.data.copy_(torch.randn_like(value) * 0.7 / value.shape[-2] ** 0.5)
+            value.data.copy_(torch.randn_like(value) * 0.7 / min(value.shape[-2:]) ** 0.5)
 
 
 def lens(folder, more):
@@ -90,7 +90,7 @@ def main():
     small = dict(vocab_size=97, hidden_size=48, num_hidden_layers=2, intermediate_size=100, max_position_embeddings=64)
     hugging_face(root / "hf/neox_sequential", neox(**small, use_parallel_residual=False, rotary_pct=1.0), 40)
     hugging_face(root / "hf/neox_without_bias", neox(**small, attention_bias=False, rotary_pct=0.5), 40)
-    hugging_face(root / "hf/neox_tied", neox(**{**small, "tie_word_embeddings": True}), 40)
+    hugging_face(root / "hf/neox_tied", neox(**{**small, "tie_word_embeddings": True, "rotary_pct": 0.5}), 40)
     gpt2 = dict(vocab_size=211, n_embd=48, n_layer=3, n_head=4, n_positions=64)
     hugging_face(root / "hf/gpt2", transformers.GPT2LMHeadModel(transformers.GPT2Config(**gpt2)), 50)
     hugging_face(root / "hf/gpt2_relu_inner", transformers.GPT2LMHeadModel(
