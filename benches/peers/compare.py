@@ -1,8 +1,14 @@
-"""Holoscope beside PyTorch, TransformerLens and SAELens: the same workloads, in turn, and the ratios.
+"""Holoscope beside PyTorch, TransformerLens, SAELens, sparsify and SAEDashboard: the same workloads, in turn.
 
-    python3 -m venv venv && venv/bin/pip install torch transformer_lens sae_lens tiktoken
+    python3 -m venv venv && venv/bin/pip install torch transformer_lens sae_lens==6.54 tiktoken
+    venv/bin/pip install --no-deps eai-sparsify sae-dashboard
+    venv/bin/pip install natsort schedulefree dataclasses-json matplotlib
     cargo build --locked --workspace --example peers
-    python benches/peers/compare.py --python venv/bin/python --peers ../shared/peers [--only lm_train] [--rounds 3]
+    python benches/peers/compare.py --python venv/bin/python --peers ../shared/peers [--only "SAE step"] [--rounds 3]
+    python benches/peers/compare.py --python venv/bin/python --peers ../shared/peers --quick
+
+`--quick` is one short round of the variants of the autoencoder, patching and dashboards, without the peer's variants
+that differ in their allocator alone: under six minutes on two quiet cores.
 
 Each round runs our side and then each of the peer's variants, every one a process of its own with the same number of
 threads; the table has the medians over rounds. "plain" is what a user would write or call; "best tuned" is the fastest
@@ -40,6 +46,30 @@ CASES = [
     ("feature frequencies", "freqs", "freqs", [TUNED], (2.5, 1.5)),
     ("generation, 1 layer", "generate small", "generate small", [TUNED, ["--compile"] + TUNED], (1.5, 1.2)),
     ("generation, GPT-2 small", "generate gpt2", "generate gpt2", [TUNED, ["--compile"] + TUNED], (1.5, 1.2)),
+]
+# What `autoencoders.py` has: sparsify's own coder beside them, where it has one.
+OWN = [["--impl", "compiled"] + TUNED, ["--impl", "lists"] + TUNED]
+SPARSIFY = ["--impl", "sparsify"] + TUNED
+
+
+def variant(title, ours, arch, more=()):
+    """A step of 1,024 activations, 512 wide, of 4,096 features; SAELens where it trains the architecture."""
+    plain = "sparsify" if arch == "transcoder" else "saelens"
+    return (f"SAE variant, {title}", f"sae_train {ours} --batch 1024", f"autoencoders {arch} --impl {plain}",
+            [*OWN, *more], (3.0, 1.3))
+
+
+VARIANTS = [
+    variant("standard", "standard", "standard"),
+    variant("TopK 32", "topk", "topk", [SPARSIFY]),
+    variant("JumpReLU", "jumprelu", "jumprelu"),
+    variant("gated", "gated", "gated"),
+    variant("BatchTopK 32", "batchtopk", "batchtopk"),
+    variant("Matryoshka BatchTopK 32", "matryoshka", "matryoshka"),
+    variant("transcoder, TopK 32", "transcoder", "transcoder"),
+    ("activation patching (patches/s)", "patching", "mechanisms patching",
+     [TUNED, ["--impl", "batched"] + TUNED], (3.0, 1.3)),
+    ("100 feature dashboards (dashboards/s)", "dashboards", "mechanisms dashboards", [TUNED], (3.0, 3.0)),
 ]
 # What the kernel's process that runs cells asks of the allocator (kernel/src/session/runner.rs).
 OURS = {"MALLOC_MMAP_MAX_": "0", "MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(64 << 20)}
@@ -84,11 +114,13 @@ class Sides:
 
     def peer(self, words, more):
         words = words.split()
-        script = Path(__file__).with_name("generate.py") if words[0] == "generate" else self.folder / "peers/bench.py"
-        words = words[1:] if words[0] == "generate" else words
+        script, peers = self.folder / "peers/bench.py", []
+        if words[0] in ("generate", "autoencoders", "mechanisms"):
+            peers = [] if words[0] == "generate" else ["--peers", self.folder / "peers"]
+            script, words = Path(__file__).with_name(f"{words[0]}.py"), words[1:]
         # PyTorch's own libraries choose their kernels; some machines pin OpenBLAS's.
         env = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
-        command = [self.args.python, script, *words, *more, "--threads", str(self.args.threads)]
+        command = [self.args.python, script, *words, *more, *peers, "--threads", str(self.args.threads)]
         return run(command + self.length(), env, self.folder, self.args.patience)
 
     def length(self):
@@ -111,7 +143,9 @@ class Measured:
     def shown(self):
         if not self.rates:
             return "failed"
-        return f"{self.median:,.0f} ({min(self.rates):,.0f} to {max(self.rates):,.0f})"
+        digits = 0 if self.median >= 100 else 1
+        least, most = min(self.rates), max(self.rates)
+        return f"{self.median:,.{digits}f} ({least:,.{digits}f} to {most:,.{digits}f})"
 
 
 def ratio(ours, theirs, aim):
@@ -142,6 +176,7 @@ def main():
     ap.add_argument("--peers", default=ROOT.parent / "shared/peers", help="the folder of the peers' bench.py")
     ap.add_argument("--ours", default=ROOT / "target/debug/examples/peers", help="our workloads, built")
     ap.add_argument("--only", default="", help="cases whose name has this in it")
+    ap.add_argument("--quick", action="store_true", help="one short round of the variants, patching and dashboards")
     ap.add_argument("--rounds", type=int, default=3)
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--repeats", type=int, default=3)
@@ -150,11 +185,15 @@ def main():
     args = ap.parse_args()
     if not Path(args.ours).is_file():
         raise SystemExit(f"{args.ours} is missing: cargo build --locked --workspace --example peers")
+    cases = CASES + VARIANTS
+    if args.quick:
+        cases = [(*case[:3], [more for more in case[3] if more != TUNED], case[4]) for case in VARIANTS[1:]]
+        args.rounds, args.repeats, args.repeat_s = 1, 1, 0.7
     sides = Sides(args)
     print("| workload (tokens/s, median of rounds and range) | Holoscope | plain peer | best of the peer's | ratio to plain | ratio to best | peak memory, ours / plain |")
     print("|---|---|---|---|---|---|---|")
     try:
-        for case in CASES:
+        for case in cases:
             if args.only in case[0]:
                 compare(case, sides, args.rounds)
     finally:

@@ -4,14 +4,17 @@
 //! `cargo run --locked -p holoscope --example peers -- lm_train A --tokens tokens_gpt2.npy`.
 //! Sizes, optimisers and data are those of the peers' `bench.py`; dtype f32, as theirs.
 //! `--dtype bf16` (`lm_train`, `generate`) is ours alone: what half precision costs or saves on
-//! the CPU.
+//! the CPU. `measurements FOLDER` is no workload: it answers `measurements.py`.
+
+mod autoencoders;
+mod dashboards;
+mod measurements;
+mod patching;
 
 use holoscope::candle::{Device, Tensor};
-use holoscope::config::{Activation, Precision, SaeConfig, TransformerConfig};
+use holoscope::config::{Activation, Precision, TransformerConfig};
 use holoscope::model::{GenerateConfig, NamesFilter, Transformer, zero_ablate};
-use holoscope::sae::{
-    SparseAutoencoder, StandardParams, StandardSae, StandardStep, initial_params,
-};
+use holoscope::sae::{SparseAutoencoder, StandardSae};
 use holoscope::train::{AdamW, AdamWConfig};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -30,6 +33,8 @@ struct Args {
     tokens: String,
     repeats: usize,
     repeat_s: f64,
+    /// Activations of an autoencoder's step.
+    batch: usize,
     /// Of a language model that is trained.
     dtype: Precision,
 }
@@ -42,6 +47,7 @@ impl Args {
             tokens: String::new(),
             repeats: 5,
             repeat_s: 3.0,
+            batch: 4_096,
             dtype: Precision::F32,
         };
         let mut words = std::env::args().skip(1);
@@ -50,6 +56,7 @@ impl Args {
             match word.as_str() {
                 "--tokens" => args.tokens = value()?,
                 "--repeats" => args.repeats = value()?.parse()?,
+                "--batch" => args.batch = value()?.parse()?,
                 "--dtype" => {
                     args.dtype = match value()?.as_str() {
                         "f32" => Precision::F32,
@@ -72,8 +79,10 @@ fn main() -> Result<()> {
     let args = Args::parse()?;
     match (args.case.as_str(), args.variant.as_str()) {
         ("lm_train", config @ ("A" | "B" | "C")) => lm_train(&args, config),
-        ("sae_train", "standard") => sae_train(&args, None),
-        ("sae_train", "topk") => sae_train(&args, Some(32)),
+        ("sae_train", architecture) => autoencoders::sae_train(&args, architecture),
+        ("patching", _) => patching::patching(&args),
+        ("dashboards", _) => dashboards::dashboards(&args),
+        ("measurements", folder) => measurements::measurements(folder),
         ("run_with_cache", mode) => run_with_cache(&args, mode),
         ("freqs", _) => freqs(&args),
         ("generate", model @ ("small" | "gpt2")) => generate(&args, model),
@@ -202,73 +211,6 @@ fn lm_train(args: &Args, config: &str) -> Result<()> {
     measure(args, 8 * 128, "", || {
         let (_, grads) = model.loss_and_gradients(&windows(&ids, 8, 129, &mut rng)?)?;
         adamw.step(&grads, 1e-3, 1.0)?;
-        Ok(())
-    })
-}
-
-/// Sparse mixtures of `2 d_in` unit directions, with noise and an offset: `n` batches.
-fn sae_pool(d_in: usize, batch: usize, n: usize) -> Vec<Vec<f32>> {
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let mut directions: Vec<f32> = StandardNormal
-        .sample_iter(&mut rng)
-        .take(2 * d_in * d_in)
-        .collect();
-    for row in directions.chunks_exact_mut(d_in) {
-        let norm = row.iter().map(|w| w * w).sum::<f32>().sqrt();
-        row.iter_mut().for_each(|w| *w /= norm);
-    }
-    let offset: Vec<f32> = StandardNormal.sample_iter(&mut rng).take(d_in).collect();
-    let mut one = || {
-        let mut x = vec![0f32; batch * d_in];
-        for x in x.chunks_exact_mut(d_in) {
-            for (x, o) in x.iter_mut().zip(&offset) {
-                let noise: f32 = StandardNormal.sample(&mut rng);
-                *x = 0.5 * o + 0.05 * noise;
-            }
-            for direction in directions.chunks_exact(d_in) {
-                if rng.random::<f32>() < 16.0 / (2 * d_in) as f32 {
-                    let strength = 3.0 * rng.random::<f32>();
-                    for (x, w) in x.iter_mut().zip(direction) {
-                        *x += strength * w;
-                    }
-                }
-            }
-        }
-        x
-    };
-    (0..n).map(|_| one()).collect()
-}
-
-fn sae_train(args: &Args, top_k: Option<usize>) -> Result<()> {
-    let (batch, cfg) = (4_096, SaeConfig::default());
-    let pool = sae_pool(cfg.d_in, batch, 8);
-    let mut rng = ChaCha8Rng::seed_from_u64(49);
-    let mut mean = vec![0f32; cfg.d_in];
-    for row in pool[0].chunks_exact(cfg.d_in) {
-        for (m, x) in mean.iter_mut().zip(row) {
-            *m += x / batch as f32;
-        }
-    }
-    // As `train_sae` starts.
-    let params = initial_params(&cfg, &pool[0], &mean, &mut rng)?;
-    let mut step = match top_k {
-        None => StandardStep::new(params, BETAS[0], BETAS[1])?,
-        Some(k) => {
-            let b_enc = vec![0.0; cfg.d_sae];
-            StandardStep::new(StandardParams { b_enc, ..params }, BETAS[0], BETAS[1])?.with_top_k(k)
-        }
-    };
-    let l1 = if top_k.is_some() { 0.0 } else { 1.0 };
-    let mut at = 0;
-    let mut l0 = 0.0;
-    // The first steps are the densest: past them, as in training.
-    for _ in 0..20 {
-        l0 = step.step(&pool[at % pool.len()], 1e-4, l1)?.l0;
-        at += 1;
-    }
-    measure(args, batch, &format!(", \"l0\": {l0:.1}"), || {
-        step.step(&pool[at % pool.len()], 1e-4, l1)?;
-        at += 1;
         Ok(())
     })
 }
