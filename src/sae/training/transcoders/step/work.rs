@@ -88,6 +88,7 @@ impl Work {
                 true => entries as f64 / n as f64,
                 false => f64::NAN,
             },
+            aux: 0.0,
             dense: false,
         }
     }
