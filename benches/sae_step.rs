@@ -1,8 +1,11 @@
 //! Tokens a second of one training step of the standard autoencoder, 512 to 4,096 features,
-//! 4,096 tokens a batch: the workload of `sae_train/standard` in the peers' measurements.
+//! 4,096 tokens a batch: the workload of `sae_train/standard` in the peers' measurements; and of a transcoder
+//! of the same size beside one of a small model, 128 to 4,096 features, with and without a skip.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use holoscope::sae::{StandardParams, StandardStep};
+use holoscope::sae::{
+    FeatureBlock, StandardParams, StandardStep, TranscoderParams, TranscoderStep,
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -43,10 +46,53 @@ fn bench_step(c: &mut Criterion, l0: u32, bias: f32) {
     group.finish();
 }
 
+/// A transcoder's step on Gaussian inputs and targets, about 50 features of a token active.
+fn bench_transcoder(c: &mut Criterion, d: usize, skip: bool) {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let mut normal =
+        |n: usize| -> Vec<f32> { StandardNormal.sample_iter(&mut rng).take(n).collect() };
+    let (x, y) = (normal(BATCH * d), normal(BATCH * d));
+    let mut w_enc_t = normal(D_SAE * d);
+    for row in w_enc_t.chunks_exact_mut(d) {
+        let norm = row.iter().map(|w| w * w).sum::<f32>().sqrt();
+        row.iter_mut().for_each(|w| *w /= norm);
+    }
+    let block = FeatureBlock {
+        reads: 0..d,
+        writes: std::iter::once(0..d).collect(),
+        w_enc_t,
+        b_enc: vec![-2.25; D_SAE],
+        w_dec: normal(D_SAE * d),
+    };
+    let params = TranscoderParams {
+        d_in: d,
+        d_out: d,
+        blocks: vec![block],
+        b_dec: vec![0.0; d],
+        w_skip: skip.then(|| vec![0.0; d * d]),
+    };
+    let mut step = TranscoderStep::new(params, 0.9, 0.99).expect("consistent lengths");
+    let mut group = c.benchmark_group(format!("transcoder_step/{d}x4096"));
+    group
+        .sample_size(10)
+        .throughput(Throughput::Elements(BATCH as u64));
+    let name = if skip {
+        "with a skip"
+    } else {
+        "without a skip"
+    };
+    group.bench_function(name, |b| b.iter(|| black_box(step.step(&x, &y, 1e-9, 0.0))));
+    group.finish();
+}
+
 // Pre-activations are standard normal, so the bias is a quantile: 4,096 P(z > -bias) = L0.
 fn sae_step(c: &mut Criterion) {
     bench_step(c, 50, -2.25);
     bench_step(c, 100, -1.97);
+    for d in [D_IN, 128] {
+        bench_transcoder(c, d, false);
+        bench_transcoder(c, d, true);
+    }
 }
 
 criterion_group!(benches, sae_step);

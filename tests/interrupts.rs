@@ -7,15 +7,15 @@
 mod analyses;
 
 use analyses::{HOOK, copying, dataset, model};
-use holoscope::config::{SaeConfig, TrainingConfig};
+use holoscope::config::{SaeConfig, TrainingConfig, TranscoderConfig};
 use holoscope::error::{Error, Result};
 use holoscope::host::holoscope_after_cell;
 use holoscope::interp::{
     bimodality, factor_recovery, feature_frequencies, feature_tokens, interpretable_features,
-    random_dictionary, rare_direction, reconstruction_score, top_activations,
+    random_dictionary, rare_direction, reconstruction_score, replacement_scores, top_activations,
 };
 use holoscope::model::GenerateConfig;
-use holoscope::sae::train_sae_with;
+use holoscope::sae::{train_sae_with, train_transcoders_with};
 use holoscope::show::{NotebookReporter, Show};
 use holoscope::susy::{Sector, garden_space};
 use holoscope::train::{evaluate, train_with};
@@ -109,6 +109,30 @@ fn every_loop_ends_within_a_second_of_an_interrupt() {
         )
     });
     assert_eq!(gave, Gave::Interrupted);
+    let of_mlps = TranscoderConfig {
+        d_sae: 64,
+        steps: MANY,
+        batch_size: 64,
+        buffer_tokens: 4_096,
+        ..TranscoderConfig::default()
+    };
+    let gave = interrupted_after(600, "train_transcoders", &|| {
+        part(
+            train_transcoders_with(&model, &data, &of_mlps, &mut reporter()),
+            |r| r.1.iter().all(|h| h.interrupted && h.steps > 0),
+        )
+    });
+    assert_eq!(gave, Gave::Part);
+    let few = TranscoderConfig {
+        steps: 1,
+        ..of_mlps.clone()
+    };
+    let (transcoders, _) = train_transcoders_with(&model, &data, &few, &mut reporter()).unwrap();
+    let gave = interrupted_after(200, "replacement_scores", &|| {
+        let scores = replacement_scores(&model, &transcoders, &data.test, MANY, 4, 7);
+        part(scores, |s| s.n_tokens > 0)
+    });
+    assert_eq!(gave, Gave::Part);
 
     let gave = interrupted_after(200, "feature_frequencies", &|| {
         let found =

@@ -10,6 +10,7 @@ mod model;
 mod range;
 mod sae;
 mod training;
+mod transcoder;
 
 pub use architecture::{Architecture, L0Loss};
 pub use constraint::DictionaryConstraint;
@@ -21,6 +22,7 @@ pub use model::{
 pub(crate) use range::Fields;
 pub use sae::SaeConfig;
 pub use training::TrainingConfig;
+pub use transcoder::TranscoderConfig;
 
 use serde::{Deserialize, Serialize};
 

@@ -26,6 +26,13 @@ pub use training::{
     ActivationBuffer, DENSE_ABOVE, SaeHistory, StandardStep, StepFigures, initial_params,
     resample_dead, train_sae, train_sae_with,
 };
+pub use training::{
+    FeatureBlock, FeatureBlockGrads, TranscoderGrads, TranscoderParams, TranscoderStep,
+    train_cross_layer_transcoder, train_cross_layer_transcoder_with, train_crosscoder,
+    train_crosscoder_with, train_transcoder, train_transcoder_with, train_transcoders,
+    train_transcoders_with,
+};
+pub use variants::{CrossLayerTranscoder, Crosscoder};
 pub use variants::{
     GatedSae, JumpReLUSae, Sae, StandardSae, TopKSae, Transcoder, TranscoderActivation,
 };

@@ -7,10 +7,12 @@ mod bootstrap;
 mod ground_truth;
 mod labelled;
 mod quality;
+mod replacement;
 mod structure;
 
 pub(crate) use algebra::assignment;
 pub use ground_truth::*;
 pub use labelled::*;
 pub use quality::*;
+pub use replacement::*;
 pub use structure::*;

@@ -188,11 +188,19 @@ fn renamed(given: Map<String, Value>) -> Result<Map<String, Value>, Reason> {
 fn check_architecture(fields: &Map<String, Value>) -> Result<(), Reason> {
     match text(fields, "architecture")? {
         None | Some(STANDARD | TOP_K | JUMP_RELU | GATED) => Ok(()),
+        Some("cross_layer_transcoder") => Err(elsewhere("CrossLayerTranscoder::load")),
+        Some("crosscoder") => Err(elsewhere("Crosscoder::load")),
+        Some(name) if name.ends_with("transcoder") => Err(elsewhere("Transcoder::load")),
         Some(other) => Err(format!(
             "architecture is {other:?}, which is not supported; supported are {STANDARD:?}, \
              {TOP_K:?}, {JUMP_RELU:?} and {GATED:?}"
         )),
     }
+}
+
+/// What to say of a folder that another function reads.
+fn elsewhere(function: &str) -> Reason {
+    format!("this is no autoencoder of one activation; {function} reads it")
 }
 
 /// The architecture, which before version 6 the activation function could say.

@@ -5,6 +5,9 @@
 //! Every field and tensor is applied, known to change nothing, or refused by name.
 
 mod cfg;
+mod coder_folder;
+mod cross_layer_transcoder;
+mod crosscoder;
 mod fields;
 mod transcoder;
 

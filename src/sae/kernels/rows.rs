@@ -184,12 +184,12 @@ fn residual_body<const FMA: bool>(r: &mut [f32], x: &[f32], scale: f32) -> f32 {
     squares
 }
 
-/// What every feature's gradient reads, both `[tokens, d_in]`.
+/// What every feature's gradient reads.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sae) struct BatchRows<'a> {
-    /// `2/n (x_hat - x)`.
+    /// `2/n (x_hat - x)`, `[tokens, d_out]`.
     pub r: &'a [f32],
-    /// `x - b_dec`.
+    /// `x - b_dec`, `[tokens, d_in]`.
     pub x_cent: &'a [f32],
 }
 
@@ -207,7 +207,7 @@ fn feature_gradient_body<const FMA: bool>(
     gw_enc: &mut [f32],
     gw_dec: &mut [f32],
 ) -> f32 {
-    let d = w_dec.len();
+    let (d, d_in) = (w_dec.len(), gw_enc.len());
     let BatchRows { r, x_cent } = *batch;
     gw_enc.fill(0.0);
     gw_dec.fill(0.0);
@@ -217,10 +217,10 @@ fn feature_gradient_body<const FMA: bool>(
     for (n, (t, a)) in t4.iter().zip(a4).enumerate() {
         if let Some(next) = t4.get(n + 1) {
             prefetch_rows(r, next, d);
-            prefetch_rows(x_cent, next, d);
+            prefetch_rows(x_cent, next, d_in);
         }
         let rows = four_rows(r, t, d);
-        let xs = four_rows(x_cent, t, d);
+        let xs = four_rows(x_cent, t, d_in);
         let mut g = [0f32; 4];
         for (g, row) in g.iter_mut().zip(rows) {
             *g = dot_body::<FMA>(row, w_dec) + l1;
@@ -233,7 +233,7 @@ fn feature_gradient_body<const FMA: bool>(
         let row = &r[*t as usize * d..][..d];
         let g = dot_body::<FMA>(row, w_dec) + l1;
         axpy::<FMA>(*a, row, gw_dec);
-        axpy::<FMA>(g, &x_cent[*t as usize * d..][..d], gw_enc);
+        axpy::<FMA>(g, &x_cent[*t as usize * d_in..][..d_in], gw_enc);
         gb += g;
     }
     gb

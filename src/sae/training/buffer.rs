@@ -7,7 +7,7 @@ use crate::data::{Batches, Dataset};
 use crate::error::{Error, Result};
 use crate::model::{HookName, NamesFilter, Transformer};
 use crate::show::Interrupts;
-use candle_core::DType;
+use candle_core::{DType, Tensor};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -34,7 +34,8 @@ pub struct ActivationBuffer {
 struct Source {
     model: Transformer,
     batches: Batches,
-    hook: HookName,
+    /// Hook points side by side in a row, with their widths.
+    hooks: Vec<(HookName, usize)>,
     stop_at_layer: Option<usize>,
     skip_bos: bool,
 }
@@ -42,7 +43,7 @@ struct Source {
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Source")
-            .field("hook", &self.hook)
+            .field("hooks", &self.hooks)
             .finish_non_exhaustive()
     }
 }
@@ -72,22 +73,37 @@ impl ActivationBuffer {
     ) -> Result<ActivationBuffer> {
         cfg.validate()?;
         let hook = HookName::of_model(&cfg.hook_name, model.cfg())?;
-        let stop_at_layer = match hook {
+        Self::of_sites(model, data, &[(hook, cfg.d_in)], cfg, stop)
+    }
+
+    /// A pool whose rows have the activations of several hook points of one token side by side;
+    /// with each its width. `cfg` says how many rows, of which positions, by which seed.
+    pub(super) fn of_sites(
+        model: &Transformer,
+        data: &Dataset,
+        hooks: &[(HookName, usize)],
+        cfg: &SaeConfig,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<ActivationBuffer> {
+        let last = |(hook, _): &(HookName, usize)| match hook {
             HookName::Embed | HookName::PosEmbed => Some(0),
             HookName::Block { layer, .. } => Some(layer + 1),
             _ => None,
         };
+        let lasts: Option<Vec<usize>> = hooks.iter().map(last).collect();
+        let stop_at_layer = lasts.and_then(|lasts| lasts.into_iter().max());
+        let d_in = hooks.iter().map(|(_, width)| width).sum();
         let source = Source {
             model: model.without_gradients(),
             batches: Batches::new(&data.train, model.cfg().n_ctx, SEQUENCES_A_RUN, cfg.seed),
-            hook,
+            hooks: hooks.to_vec(),
             stop_at_layer,
             skip_bos: cfg.skip_bos,
         };
         let mut buffer = ActivationBuffer {
             source,
-            d_in: cfg.d_in,
-            rows: vec![0.0; cfg.buffer_tokens * cfg.d_in],
+            d_in,
+            rows: vec![0.0; cfg.buffer_tokens * d_in],
             order: (0..cfg.buffer_tokens as u32).collect(),
             used: cfg.buffer_tokens,
             rng: ChaCha8Rng::seed_from_u64(cfg.seed),
@@ -149,7 +165,7 @@ impl ActivationBuffer {
                 let what = "the collection of activations";
                 return Err(Error::Interrupted { what });
             }
-            fresh.extend(self.source.next_rows(self.d_in)?);
+            fresh.extend(self.source.next_rows()?);
         }
         let mut at = 0;
         for &row in &self.order[..self.used] {
@@ -165,28 +181,47 @@ impl ActivationBuffer {
 }
 
 impl Source {
-    /// Activations of the next few sequences, `[sequences * positions, d_in]`, row-major.
-    fn next_rows(&mut self, d_in: usize) -> Result<Vec<f32>> {
+    /// Activations of the next few sequences, `[sequences * positions, sum of the widths]`, row-major.
+    fn next_rows(&mut self) -> Result<Vec<f32>> {
         let tokens = self.batches.next_batch(self.model.device())?; // [sequences, n_ctx]
-        let filter = NamesFilter::Names(vec![self.hook]);
+        let hooks = self.hooks.iter().map(|(hook, _)| *hook).collect();
+        let filter = NamesFilter::Names(hooks);
         let (_, cache) =
             self.model
                 .run_with_cache_filtered(&tokens, &filter, self.stop_at_layer)?;
-        let mut acts = cache.at(self.hook)?; // [sequences, n_ctx, ..]
+        let mut sites = Vec::with_capacity(self.hooks.len());
+        for &(hook, width) in &self.hooks {
+            sites.push(self.activations(&tokens, hook, width, cache.at(hook)?)?);
+        }
+        let rows = match sites.len() {
+            1 => sites.remove(0),
+            _ => Tensor::cat(&sites, 2)?,
+        };
+        Ok(rows.flatten_all()?.to_vec1()?)
+    }
+
+    /// What a run on `tokens` `[sequences, n_ctx]` gave at a hook point, `[sequences, positions, width]`.
+    fn activations(
+        &self,
+        tokens: &Tensor,
+        hook: HookName,
+        width: usize,
+        acts: Tensor,
+    ) -> Result<Tensor> {
         let (n, n_ctx) = tokens.dims2()?;
-        if acts.elem_count() != n * n_ctx * d_in || self.hook.is_attention_square() {
-            let name = format!("{} (SaeConfig.d_in)", self.hook);
+        if acts.elem_count() != n * n_ctx * width || hook.is_attention_square() {
+            let name = format!("{hook} (SaeConfig.d_in)");
             return Err(Error::shape(
                 name,
-                format!("[{n}, {n_ctx}, {d_in}]"),
+                format!("[{n}, {n_ctx}, {width}]"),
                 acts.dims(),
             ));
         }
-        self.model.check_activation(&tokens, self.hook, &acts)?;
-        acts = acts.reshape((n, n_ctx, d_in))?;
+        self.model.check_activation(tokens, hook, &acts)?;
+        let mut acts = acts.reshape((n, n_ctx, width))?;
         if self.skip_bos {
             acts = acts.narrow(1, 1, n_ctx - 1)?;
         }
-        Ok(acts.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+        Ok(acts.to_dtype(DType::F32)?)
     }
 }

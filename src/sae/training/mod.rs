@@ -14,6 +14,7 @@ mod state;
 mod statistics;
 mod step;
 mod trainer;
+mod transcoders;
 mod update;
 mod work;
 
@@ -25,3 +26,9 @@ pub(crate) use init::scale_encoder;
 pub use resample::resample_dead;
 pub use step::{DENSE_ABOVE, StandardStep};
 pub use trainer::{train_sae, train_sae_with};
+pub use transcoders::{
+    FeatureBlock, FeatureBlockGrads, TranscoderGrads, TranscoderParams, TranscoderStep,
+    train_cross_layer_transcoder, train_cross_layer_transcoder_with, train_crosscoder,
+    train_crosscoder_with, train_transcoder, train_transcoder_with, train_transcoders,
+    train_transcoders_with,
+};

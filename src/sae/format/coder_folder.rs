@@ -1,0 +1,156 @@
+//! Folders of dictionaries that SAELens does not have: `cfg.json` beside `sae_weights.safetensors`.
+//! Every field of the configuration and every tensor is applied or refused by name.
+
+use super::{CFG, WEIGHTS};
+use crate::error::{Error, Result};
+use crate::file::write_whole;
+use crate::known_fields::shortened;
+use crate::model::{TensorFile, check_finite, read_tensors};
+use crate::sae::variants::TranscoderActivation;
+use candle_core::Tensor;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+
+const CFG_FORMAT: &str = "Holoscope configuration";
+const TENSORS_FORMAT: &str = "Holoscope state dict";
+
+/// Writes the two files, the weights first.
+pub(super) fn write(dir: &Path, cfg: &Value, tensors: &[(String, Tensor)]) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+    let weights = dir.join(WEIGHTS);
+    let tensors = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
+    let bytes = safetensors::serialize(tensors, None)
+        .map_err(|e| Error::format(&weights, "safetensors file", e))?;
+    write_whole(&weights, &bytes)?;
+    let text = serde_json::to_string_pretty(cfg)?;
+    write_whole(&dir.join(CFG), text.as_bytes())
+}
+
+/// How an activation function is written: its name, and `k` or the thresholds where it has them.
+pub(super) fn activation_name(activation: &TranscoderActivation) -> &'static str {
+    match activation {
+        TranscoderActivation::Relu => "relu",
+        TranscoderActivation::JumpRelu { .. } => "jumprelu",
+        TranscoderActivation::TopK { .. } => "topk",
+    }
+}
+
+/// `k`, or null.
+pub(super) fn activation_k(activation: &TranscoderActivation) -> Value {
+    match activation {
+        TranscoderActivation::TopK { k } => json!(k),
+        TranscoderActivation::Relu | TranscoderActivation::JumpRelu { .. } => Value::Null,
+    }
+}
+
+/// A folder that is being read: what has been asked for is gone.
+pub(super) struct Folder {
+    cfg_path: PathBuf,
+    weights_path: PathBuf,
+    fields: Map<String, Value>,
+    file: TensorFile,
+}
+
+impl Folder {
+    /// Both files of `dir`, whose architecture is `name`.
+    pub(super) fn open(dir: &Path, name: &str) -> Result<Folder> {
+        let cfg_path = dir.join(CFG);
+        let text = std::fs::read_to_string(&cfg_path).map_err(Error::io("read", &cfg_path))?;
+        let fields: Map<String, Value> = serde_json::from_str(&text)
+            .map_err(|error| Error::format(&cfg_path, CFG_FORMAT, error))?;
+        let weights_path = dir.join(WEIGHTS);
+        let bad = |reason: String| Error::format(&cfg_path, CFG_FORMAT, reason);
+        match fields.get("architecture") {
+            Some(Value::String(found)) if found == name => {}
+            found => {
+                let found = found.map_or("missing".to_owned(), shortened);
+                return Err(bad(format!("architecture is {found}, expected {name:?}")));
+            }
+        }
+        let mut folder = Folder {
+            file: read_tensors(&weights_path)?,
+            cfg_path,
+            weights_path,
+            fields,
+        };
+        folder.fields.remove("architecture");
+        Ok(folder)
+    }
+
+    /// The error for what is wrong with the configuration.
+    pub(super) fn bad(&self, reason: impl Into<String>) -> Error {
+        Error::format(&self.cfg_path, CFG_FORMAT, reason.into())
+    }
+
+    /// A field of the configuration.
+    pub(super) fn field(&mut self, name: &str) -> Result<Value> {
+        let value = self.fields.remove(name);
+        value.ok_or_else(|| self.bad(format!("there is no {name}")))
+    }
+
+    /// A field that is a list of texts.
+    pub(super) fn texts(&mut self, name: &str) -> Result<Vec<String>> {
+        let value = self.field(name)?;
+        serde_json::from_value(value.clone()).map_err(|_| {
+            let found = shortened(&value);
+            self.bad(format!("{name} is {found}, expected a list of texts"))
+        })
+    }
+
+    /// A tensor, all finite.
+    pub(super) fn tensor(&mut self, name: &str) -> Result<Tensor> {
+        let path = &self.weights_path;
+        let tensor = self.file.tensors.remove(name).ok_or_else(|| {
+            Error::format(path, TENSORS_FORMAT, format!("there is no tensor {name}"))
+        })?;
+        check_finite(path, TENSORS_FORMAT, name, &tensor)?;
+        Ok(tensor)
+    }
+
+    /// The activation function that the configuration names; thresholds are the tensor `threshold`.
+    pub(super) fn activation(
+        &mut self,
+        name: &str,
+        k: &Value,
+        threshold: &str,
+    ) -> Result<TranscoderActivation> {
+        match (name, k) {
+            ("topk", k) => match k.as_u64().and_then(|k| usize::try_from(k).ok()) {
+                Some(k) => Ok(TranscoderActivation::TopK { k }),
+                None => Err(self.bad(format!("k is {}, expected a number", shortened(k)))),
+            },
+            (_, k) if !k.is_null() => {
+                let k = shortened(k);
+                Err(self.bad(format!("k is {k}, which only the activation \"topk\" has")))
+            }
+            ("relu", _) => Ok(TranscoderActivation::Relu),
+            ("jumprelu", _) => Ok(TranscoderActivation::JumpRelu {
+                threshold: self.tensor(threshold)?,
+            }),
+            (other, _) => Err(self.bad(format!(
+                "activation is {other:?}, expected \"relu\", \"jumprelu\" or \"topk\""
+            ))),
+        }
+    }
+
+    /// Nothing may be left that nobody has read.
+    pub(super) fn finish(self) -> Result<()> {
+        if let Some((name, value)) = self.fields.iter().next() {
+            let value = shortened(value);
+            return Err(self.bad(format!("unknown field {name:?} (its value is {value})")));
+        }
+        match self
+            .file
+            .tensors
+            .keys()
+            .chain(self.file.others.keys())
+            .next()
+        {
+            None => Ok(()),
+            Some(name) => {
+                let reason = format!("unknown tensor {name:?}; if it changes nothing, remove it");
+                Err(Error::format(&self.weights_path, TENSORS_FORMAT, reason))
+            }
+        }
+    }
+}

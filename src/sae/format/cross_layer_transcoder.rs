@@ -1,0 +1,132 @@
+//! Cross-layer transcoders in a folder of our own: `cfg.json` beside `sae_weights.safetensors`.
+//! Of layer l the tensors `W_enc_l [d_in, d_sae]`, `b_enc_l`, `W_dec_l [d_sae, n_layers - l, d_out]`, `b_dec_l`,
+//! and `threshold_l` where the activation function has it: circuit-tracer's names (its encoders are transposed).
+
+use super::coder_folder::{Folder, activation_k, activation_name, write};
+use crate::error::Result;
+use crate::sae::variants::{CrossLayerTranscoder, TranscoderActivation};
+use serde_json::{Value, json};
+use std::path::Path;
+
+const ARCHITECTURE: &str = "cross_layer_transcoder";
+
+impl CrossLayerTranscoder {
+    /// Writes the folder `dir` (made if missing); an older file stays whole until the new one is.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] when the folder or a file cannot be written.
+    pub fn save(&self, dir: impl AsRef<Path>) -> Result<()> {
+        let mut tensors = Vec::new();
+        for (name, of_layers) in [
+            ("W_enc", &self.w_enc),
+            ("b_enc", &self.b_enc),
+            ("W_dec", &self.w_dec),
+            ("b_dec", &self.b_dec),
+        ] {
+            for (layer, tensor) in of_layers.iter().enumerate() {
+                tensors.push((format!("{name}_{layer}"), tensor.contiguous()?));
+            }
+        }
+        for (layer, activation) in self.activations.iter().enumerate() {
+            if let TranscoderActivation::JumpRelu { threshold } = activation {
+                tensors.push((format!("threshold_{layer}"), threshold.contiguous()?));
+            }
+        }
+        let names: Vec<&str> = self.activations.iter().map(activation_name).collect();
+        let ks: Vec<Value> = self.activations.iter().map(activation_k).collect();
+        let cfg = json!({
+            "architecture": ARCHITECTURE,
+            "hook_names": self.hook_names,
+            "hook_names_out": self.hook_names_out,
+            "activations": names,
+            "k": ks,
+        });
+        write(dir.as_ref(), &cfg, &tensors)
+    }
+
+    /// Reads a folder written by [`CrossLayerTranscoder::save`], onto the CPU.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] when a file is missing; [`crate::Error::Format`] when one is corrupt, of another
+    /// architecture, lacks a field or tensor, holds one that is unknown, or a parameter that is not finite;
+    /// [`crate::Error::Shape`] when the tensors contradict each other.
+    pub fn load(dir: impl AsRef<Path>) -> Result<CrossLayerTranscoder> {
+        let mut folder = Folder::open(dir.as_ref(), ARCHITECTURE)?;
+        let (reads, writes) = (folder.texts("hook_names")?, folder.texts("hook_names_out")?);
+        let names = folder.texts("activations")?;
+        let n = names.len();
+        let ks = match folder.field("k")? {
+            Value::Array(ks) if ks.len() == n => ks,
+            _ => return Err(folder.bad(format!("k is not a list of {n}, one for each layer"))),
+        };
+        let (mut w_enc, mut b_enc, mut w_dec) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut b_dec, mut activations) = (Vec::new(), Vec::new());
+        for (layer, (name, k)) in names.iter().zip(&ks).enumerate() {
+            w_enc.push(folder.tensor(&format!("W_enc_{layer}"))?);
+            b_enc.push(folder.tensor(&format!("b_enc_{layer}"))?);
+            w_dec.push(folder.tensor(&format!("W_dec_{layer}"))?);
+            b_dec.push(folder.tensor(&format!("b_dec_{layer}"))?);
+            activations.push(folder.activation(name, k, &format!("threshold_{layer}"))?);
+        }
+        folder.finish()?;
+        CrossLayerTranscoder::new(w_enc, b_enc, w_dec, b_dec, activations)?.between(&reads, &writes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::CFG;
+    use super::*;
+    use crate::sae::Sae;
+    use candle_core::{Device, Tensor};
+
+    fn tensor(shape: &[usize], seed: f32) -> Tensor {
+        let n: usize = shape.iter().product();
+        let values: Vec<f32> = (0..n).map(|i| (seed + i as f32).sin()).collect();
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn it_is_read_back_as_the_same_function_and_odd_folders_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let threshold = tensor(&[5], 1.0);
+        let saved = CrossLayerTranscoder::new(
+            vec![tensor(&[3, 5], 2.0), tensor(&[3, 6], 3.0)],
+            vec![tensor(&[5], 4.0), tensor(&[6], 5.0)],
+            vec![tensor(&[5, 2, 4], 6.0), tensor(&[6, 1, 4], 7.0)],
+            vec![tensor(&[4], 8.0), tensor(&[4], 9.0)],
+            vec![
+                TranscoderActivation::JumpRelu { threshold },
+                TranscoderActivation::TopK { k: 3 },
+            ],
+        )
+        .unwrap();
+        saved.save(dir.path()).unwrap();
+        let back = CrossLayerTranscoder::load(dir.path()).unwrap();
+        assert_eq!(back.hook_names_out, saved.hook_names_out);
+        let x = [tensor(&[6, 3], 10.0), tensor(&[6, 3], 11.0)];
+        let of = |c: &CrossLayerTranscoder| {
+            let y = c.reconstruct(&x).unwrap();
+            y.iter()
+                .map(|y| y.to_vec2::<f32>().unwrap())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of(&back), of(&saved));
+        let message = Sae::load(dir.path()).unwrap_err().to_string();
+        assert!(message.contains("CrossLayerTranscoder::load"), "{message}");
+
+        let path = dir.path().join(CFG);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let message = |from: &str, to: &str| {
+            assert!(text.contains(from), "{from}");
+            std::fs::write(&path, text.replace(from, to)).unwrap();
+            CrossLayerTranscoder::load(dir.path())
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(message("\"topk\"", "\"relu\"").contains("k is 3"));
+        assert!(message("\"jumprelu\"", "\"relu\"").contains("threshold_0"));
+        assert!(message("\"architecture\"", "\"odd\": 1, \"architecture\"").contains("odd"));
+        assert!(message("\"k\"", "\"ks\"").contains("there is no k"));
+    }
+}
