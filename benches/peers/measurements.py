@@ -192,7 +192,7 @@ def by_class(arrays, name, half, n_classes):
     return {str(c): x[labels == c] for c in range(n_classes)}
 
 
-def sparse_probing(sae, arrays, name, n_classes):
+def sparse_probing(sae, arrays, name, n_classes, seed=0):
     """Mean test accuracy over the classes for each k, of features, of neurons, and of the whole activation."""
     from sae_bench.evals.sparse_probing import probe_training
 
@@ -201,7 +201,7 @@ def sparse_probing(sae, arrays, name, n_classes):
         features = [{c: sae.encode(x) for c, x in half.items()} for half in halves]
 
     def mean_accuracy(train, test, k):
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         with contextlib.redirect_stdout(io.StringIO()):
             _, accuracies = probe_training.train_probe_on_activations(train, test, select_top_k=k, use_sklearn=True)
         return float(np.mean(list(accuracies.values())))
@@ -210,16 +210,35 @@ def sparse_probing(sae, arrays, name, n_classes):
             mean_accuracy(*halves, None))
 
 
-def probes_and_ablations(sae, train, test, chosen, perform_scr):
+def converged_probes(train, chosen, perform_scr):
+    """Logistic regressions, fitted to convergence, in the package's form."""
+    from sae_bench.evals.sparse_probing import probe_training
+    from sklearn.linear_model import LogisticRegression
+
+    probes = {}
+    for name in chosen:
+        x, y = probe_training.prepare_probe_data(train, name, perform_scr)
+        fitted = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(x.double().numpy(), y.numpy())
+        # The positive class has the label 0 or 1; the probe's log-odds are those of 1 in both.
+        probes[name] = probe_training.Probe(x.shape[1], torch.float32)
+        probes[name].net.weight.data = torch.tensor(fitted.coef_, dtype=torch.float32)
+        probes[name].net.bias.data = torch.tensor(fitted.intercept_, dtype=torch.float32)
+    return probes
+
+
+def probes_and_ablations(sae, train, test, chosen, perform_scr, converged):
     """What `run_eval_single_dataset` does behind the download."""
     from sae_bench.evals.scr_and_tpp import main as evals
     from sae_bench.evals.sparse_probing import probe_training
 
     torch.manual_seed(0)
     with contextlib.redirect_stdout(io.StringIO()):
-        probes, _ = probe_training.train_probe_on_activations(
-            train, test, select_top_k=None, use_sklearn=False, batch_size=16, epochs=20, lr=1e-3,
-            perform_scr=perform_scr, early_stopping_patience=20, l1_penalty=1e-3)
+        if converged:
+            probes = converged_probes(train, chosen, perform_scr)
+        else:
+            probes, _ = probe_training.train_probe_on_activations(
+                train, test, select_top_k=None, use_sklearn=False, batch_size=16, epochs=20, lr=1e-3,
+                perform_scr=perform_scr, early_stopping_patience=20, l1_penalty=1e-3)
         with torch.no_grad():
             clean = evals.get_probe_test_accuracy(probes, chosen, test, 500, perform_scr)
             sequences = [{c: x[:, None] for c, x in half.items()} for half in (train, test)]
@@ -229,16 +248,16 @@ def probes_and_ablations(sae, train, test, chosen, perform_scr):
     return clean, ablated
 
 
-def tpp(sae, arrays):
+def tpp(sae, arrays, converged=False):
     from sae_bench.evals.scr_and_tpp import main as evals
 
     train, test = (by_class(arrays, "four", half, 4) for half in ("train", "test"))
-    clean, ablated = probes_and_ablations(sae, train, test, list(train), False)
+    clean, ablated = probes_and_ablations(sae, train, test, list(train), False, converged)
     overall, _ = evals.create_tpp_plotting_dict(ablated, clean)
     return {n: overall[f"tpp_threshold_{n}_total_metric"] for n in N_ABLATED}
 
 
-def scr(sae, arrays):
+def scr(sae, arrays, converged=False):
     """The first bit is the profession, the second the gender, by SAEBench's names of the classes."""
     from sae_bench.evals.scr_and_tpp import main as evals
     from sae_bench.sae_bench_utils.dataset_info import PAIRED_CLASS_KEYS
@@ -251,7 +270,7 @@ def scr(sae, arrays):
               "female_nurse_data_only": nurse & female}
         return {key: x[mask] for key, mask in of.items()}
 
-    clean, ablated = probes_and_ablations(sae, half("train"), half("test"), list(PAIRED_CLASS_KEYS), True)
+    clean, ablated = probes_and_ablations(sae, half("train"), half("test"), list(PAIRED_CLASS_KEYS), True, converged)
     with contextlib.redirect_stdout(io.StringIO()):
         found = evals.get_scr_plotting_dict(ablated, clean)
     return {n: found.get(f"scr_metric_threshold_{n}", float("nan")) for n in N_ABLATED}
@@ -352,17 +371,22 @@ def rows(model, sae, arrays, ours, quick):
         yield f"core {metric}", value, mine, right.get(metric, PACKAGE), names.get(metric, metric)
     for name, n in [("two", 2), ("four", 4)]:
         features, neurons, full = sparse_probing(sae, arrays, name, n)
+        drawn = [] if n == 2 else [sparse_probing(sae, arrays, name, n, seed)[0] for seed in range(8)]
         for k in KS:
-            note = PACKAGE if n == 2 else f"{PACKAGE}, other negatives drawn"
+            note = PACKAGE
+            if drawn:
+                of = [accuracies[k] for accuracies in drawn]
+                note = f"{PACKAGE}, by the negatives drawn {min(of):.4g} to {max(of):.4g}"
             yield f"sparse probing, {n} classes, k = {k}", features[k], ours[f"sparse_probing_{name}"][str(k)], note, ""
         if n == 2:
             for k in KS:
                 yield (f"sparse probing, 2 classes, {k} neurons", neurons[k], ours["sparse_probing_two_neurons"][str(k)],
                        PACKAGE, "")
             yield "probe on the whole activation, 2 classes", full, ours["sparse_probing_two_full"], PACKAGE, ""
-    for metric, found in [("tpp", tpp(sae, arrays)), ("scr", scr(sae, arrays))]:
+    for metric, of in [("tpp", tpp), ("scr", scr)]:
+        found, right = of(sae, arrays), of(sae, arrays, converged=True)
         for n in N_ABLATED:
-            yield f"{metric}, {n} features", found[n], ours[metric][str(n)], "ours: probes converged, no epoch by test rows", ""
+            yield f"{metric}, {n} features", found[n], ours[metric][str(n)], right[n], ""
     n, full, fraction = absorption(sae, arrays, ours["absorption"])
     yield "absorption, rows", n, ours["absorption"]["n"], PACKAGE, ""
     yield "absorption, full", full, ours["absorption"]["full"], PACKAGE, ""
