@@ -161,7 +161,7 @@ impl Sums {
             self.active = f64::NAN;
         }
         self.active += acts
-            .gt(0.0)?
+            .ne(0.0)?
             .to_dtype(DType::F32)?
             .sum(1)?
             .to_vec1::<f32>()?
