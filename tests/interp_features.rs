@@ -8,9 +8,9 @@ use analyses::{HOOK, N_CTX, copying, dataset, model, planted, zeros};
 use candle_core::{DType, Device, IndexOp, Tensor};
 use holoscope::data::{Factor, TokenLabels};
 use holoscope::interp::{
-    Predicate, TokenClass, describe_feature, factor_recovery, feature_acts, feature_logits,
-    feature_tokens, interpretable_features, token_frame, top_activations, top_logits, vocab_frame,
-    with_feature,
+    Predicate, TokenClass, describe_feature_with, factor_recovery_with, feature_acts,
+    feature_logits, feature_tokens, interpretable_features_with, token_frame, top_activations,
+    top_logits, vocab_frame, with_feature,
 };
 use holoscope::progress::Silent;
 use holoscope::sae::StandardSae;

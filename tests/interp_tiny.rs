@@ -7,7 +7,7 @@ mod analyses;
 use analyses::{HOOK, N_CTX, copying, dataset, model, normal, zeros};
 use candle_core::{DType, Device, Tensor};
 use holoscope::interp::{
-    feature_frequencies, random_dictionary, rare_direction, reconstruction_score,
+    feature_frequencies_with, random_dictionary, rare_direction, reconstruction_score,
 };
 use holoscope::progress::Silent;
 use holoscope::sae::{SparseAutoencoder, StandardSae};

@@ -11,8 +11,9 @@ use holoscope::config::{SaeConfig, TrainingConfig, TranscoderConfig};
 use holoscope::error::{Error, Result};
 use holoscope::host::holoscope_after_cell;
 use holoscope::interp::{
-    bimodality, factor_recovery, feature_frequencies, feature_tokens, interpretable_features,
-    random_dictionary, rare_direction, reconstruction_score, replacement_scores, top_activations,
+    bimodality, factor_recovery_with, feature_frequencies_with, feature_tokens,
+    interpretable_features_with, random_dictionary, rare_direction, reconstruction_score,
+    replacement_scores, top_activations,
 };
 use holoscope::model::GenerateConfig;
 use holoscope::sae::{train_sae_with, train_transcoders_with};

@@ -8,7 +8,7 @@ mod small_model;
 use holoscope::candle::{Device, Tensor};
 use holoscope::config::{SaeConfig, TrainingConfig};
 use holoscope::interp::{
-    feature_acts, feature_frequencies, interpretable_features, rare_direction,
+    feature_acts, feature_frequencies_with, interpretable_features_with, rare_direction,
     reconstruction_score, top_activations,
 };
 use holoscope::model::{Hook, Transformer};

@@ -11,7 +11,7 @@ use candle_core::{Device, Tensor};
 use definition::{FIELDS, inputs, nested_loss, params, pre_activations};
 use holoscope::Error;
 use holoscope::config::{Architecture, SaeConfig};
-use holoscope::interp::{feature_dashboards, feature_frequencies, reconstruction_score};
+use holoscope::interp::{feature_dashboards, feature_frequencies_with, reconstruction_score};
 use holoscope::progress::Silent;
 use holoscope::sae::{
     AbsTopKSae, Sae, SparseAutoencoder, StandardParams, StandardSae, StandardStep, train_sae_with,
@@ -151,7 +151,7 @@ fn it_trains_is_saved_and_is_counted_by_both_signs() {
         (score.explained_variance - explained).abs() < 0.1,
         "{score:?}"
     );
-    let found = feature_frequencies(
+    let found = feature_frequencies_with(
         &model,
         &sae,
         &cfg.hook_name,

@@ -7,7 +7,7 @@ mod dictionaries;
 use dictionaries::{FREE, HOLORAUMY_TIED, K, PENALTIES, TIED, bits, setting, train};
 use holoscope::Error;
 use holoscope::config::{Architecture, DictionaryConstraint, SaeConfig};
-use holoscope::interp::compare_dictionaries;
+use holoscope::interp::compare_dictionaries_with;
 use holoscope::progress::Silent;
 use holoscope::sae::{
     ActivationBuffer, HOLORAUMY_GENERATORS, Sae, SparseAutoencoder, StandardStep, garden_defect,

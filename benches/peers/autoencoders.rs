@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 /// Activations that count, of a token.
-const K: usize = 32;
+pub const K: usize = 32;
 /// Nested dictionaries, as `autoencoders.py` has them.
 const WIDTHS: [usize; 5] = [256, 512, 1_024, 2_048, 4_096];
 
@@ -40,7 +40,7 @@ fn architecture(name: &str) -> Result<(Architecture, f64)> {
 }
 
 /// Sparse mixtures of `2 d_in` unit directions, with noise and an offset: `n` batches.
-fn sae_pool(d_in: usize, batch: usize, n: usize) -> Vec<Vec<f32>> {
+pub fn sae_pool(d_in: usize, batch: usize, n: usize) -> Vec<Vec<f32>> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut directions: Vec<f32> = StandardNormal
         .sample_iter(&mut rng)

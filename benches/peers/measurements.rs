@@ -4,7 +4,7 @@ use crate::Result;
 use holoscope::candle::{Device, Tensor, safetensors};
 use holoscope::interp::{
     LabelledActivations, MeasureConfig, MetaConfig, ProbeConfig, SpuriousActivations, absorption,
-    description_length, logistic_regression, measure_tokens, meta_structure, sparse_probing,
+    description_length, logistic_regression, measure_tokens_with, meta_structure, sparse_probing,
     spurious_correlation_removal, targeted_probe_perturbation,
 };
 use holoscope::model::Transformer;
@@ -62,7 +62,7 @@ pub fn measurements(folder: &str) -> Result<()> {
         n_resamples: 0,
         ..MeasureConfig::at(hook_name)
     };
-    let core = measure_tokens(&model, &sae, arrays.get("tokens")?, &cfg, &mut Silent)?;
+    let core = measure_tokens_with(&model, &sae, arrays.get("tokens")?, &cfg, &mut Silent)?;
     let core: Map<String, Value> = core
         .rows
         .iter()

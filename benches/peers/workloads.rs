@@ -10,6 +10,7 @@ mod autoencoders;
 mod dashboards;
 mod measurements;
 mod patching;
+mod transcoders;
 
 use holoscope::candle::{Device, Tensor};
 use holoscope::config::{Activation, Precision, TransformerConfig};
@@ -79,6 +80,7 @@ fn main() -> Result<()> {
     let args = Args::parse()?;
     match (args.case.as_str(), args.variant.as_str()) {
         ("lm_train", config @ ("A" | "B" | "C")) => lm_train(&args, config),
+        ("sae_train", "transcoder") => transcoders::transcoder_train(&args),
         ("sae_train", architecture) => autoencoders::sae_train(&args, architecture),
         ("patching", _) => patching::patching(&args),
         ("dashboards", _) => dashboards::dashboards(&args),
