@@ -119,7 +119,16 @@ fn numbers_of_the_training_out_of_range_are_refused() {
 
 #[test]
 fn numbers_of_the_autoencoder_out_of_range_are_refused() {
-    let rows: [Row<SaeConfig>; 10] = [
+    let rows: [Row<SaeConfig>; 11] = [
+        (
+            "aux_coeff",
+            |c, v| {
+                c.architecture = Architecture::TopK { k: 8 };
+                c.aux_coeff = v;
+            },
+            &[],
+            &[0.0, 0.03],
+        ),
         (
             "l1_coeff",
             |c, l1_coeff| c.architecture = Architecture::Standard { l1_coeff },

@@ -143,9 +143,12 @@ mod tests {
             together: CoActivity::new(&features, 0, 0),
         };
         // The second sequence, of two tokens.
-        let acts = Tensor::new(&[[-1.0f32, 2.0], [0.5, 0.0]], &Device::Cpu).unwrap();
+        let acts = Tensor::new(&[[0.0f32, 2.0], [0.5, 0.0]], &Device::Cpu).unwrap();
         found.keep(&acts, &features, 2).unwrap();
         assert_eq!(found.acts, [vec![(3u32, 0.5f32)], vec![(2, 2.0)]]);
+        let acts = Tensor::new(&[[0.0f32, -1.0]], &Device::Cpu).unwrap();
+        let error = found.keep(&acts, &features, 2).unwrap_err().to_string();
+        assert!(error.contains("feature 9 is negative"), "{error}");
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let acts = Tensor::new(&[[0.0, bad]], &Device::Cpu).unwrap();
             let error = found.keep(&acts, &features, 2).unwrap_err().to_string();

@@ -247,7 +247,7 @@ fn check_architecture(fields: &Map<String, Value>) -> Result<(), Reason> {
 
 /// What to say of a folder that another function reads.
 fn elsewhere(function: &str) -> Reason {
-    format!("this is no autoencoder of one activation; {function} reads it")
+    format!("architecture is that of no autoencoder of one activation; {function} reads it")
 }
 
 /// The architecture, which before version 6 the activation function could say.
