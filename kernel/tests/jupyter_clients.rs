@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{conformance, describe, install, python, read_cells, root, text, write_notebook};
+use common::{describe, install, python, read_cells, root, text, write_notebook};
 use serde_json::json;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -58,12 +58,12 @@ fn nbclient_runs_a_notebook_on_our_kernel() {
 }
 
 /// The whole write-up on `evcxr_jupyter` 0.22 as it comes, with nothing of our
-/// kernel: its first cell is the documented `:dep` line.
+/// kernel: its first cell is the documented `:dep` line. CI has no time for it: run it before a
+/// release, and after a change of the library's dependencies or of what the write-up's cells call.
 #[test]
+#[ignore = "stock evcxr builds everything anew, 15 minutes; run `cargo test --workspace stock_evcxr -- --ignored`"]
 fn the_write_up_runs_on_stock_evcxr() {
-    let Some(python) = conformance("stock evcxr builds everything anew, 15 minutes") else {
-        return;
-    };
+    let python = python().expect("HOLOSCOPE_PYTHON names a Python with nbclient");
     let dir = tempfile::tempdir().unwrap();
     let spec = dir.path().join("kernels/stock");
     std::fs::create_dir_all(&spec).unwrap();
