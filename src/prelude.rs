@@ -39,7 +39,7 @@ pub use crate::susy::{
 pub use crate::train::*;
 pub use candle_core::{D, DType, Device, IndexOp, Tensor};
 pub use polars::prelude::{
-    DataFrame, IntoLazy, LazyFrame, NamedFrom, Series, SortMultipleOptions, col, lit,
+    DataFrame, IntoLazy, LazyFrame, NamedFrom, Series, SortMultipleOptions, col, df, lit,
 };
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::data::TokenSplit;
 use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::Reporter;
-use crate::sae::SparseAutoencoder;
+use crate::sae::{SaeSweep, SparseAutoencoder};
 use crate::show::{
     ChartOptions, Figure, MimeBundle, NotebookReporter, Show, Table, Trace, line_chart,
     shows_itself,
@@ -74,6 +74,32 @@ pub fn measure_each_with(
     Ok(DictionaryMeasurements {
         measurements: found.into_iter().map(|(m, _)| m).collect(),
     })
+}
+
+/// [`measure_each`] of the autoencoders of a sweep, each under the name of its architecture, at the hook point
+/// that all of them read.
+///
+/// # Errors
+/// Those of [`measure_each`].
+pub fn measure_sweep(
+    model: &Transformer,
+    sweep: &SaeSweep,
+    split: &TokenSplit,
+    cfg: &MeasureConfig,
+) -> Result<DictionaryMeasurements> {
+    let dictionaries: Vec<(&str, &dyn SparseAutoencoder)> = sweep
+        .runs
+        .iter()
+        .map(|run| {
+            let sae: &dyn SparseAutoencoder = &run.sae;
+            (run.cfg.architecture.name(), sae)
+        })
+        .collect();
+    let mut cfg = cfg.clone();
+    if let Some(run) = sweep.runs.first() {
+        cfg.hook_name.clone_from(&run.cfg.hook_name);
+    }
+    measure_each(model, &dictionaries, split, &cfg)
 }
 
 impl DictionaryMeasurements {

@@ -21,7 +21,7 @@ pub use compare::{
 };
 pub use config::MeasureConfig;
 pub use controls::{Control, control_dictionary};
-pub use many::{DictionaryMeasurements, measure_each, measure_each_with};
+pub use many::{DictionaryMeasurements, measure_each, measure_each_with, measure_sweep};
 pub use measurement::{
     Measurement, MetricRow, measure, measure_tokens, measure_tokens_with, measure_with,
 };
