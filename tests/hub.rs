@@ -404,7 +404,7 @@ fn an_etag_that_is_a_path_is_refused() {
     });
     let message = setting.failure();
     assert!(message.contains("etag"), "{message}");
-    assert_eq!(files_below(setting.cache.path()), [PathBuf::new(); 0]);
+    assert!(files_below(setting.cache.path()).is_empty());
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub fn transcoder_train(args: &Args) -> Result<()> {
         d_out: D,
         blocks: vec![FeatureBlock {
             reads: 0..D,
-            writes: vec![0..D],
+            writes: std::iter::once(0..D).collect(),
             w_enc_t: directions.clone(),
             b_enc: vec![0.0; D_SAE],
             w_dec: directions,

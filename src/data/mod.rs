@@ -29,7 +29,7 @@ pub(crate) use digest::hex;
 pub use documents::documents;
 pub use download::download_verified;
 pub use embedded::embedded_corpus;
-pub use hub::Hub;
+pub use hub::{ChooseFiles, Hub};
 pub use labels::{Factor, Span, SpanLabels, TokenLabels};
 pub use load_corpus::{
     DATA_DIR_VARIABLE, cache_dir, corpus_from_file, load_corpus, load_corpus_with,

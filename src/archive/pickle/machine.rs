@@ -56,7 +56,7 @@ impl Machine<'_> {
                 self.pop()?;
             }
             b'1' => {
-                self.to_mark()?;
+                self.pop_to_mark()?;
             }
             b'2' => {
                 let top = *self.stack.last().ok_or("the stack is empty")?;
@@ -170,14 +170,14 @@ impl Machine<'_> {
             b']' => self.push(Value::List(Vec::new())),
             b')' => self.push(Value::Tuple(Vec::new())),
             b't' | b'l' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.push(match op {
                     b't' => Value::Tuple(items),
                     _ => Value::List(items),
                 });
             }
             b'd' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 let pairs = pairs(&items)?;
                 self.push(Value::Dict(pairs));
             }
@@ -199,7 +199,7 @@ impl Machine<'_> {
                         let value = self.pop()?;
                         vec![self.pop()?, value]
                     }
-                    _ => self.to_mark()?,
+                    _ => self.pop_to_mark()?,
                 };
                 let top = *self.stack.last().ok_or("the stack is empty")?;
                 match (&mut self.values[top], op) {
@@ -354,7 +354,7 @@ impl Machine<'_> {
         }
     }
 
-    fn to_mark(&mut self) -> Step<Vec<Id>> {
+    fn pop_to_mark(&mut self) -> Step<Vec<Id>> {
         let mark = self.marks.pop().ok_or("there is no mark")?;
         if mark > self.stack.len() {
             return Err("the stack is shorter than at its mark".to_owned());

@@ -17,6 +17,9 @@ use hf_hub::{Cache, Repo, RepoType};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
+/// Which files of a commit are wanted, from the paths of all of them; an error says what is missing.
+pub type ChooseFiles<'a> = dyn Fn(&[String]) -> Result<Vec<String>, String> + 'a;
+
 /// The Hugging Face hub, its cache on this machine, and who asks.
 ///
 /// `Transformer::from_pretrained` and its like take what the environment says; their `_with` forms
@@ -119,20 +122,20 @@ impl Hub {
     pub fn fetch(
         &self,
         repo: &str,
-        choose: &dyn Fn(&[String]) -> Result<Vec<String>, String>,
+        choose: &ChooseFiles<'_>,
         reporter: &mut dyn Reporter,
     ) -> Result<PathBuf> {
         let repository = Repository::parse(repo)?;
         if self.offline {
             let why = "HF_HUB_OFFLINE is set (or with_offline)";
-            return self.from_cache(&repository, choose, why);
+            return self.cached(&repository, choose, why);
         }
         let api = self.api(&repository)?;
         let (commit, files) = match self.listing(&api, &repository, reporter) {
             Ok(found) => found,
             Err(Refusal::Unreachable(reason)) => {
                 let why = format!("the hub cannot be reached ({reason})");
-                return self.from_cache(&repository, choose, &why);
+                return self.cached(&repository, choose, &why);
             }
             Err(Refusal::Final(error)) => return Err(error),
         };
@@ -160,10 +163,10 @@ impl Hub {
         Ok(cache.pointer_path(&commit))
     }
 
-    fn from_cache(
+    fn cached(
         &self,
         repository: &Repository,
-        choose: &dyn Fn(&[String]) -> Result<Vec<String>, String>,
+        choose: &ChooseFiles<'_>,
         why: &str,
     ) -> Result<PathBuf> {
         let folder = self.cache.path().join(at(repository, "main").folder_name());

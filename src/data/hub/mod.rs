@@ -10,4 +10,4 @@ mod questions;
 mod repository;
 mod settings;
 
-pub use client::Hub;
+pub use client::{ChooseFiles, Hub};

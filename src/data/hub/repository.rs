@@ -18,7 +18,7 @@ impl Repository {
         let (id, revision) = text.split_once('@').unwrap_or((text, "main"));
         let word = |part: &str| {
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-            !part.is_empty() && part.chars().all(plain) && part.trim_matches('.') != ""
+            !part.is_empty() && part.chars().all(plain) && !part.trim_matches('.').is_empty()
         };
         let parts: Vec<&str> = id.split('/').collect();
         let of_words = parts.iter().all(|part| word(part));

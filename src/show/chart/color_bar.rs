@@ -168,10 +168,10 @@ mod tests {
 
     #[test]
     fn a_tick_has_room_in_the_widest_font() {
-        // Advance widths of DejaVu Sans at 11.5 px: minus 0.838, digits 0.636, full stop 0.318.
+        // Advance widths of DejaVu Sans at 11.5 px: minus 0.838, digits 0.636, full stop half of that.
         for (label, em) in [
-            ("−0.0005", 0.838 + 5.0 * 0.636 + 0.318),
-            ("12,000", 5.0 * 0.636 + 0.318),
+            ("−0.0005", 0.838 + 5.5 * 0.636),
+            ("12,000", 5.5 * 0.636),
             ("0", 0.636),
         ] {
             let room = tick_width(label);

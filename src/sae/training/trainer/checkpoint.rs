@@ -50,6 +50,9 @@ struct Header {
     history: SaeHistory,
 }
 
+/// Picks one digest.
+type DigestOf = fn(&Origin) -> &String;
+
 impl Origin {
     pub(super) fn of(model: &Transformer, data: &Dataset) -> Result<Self> {
         let mut hasher = Sha256::new();
@@ -148,7 +151,7 @@ impl Checkpoint {
                 reason: format!("the model of the run in run_dir has {old}"),
             });
         }
-        let digests: [(_, fn(&Origin) -> &String, _); 3] = [
+        let digests: [(&str, DigestOf, &str); 3] = [
             (
                 "model digest",
                 |o| &o.model_digest,
