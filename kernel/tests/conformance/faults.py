@@ -241,7 +241,6 @@ class Faults(unittest.TestCase):
             'let hook = config.sae.hook_name.clone();\nlet model = Transformer::new(&config.model)?;\n'
             "let sae = random_dictionary(&model, &hook, &data.train, (config.sae.d_in, config.sae.d_sae), 40.0, 1)?;"
         )
-        with_reporter = "&mut NotebookReporter::new()"
         for name, call, answer in (
             (
                 "train while it validates",
@@ -256,8 +255,13 @@ class Faults(unittest.TestCase):
                 None,
             ),
             (
+                "train_saes",
+                "let sweep = train_saes(&model, &data, &[config.sae.clone()])?;\nsweep.runs[0].history.interrupted",
+                None,
+            ),
+            (
                 "feature_frequencies",
-                f"let freqs = feature_frequencies(&model, &sae, &hook, &data.train, 1_000_000, 16, 1, {with_reporter})?;\n"
+                "let freqs = feature_frequencies(&model, &sae, &hook, &data.train, 1_000_000, 16, 1)?;\n"
                 "freqs.n_tokens > 0",
                 "true",
             ),
@@ -276,7 +280,7 @@ class Faults(unittest.TestCase):
                 # Over and over, so that the interrupt meets it while it reads or while it searches.
                 "interpretable_features",
                 "let mut found;\nloop {\n"
-                f"  found = interpretable_features(&model, &sae, &hook, &data.tokenizer, &data.val, 8, {with_reporter})?;\n"
+                "  found = interpretable_features(&model, &sae, &hook, &data.tokenizer, &data.val, 8)?;\n"
                 "  if holoscope::show::interrupted() { break; }\n}\nfound.n_tokens > 0",
                 "true",
             ),
