@@ -29,7 +29,7 @@ pub type ChooseFiles<'a> = dyn Fn(&[String]) -> Result<Vec<String>, String> + 'a
 /// use holoscope::data::Hub;
 ///
 /// // Only what is in this folder; nothing is asked of any server.
-/// let hub = Hub::from_env()?.with_cache_dir("/tmp/hub").with_offline(true);
+/// let hub = Hub::from_env()?.with_cache_dir("hub-cache").with_offline(true);
 /// assert!(hub.is_offline());
 /// # Ok::<(), holoscope::Error>(())
 /// ```

@@ -3,6 +3,7 @@
 //! "AbsTopK: Rethinking Sparse Autoencoders For Bidirectional Features", arXiv:2510.00404; architecture "abstopk" of
 //! SAELens. A feature is active where its activation is not 0.
 
+use super::of_dictionary::of_its_dictionary;
 use super::standard::StandardSae;
 use crate::error::{Error, Result};
 use crate::sae::active::{ActiveFeatures, FeatureActivity};
@@ -75,13 +76,7 @@ impl AbsTopKSae {
 }
 
 impl SparseAutoencoder for AbsTopKSae {
-    fn d_in(&self) -> usize {
-        self.dictionary.d_in()
-    }
-
-    fn d_sae(&self) -> usize {
-        self.dictionary.d_sae()
-    }
+    of_its_dictionary!();
 
     fn encode(&self, x: &Tensor) -> Result<Tensor> {
         let acts = self.encode_sparse(x)?.to_dense(x.device())?; // [n, d_sae]
@@ -114,26 +109,6 @@ impl SparseAutoencoder for AbsTopKSae {
             }),
             None => Box::new(|x| Ok(FeatureActivity::of(&self.encode_sparse(x)?))),
         })
-    }
-
-    fn decode(&self, acts: &Tensor) -> Result<Tensor> {
-        self.dictionary.decode(acts)
-    }
-
-    fn w_enc(&self) -> Tensor {
-        self.dictionary.w_enc()
-    }
-
-    fn w_dec(&self) -> Tensor {
-        self.dictionary.w_dec()
-    }
-
-    fn b_enc(&self) -> Tensor {
-        self.dictionary.b_enc()
-    }
-
-    fn b_dec(&self) -> Tensor {
-        self.dictionary.b_dec()
     }
 }
 
