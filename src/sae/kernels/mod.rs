@@ -4,6 +4,7 @@
 
 mod adam;
 mod encode;
+mod gated_rows;
 mod input_encoder;
 mod lists;
 mod nan;
@@ -15,6 +16,7 @@ mod tile;
 
 pub(super) use adam::{AdamStep, Moments};
 pub(super) use encode::{PackedEncoder, pack_panel};
+pub(super) use gated_rows::{GateGradient, GatedFeature, GatedRows, combine_pair, gated_gradient};
 pub(super) use input_encoder::InputEncoder;
 pub(super) use lists::{ActiveLists, RowList};
 pub(super) use nan::{above, finite_or_nan};

@@ -64,8 +64,10 @@ macro_rules! by_level {
     };
 }
 
+pub(super) use by_level;
+
 #[inline(always)]
-fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+pub(super) fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
@@ -83,7 +85,7 @@ fn sum_lanes(acc: [f32; LANES]) -> f32 {
 }
 
 #[inline(always)]
-fn dot_body<const FMA: bool>(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot_body<const FMA: bool>(a: &[f32], b: &[f32]) -> f32 {
     let (ac, at) = a.as_chunks::<LANES>();
     let (bc, bt) = b.as_chunks::<LANES>();
     let mut acc = [[0f32; LANES]; 2];
@@ -107,14 +109,14 @@ fn dot_body<const FMA: bool>(a: &[f32], b: &[f32]) -> f32 {
 /// Four rows of a row-major matrix. (Written out: a closure given to `array::map` is compiled
 /// without the caller's instruction set, and its `mul_add` becomes a call into libm.)
 #[inline(always)]
-fn four_rows<'a>(rows: &'a [f32], idx: &[u32; 4], d: usize) -> [&'a [f32]; 4] {
+pub(super) fn four_rows<'a>(rows: &'a [f32], idx: &[u32; 4], d: usize) -> [&'a [f32]; 4] {
     let at = |i: usize| &rows[idx[i] as usize * d..][..d];
     [at(0), at(1), at(2), at(3)]
 }
 
 /// Asks for four rows ahead of their use: their order is random, so the CPU cannot guess it.
 #[inline(always)]
-fn prefetch_rows(rows: &[f32], idx: &[u32; 4], d: usize) {
+pub(super) fn prefetch_rows(rows: &[f32], idx: &[u32; 4], d: usize) {
     #[cfg(target_arch = "x86_64")]
     for &i in idx {
         let row = &rows[i as usize * d..][..d];
@@ -133,7 +135,7 @@ fn prefetch_rows(rows: &[f32], idx: &[u32; 4], d: usize) {
 
 /// Four rows at once: `y += a[0] x[0] + ... + a[3] x[3]`, so that `y` is read and written once.
 #[inline(always)]
-fn axpy4<const FMA: bool>(a: [f32; 4], x: [&[f32]; 4], y: &mut [f32]) {
+pub(super) fn axpy4<const FMA: bool>(a: [f32; 4], x: [&[f32]; 4], y: &mut [f32]) {
     let n = y.len();
     let [x0, x1, x2, x3] = [&x[0][..n], &x[1][..n], &x[2][..n], &x[3][..n]];
     // A plain loop over equal lengths vectorises well; over blocks of lanes it becomes gathers.
@@ -146,7 +148,7 @@ fn axpy4<const FMA: bool>(a: [f32; 4], x: [&[f32]; 4], y: &mut [f32]) {
 }
 
 #[inline(always)]
-fn axpy<const FMA: bool>(a: f32, x: &[f32], y: &mut [f32]) {
+pub(super) fn axpy<const FMA: bool>(a: f32, x: &[f32], y: &mut [f32]) {
     let x = &x[..y.len()];
     for i in 0..y.len() {
         y[i] = fma::<FMA>(a, x[i], y[i]);

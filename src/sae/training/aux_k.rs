@@ -3,7 +3,7 @@
 //!
 //! `loss += coeff min(n_dead / k_aux, 1) mean_t |e_hat - e|^2`, `e = x - x_hat` (held fixed),
 //! `e_hat = sum_j z_j W_dec[j]` over the `k_aux = d_in / 2` largest pre-activations of a token's dead features.
-//! `b_dec` is in `e` already. `z_j` passes no ReLU; a feature that is in both sums learns from both.
+//! `b_dec` is in `e` already. As in the paper's code, a `z_j` below 0 counts as 0 (SAELens keeps it); AbsTopK keeps signs.
 
 use super::by_feature::ByFeature;
 use crate::sae::kernels::ActiveLists;

@@ -5,7 +5,7 @@ mod gates;
 mod jump_relu;
 
 pub(super) use batch_top_k::{BatchTopK, keep_largest, next_floor};
-pub(super) use gates::{GateGradient, Gates, PanelGates};
+pub(super) use gates::{Gates, PanelGates};
 pub(super) use jump_relu::{JumpRule, PanelThresholds, Thresholds};
 
 /// Which activations count.

@@ -199,13 +199,11 @@ impl StandardStep {
                 );
                 let w_dec = &params.w_dec[row.clone()];
                 if let Selection::Gates(gates) = &self.state.selection {
-                    let w_enc = &params.w_enc_t[row];
-                    let (weights, r_mag) = ((w_enc, w_dec), gates.r_mag[j]);
-                    let g = self
-                        .work
-                        .gate_gradient(j, weights, r_mag, l1, (gw_enc, gw_dec));
+                    let own = (gates.r_mag[j], gates.b_mag[j]);
+                    let g = self.work.gate_gradient(j, w_dec, own, l1, (gw_enc, gw_dec));
                     grads.b_enc[j] = g.b_gate;
-                    kernels::add_scaled(-r_mag.exp() * g.b_mag, w_enc, &mut grads.b_dec);
+                    let w_enc = &params.w_enc_t[row];
+                    kernels::add_scaled(-own.0.exp() * g.b_mag, w_enc, &mut grads.b_dec);
                     continue;
                 }
                 grads.b_enc[j] = self.work.feature_gradient(j, w_dec, l1, gw_enc, gw_dec);

@@ -191,12 +191,12 @@ impl PanelRows<'_> {
                 }
                 None => {
                     if let PanelSelection::Gates(gates) = &self.selection {
-                        let (weights, own) = ((&*w_enc_t, &*w_dec), gates.r_mag[lane]);
+                        let own = (gates.r_mag[lane], gates.b_mag[lane]);
                         let l1 = sparsity.l1;
-                        let g = work.gate_gradient(j, weights, own, l1, (&mut gw_enc, &mut gw_dec));
+                        let g = work.gate_gradient(j, w_dec, own, l1, (&mut gw_enc, &mut gw_dec));
                         *g_b = g.b_gate;
                         (g_own[lane], g_r[lane]) = (g.b_mag, g.r_mag);
-                        kernels::add_scaled(-own.exp() * g.b_mag, w_enc_t, self.b_dec);
+                        kernels::add_scaled(-own.0.exp() * g.b_mag, w_enc_t, self.b_dec);
                     } else {
                         let l1 = sparsity.l1;
                         *g_b = work.feature_gradient(j, w_dec, l1, &mut gw_enc, &mut gw_dec);

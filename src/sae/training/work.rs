@@ -26,10 +26,12 @@ pub(super) struct Work {
     resid: Vec<Vec<f32>>,
     /// Where the nested dictionaries end; without nesting there is the whole one.
     widths: Vec<usize>,
-    /// Activations that count.
+    /// Activations that count; where there are gates, the magnitudes at the open ones, 0 among them.
     active: ByFeature,
-    /// Activations near their feature's threshold, or open gates.
+    /// Activations near their feature's threshold.
     near: ByFeature,
+    /// Whether features have gates.
+    gated: bool,
     /// `2/n (x_hat_frozen - x)`, where there are gates, as `resid`.
     gate_resid: Vec<f32>,
     /// Of AuxK's loss: residuals as `resid`, and the dead features' activations.
@@ -55,7 +57,7 @@ pub(super) struct DenseWork {
 #[derive(Debug, Default)]
 struct ChunkWork {
     lists: ActiveLists,
-    /// Features near their thresholds, where there are thresholds, or open gates.
+    /// Features near their thresholds, where there are thresholds; of open gates `pi`, where `lists` has magnitudes.
     near: ActiveLists,
     /// Column sums of this chunk's residuals.
     sum_resid: Vec<f32>,
@@ -138,6 +140,35 @@ impl ChunkWork {
     }
 }
 
+impl ChunkWork {
+    /// Reconstructions from the magnitudes and, with the decoder frozen, from the open gates, and their residuals.
+    fn decode_gated(
+        &mut self,
+        params: &StandardParams,
+        x: &[f32],
+        (resid, gate_resid): (&mut [f32], &mut [f32]),
+        scale: f32,
+    ) {
+        let d = params.d_in;
+        self.sum_resid.clear();
+        self.sum_resid.resize(d, 0.0);
+        (self.l2, self.l1) = (0.0, 0.0);
+        let rows = resid
+            .chunks_exact_mut(d)
+            .zip(gate_resid.chunks_exact_mut(d));
+        for (i, ((r, gate), x)) in rows.zip(x.chunks_exact(d)).enumerate() {
+            let ((idx, mags), (_, pi)) = (self.lists.row(i), self.near.row(i));
+            r.copy_from_slice(&params.b_dec);
+            gate.copy_from_slice(&params.b_dec);
+            kernels::combine_pair(idx, (mags, pi), &params.w_dec, r, gate);
+            self.l2 += f64::from(kernels::residual(r, x, scale));
+            kernels::residual(gate, x, scale);
+            self.l1 += mags.iter().map(|&v| f64::from(v)).sum::<f64>();
+            kernels::add_scaled(1.0, r, &mut self.sum_resid);
+        }
+    }
+}
+
 impl ActiveLists {
     /// Writes the acts as a dense matrix and masks `g_acts` with them, adding `l1` where active.
     fn scatter(&self, d_sae: usize, l1: f32, acts: &mut [f32], g_acts: &mut [f32]) {
@@ -170,6 +201,7 @@ impl Work {
         let n_chunks = n.div_ceil(CHUNK);
         self.n = n;
         self.widths = state.selection.widths(d_sae);
+        self.gated = matches!(state.selection, Selection::Gates(_));
         self.chunks.resize_with(n_chunks, ChunkWork::default);
         self.x_cent.resize(n_chunks * CHUNK * d, 0.0);
         self.resid.resize_with(self.widths.len(), Vec::new);
@@ -182,20 +214,18 @@ impl Work {
         } else {
             self.pass(state, x, Some(0.0));
         }
-        if let Selection::Gates(_) = state.selection {
-            self.decode_gates(&state.params, x);
-        }
         let chunks = &self.chunks;
-        let entries = self.active.count(chunks.iter().map(|c| &c.lists), d_sae);
+        let mut entries = self.active.count(chunks.iter().map(|c| &c.lists), d_sae);
+        if self.gated {
+            let mags = chunks.iter().flat_map(|c| &c.lists.vals);
+            entries = mags.filter(|mag| **mag != 0.0).count();
+        }
         let by_token = matches!(state.selection, Selection::ByToken);
         let dense = by_token && entries as f64 > dense_above * (n * d_sae) as f64;
         if !dense {
             self.active.fill(chunks.iter().map(|c| &c.lists));
         }
-        if matches!(
-            state.selection,
-            Selection::Thresholds(_) | Selection::Gates(_)
-        ) {
+        if let Selection::Thresholds(_) = state.selection {
             self.near.count(chunks.iter().map(|c| &c.near), d_sae);
             self.near.fill(chunks.iter().map(|c| &c.near));
         }
@@ -227,6 +257,13 @@ impl Work {
                 parts.push(part);
             }
         }
+        let gated = self.gated;
+        if gated {
+            self.gate_resid.resize(self.chunks.len() * rows, 0.0);
+            for (parts, part) in resid.iter_mut().zip(self.gate_resid.chunks_mut(rows)) {
+                parts.push(part);
+            }
+        }
         (
             &mut self.chunks,
             self.x_cent.par_chunks_mut(rows),
@@ -238,28 +275,11 @@ impl Work {
                 if let Some(floor) = floor {
                     chunk.encode(state, x, x_cent, laid_out, floor);
                 }
-                chunk.decode(&state.params, x, resid, widths, scale);
-            });
-    }
-
-    /// Residuals of what the frozen decoder makes of the open gates.
-    fn decode_gates(&mut self, params: &StandardParams, x: &[f32]) {
-        let d = params.d_in;
-        let scale = 2.0 / self.n as f32;
-        self.gate_resid.resize(self.chunks.len() * CHUNK * d, 0.0);
-        (
-            &self.chunks,
-            self.gate_resid.par_chunks_mut(CHUNK * d),
-            x.par_chunks(CHUNK * d),
-        )
-            .into_par_iter()
-            .for_each(|(chunk, resid, x)| {
-                let rows = resid.chunks_exact_mut(d).zip(x.chunks_exact(d));
-                for (i, (r, x)) in rows.enumerate() {
-                    let (idx, pi) = chunk.near.row(i);
-                    r.copy_from_slice(&params.b_dec);
-                    kernels::combine(idx, pi, &params.w_dec, r);
-                    kernels::residual(r, x, scale);
+                match &mut resid[..] {
+                    [resid, gates] if gated => {
+                        chunk.decode_gated(&state.params, x, (resid, gates), scale);
+                    }
+                    resid => chunk.decode(&state.params, x, resid, widths, scale),
                 }
             });
     }
@@ -306,7 +326,11 @@ impl Work {
 
     /// Whether feature `j` was active in the last forward pass.
     pub(super) fn was_active(&self, j: usize) -> bool {
-        self.active.has(j)
+        match self.gated {
+            // A gate may be open where the magnitude is 0.
+            true => self.active.of(j).1.iter().any(|mag| *mag != 0.0),
+            false => self.active.has(j),
+        }
     }
 
     /// Gradients of feature `j` from its list; returns that of `b_enc[j]`.

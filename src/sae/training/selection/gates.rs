@@ -42,7 +42,7 @@ impl Gates {
         }
     }
 
-    /// From lists of `pi` above 0: `open` gets them as they are, `lists` keeps the magnitudes above 0.
+    /// From lists of `pi` above 0, the open gates: `open` gets them as they are, `lists` the magnitudes, 0 among them.
     pub(in crate::sae::training) fn split(
         &self,
         b_gate: &[f32],
@@ -52,11 +52,11 @@ impl Gates {
         open.ends.clone_from(&lists.ends);
         open.idx.clone_from(&lists.idx);
         open.vals.clone_from(&lists.vals);
-        lists.retain(|_, feature, value| {
+        for (value, &feature) in lists.vals.iter_mut().zip(&lists.idx) {
             let j = feature as usize;
-            *value = self.r_mag[j].exp() * (*value - b_gate[j]) + self.b_mag[j];
-            above(*value, 0.0)
-        });
+            let mag = self.r_mag[j].exp() * (*value - b_gate[j]) + self.b_mag[j];
+            *value = if above(mag, 0.0) { mag } else { 0.0 };
+        }
     }
 }
 
@@ -73,12 +73,4 @@ impl PanelGates<'_> {
         kernels::adam(adam, g_r, self.r_mag, self.r.0, self.r.1);
         kernels::adam(adam, g_b, self.b_mag, self.b.0, self.b.1);
     }
-}
-
-/// Gradients of one feature's three numbers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::sae::training) struct GateGradient {
-    pub b_gate: f32,
-    pub b_mag: f32,
-    pub r_mag: f32,
 }

@@ -62,8 +62,8 @@ impl StandardStep {
     /// others leave over (Gao et al. 2024, arXiv:2406.04093, appendix A.2). [`StepFigures::aux`] is
     /// `coeff min(n_dead / k_aux, 1) mean_t |e_hat - e|^2` with `e = x - x_hat`, which is held fixed,
     /// `e_hat = sum_j z_j W_dec[j]` over the `k_aux = d_in / 2` largest pre-activations `z_j` of a token's dead
-    /// features (all of them where there are fewer). As in SAELens, `z_j` passes no ReLU, and AbsTopK takes the
-    /// largest in absolute value.
+    /// features (all of them where there are fewer). As in the paper's code, `z_j` passes a ReLU (SAELens leaves it
+    /// out); AbsTopK takes the largest in absolute value, with their signs.
     ///
     /// # Errors
     /// [`Error::Argument`] for a `coeff` that is negative or not finite, `dead_steps` of 0, or a step in which features
@@ -207,12 +207,12 @@ impl StandardStep {
         let params = &self.state.params;
         let d = params.d_in;
         let (mut gw_enc, mut gw_dec) = (vec![0.0; d], vec![0.0; d]);
-        let rows = (params.w_enc_t.chunks_exact(d)).zip(params.w_dec.chunks_exact(d));
-        let gradients = rows.zip(&gates.r_mag).enumerate();
+        let own = gates.r_mag.iter().copied().zip(gates.b_mag.iter().copied());
+        let gradients = params.w_dec.chunks_exact(d).zip(own).enumerate();
         Ok(gradients
-            .map(|(j, (weights, &r))| {
+            .map(|(j, (w_dec, own))| {
                 let unused = (&mut gw_enc[..], &mut gw_dec[..]);
-                let g = self.work.gate_gradient(j, weights, r, 0.0, unused);
+                let g = self.work.gate_gradient(j, w_dec, own, 0.0, unused);
                 (g.r_mag, g.b_mag)
             })
             .unzip())

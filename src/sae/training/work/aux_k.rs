@@ -20,11 +20,6 @@ impl Work {
         let (d, n) = (p.d_in, self.n);
         let (k_aux, weight) = aux.k_and_weight(d, dead.len());
         let packed = dead_encoder(state, &dead, k_aux);
-        // Among signed values the floor is one of absolute values.
-        let floor = match packed.signed {
-            true => 0.0,
-            false => f32::NEG_INFINITY,
-        };
         let (lists, resid) = (&mut self.aux.lists, &mut self.aux.resid);
         lists.resize_with(n.div_ceil(CHUNK), ActiveLists::default);
         resid.resize(lists.len() * CHUNK * d, 0.0);
@@ -40,7 +35,7 @@ impl Work {
             .enumerate()
             .map_init(Vec::new, |laid_out, (c, (lists, resid, x_cent, whole))| {
                 let here = CHUNK.min(n - c * CHUNK);
-                packed.encode(x_cent, here, floor, laid_out, lists);
+                packed.encode(x_cent, here, 0.0, laid_out, lists);
                 lists.idx.iter_mut().for_each(|j| *j = dead[*j as usize]);
                 let rows = resid.chunks_exact_mut(d).zip(whole.chunks_exact(d));
                 let mut squares = 0.0;

@@ -1,39 +1,34 @@
 //! Gradients of what features have beside their weights: thresholds, or gates.
 
-use super::super::selection::{GateGradient, JumpRule};
+use super::super::selection::JumpRule;
 use super::Work;
 use crate::config::L0Loss;
-use crate::sae::kernels::{self, BatchRows};
+use crate::sae::kernels::{self, GateGradient, GatedFeature, GatedRows};
 
 impl Work {
-    /// [`Work::feature_gradient`] where features have gates; `l1` is that of `relu(pi)`.
+    /// [`Work::feature_gradient`] where features have gates; `l1` is that of `relu(pi)`. The decoder's share of the
+    /// gates' part is no gradient, since there the decoder is frozen.
     pub(in crate::sae::training) fn gate_gradient(
         &self,
         j: usize,
-        (w_enc, w_dec): (&[f32], &[f32]),
-        r_mag: f32,
+        w_dec: &[f32],
+        (r_mag, b_mag): (f32, f32),
         l1: f32,
         (gw_enc, gw_dec): (&mut [f32], &mut [f32]),
     ) -> GateGradient {
-        // The gates' part; the decoder's share of it is dropped, since there it is frozen.
-        let (tokens, pi) = self.near.of(j);
-        let batch = BatchRows {
-            r: &self.gate_resid,
+        let (tokens, mags) = self.active.of(j);
+        let batch = GatedRows {
+            r: self.resid_of(j),
+            r_gate: &self.gate_resid,
             x_cent: &self.x_cent,
+            l1,
         };
-        let mut of_gate = vec![0f32; w_enc.len()];
-        let b_gate = kernels::feature_gradient(tokens, pi, &batch, w_dec, l1, &mut of_gate, gw_dec);
-        let b_mag = self.feature_gradient(j, w_dec, 0.0, gw_enc, gw_dec);
-        let factor = r_mag.exp();
-        gw_enc.iter_mut().for_each(|g| *g *= factor);
-        // sum_t g exp(r_mag) x_cent . W_enc
-        let r_mag = kernels::dot(gw_enc, w_enc);
-        kernels::add_scaled(1.0, &of_gate, gw_enc);
-        GateGradient {
-            b_gate,
+        let feature = GatedFeature {
+            w_dec,
+            factor: r_mag.exp(),
             b_mag,
-            r_mag,
-        }
+        };
+        kernels::gated_gradient(tokens, mags, &batch, &feature, gw_enc, gw_dec)
     }
 
     /// What feature `j`'s threshold `theta` changes in [`Work::feature_gradient`]: adds the sparsity
