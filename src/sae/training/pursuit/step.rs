@@ -3,7 +3,7 @@
 //! SAELens has them (through the values, not through the choice of features). Rows stay at unit length, as the paper
 //! has it (SAELens starts there and lets them go).
 
-use super::super::figures::StepFigures;
+use super::super::record::StepFigures;
 use super::backward::{PursuitGrads, backward};
 use crate::error::{Error, Result};
 use crate::model::first_not_finite_of;

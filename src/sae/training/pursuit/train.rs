@@ -1,10 +1,8 @@
 //! A training run of matching pursuit.
 
-use super::super::buffer::ActivationBuffer;
-use super::super::figures::StepFigures;
-use super::super::history::SaeHistory;
-use super::super::learner::{Learner, learn};
-use super::super::statistics::{Statistics, first_rows};
+use super::super::activations::{ActivationBuffer, Statistics, first_rows};
+use super::super::record::{SaeHistory, StepFigures};
+use super::super::trainer::{Learner, learn};
 use super::step::PursuitStep;
 use crate::config::{Architecture, SaeConfig};
 use crate::data::Dataset;

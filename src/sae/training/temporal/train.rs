@@ -1,9 +1,8 @@
 //! A training run of the temporal autoencoder.
 
-use super::super::figures::StepFigures;
-use super::super::history::SaeHistory;
-use super::super::learner::{Learner, learn};
-use super::super::statistics::Statistics;
+use super::super::activations::Statistics;
+use super::super::record::{SaeHistory, StepFigures};
+use super::super::trainer::{Learner, learn};
 use super::sequences::Sequences;
 use crate::config::{Architecture, SaeConfig};
 use crate::data::Dataset;

@@ -2,13 +2,17 @@
 //! `run`, one autoencoder's part of it; `checkpoint`, from which a run goes on; `sweep`, what a pass of several gives.
 
 mod checkpoint;
+mod learner;
 mod pass;
 mod run;
+mod schedule;
 mod score;
 mod sweep;
 mod sweep_view;
 mod train;
 
+pub(super) use learner::{Learner, learn};
+pub(super) use schedule::{learning_rate, resamples_at, sparsity_weight};
 pub use sweep::{SaeSweep, SweepRow, SweepRun};
 pub use train::{
     resume_sae, resume_sae_with, resume_saes, resume_saes_with, train_sae, train_sae_with,

@@ -7,8 +7,7 @@
 //! the model's runs, the buffer, the statistics, and each batch, gathered and scaled once; what a step
 //! centres by its own `b_dec` is its own.
 
-use super::super::buffer::ActivationBuffer;
-use super::super::statistics::{Statistics, first_rows};
+use super::super::activations::{ActivationBuffer, Statistics, first_rows};
 use super::checkpoint::{Checkpoint, Origin};
 use super::run::{Run, latest};
 use super::score::Score;

@@ -2,13 +2,11 @@
 //! Minimises `mean_t |x_hat - x|^2 + l1_coeff mean_t |acts|_1` (TopK: the first term; JumpReLU: L0) over activations
 //! scaled to a mean norm of `sqrt(d_in)`; the scale is folded away. Bricken et al. 2023, Gao et al. 2024.
 
-use super::super::constraint::Constraint;
-use super::super::figures::StepFigures;
-use super::super::history::SaeHistory;
-use super::super::init::own_parameters;
-use super::super::schedule::{learning_rate, resamples_at, sparsity_weight};
-use super::super::statistics::{Statistics, unscaled};
+use super::super::activations::{Statistics, unscaled};
+use super::super::dictionary::{Constraint, own_parameters};
+use super::super::record::{SaeHistory, StepFigures};
 use super::super::step::StandardStep;
+use super::schedule::{learning_rate, resamples_at, sparsity_weight};
 use crate::config::{Architecture, SaeConfig};
 use crate::error::Result;
 use crate::sae::params::StandardParams;

@@ -1,6 +1,6 @@
 //! What a sweep gives: the autoencoders with their records, and one row of figures each.
 
-use super::super::history::SaeHistory;
+use super::super::record::SaeHistory;
 use crate::config::{Architecture, SaeConfig};
 use crate::sae::variants::Sae;
 

@@ -1,8 +1,8 @@
 //! The calls that train: one autoencoder or several in one pass over the activations, from the first step
 //! or from a checkpoint.
 
-use super::super::history::SaeHistory;
 use super::super::pursuit::train_pursuit;
+use super::super::record::SaeHistory;
 use super::super::temporal::train_temporal;
 use super::pass::{Pass, check, curves};
 use super::sweep::{SaeSweep, SweepRun};

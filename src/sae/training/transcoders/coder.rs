@@ -1,7 +1,6 @@
 //! One map that is trained: its columns of the rows, its step, its record.
 
-use super::super::figures::StepFigures;
-use super::super::history::SaeHistory;
+use super::super::record::{SaeHistory, StepFigures};
 use super::init::{Layout, Rows, initial_step};
 use super::resample::resample_dead;
 use super::sites::{Sites, columns_of};

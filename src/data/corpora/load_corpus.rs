@@ -3,8 +3,8 @@
 //! TinyShakespeare (Karpathy 2015) is never bundled; where it cannot be had, the
 //! embedded corpus stands in, and the note says so.
 
+use super::super::digest::sha256_hex;
 use super::corpus::Corpus;
-use super::digest::sha256_hex;
 use super::download::download_verified;
 use super::embedded::embedded_corpus;
 use crate::config::{CorpusSource, DataConfig};

@@ -2,8 +2,8 @@
 //! A task owns the rows of one panel of features, so gradients need no memory of their own
 //! and no two threads write the same place. No update without a finite loss.
 
-use super::figures::StepFigures;
-use super::selection::{Gates, PanelSelection, Selection, Sparsity, Thresholds};
+use super::super::record::StepFigures;
+use super::super::selection::{Gates, PanelSelection, Selection, Sparsity, Thresholds};
 use super::state::StepState;
 use super::work::Work;
 use crate::error::Error;
@@ -13,7 +13,7 @@ use crate::sae::kernels::{self, AdamStep, PANEL, pack_panel};
 use rayon::prelude::*;
 
 /// What a step does beyond descending the loss on its batch.
-pub(super) enum Beyond<'a> {
+pub(in crate::sae::training) enum Beyond<'a> {
     Nothing,
     /// Adds the gradient of a penalty on the weights.
     Penalty(&'a PenaltyGradients),
@@ -42,7 +42,7 @@ struct PanelRows<'a> {
 
 impl StepState {
     /// Projection, Adam and normalisation, panel by panel in one parallel pass.
-    pub(super) fn update(
+    pub(in crate::sae::training) fn update(
         &mut self,
         work: &mut Work,
         adam: &AdamStep,
@@ -120,7 +120,12 @@ impl StepState {
     }
 
     /// What made the loss of step `step`, on `x`, NaN or infinite.
-    pub(super) fn not_finite(&self, x: &[f32], figures: &StepFigures, step: usize) -> Error {
+    pub(in crate::sae::training) fn not_finite(
+        &self,
+        x: &[f32],
+        figures: &StepFigures,
+        step: usize,
+    ) -> Error {
         let d = self.params.d_in;
         let p = &self.params;
         let first = |values: &[f32]| first_not_finite_of(values).map(|i| (i, f64::from(values[i])));

@@ -74,7 +74,7 @@ impl ActivationBuffer {
     }
 
     /// As [`ActivationBuffer::new`]; `stop` says whether to give up.
-    pub(super) fn new_unless(
+    pub(in crate::sae::training) fn new_unless(
         model: &Transformer,
         data: &Dataset,
         cfg: &SaeConfig,
@@ -94,7 +94,7 @@ impl ActivationBuffer {
 
     /// A pool whose rows have the activations of several hook points of one token side by side;
     /// with each its width. `cfg` says how many rows, of which positions, by which seed.
-    pub(super) fn of_sites(
+    pub(in crate::sae::training) fn of_sites(
         model: &Transformer,
         data: &Dataset,
         hooks: &[(HookName, usize)],
@@ -162,7 +162,7 @@ impl ActivationBuffer {
     }
 
     /// As [`ActivationBuffer::next_batch`]; `stop` says whether to give up.
-    pub(super) fn next_batch_unless(
+    pub(in crate::sae::training) fn next_batch_unless(
         &mut self,
         n: usize,
         out: &mut Vec<f32>,

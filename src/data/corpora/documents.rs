@@ -50,7 +50,7 @@ fn line_end(bytes: &[u8], at: usize) -> usize {
 }
 
 /// The text with every CRLF and CR as LF.
-pub(super) fn with_unix_line_ends(text: &str) -> Cow<'_, str> {
+pub(in crate::data) fn with_unix_line_ends(text: &str) -> Cow<'_, str> {
     match text.contains('\r') {
         true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
         false => Cow::Borrowed(text),

@@ -301,8 +301,8 @@ fn with_escapes(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::documents;
     use super::*;
+    use crate::data::documents;
     use proptest::prelude::*;
 
     #[test]

@@ -1,10 +1,10 @@
 //! What holds a dictionary during training: nothing, a penalty, or a decoder that is not free.
 //! The kernels' gradients first, then the constraint's part of the chain rule.
 
-use super::figures::StepFigures;
+use super::super::record::StepFigures;
+use super::super::step::StandardStep;
 use super::init::{initial_params, params_along};
 use super::resample::{resample_dead, resample_dead_tied};
-use super::step::StandardStep;
 use crate::config::{DictionaryConstraint, SaeConfig};
 use crate::error::Result;
 use crate::sae::constraints::{
@@ -20,14 +20,14 @@ const STREAM: u64 = 1;
 
 /// A constraint with its state.
 #[derive(Debug)]
-pub(super) enum Constraint {
+pub(in crate::sae::training) enum Constraint {
     Free,
     Penalty(Box<GardenPenalty>),
     Tied(TiedDecoder),
 }
 
 impl Constraint {
-    pub(super) fn new(cfg: &SaeConfig) -> Result<Self> {
+    pub(in crate::sae::training) fn new(cfg: &SaeConfig) -> Result<Self> {
         let penalty = |pairing, lambda| {
             let penalty = GardenPenalty::new(pairing, lambda, cfg.d_sae, cfg.seed)?;
             Ok(Self::Penalty(Box::new(penalty)))
@@ -54,7 +54,7 @@ impl Constraint {
     }
 
     /// [`initial_params`], with the decoder that the constraint has.
-    pub(super) fn initial_params(
+    pub(in crate::sae::training) fn initial_params(
         &self,
         cfg: &SaeConfig,
         rows: &[f32],
@@ -67,7 +67,7 @@ impl Constraint {
         }
     }
 
-    pub(super) fn step(
+    pub(in crate::sae::training) fn step(
         &mut self,
         step: &mut StandardStep,
         x: &[f32],
@@ -84,7 +84,7 @@ impl Constraint {
         }
     }
 
-    pub(super) fn resample(
+    pub(in crate::sae::training) fn resample(
         &mut self,
         step: &mut StandardStep,
         x: &[f32],
@@ -98,7 +98,7 @@ impl Constraint {
     }
 
     /// The groups' mean garden defect, where there are groups.
-    pub(super) fn defect(&self, params: &StandardParams) -> Result<Option<f64>> {
+    pub(in crate::sae::training) fn defect(&self, params: &StandardParams) -> Result<Option<f64>> {
         match self {
             Self::Free => Ok(None),
             Self::Penalty(_) | Self::Tied(_) => {

@@ -1,13 +1,13 @@
 //! What one optimiser step changes.
 
+use super::super::selection::{Selection, Sparsity};
 use super::aux_k::AuxK;
-use super::selection::{Selection, Sparsity};
 use crate::sae::kernels::{self, Moments, PackedEncoder};
 use crate::sae::params::StandardParams;
 
 /// The parameters and what goes with them from step to step.
 #[derive(Debug)]
-pub(super) struct StepState {
+pub(in crate::sae::training) struct StepState {
     pub params: StandardParams,
     /// The encoder as its kernel reads it, always that of `params`.
     pub packed: PackedEncoder,
@@ -23,7 +23,7 @@ pub(super) struct StepState {
 }
 
 impl StepState {
-    pub(super) fn new(params: StandardParams) -> Self {
+    pub(in crate::sae::training) fn new(params: StandardParams) -> Self {
         let (d_in, d_sae) = (params.d_in, params.d_sae);
         Self {
             packed: PackedEncoder::new(&params.w_enc_t, &params.b_enc, d_in),
@@ -39,7 +39,7 @@ impl StepState {
     }
 
     /// Turns to another selection, with the biases that its lists need.
-    pub(super) fn select(&mut self, selection: Selection) {
+    pub(in crate::sae::training) fn select(&mut self, selection: Selection) {
         for (j, &b) in self.params.b_enc.iter().enumerate() {
             self.packed.bias[j] = match &selection {
                 Selection::Thresholds(thresholds) => thresholds.shifted(b, j),
@@ -54,7 +54,7 @@ impl StepState {
 
     /// Gradient of the sparsity loss of weight `weight` over a batch of `n` tokens: L0 where there are
     /// thresholds to learn, else L1.
-    pub(super) fn sparsity(&self, n: usize, weight: f64) -> Sparsity {
+    pub(in crate::sae::training) fn sparsity(&self, n: usize, weight: f64) -> Sparsity {
         let a_token = (weight / n as f64) as f32;
         match self.selection {
             Selection::Thresholds(_) => Sparsity {
@@ -70,7 +70,7 @@ impl StepState {
 
     /// Starts feature `j` afresh along its decoder row: encoder column that row at length
     /// `encoder_norm`, bias 0, the first threshold, Adam's moments 0.
-    pub(super) fn align_encoder(&mut self, j: usize, encoder_norm: f32) {
+    pub(in crate::sae::training) fn align_encoder(&mut self, j: usize, encoder_norm: f32) {
         let d = self.params.d_in;
         let row = j * d..(j + 1) * d;
         let w_enc = &mut self.params.w_enc_t[row.clone()];

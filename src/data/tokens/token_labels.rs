@@ -3,9 +3,8 @@
 //! A token takes the label of its last byte, because GPT-2's tokens carry the space before a word,
 //! which belongs to no word.
 
-use super::corpus::Corpus;
-use super::documents::{documents, with_unix_line_ends};
-use super::labels::{Span, SpanLabels, TokenLabels};
+use super::super::corpora::{Corpus, documents, with_unix_line_ends};
+use super::super::labels::{Span, SpanLabels, TokenLabels};
 use super::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
 use std::borrow::Cow;
@@ -25,7 +24,7 @@ pub fn labels_for(corpus: &Corpus, tokenizer: &Tokenizer) -> Result<Option<Token
 }
 
 /// Text and labels of a corpus with LF alone, the labels on the bytes where their text now is.
-pub(super) fn unix_text(corpus: &Corpus) -> (Cow<'_, str>, Option<Cow<'_, SpanLabels>>) {
+pub(in crate::data) fn unix_text(corpus: &Corpus) -> (Cow<'_, str>, Option<Cow<'_, SpanLabels>>) {
     let text = with_unix_line_ends(&corpus.text);
     let labels = corpus.labels.as_ref().map(|labels| match &text {
         Cow::Borrowed(_) => Cow::Borrowed(labels),
@@ -54,7 +53,7 @@ fn moved(labels: &SpanLabels, text: &str) -> SpanLabels {
 }
 
 /// [`labels_for`] when the documents' tokens are there already.
-pub(super) fn token_labels(
+pub(in crate::data) fn token_labels(
     labels: &SpanLabels,
     docs: &[Vec<u32>],
     tokenizer: &Tokenizer,
@@ -101,8 +100,8 @@ pub(super) fn token_labels(
 
 #[cfg(test)]
 mod tests {
-    use super::super::labels::Factor;
     use super::*;
+    use crate::data::Factor;
 
     #[test]
     fn a_token_takes_the_label_of_its_last_byte() {

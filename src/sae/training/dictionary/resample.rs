@@ -2,7 +2,7 @@
 //! New direction: an input drawn with probability proportional to its squared loss; encoder
 //! `0.2 x` the mean norm of the alive ones (TopK: `1 x`, ours). Bricken et al. 2023, appendix "neuron resampling".
 
-use super::step::StandardStep;
+use super::super::step::StandardStep;
 use crate::config::GROUP;
 use crate::error::{Error, Result};
 use crate::model::first_not_finite_of;
@@ -50,7 +50,7 @@ pub fn resample_dead(
 /// frame of four inputs drawn in the same way; a dead feature of another group keeps its decoder
 /// row, which the living ones hold, and its encoder starts afresh along it. Moments of encoders and
 /// frames start from zero.
-pub(super) fn resample_dead_tied(
+pub(in crate::sae::training) fn resample_dead_tied(
     step: &mut StandardStep,
     tied: &mut TiedDecoder,
     x: &[f32],

@@ -1,8 +1,8 @@
 //! A text and where it came from.
 
-use super::digest::sha256_hex;
+use super::super::digest::sha256_hex;
+use super::super::labels::SpanLabels;
 use super::documents::with_unix_line_ends;
-use super::labels::SpanLabels;
 use std::borrow::Cow;
 
 /// A text with its provenance and, if it was generated, its ground truth.
@@ -28,7 +28,7 @@ impl Corpus {
         Corpus::read(name, text, &note, sha256_hex(text.as_bytes()))
     }
 
-    pub(super) fn read(name: &str, text: &str, note: &str, digest: String) -> Corpus {
+    pub(in crate::data) fn read(name: &str, text: &str, note: &str, digest: String) -> Corpus {
         let unix = with_unix_line_ends(text);
         let ends = match unix {
             Cow::Borrowed(_) => "",

@@ -5,12 +5,12 @@
 //! `e_hat = sum_j z_j W_dec[j]` over the `k_aux = d_in / 2` largest pre-activations of a token's dead features.
 //! `b_dec` is in `e` already. `z_j` passes no ReLU; a feature that is in both sums learns from both.
 
-use super::by_feature::ByFeature;
+use super::super::selection::ByFeature;
 use crate::sae::kernels::ActiveLists;
 
 /// What AuxK is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct AuxK {
+pub(in crate::sae::training) struct AuxK {
     /// Weight of the loss.
     pub coeff: f64,
     /// A feature is dead when it was active in none of so many last steps.
@@ -19,13 +19,17 @@ pub(super) struct AuxK {
 
 impl AuxK {
     /// The features that are dead, ascending.
-    pub(super) fn dead(&self, silent: &[u32]) -> Vec<u32> {
+    pub(in crate::sae::training) fn dead(&self, silent: &[u32]) -> Vec<u32> {
         let dead = |&j: &u32| silent[j as usize] as usize >= self.dead_steps;
         (0..silent.len() as u32).filter(dead).collect()
     }
 
     /// How many of a token's dead features count, and the weight of the loss, where `n_dead` of them are dead.
-    pub(super) fn k_and_weight(&self, d_in: usize, n_dead: usize) -> (usize, f64) {
+    pub(in crate::sae::training) fn k_and_weight(
+        &self,
+        d_in: usize,
+        n_dead: usize,
+    ) -> (usize, f64) {
         // One dimension has no half; SAELens divides by zero there.
         let k_aux = (d_in / 2).max(1);
         let share = (n_dead as f64 / k_aux as f64).min(1.0);
@@ -35,7 +39,7 @@ impl AuxK {
 
 /// Scratch memory of AuxK's loss.
 #[derive(Debug, Default)]
-pub(super) struct AuxWork {
+pub(in crate::sae::training) struct AuxWork {
     /// Of each chunk the dead features' activations that count.
     pub lists: Vec<ActiveLists>,
     /// `weight 2/n (e_hat - e)`, `[tokens rounded up to CHUNK, d_in]`.

@@ -1,17 +1,16 @@
 //! The loop of a training run whose steps are no [`StandardStep`](super::step::StandardStep)'s: matching pursuit and the
 //! temporal autoencoder.
 
-use super::figures::StepFigures;
-use super::history::SaeHistory;
+use super::super::activations::Statistics;
+use super::super::record::{SaeHistory, StepFigures};
 use super::schedule::{learning_rate, resamples_at};
-use super::statistics::Statistics;
 use crate::config::SaeConfig;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Reporter};
 use std::time::Instant;
 
 /// What learns, and reads its own batches.
-pub(super) trait Learner {
+pub(in crate::sae::training) trait Learner {
     /// One optimiser step at rate `lr`; [`Error::Interrupted`] where `stop` says so before it has begun.
     fn step(&mut self, lr: f64, stop: &dyn Fn() -> bool) -> Result<StepFigures>;
 
@@ -29,7 +28,7 @@ pub(super) trait Learner {
 }
 
 /// Trains what `start` makes; returns it with the record. When the user interrupts, what has been learnt so far.
-pub(super) fn learn<L: Learner>(
+pub(in crate::sae::training) fn learn<L: Learner>(
     cfg: &SaeConfig,
     reporter: &mut dyn Reporter,
     start: impl FnOnce(&dyn Fn() -> bool) -> Result<L>,

@@ -1,6 +1,6 @@
 //! Gradients of what features have beside their weights: thresholds, or gates.
 
-use super::super::selection::{GateGradient, JumpRule};
+use super::super::super::selection::{GateGradient, JumpRule};
 use super::Work;
 use crate::config::L0Loss;
 use crate::sae::kernels::{self, BatchRows};

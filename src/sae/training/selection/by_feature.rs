@@ -4,7 +4,7 @@ use crate::sae::kernels::{ActiveLists, CHUNK};
 
 /// Feature `j` owns entries `starts[j]..starts[j + 1]` of `tokens` and `values`.
 #[derive(Debug, Default)]
-pub(super) struct ByFeature {
+pub(in crate::sae::training) struct ByFeature {
     starts: Vec<u32>,
     cursor: Vec<u32>,
     tokens: Vec<u32>,
@@ -13,7 +13,7 @@ pub(super) struct ByFeature {
 
 impl ByFeature {
     /// Counts the tokens of each feature in the chunks' lists; returns the number of pairs.
-    pub(super) fn count<'a>(
+    pub(in crate::sae::training) fn count<'a>(
         &mut self,
         chunks: impl Iterator<Item = &'a ActiveLists>,
         d_sae: usize,
@@ -32,7 +32,10 @@ impl ByFeature {
     }
 
     /// Writes the lists that have just been counted.
-    pub(super) fn fill<'a>(&mut self, chunks: impl Iterator<Item = &'a ActiveLists>) {
+    pub(in crate::sae::training) fn fill<'a>(
+        &mut self,
+        chunks: impl Iterator<Item = &'a ActiveLists>,
+    ) {
         let entries = self.starts.last().map_or(0, |&n| n as usize);
         self.cursor.clone_from(&self.starts);
         self.tokens.resize(entries, 0);
@@ -52,12 +55,12 @@ impl ByFeature {
     }
 
     /// Whether feature `j` has a token.
-    pub(super) fn has(&self, j: usize) -> bool {
+    pub(in crate::sae::training) fn has(&self, j: usize) -> bool {
         self.starts[j] < self.starts[j + 1]
     }
 
     /// Tokens of feature `j`, ascending, and their values.
-    pub(super) fn of(&self, j: usize) -> (&[u32], &[f32]) {
+    pub(in crate::sae::training) fn of(&self, j: usize) -> (&[u32], &[f32]) {
         let entries = self.starts[j] as usize..self.starts[j + 1] as usize;
         (&self.tokens[entries.clone()], &self.values[entries])
     }

@@ -3,7 +3,7 @@
 //! `sequence(i) = [BOS, t[i (n_ctx - 1)], ..., t[(i + 1)(n_ctx - 1) - 1]]`.
 //! As TransformerLens prepares text: BOS first, no padding, documents packed.
 
-use super::labels::TokenLabels;
+use super::super::labels::TokenLabels;
 use crate::error::{Error, Result};
 use candle_core::{Device, Tensor};
 
@@ -152,8 +152,8 @@ impl TokenSplit {
 
 #[cfg(test)]
 mod tests {
-    use super::super::labels::Factor;
     use super::*;
+    use crate::data::Factor;
 
     fn split(n: u32) -> TokenSplit {
         TokenSplit {

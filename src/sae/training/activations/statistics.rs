@@ -9,7 +9,7 @@ const STATISTICS_ROWS: usize = 32_768;
 
 /// What initialisation and figures need to know about the activations.
 #[derive(Debug, Clone)]
-pub(super) struct Statistics {
+pub(in crate::sae::training) struct Statistics {
     /// Factor that brings the mean norm to `sqrt(d_in)`, or 1.
     pub scale: f32,
     /// Mean of the scaled activations, `[d_in]`.
@@ -19,7 +19,7 @@ pub(super) struct Statistics {
 }
 
 impl Statistics {
-    pub(super) fn of(rows: &[f32], cfg: &SaeConfig) -> Statistics {
+    pub(in crate::sae::training) fn of(rows: &[f32], cfg: &SaeConfig) -> Statistics {
         let d = cfg.d_in;
         let rows = first_rows(rows, d);
         let n = (rows.len() / d) as f64;
@@ -53,7 +53,7 @@ impl Statistics {
 
 /// The same function of unscaled activations: `relu` lets the scale move into the acts. Thresholds,
 /// which are compared with acts, are divided by it, too.
-pub(super) fn unscaled(mut params: StandardParams, scale: f32) -> StandardParams {
+pub(in crate::sae::training) fn unscaled(mut params: StandardParams, scale: f32) -> StandardParams {
     for b in params.b_enc.iter_mut().chain(&mut params.b_dec) {
         *b /= scale;
     }
@@ -61,6 +61,6 @@ pub(super) fn unscaled(mut params: StandardParams, scale: f32) -> StandardParams
 }
 
 /// As many rows as estimates are made from.
-pub(super) fn first_rows(rows: &[f32], d_in: usize) -> &[f32] {
+pub(in crate::sae::training) fn first_rows(rows: &[f32], d_in: usize) -> &[f32] {
     &rows[..rows.len().min(STATISTICS_ROWS * d_in)]
 }

@@ -5,10 +5,9 @@
 mod aux_k;
 mod own_gradients;
 
+use super::super::record::StepFigures;
+use super::super::selection::{ByFeature, Selection, keep_largest, next_floor};
 use super::aux_k::AuxWork;
-use super::by_feature::ByFeature;
-use super::figures::StepFigures;
-use super::selection::{Selection, keep_largest, next_floor};
 use super::state::StepState;
 use crate::sae::kernels::{self, ActiveLists, BatchRows, CHUNK, finite_or_nan, product};
 use crate::sae::params::{StandardGrads, StandardParams};
@@ -16,7 +15,7 @@ use rayon::prelude::*;
 
 /// Scratch memory of a step.
 #[derive(Debug, Default)]
-pub(super) struct Work {
+pub(in crate::sae::training) struct Work {
     chunks: Vec<ChunkWork>,
     /// Tokens of the last batch.
     n: usize,
@@ -46,7 +45,7 @@ pub(super) struct Work {
 
 /// Matrices that only the dense path needs.
 #[derive(Debug, Default)]
-pub(super) struct DenseWork {
+pub(in crate::sae::training) struct DenseWork {
     acts: Vec<f32>,
     g_acts: Vec<f32>,
     pub grads: Option<StandardGrads>,
@@ -159,7 +158,7 @@ impl ActiveLists {
 
 impl Work {
     /// Encoder, decoder, residuals, and the lists by feature.
-    pub(super) fn forward(
+    pub(in crate::sae::training) fn forward(
         &mut self,
         state: &StepState,
         x: &[f32],
@@ -288,7 +287,7 @@ impl Work {
     }
 
     /// `sum_t 2/n (x_hat - x)`: the decoder's share of the gradient of `b_dec`.
-    pub(super) fn resid_sum(&self, d_in: usize) -> Vec<f32> {
+    pub(in crate::sae::training) fn resid_sum(&self, d_in: usize) -> Vec<f32> {
         let mut sum = vec![0.0; d_in];
         for chunk in &self.chunks {
             kernels::add_scaled(1.0, &chunk.sum_resid, &mut sum);
@@ -297,7 +296,7 @@ impl Work {
     }
 
     /// `|x_hat - x|^2` of each token of the last forward pass.
-    pub(super) fn squared_errors(&self, d_in: usize) -> Vec<f32> {
+    pub(in crate::sae::training) fn squared_errors(&self, d_in: usize) -> Vec<f32> {
         let unscale = (self.n as f32 / 2.0).powi(2);
         let whole = self.resid.last().map_or(&[][..], Vec::as_slice);
         let rows = whole[..self.n * d_in].chunks_exact(d_in);
@@ -305,12 +304,12 @@ impl Work {
     }
 
     /// Whether feature `j` was active in the last forward pass.
-    pub(super) fn was_active(&self, j: usize) -> bool {
+    pub(in crate::sae::training) fn was_active(&self, j: usize) -> bool {
         self.active.has(j)
     }
 
     /// Gradients of feature `j` from its list; returns that of `b_enc[j]`.
-    pub(super) fn feature_gradient(
+    pub(in crate::sae::training) fn feature_gradient(
         &self,
         j: usize,
         w_dec: &[f32],
@@ -333,7 +332,11 @@ impl Work {
     }
 
     /// Gradients of both matrices and of `b_enc` by dense products (that of `b_dec` stays 0).
-    pub(super) fn dense_gradients(&mut self, params: &StandardParams, l1: f32) -> &StandardGrads {
+    pub(in crate::sae::training) fn dense_gradients(
+        &mut self,
+        params: &StandardParams,
+        l1: f32,
+    ) -> &StandardGrads {
         let (d, s, n) = (params.d_in, params.d_sae, self.n);
         let DenseWork {
             acts,

@@ -3,7 +3,7 @@
 //! Bytes go to `NAME.part`; once complete and of the right SHA-256 it is renamed to `NAME`.
 //! Resuming: HTTP range requests, RFC 9110 section 14.
 
-use super::digest::hex;
+use super::super::digest::hex;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Reporter};
 use sha2::{Digest, Sha256};
@@ -49,19 +49,19 @@ pub fn download_verified(
 }
 
 /// Where a file comes from.
-pub(super) struct Source<'a> {
-    pub(super) url: &'a str,
+pub(in crate::data) struct Source<'a> {
+    pub(in crate::data) url: &'a str,
     /// Sent to the host of `url`, and to no other that it redirects to.
-    pub(super) token: Option<&'a str>,
+    pub(in crate::data) token: Option<&'a str>,
     /// Bytes of the largest file that is taken.
-    pub(super) largest: u64,
+    pub(in crate::data) largest: u64,
 }
 
 /// [`download_verified`] from a source that may ask who is there.
 ///
 /// # Errors
 /// Those of [`download_verified`].
-pub(super) fn download_from(
+pub(in crate::data) fn download_from(
     source: &Source,
     path: &Path,
     sha256: &str,

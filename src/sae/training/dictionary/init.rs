@@ -3,7 +3,7 @@
 //! `W_dec[j]` random of unit length, `W_enc = c W_dec^T`, `b_enc[j] = -c` times the quantile of
 //! `x_cent . W_dec[j]`; `c` minimises the squared error. So the lists are short from step one.
 
-use super::step::StandardStep;
+use super::super::step::StandardStep;
 use crate::config::{Architecture, SaeConfig};
 use crate::error::{Error, Result};
 use crate::model::first_not_finite_of;
@@ -43,7 +43,7 @@ pub fn initial_params(
 }
 
 /// [`initial_params`] along given unit directions, `[d_sae, d_in]`.
-pub(super) fn params_along(
+pub(in crate::sae::training) fn params_along(
     cfg: &SaeConfig,
     w_dec: Vec<f32>,
     rows: &[f32],
@@ -118,7 +118,7 @@ pub(super) fn params_along(
 }
 
 /// The error of an architecture whose parameters are no [`StandardParams`].
-pub(super) fn own_parameters(architecture: &Architecture) -> Error {
+pub(in crate::sae::training) fn own_parameters(architecture: &Architecture) -> Error {
     let reason = "has parameters of its own: train it with train_sae";
     Error::argument("architecture", architecture.name(), reason)
 }
