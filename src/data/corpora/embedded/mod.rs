@@ -16,9 +16,9 @@ mod topics;
 mod words;
 mod writer;
 
+use super::super::digest::sha256_hex;
+use super::super::labels::SpanLabels;
 use super::corpus::Corpus;
-use super::digest::sha256_hex;
-use super::labels::SpanLabels;
 use author::Author;
 use dice::Dice;
 use factors::{F, factors};

@@ -20,14 +20,14 @@ const STREAM: u64 = 1;
 
 /// A constraint with its state.
 #[derive(Debug)]
-pub(in crate::sae::training) enum Constraint {
+pub(super) enum Constraint {
     Free,
     Penalty(Box<GardenPenalty>),
     Tied(TiedDecoder),
 }
 
 impl Constraint {
-    pub(in crate::sae::training) fn new(cfg: &SaeConfig) -> Result<Self> {
+    pub(super) fn new(cfg: &SaeConfig) -> Result<Self> {
         let penalty = |pairing, lambda| {
             let penalty = GardenPenalty::new(pairing, lambda, cfg.d_sae, cfg.seed)?;
             Ok(Self::Penalty(Box::new(penalty)))
@@ -54,7 +54,7 @@ impl Constraint {
     }
 
     /// [`initial_params`], with the decoder that the constraint has.
-    pub(in crate::sae::training) fn initial_params(
+    pub(super) fn initial_params(
         &self,
         cfg: &SaeConfig,
         rows: &[f32],
@@ -67,7 +67,7 @@ impl Constraint {
         }
     }
 
-    pub(in crate::sae::training) fn step(
+    pub(super) fn step(
         &mut self,
         step: &mut StandardStep,
         x: &[f32],
@@ -84,7 +84,7 @@ impl Constraint {
         }
     }
 
-    pub(in crate::sae::training) fn resample(
+    pub(super) fn resample(
         &mut self,
         step: &mut StandardStep,
         x: &[f32],
@@ -98,7 +98,7 @@ impl Constraint {
     }
 
     /// The groups' mean garden defect, where there are groups.
-    pub(in crate::sae::training) fn defect(&self, params: &StandardParams) -> Result<Option<f64>> {
+    pub(super) fn defect(&self, params: &StandardParams) -> Result<Option<f64>> {
         match self {
             Self::Free => Ok(None),
             Self::Penalty(_) | Self::Tied(_) => {

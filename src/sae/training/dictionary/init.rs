@@ -43,7 +43,7 @@ pub fn initial_params(
 }
 
 /// [`initial_params`] along given unit directions, `[d_sae, d_in]`.
-pub(in crate::sae::training) fn params_along(
+pub(super) fn params_along(
     cfg: &SaeConfig,
     w_dec: Vec<f32>,
     rows: &[f32],
@@ -118,7 +118,7 @@ pub(in crate::sae::training) fn params_along(
 }
 
 /// The error of an architecture whose parameters are no [`StandardParams`].
-pub(in crate::sae::training) fn own_parameters(architecture: &Architecture) -> Error {
+pub(super) fn own_parameters(architecture: &Architecture) -> Error {
     let reason = "has parameters of its own: train it with train_sae";
     Error::argument("architecture", architecture.name(), reason)
 }

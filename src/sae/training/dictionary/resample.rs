@@ -50,7 +50,7 @@ pub fn resample_dead(
 /// frame of four inputs drawn in the same way; a dead feature of another group keeps its decoder
 /// row, which the living ones hold, and its encoder starts afresh along it. Moments of encoders and
 /// frames start from zero.
-pub(in crate::sae::training) fn resample_dead_tied(
+pub(super) fn resample_dead_tied(
     step: &mut StandardStep,
     tied: &mut TiedDecoder,
     x: &[f32],

@@ -2,6 +2,7 @@
 //!
 //! Losses are per token, means over a batch: l2 summed over `d_in`, l1 summed over `d_sae`.
 
+use super::figures::StepFigures;
 use crate::error::Result;
 use crate::show::{ChartOptions, Figure, MimeBundle, Show, Trace, line_chart, shows_itself};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -55,7 +56,62 @@ fn with_nan<'de, D: Deserializer<'de>>(json: D) -> Result<Vec<(usize, f64)>, D::
     Ok(series.into_iter().map(number).collect())
 }
 
+/// What a step's figures are measured in.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sae::training) struct Units {
+    /// Factor between the activations that training sees and the model's.
+    pub scale: f64,
+    /// Mean over tokens of `|x - mean|^2` of the activations that training sees.
+    pub variance: f64,
+    /// Steps without activity after which a feature is dead.
+    pub dead_steps: usize,
+}
+
 impl SaeHistory {
+    /// Appends the figures of step `t`, in the model's units; `silent`, `[d_sae]`, are the steps since each feature was
+    /// last active.
+    pub(in crate::sae::training) fn push(
+        &mut self,
+        t: usize,
+        figures: &StepFigures,
+        silent: &[u32],
+        units: Units,
+    ) {
+        let Units {
+            scale,
+            variance,
+            dead_steps,
+        } = units;
+        let dead = silent.iter().filter(|&&s| s as usize >= dead_steps).count();
+        // Constant activations: nothing is left to explain.
+        let unexplained = if variance <= 0.0 {
+            0.0
+        } else {
+            figures.l2 / variance
+        };
+        self.l2.push((t, figures.l2 / (scale * scale)));
+        self.l1.push((t, figures.l1 / scale));
+        self.l0.push((t, figures.l0));
+        self.dead_share.push((t, dead as f64 / silent.len() as f64));
+        self.explained_variance.push((t, 1.0 - unexplained));
+    }
+
+    /// The last figures by the names that a reporter shows.
+    pub(in crate::sae::training) fn latest(&self) -> Vec<(&'static str, f64)> {
+        let last = |series: &[(usize, f64)]| series.last().map_or(f64::NAN, |&(_, v)| v);
+        let mut figures = vec![
+            ("l2", last(&self.l2)),
+            ("l1", last(&self.l1)),
+            ("L0", last(&self.l0)),
+            ("dead", last(&self.dead_share)),
+            ("explained", last(&self.explained_variance)),
+        ];
+        if !self.score.is_empty() {
+            figures.push(("score", last(&self.score)));
+        }
+        figures
+    }
+
     /// The last figures and the run's size in one line.
     pub fn summary(&self) -> String {
         let last = |series: &[(usize, f64)]| series.last().map_or(f64::NAN, |&(_, v)| v);

@@ -5,3 +5,4 @@ mod history;
 
 pub use figures::StepFigures;
 pub use history::SaeHistory;
+pub(super) use history::Units;

@@ -1,7 +1,9 @@
-//! The training loop: `train`, the calls; `pass`, one pass over the activations for one autoencoder or several;
-//! `run`, one autoencoder's part of it; `checkpoint`, from which a run goes on; `sweep`, what a pass of several gives.
+//! The training loop: `train`, the calls; `pass`, one pass over the activations for one autoencoder or several; `feed`,
+//! what they read; `run`, one autoencoder's part of it, and `learner`, what learns in it; `checkpoint`, from which a run
+//! goes on; `sweep`, what a pass of several gives.
 
 mod checkpoint;
+mod feed;
 mod learner;
 mod pass;
 mod run;
@@ -11,7 +13,7 @@ mod sweep;
 mod sweep_view;
 mod train;
 
-pub(super) use learner::{Learner, learn};
+pub(super) use learner::{Learner, Rates};
 pub(super) use schedule::{learning_rate, resamples_at, sparsity_weight};
 pub use sweep::{SaeSweep, SweepRow, SweepRun};
 pub use train::{
