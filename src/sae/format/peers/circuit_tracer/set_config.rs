@@ -6,9 +6,13 @@
 use crate::error::{Error, Result};
 use std::path::Path;
 
+/// The configuration's name in a folder.
+pub(in crate::sae::format) const CONFIG: &str = "config.yaml";
 const FORMAT: &str = "circuit-tracer configuration";
+const SET: &str = "transcoder_set";
+const CROSS_LAYER: &str = "cross_layer_transcoder";
 
-/// A set of transcoders, one a block.
+/// A set of transcoders, one a block, or a cross-layer transcoder.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::sae::format) struct SetConfig {
     /// Within a block: `mlp.hook_in`, `hook_resid_mid`, ..
@@ -28,17 +32,37 @@ pub(in crate::sae::format) enum Entry {
 }
 
 impl SetConfig {
-    /// Reads a `config.yaml`.
+    /// Reads the `config.yaml` of a set of transcoders, one a block.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Format`] for a line that is not understood, a key that is unknown or
     /// missing, and cross-layer transcoders.
     pub(in crate::sae::format) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        Self::parse(&text).map_err(|reason| Error::format(path, FORMAT, reason))
+        Self::read_kind(path, SET)
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Reads the `config.yaml` of a cross-layer transcoder.
+    ///
+    /// # Errors
+    /// Those of [`SetConfig::read`], with the two kinds exchanged.
+    pub(in crate::sae::format) fn read_cross_layer(path: &Path) -> Result<Self> {
+        Self::read_kind(path, CROSS_LAYER)
+    }
+
+    fn read_kind(path: &Path, kind: &str) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        Self::parse(&text, kind).map_err(|reason| Error::format(path, FORMAT, reason))
+    }
+
+    /// What is written for a cross-layer transcoder between these hook points of each block.
+    pub(super) fn text_of_cross_layer(input: &str, output: &str) -> String {
+        format!(
+            "# The model that it was trained on: circuit-tracer takes its name from the call.\nmodel_name: \"\"\n\
+             model_kind: {CROSS_LAYER}\nfeature_input_hook: {input}\nfeature_output_hook: {output}\n"
+        )
+    }
+
+    fn parse(text: &str, wanted: &str) -> Result<Self, String> {
         let (mut kind, mut input, mut output, mut transcoders) = (None, None, None, None);
         for (key, value) in fields(text)? {
             let place = match key.as_str() {
@@ -68,10 +92,20 @@ impl SetConfig {
             }
         }
         match kind.as_deref() {
-            Some("transcoder_set") => {}
+            Some(kind) if kind == wanted => {}
+            Some(CROSS_LAYER) => {
+                return Err(format!(
+                    "model_kind is {CROSS_LAYER:?}; use CrossLayerTranscoder::load"
+                ));
+            }
+            Some(SET) => {
+                return Err(format!(
+                    "model_kind is {SET:?}, one transcoder a block; use Transcoder::load_set"
+                ));
+            }
             Some(other) => {
                 return Err(format!(
-                    "model_kind is {other:?}, only \"transcoder_set\" (one transcoder a block) is supported"
+                    "model_kind is {other:?}, only {SET:?} (one transcoder a block) and {CROSS_LAYER:?} are supported"
                 ));
             }
             None => return Err("there is no model_kind".to_owned()),
@@ -208,7 +242,7 @@ mod tests {
                     feature_input_hook: ln2.hook_normalized # where\nfeature_output_hook: 'mlp.hook_out'\n\
                     scan:\n- a\n- b\ntranscoders:\n  - \"hf://google/scopes/layer_0/params.npz?revision=v1\"\n  \
                     - layers/1.safetensors\n";
-        let config = SetConfig::parse(text).unwrap();
+        let config = SetConfig::parse(text, SET).unwrap();
         assert_eq!(
             config.transcoders,
             Some(vec![
@@ -227,12 +261,17 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_named() {
         let set = "model_kind: transcoder_set\nfeature_input_hook: a\nfeature_output_hook: b\n";
-        SetConfig::parse(set).unwrap();
+        SetConfig::parse(set, SET).unwrap();
+        let other = SetConfig::parse(set, CROSS_LAYER).unwrap_err();
+        assert!(other.contains("Transcoder::load_set"), "{other}");
+        let text = SetConfig::text_of_cross_layer("ln2.hook_normalized", "hook_mlp_out");
+        let found = SetConfig::parse(&text, CROSS_LAYER).unwrap();
+        assert_eq!(found.hook_names(2).0, "blocks.2.ln2.hook_normalized");
         let plus = |rest: &str| format!("{set}{rest}");
         for (text, named) in [
             (
                 "model_kind: cross_layer_transcoder".to_owned(),
-                "cross_layer_transcoder",
+                "CrossLayerTranscoder::load",
             ),
             ("feature_input_hook: a".to_owned(), "model_kind"),
             (
@@ -250,7 +289,7 @@ mod tests {
             (plus("scan: &x a"), "line 4"),
             (plus("scan: \"a\\n\""), "line 4"),
         ] {
-            let message = SetConfig::parse(&text).unwrap_err();
+            let message = SetConfig::parse(&text, SET).unwrap_err();
             assert!(message.contains(named), "{text}: {message}");
         }
     }

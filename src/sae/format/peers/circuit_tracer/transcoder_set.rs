@@ -3,9 +3,9 @@
 //! `[d_transcoder, d_model]`, ReLU or, with `activation_function.threshold`, JumpReLU.
 //! Source: circuit-tracer 0.5.0 (`transcoder/single_layer_transcoder.py`).
 
+use super::super::tensors::Tensors;
+use super::super::{gemma_scope, gemma_scope_2};
 use super::set_config::SetConfig;
-use super::tensors::Tensors;
-use super::{gemma_scope, gemma_scope_2};
 use crate::error::Result;
 use crate::sae::variants::{Transcoder, TranscoderActivation};
 use std::path::{Path, PathBuf};
