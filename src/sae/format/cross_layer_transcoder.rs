@@ -6,8 +6,12 @@
 use super::WEIGHTS;
 use super::coder_folder::{Folder, activation_k, activation_name, write};
 use super::peers::{CONFIG, has_circuit_tracer_form, read_cross_layer, write_cross_layer};
+use super::pretrained::{join, within};
+use crate::data::Hub;
 use crate::error::{Error, Result};
+use crate::progress::Reporter;
 use crate::sae::variants::{CrossLayerTranscoder, TranscoderActivation};
+use crate::show::NotebookReporter;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -95,6 +99,61 @@ impl CrossLayerTranscoder {
         folder.finish()?;
         CrossLayerTranscoder::new(w_enc, b_enc, w_dec, b_dec, activations)?.between(&reads, &writes)
     }
+
+    /// circuit-tracer's cross-layer transcoder. `repo` is `org/name`, `org/name/folder`, either with `@revision`, or a
+    /// folder on this machine.
+    ///
+    /// ```no_run
+    /// use holoscope::sae::CrossLayerTranscoder;
+    /// let transcoder = CrossLayerTranscoder::from_pretrained("mntss/clt-gemma-2-2b-426k")?;
+    /// # Ok::<(), holoscope::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Hub::fetch`] and [`CrossLayerTranscoder::load`].
+    pub fn from_pretrained(repo: &str) -> Result<CrossLayerTranscoder> {
+        match Path::new(repo).is_dir() {
+            true => CrossLayerTranscoder::load(repo),
+            false => {
+                let hub = Hub::from_env()?;
+                Self::from_pretrained_with(repo, &hub, &mut NotebookReporter::new())
+            }
+        }
+    }
+
+    /// [`CrossLayerTranscoder::from_pretrained`] from another hub or cache, with another reporter.
+    ///
+    /// # Errors
+    /// Those of [`CrossLayerTranscoder::from_pretrained`].
+    pub fn from_pretrained_with(
+        repo: &str,
+        hub: &Hub,
+        reporter: &mut dyn Reporter,
+    ) -> Result<CrossLayerTranscoder> {
+        let (repo, folder) = within(repo);
+        let commit = hub.fetch(&repo, &|files| wanted(files, &folder), reporter)?;
+        CrossLayerTranscoder::load(commit.join(&folder))
+    }
+}
+
+/// The configuration and the two files of each layer, from 0 on without a gap.
+fn wanted(files: &[String], folder: &str) -> Result<Vec<String>, String> {
+    let needed = |name: String| match files.contains(&name) {
+        true => Ok(name),
+        false => Err(format!("there is no {name}")),
+    };
+    let part = |part: &str, layer: usize| join(folder, &format!("{part}_{layer}.safetensors"));
+    let mut found = vec![needed(join(folder, CONFIG))?];
+    let prefix = join(folder, "W_enc_");
+    let n = files
+        .iter()
+        .filter(|file| file.starts_with(&prefix))
+        .count();
+    for layer in 0..n.max(1) {
+        found.push(needed(part("W_enc", layer))?);
+        found.push(needed(part("W_dec", layer))?);
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -179,5 +238,20 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("CrossLayerTranscoder::load"), "{error}");
+    }
+
+    #[test]
+    fn both_files_of_every_layer_are_wanted() {
+        let mut files: Vec<String> = ["config.yaml", "README.md"].map(str::to_owned).into();
+        let missing = |files: &[String]| wanted(files, "t").unwrap_err();
+        assert!(missing(&files).contains("t/config.yaml"));
+        let within_folder = ["config.yaml", "W_enc_0.safetensors", "W_dec_0.safetensors"];
+        files.extend(within_folder.map(|name| format!("t/{name}")));
+        assert_eq!(wanted(&files, "t").unwrap(), files[2..]);
+        files.push("t/W_enc_2.safetensors".to_owned());
+        assert!(missing(&files).contains("t/W_enc_1.safetensors"));
+        files.push("t/W_enc_1.safetensors".to_owned());
+        assert!(missing(&files).contains("t/W_dec_1.safetensors"));
+        assert!(wanted(&files, "").unwrap_err().contains("W_enc_0"));
     }
 }
