@@ -12,7 +12,7 @@ use holoscope::data::Hub;
 use holoscope::error::{Error, Result};
 use holoscope::model::Transformer;
 use holoscope::progress::{Reporter, Silent, Tick};
-use holoscope::sae::{Sae, SparseAutoencoder, Transcoder};
+use holoscope::sae::{CrossLayerTranscoder, Sae, SparseAutoencoder, Transcoder};
 use hub_server::{COMMIT, Held, HubServer, sha256};
 use std::path::{Path, PathBuf};
 
@@ -612,4 +612,66 @@ fn sets_of_transcoders_come_from_one_repository_or_several() {
     let message =
         Transcoder::set_from_pretrained_with("org/set", &setting.hub(), &mut Silent).unwrap_err();
     assert!(message.to_string().contains("config.yaml"), "{message}");
+}
+
+#[test]
+fn a_cross_layer_transcoder_comes_with_the_files_of_all_its_layers() {
+    // Of two layers, two features, a model one wide.
+    let encoder = |layer: usize| {
+        written(move |path| {
+            let [w_enc, b_enc, b_dec] = ["W_enc", "b_enc", "b_dec"].map(|n| format!("{n}_{layer}"));
+            let tensors: [(&str, &[f32], &[usize]); 3] = [
+                (&w_enc, &[1.0, -1.0], &[2, 1]),
+                (&b_enc, &[0.0; 2], &[2]),
+                (&b_dec, &[0.5], &[1]),
+            ];
+            write_safetensors(path, &tensors);
+        })
+    };
+    let decoder = |layer: usize, values: &'static [f32]| {
+        written(move |path| {
+            let name = format!("W_dec_{layer}");
+            let shape = [2, 2 - layer, 1];
+            let tensors: [(&str, &[f32], &[usize]); 1] = [(&name, values, &shape)];
+            write_safetensors(path, &tensors);
+        })
+    };
+    let config = "model_name: x\nmodel_kind: cross_layer_transcoder\nfeature_input_hook: hook_resid_mid\n\
+                  feature_output_hook: hook_mlp_out\n";
+    let held = Held {
+        large: vec![".safetensors"],
+        ..Held::default()
+    }
+    .with("org/clt", "deep/config.yaml", config)
+    .with("org/clt", "deep/W_enc_0.safetensors", encoder(0))
+    .with("org/clt", "deep/W_enc_1.safetensors", encoder(1))
+    .with(
+        "org/clt",
+        "deep/W_dec_0.safetensors",
+        decoder(0, &[1.0, 10.0, 2.0, 20.0]),
+    )
+    .with(
+        "org/clt",
+        "deep/W_dec_1.safetensors",
+        decoder(1, &[100.0, 200.0]),
+    );
+    let setting = Setting::new(held);
+    let read =
+        |repo: &str| CrossLayerTranscoder::from_pretrained_with(repo, &setting.hub(), &mut Silent);
+    let found = read("org/clt/deep").unwrap();
+    assert_eq!(found.hook_names[1], "blocks.1.hook_resid_mid");
+    let x = |value: f32| Tensor::new(&[[value]], &Device::Cpu).unwrap();
+    let y = found.reconstruct(&[x(3.0), x(-2.0)]).unwrap();
+    let y: Vec<f32> = y
+        .iter()
+        .map(|y| y.to_vec2::<f32>().unwrap()[0][0])
+        .collect();
+    // acts_0 = (3, 0), acts_1 = (0, 2): 3 * 1 + 0.5; 3 * 10 + 2 * 200 + 0.5.
+    assert_eq!(y, [3.5, 430.5]);
+    assert!(
+        read("org/clt")
+            .unwrap_err()
+            .to_string()
+            .contains("config.yaml")
+    );
 }

@@ -52,6 +52,7 @@ fn by_hand(feature_id: usize, extra: &str) -> FeatureDashboard {
         n_active: 30,
         density: 0.015,
         max_act: 4.0,
+        min_act: 0.0,
         mean_act: 1.5,
         quantiles: vec![(0.5, 1.25), (0.9, 3.0)],
         act_histogram: bins(&[0.5, 1.5, 2.5, 3.5], &[19.0, 8.0, 0.0, 3.0]),

@@ -3,7 +3,9 @@
 //! `HOLOSCOPE_TORCH_PYTHON=/path/to/python cargo test --test sae_foreign_packages -- --ignored`
 
 use candle_core::{Device, Tensor};
-use holoscope::sae::{Sae, SparseAutoencoder, Transcoder};
+use holoscope::sae::{
+    CrossLayerTranscoder, Sae, SparseAutoencoder, Transcoder, TranscoderActivation,
+};
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
@@ -11,6 +13,11 @@ use std::process::Command;
 const SCRIPT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/common/foreign_packages.py"
+);
+
+const READERS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/common/foreign_readers.py"
 );
 
 fn expected(folder: &Path) -> HashMap<String, Tensor> {
@@ -63,22 +70,101 @@ fn check_transcoder(folder: &Path, transcoder: &Transcoder) {
     );
 }
 
+/// Activations and outputs of a cross-layer transcoder, layer after layer, against `expected.safetensors`.
+fn check_cross_layer(folder: &Path, of_all: &CrossLayerTranscoder) {
+    let what = folder.display().to_string();
+    let layers = |x: &Tensor| -> Vec<Tensor> {
+        (0..of_all.n_layers())
+            .map(|layer| x.get(layer).unwrap())
+            .collect()
+    };
+    let stacked = |all: Vec<Tensor>| Tensor::stack(&all, 0).unwrap();
+    check(
+        &what,
+        folder,
+        |x| stacked(of_all.encode(&layers(x)).unwrap()),
+        |x| stacked(of_all.reconstruct(&layers(x)).unwrap()),
+    );
+}
+
+fn run(script: &str, folder: &Path) {
+    let python = std::env::var("HOLOSCOPE_TORCH_PYTHON").expect("HOLOSCOPE_TORCH_PYTHON is set");
+    let output = Command::new(python)
+        .args([Path::new(script), folder])
+        .env("OMP_NUM_THREADS", "1")
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+}
+
+fn wave(shape: &[usize], seed: f32) -> Tensor {
+    let n: usize = shape.iter().product();
+    let values: Vec<f32> = (0..n)
+        .map(|i| 0.4 * (seed + 1.3 * i as f32).sin())
+        .collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+#[test]
+#[ignore = "needs a Python with torch, eai-sparsify and circuit-tracer: HOLOSCOPE_TORCH_PYTHON"]
+fn what_is_written_here_is_read_by_the_packages_as_the_same_function() {
+    let out = tempfile::tempdir().unwrap();
+    let top_k = Transcoder::new(
+        2,
+        wave(&[6, 20], 1.0),
+        wave(&[20], 2.0),
+        wave(&[20, 6], 3.0),
+        wave(&[6], 4.0),
+        TranscoderActivation::TopK { k: 4 },
+    )
+    .unwrap();
+    let skip = top_k.clone().with_skip(wave(&[6, 6], 5.0)).unwrap();
+    let transcoders = [("sparsify", top_k), ("sparsify.skip", skip)];
+    for (name, transcoder) in &transcoders {
+        transcoder.save(&out.path().join(name)).unwrap();
+    }
+    let cross_layer = |activation: &dyn Fn(usize) -> TranscoderActivation| {
+        let each = |shape: &dyn Fn(usize) -> Vec<usize>, seed: f32| {
+            (0..3)
+                .map(|l| wave(&shape(l), seed + l as f32))
+                .collect::<Vec<_>>()
+        };
+        CrossLayerTranscoder::new(
+            each(&|_| vec![6, 10], 1.0),
+            each(&|_| vec![10], 2.0),
+            each(&|l| vec![10, 3 - l, 6], 3.0),
+            each(&|_| vec![6], 4.0),
+            (0..3).map(activation).collect(),
+        )
+        .unwrap()
+    };
+    // Thresholds below 0 among them.
+    let jump = |l: usize| TranscoderActivation::JumpRelu {
+        threshold: wave(&[10], l as f32),
+    };
+    let of_all = [
+        ("cross_layer", cross_layer(&|_| TranscoderActivation::Relu)),
+        ("cross_layer.jump_relu", cross_layer(&jump)),
+    ];
+    for (name, of_all) in &of_all {
+        of_all.save(out.path().join(name)).unwrap();
+    }
+    run(READERS, out.path());
+    for (name, transcoder) in &transcoders {
+        check_transcoder(&out.path().join(name), transcoder);
+    }
+    for (name, of_all) in &of_all {
+        check_cross_layer(&out.path().join(name), of_all);
+    }
+}
+
 #[test]
 #[ignore = "needs a Python with torch, dictionary_learning, eai-sparsify, circuit-tracer and sae-lens: \
             HOLOSCOPE_TORCH_PYTHON"]
 fn what_the_packages_write_is_read_as_they_compute_it() {
-    let python = std::env::var("HOLOSCOPE_TORCH_PYTHON").expect("HOLOSCOPE_TORCH_PYTHON is set");
     let out = tempfile::tempdir().unwrap();
-    let output = Command::new(python)
-        .args([Path::new(SCRIPT), out.path()])
-        .env("OMP_NUM_THREADS", "1")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    run(SCRIPT, out.path());
     let failed = std::fs::read_to_string(out.path().join("failed.json")).unwrap();
     assert_eq!(failed, "{}", "packages that are missing");
     let at = |name: &str| out.path().join(name);
@@ -107,6 +193,11 @@ fn what_the_packages_write_is_read_as_they_compute_it() {
         .enumerate()
     {
         check_transcoder(&at(&format!("circuit_tracer/{layer}")), transcoder);
+    }
+    for name in ["cross_layer_relu", "cross_layer_jump_relu"] {
+        let of_all = CrossLayerTranscoder::load(at(name)).unwrap();
+        assert_eq!(of_all.hook_names[1], "blocks.1.hook_resid_mid");
+        check_cross_layer(&at(name), &of_all);
     }
     let kinds = Sae::load(at("kinds/0.pt")).unwrap();
     assert_eq!(

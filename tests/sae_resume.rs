@@ -15,7 +15,7 @@ use holoscope::progress::Silent;
 use holoscope::sae::{resume_sae_with, train_sae_with};
 use holoscope::train::RunFolder;
 use holoscope::{Error, Result};
-use sae_training::{StopWhenAsked, all_kinds, bytes, cfg, figures};
+use sae_training::{StopWhenAsked, all_kinds, bytes, cfg, figures, with_own_parameters};
 use small_model::small_model;
 use std::cell::Cell;
 use std::path::Path;
@@ -48,8 +48,14 @@ fn every_kind_goes_on_with_the_bits_of_an_uninterrupted_run() -> Result<()> {
             let dir = tempfile::tempdir().unwrap();
             let cfg = in_folder(&cfg, dir.path());
             let (_, first) = match stop {
-                // It asks once before the run of the model that fills the buffer.
-                0 => train_sae_with(&model, &data, &cfg, &mut after_questions(1))?,
+                // It asks before each run of the model for the first activations.
+                0 => {
+                    let runs = match cfg.architecture {
+                        Architecture::Temporal { .. } => 16,
+                        _ => 1,
+                    };
+                    train_sae_with(&model, &data, &cfg, &mut after_questions(runs))?
+                }
                 _ => train_sae_with(&model, &data, &cfg, &mut StopAfter::new(stop))?,
             };
             assert!(first.interrupted);
@@ -63,6 +69,42 @@ fn every_kind_goes_on_with_the_bits_of_an_uninterrupted_run() -> Result<()> {
         }
     }
     assert!(moved > 10, "features were moved {moved} times");
+    Ok(())
+}
+
+#[test]
+fn what_reads_sequences_goes_on_after_a_crash_is_scored_and_can_be_made_longer() -> Result<()> {
+    let (model, data) = small_model();
+    let plain = SaeConfig {
+        architecture: with_own_parameters().remove(1),
+        skip_bos: true,
+        ..cfg()
+    };
+    let (unscored, _) = train_sae_with(&model, &data, &plain, &mut Silent)?;
+    let (dir, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let cfg = SaeConfig {
+        checkpoint_every: 6,
+        score_every: 20,
+        ..in_folder(&plain, dir.path())
+    };
+    let mut reporter = StopAfter::new(23);
+    reporter.copy = Some((dir.path().to_owned(), crashed.path().to_owned()));
+    let (whole, expected) = train_sae_with(&model, &data, &cfg, &mut reporter)?;
+    assert!(bytes(&whole) == bytes(&unscored), "being scored changes it");
+    let scores: Vec<usize> = expected.score.iter().map(|score| score.0).collect();
+    assert_eq!(scores, [20, 40]);
+    assert!(expected.score.iter().all(|score| score.1.is_finite()));
+    assert!(expected.resampled.is_empty(), "its paper moves no feature");
+    // Batches are whole sequences without their first position: about 64 tokens.
+    assert_eq!(expected.tokens % (40 * (model.cfg().n_ctx - 1)), 0);
+
+    let again = in_folder(&cfg, crashed.path());
+    let (sae, history) = resume_sae_with(&model, &data, &again, &mut Silent)?;
+    assert_eq!(figures(&history), figures(&expected));
+    assert!(bytes(&sae) == bytes(&whole));
+    let longer = SaeConfig { steps: 47, ..again };
+    let (_, history) = resume_sae_with(&model, &data, &longer, &mut Silent)?;
+    assert_eq!((history.steps, &history.l2[..40]), (47, &expected.l2[..]));
     Ok(())
 }
 

@@ -14,7 +14,9 @@ use holoscope::sae::{
 };
 use holoscope::show::Show;
 use holoscope::{Error, Result};
-use sae_training::{StopWhenAsked, all_kinds, architectures, bytes, cfg, figures};
+use sae_training::{
+    StopWhenAsked, all_kinds, architectures, bytes, cfg, figures, with_own_parameters,
+};
 use small_model::small_model;
 use std::cell::Cell;
 use std::path::Path;
@@ -141,9 +143,10 @@ fn same(found: &SaeSweep, wanted: &SaeSweep) {
 #[test]
 fn a_sweep_that_was_stopped_goes_on_together_or_one_by_one() -> Result<()> {
     let (model, data) = small_model();
-    let cfgs = mixed();
-    let cfgs = &cfgs[..8];
-    let whole = train_saes_with(&model, &data, cfgs, &mut Silent)?;
+    let mut cfgs = mixed();
+    // Eight that read the buffer, matching pursuit, and the temporal autoencoder, which reads sequences.
+    cfgs.drain(8..cfgs.len() - 2);
+    let whole = train_saes_with(&model, &data, &cfgs, &mut Silent)?;
     let dir = tempfile::tempdir().unwrap();
     let cfgs: Vec<SaeConfig> = cfgs
         .iter()
@@ -159,6 +162,10 @@ fn a_sweep_that_was_stopped_goes_on_together_or_one_by_one() -> Result<()> {
     let third = &cfgs[3..4];
     let (_, alone) = resume_sae_with(&model, &data, &third[0], &mut StopAfter::new(28))?;
     assert_eq!(alone.steps, 28);
+    // Stopped again before the others have come as far: what waits keeps its checkpoint.
+    let stopped = resume_saes_with(&model, &data, &cfgs, &mut StopAfter::new(25))?;
+    assert_eq!(stopped.runs[3].history.steps, 28);
+    assert!(stopped.runs[4..].iter().any(|run| run.history.steps == 25));
     let resumed = resume_saes_with(&model, &data, &cfgs, &mut Silent)?;
     same(&resumed, &whole);
     // All are done: they are given back as they are.
@@ -179,7 +186,8 @@ fn a_sweep_is_a_table_and_a_chart() -> Result<()> {
             ..cfg()
         })
         .into();
-    cfgs.extend(architectures().into_iter().map(|architecture| SaeConfig {
+    let all = architectures().into_iter().chain(with_own_parameters());
+    cfgs.extend(all.map(|architecture| SaeConfig {
         architecture,
         steps: 60,
         score_every: 60,
@@ -188,7 +196,7 @@ fn a_sweep_is_a_table_and_a_chart() -> Result<()> {
     let sweep = train_saes_with(&model, &data, &cfgs, &mut Silent)?;
     println!("{sweep}");
     let rows = sweep.rows();
-    assert_eq!(rows.len(), 11);
+    assert_eq!(rows.len(), 13);
     for (row, k) in rows.iter().zip([2.0, 4.0, 8.0, 16.0]) {
         assert_eq!((row.sparsity, row.score), (k, None));
         assert!(row.l0 <= k && row.l0 > 0.7 * k, "{row:?}");
@@ -204,7 +212,7 @@ fn a_sweep_is_a_table_and_a_chart() -> Result<()> {
             .all(|row| row.score.is_some_and(f64::is_finite))
     );
     let frame = sweep.frame()?;
-    assert_eq!(frame.shape(), (11, 12));
+    assert_eq!(frame.shape(), (13, 12));
     let bundle = sweep.mime_bundle()?;
     let svg = bundle.get("image/svg+xml").unwrap();
     for wanted in [
@@ -221,7 +229,7 @@ fn a_sweep_is_a_table_and_a_chart() -> Result<()> {
         bundle
             .get("text/plain")
             .unwrap()
-            .contains("11 autoencoders")
+            .contains("13 autoencoders")
     );
     Ok(())
 }

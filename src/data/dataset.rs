@@ -3,13 +3,9 @@
 //! Whole documents are shuffled by seed and dealt out 80/10/10, so that no text is
 //! torn apart and no document is in two parts.
 
-use super::corpus::Corpus;
+use super::corpora::{Corpus, documents, load_corpus};
 use super::digest::hex;
-use super::documents::documents;
-use super::load_corpus::load_corpus;
-use super::split::TokenSplit;
-use super::token_labels::{token_labels, unix_text};
-use super::tokenizer::Tokenizer;
+use super::tokens::{TokenSplit, Tokenizer, token_labels, unix_text};
 use crate::config::DataConfig;
 use crate::error::{Error, Result};
 use crate::progress::Reporter;

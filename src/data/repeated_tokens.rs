@@ -4,8 +4,7 @@
 
 use super::dataset::Dataset;
 use super::digest::hex;
-use super::split::TokenSplit;
-use super::tokenizer::{GPT2_VOCAB, Tokenizer};
+use super::tokens::{GPT2_VOCAB, TokenSplit, Tokenizer};
 use crate::error::{Error, Result};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -2,6 +2,7 @@
 //! `acts = encode(x)`, `x` of one row a token: `[batch * pos, d_in]`.
 //! Source: the `mlp_acts.reshape(-1, d_mlp)` of 1L-Sparse-Autoencoder.
 
+use super::activation_sign::ActivationSign;
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
 use crate::model::{HookName, NamesFilter, Transformer};
@@ -75,8 +76,10 @@ pub(super) struct SparseActivations {
     pub tokens: Vec<u32>,
     /// Length of a sequence.
     pub n_ctx: usize,
-    /// For each feature its (index into `tokens`, activation), ascending. `[d_sae]`
-    pub features: Vec<Vec<(u32, f32)>>,
+    /// For each detector its (index into `tokens`, activation above 0), ascending: the features, `[d_sae]`, and where an
+    /// activation is negative (AbsTopK) the negative parts of all of them after these, `[2 * d_sae]`.
+    pub detectors: Vec<Vec<(u32, f32)>>,
+    d_sae: usize,
 }
 
 impl SparseActivations {
@@ -103,7 +106,8 @@ impl SparseActivations {
         let mut found = Self {
             tokens: Vec::with_capacity(n * n_ctx),
             n_ctx,
-            features: vec![Vec::new(); sae.d_sae()],
+            detectors: vec![Vec::new(); sae.d_sae()],
+            d_sae: sae.d_sae(),
         };
         let per_pass = (TOKENS_PER_PASS / n_ctx).max(1);
         let mut entries = 0;
@@ -130,8 +134,7 @@ impl SparseActivations {
     /// Adds the activations of the tokens `flat`, one row a token.
     ///
     /// # Errors
-    /// [`Error::NotFiniteAt`] for one that is NaN or infinite: nothing can be ranked by it; [`Error::Argument`] for a
-    /// negative one (AbsTopK), since shares of a feature's sum are of activations from 0 up.
+    /// [`Error::NotFiniteAt`] for one that is NaN or infinite: nothing can be ranked by it.
     fn push(&mut self, flat: &[u32], acts: &ActiveFeatures) -> Result<()> {
         let start = self.tokens.len();
         for t in 0..acts.n_rows() {
@@ -145,18 +148,29 @@ impl SparseActivations {
                         place: format!("position {pos} of sequence {sequence}"),
                     });
                 }
+                let mut detector = feature as usize;
                 if act < 0.0 {
-                    let reason = format!(
-                        "feature {feature} is negative: predicates and factors are matched with activations \
-                         from 0 up, not with the two directions of AbsTopK"
-                    );
-                    return Err(Error::argument("activation", act, reason));
+                    self.detectors.resize(2 * self.d_sae, Vec::new());
+                    detector += self.d_sae;
                 }
-                self.features[feature as usize].push(((start + t) as u32, act));
+                self.detectors[detector].push(((start + t) as u32, act.abs()));
             }
         }
         self.tokens.extend_from_slice(flat);
         Ok(())
+    }
+
+    /// The feature of a detector, and which part of it the detector is.
+    pub(super) fn feature_of(&self, detector: usize) -> (usize, ActivationSign) {
+        match detector.checked_sub(self.d_sae) {
+            None => (detector, ActivationSign::Positive),
+            Some(feature) => (feature, ActivationSign::Negative),
+        }
+    }
+
+    /// The detectors of a feature: one, or one of either sign.
+    pub(super) fn detectors_of(&self, feature: usize) -> impl Iterator<Item = usize> {
+        (feature..self.detectors.len()).step_by(self.d_sae.max(1))
     }
 
     /// Number of sequences.
@@ -167,5 +181,55 @@ impl SparseActivations {
     /// First token of the second half: predicates are chosen before it and scored from it on.
     pub(super) fn boundary(&self) -> usize {
         self.n_sequences() / 2 * self.n_ctx
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn the_two_signs_of_a_feature_are_two_detectors() {
+        let new = || SparseActivations {
+            tokens: Vec::new(),
+            n_ctx: 2,
+            detectors: vec![Vec::new(); 3],
+            d_sae: 3,
+        };
+        let acts = |rows: &[[f32; 3]]| {
+            let shape = (rows.len(), 3);
+            let rows = Tensor::from_slice(rows.as_flattened(), shape, &Device::Cpu).unwrap();
+            ActiveFeatures::of_dense(&rows).unwrap()
+        };
+        let mut plain = new();
+        plain
+            .push(&[7, 8], &acts(&[[0.0, 2.0, 0.0], [1.0, 0.5, 0.0]]))
+            .unwrap();
+        assert_eq!(plain.detectors.len(), 3);
+        assert_eq!(plain.detectors[1], [(0, 2.0), (1, 0.5)]);
+        assert_eq!(plain.detectors_of(1).collect::<Vec<_>>(), [1]);
+
+        let mut signed = new();
+        signed
+            .push(&[7, 8], &acts(&[[0.0, 2.0, 0.0], [1.0, -0.5, 0.0]]))
+            .unwrap();
+        signed.push(&[9], &acts(&[[-4.0, -3.0, 0.0]])).unwrap();
+        let wanted: [&[(u32, f32)]; 6] = [
+            &[(1, 1.0)],
+            &[(0, 2.0)],
+            &[],
+            &[(2, 4.0)],
+            &[(1, 0.5), (2, 3.0)],
+            &[],
+        ];
+        assert_eq!(signed.detectors, wanted);
+        assert_eq!(signed.detectors_of(1).collect::<Vec<_>>(), [1, 4]);
+        assert_eq!(signed.feature_of(1), (1, ActivationSign::Positive));
+        assert_eq!(signed.feature_of(4), (1, ActivationSign::Negative));
+        assert_eq!(signed.feature_of(4).1.signed(3.0), -3.0);
+
+        let outcome = signed.push(&[3], &acts(&[[0.0, f32::NAN, 0.0]]));
+        assert!(matches!(outcome, Err(Error::NotFiniteAt { .. })));
     }
 }

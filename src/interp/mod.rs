@@ -3,6 +3,7 @@
 //! in `mechanisms`, which parts of a model compute its output; in `attribution_graph`, which features.
 //! Source: Bricken et al. 2023, and Neel Nanda's 1L-Sparse-Autoencoder.
 
+mod activation_sign;
 mod activations;
 mod attribution_graph;
 mod circuit_benchmark;
@@ -18,6 +19,7 @@ mod order;
 mod statistics;
 mod token_frame;
 
+pub use activation_sign::ActivationSign;
 pub use attribution_graph::*;
 pub use circuit_benchmark::*;
 pub use dashboard::{

@@ -136,6 +136,26 @@ def sparsify():
         expected(folder, x, acts, coder(x, x).sae_out)
 
 
+def cross_layer():
+    from circuit_tracer.transcoder.cross_layer_transcoder import CrossLayerTranscoder
+
+    n_layers, S_L = 3, 10
+    for activation in ["relu", "jump_relu"]:
+        clt = CrossLayerTranscoder(
+            n_layers, S_L, D, activation, lazy_decoder=False, device=torch.device("cpu"), dtype=torch.float32
+        )
+        randomise(clt)
+        if activation == "jump_relu":
+            with torch.no_grad():
+                clt.activation_function.threshold.abs_()
+        folder = case(f"cross_layer_{activation}")
+        clt.to_safetensors(str(folder))
+        config = "model_name: gpt2\nmodel_kind: cross_layer_transcoder\nfeature_input_hook: hook_resid_mid\n"
+        (folder / "config.yaml").write_text(config + "feature_output_hook: hook_mlp_out\n")
+        x = torch.randn(n_layers, N, D)
+        expected(folder, x, clt.encode(x), clt(x))
+
+
 def circuit_tracer():
     from circuit_tracer.transcoder.activation_functions import JumpReLU
     from circuit_tracer.transcoder.single_layer_transcoder import SingleLayerTranscoder
@@ -173,7 +193,7 @@ def kinds():
 
 
 failed = {}
-for write in [dictionaries, neel, gemma_scope, sparsify, circuit_tracer, kinds]:
+for write in [dictionaries, neel, gemma_scope, sparsify, circuit_tracer, cross_layer, kinds]:
     try:
         write()
     except ImportError as error:

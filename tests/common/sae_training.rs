@@ -47,6 +47,23 @@ pub fn architectures() -> Vec<Architecture> {
     ]
 }
 
+/// Those with parameters of their own, which take no constraint.
+pub fn with_own_parameters() -> Vec<Architecture> {
+    vec![
+        Architecture::MatchingPursuit {
+            residual_threshold: 0.5,
+            max_iterations: Some(4),
+            stop_on_duplicate_support: true,
+        },
+        Architecture::Temporal {
+            k: Some(4),
+            n_heads: 2,
+            n_attn_layers: 2,
+            bottleneck_factor: 8,
+        },
+    ]
+}
+
 pub fn constraints() -> Vec<DictionaryConstraint> {
     vec![
         DictionaryConstraint::GardenPenalty { lambda: 10.0 },
@@ -57,7 +74,8 @@ pub fn constraints() -> Vec<DictionaryConstraint> {
     ]
 }
 
-/// Every architecture without a constraint, and every constraint with TopK and with L1.
+/// Every architecture without a constraint, and every constraint with TopK and with L1; those with parameters of their
+/// own at the end.
 pub fn all_kinds() -> Vec<SaeConfig> {
     let mut all: Vec<SaeConfig> = architectures()
         .into_iter()
@@ -75,6 +93,14 @@ pub fn all_kinds() -> Vec<SaeConfig> {
             });
         }
     }
+    all.extend(
+        with_own_parameters()
+            .into_iter()
+            .map(|architecture| SaeConfig {
+                architecture,
+                ..cfg()
+            }),
+    );
     all
 }
 

@@ -9,7 +9,7 @@ use super::metadata::metadata;
 use super::questions::{LOOK, Refusal, answer};
 use super::repository::{Repository, is_plain_path, percent_encoded};
 use super::settings::Settings;
-use crate::data::download::{Source, download_from};
+use crate::data::corpora::{Source, download_from};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Reporter};
 use hf_hub::api::sync::{Api, ApiBuilder};

@@ -8,8 +8,8 @@ use super::graph::AttributionGraph;
 use super::influence::{EdgeMatrix, MAX_PATH, normalize};
 use super::logit_targets::{LogitTarget, logit_targets};
 use crate::error::Result;
+use crate::interp::measurements::MlpReplacement;
 use crate::model::Transformer;
-use crate::sae::Transcoder;
 use crate::show::Interrupts;
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
@@ -20,7 +20,8 @@ const BATCHES_PER_RANKING: usize = 4;
 /// Makes the attribution graph of the prompt `tokens` `[1, pos]`.
 ///
 /// Transcoders stand in the place of the MLPs of their blocks; a block without one has error nodes
-/// only. On this prompt attention patterns and the scales of the norms are constants, so that all
+/// only. So does a cross-layer transcoder, whose features write to the MLP outputs of their block and of later ones: one
+/// node has all that it writes, and an edge from it is the sum over the places where it writes. On this prompt attention patterns and the scales of the norms are constants, so that all
 /// between the features is linear: the edge from a source to a feature or logit is what the source
 /// adds to its value. Edges into a node and its `bias` sum to its value, exactly up to rounding:
 /// biases (of attention, norms, decoders, encoders, the unembedding) have no nodes, and each node
@@ -44,36 +45,44 @@ const BATCHES_PER_RANKING: usize = 4;
 /// ```
 ///
 /// # Errors
-/// An empty prompt, tokens that are not one sequence or that the model cannot read; a transcoder of a
-/// hook point or block that the model does not have ([`crate::Error::UnknownHook`]), of another width, or a
+/// An empty prompt, tokens that are not one sequence or that the model cannot read; a transcoder, or a layer of a
+/// cross-layer transcoder, of a hook point or block that the model does not have ([`crate::Error::UnknownHook`]), of another width, or a
 /// second one of a block; a model with `parallel_attn_mlp`, whose MLPs do not read what attention
 /// wrote; [`crate::Error::NotFiniteAt`] where the pass or a transcoder meets a NaN or an
 /// infinity; a field of `config` out of its range; [`crate::Error::Interrupted`].
 pub fn attribution_graph(
     model: &Transformer,
-    transcoders: &[Transcoder],
+    transcoders: impl Into<MlpReplacement>,
     tokens: &Tensor,
     config: &AttributionConfig,
 ) -> Result<AttributionGraph> {
     config.validate(model.cfg())?;
-    let frozen = FrozenModel::new(model, transcoders, tokens)?;
+    let frozen = FrozenModel::new(model, &transcoders.into(), tokens)?;
     let logits = logit_targets(&frozen, config)?;
     let mut features = active_features(&frozen);
     features.retain(|feature| !(config.skip_bos && feature.position == 0));
-    let work = Work {
+    let mut work = Work {
         frozen: &frozen,
         sources: Sources::new(&frozen, features)?,
         batch_size: config.batch_size,
         interrupts: Interrupts::listen(),
     };
-    let logit_rows = work.rows(logits.iter().map(|logit| logit.target.clone()).collect())?;
+    let logit_targets = || logits.iter().map(|logit| logit.target.clone()).collect();
+    let mut logit_rows = work.rows(logit_targets())?;
     let n = work.sources.features.len();
-    let rows = match n <= config.max_features {
+    let mut rows = match n <= config.max_features {
         true => work.feature_rows(&(0..n).collect::<Vec<_>>())?,
         false => work.most_influential(&logits, &logit_rows, config.max_features)?,
     };
-    let selected: Vec<usize> = rows.keys().copied().collect();
+    let mut selected: Vec<usize> = rows.keys().copied().collect();
     let features: Vec<ActiveFeature> = selected.iter().map(|&i| work.sources.features[i]).collect();
+    if selected.len() < n && frozen.is_cross_layer() {
+        // What the others add belongs to the errors of several blocks: known only with these as sources.
+        work.sources = Sources::new(&frozen, features.clone())?;
+        logit_rows = work.rows(logit_targets())?;
+        selected = (0..features.len()).collect();
+        rows = work.feature_rows(&selected)?;
+    }
     let folded = Folding::new(&work.sources, &selected);
     let mut values = Vec::with_capacity((rows.len() + logits.len()) * folded.n_sources());
     let mut biases = Vec::with_capacity(rows.len() + logits.len());

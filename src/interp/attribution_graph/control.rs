@@ -8,26 +8,29 @@ use super::graph::AttributionGraph;
 use super::intervention::{EffectCorrelation, InterventionCheck};
 use crate::config::TransformerConfig;
 use crate::error::Result;
+use crate::interp::measurements::MlpReplacement;
 use crate::model::Transformer;
-use crate::sae::Transcoder;
 use crate::show::{MimeBundle, Show, Table, shows_itself};
 use candle_core::Tensor;
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
 /// The graph of the prompt `tokens` `[1, pos]` in a model of the shape of `model` whose parameters are
-/// fresh, drawn from `seed`; `train` makes its transcoders, which should be trained as those of
+/// fresh, drawn from `seed`; `train` makes its transcoders (a list, or one cross-layer transcoder), which should be trained as those of
 /// `model` were: transcoders of another model would explain nothing, of whatever model.
 ///
 /// # Errors
 /// Those of `train` and of [`attribution_graph`].
-pub fn control_graph(
+pub fn control_graph<R>(
     model: &Transformer,
     tokens: &Tensor,
     config: &AttributionConfig,
     seed: u64,
-    train: impl FnOnce(&Transformer) -> Result<Vec<Transcoder>>,
-) -> Result<AttributionGraph> {
+    train: impl FnOnce(&Transformer) -> Result<R>,
+) -> Result<AttributionGraph>
+where
+    for<'r> &'r R: Into<MlpReplacement>,
+{
     let control = Transformer::new(&TransformerConfig {
         seed,
         ..model.cfg().clone()

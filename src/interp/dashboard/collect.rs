@@ -9,7 +9,7 @@ use super::super::features::{check_vocabulary, feature_logits};
 use super::super::order::largest_first;
 use super::ablation::Removal;
 use super::bins::BinCounts;
-use super::examples::{Choice, ExampleKind, Source, choose};
+use super::examples::{Choice, ExampleGroup, ExampleKind, Source, choose};
 use super::feature::{AlignedNeuron, DirectLogits, FeatureDashboard, SimilarFeature};
 use super::page::DashboardPage;
 use super::scan::{Scan, scan};
@@ -178,7 +178,8 @@ impl Collector<'_> {
         let mut sorted: Vec<f64> = acts.iter().map(|a| f64::from(a.1)).collect();
         sorted.sort_by(f64::total_cmp);
         let (n_tokens, n_active) = (self.ids.len(), acts.len());
-        let max_act = sorted.last().copied().unwrap_or(0.0);
+        let max_act = sorted.last().map_or(0.0, |&act| act.max(0.0));
+        let min_act = sorted.first().map_or(0.0, |&act| act.min(0.0));
         let sum: f64 = sorted.iter().sum();
         let source = Source {
             tokenizer: self.removal.tokenizer,
@@ -186,7 +187,10 @@ impl Collector<'_> {
             pos: self.pos,
         };
         let groups = choose(&source, acts, &choice(options, feature_id));
-        let top = groups.iter().find(|group| group.kind == ExampleKind::Top);
+        // Of the two signs the one with the largest activation: together their effects would cancel.
+        let largest = |group: &ExampleGroup| group.high.max(-group.low);
+        let top = groups.iter().filter(|group| group.kind == ExampleKind::Top);
+        let top = top.reduce(|a, b| if largest(b) > largest(a) { b } else { a });
         let top = top.map_or(&[][..], |group| &group.examples);
         let removed_on = &top[..top.len().min(options.ablation_examples)];
         Ok(FeatureDashboard {
@@ -197,10 +201,11 @@ impl Collector<'_> {
             n_active,
             density: n_active as f64 / n_tokens as f64,
             max_act,
+            min_act,
             mean_act: sum / n_active.max(1) as f64,
             quantiles: quantiles(&sorted),
-            act_histogram: BinCounts::of(sorted.iter().copied(), 0.0, max_act, options.n_bins),
-            top_tokens: self.top_tokens(acts, sum),
+            act_histogram: BinCounts::of(sorted.iter().copied(), min_act, max_act, options.n_bins),
+            top_tokens: self.top_tokens(acts),
             logits: self.logits(feature_id)?,
             correlated: found.together.features(place, options.n_neighbours),
             correlated_neurons: found.together.neurons(place, options.n_neighbours),
@@ -212,11 +217,12 @@ impl Collector<'_> {
         })
     }
 
-    /// The tokens with the largest shares of the summed activation.
-    fn top_tokens(&self, acts: &[(u32, f32)], sum: f64) -> Vec<TokenValue> {
+    /// The tokens with the largest shares of the summed activation, in absolute values.
+    fn top_tokens(&self, acts: &[(u32, f32)]) -> Vec<TokenValue> {
+        let sum: f64 = acts.iter().map(|act| f64::from(act.1.abs())).sum();
         let mut of_token: HashMap<u32, f64> = HashMap::new();
         for &(index, act) in acts {
-            *of_token.entry(self.ids[index as usize]).or_default() += f64::from(act);
+            *of_token.entry(self.ids[index as usize]).or_default() += f64::from(act.abs());
         }
         let mut shares: Vec<(u32, f64)> = of_token.into_iter().collect();
         shares.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));

@@ -1,5 +1,6 @@
 //! Which stretches of text stand for a feature: the highest activations, some of each interval of
-//! activation, and some of all. Intervals: `max i/n .. max (i+1)/n`, from the highest down.
+//! activation, and some of all. Intervals: `max i/n .. max (i+1)/n`, from the highest down; where there are negative
+//! activations (AbsTopK), the same of their absolute values.
 //! Source: `SequencesConfig` of sae_vis (top 20, 5 intervals of equal width), Bricken et al. 2023.
 
 use crate::data::Tokenizer;
@@ -11,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 /// How the examples of a group were chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExampleKind {
-    /// The highest activations, at most one a sequence.
+    /// The highest activations of one sign, in absolute value, at most one a sequence.
     Top,
     /// Drawn from the active tokens of one interval of activation.
     Interval,
@@ -37,13 +38,13 @@ impl ExampleKind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExampleGroup {
     pub kind: ExampleKind,
-    /// Activations of the group's examples are above this.
+    /// Activations of the group's examples are above this; negative ones at least this.
     pub low: f64,
-    /// Activations of the group's examples are at most this.
+    /// Activations of the group's examples are at most this; negative ones below this.
     pub high: f64,
     /// Share of all tokens read that are active within the interval.
     pub share: f64,
-    /// The highest activation first.
+    /// The highest activation first, in absolute value.
     pub examples: Vec<ActivationExample>,
 }
 
@@ -108,32 +109,51 @@ pub(super) struct Source<'a> {
     pub pos: usize,
 }
 
-/// The groups of a feature whose activations above 0 are `acts`: (index into the tokens, activation),
+/// The groups of a feature whose activations other than 0 are `acts`: (index into the tokens, activation),
 /// ascending by index. None for a dead feature.
 pub(super) fn choose(source: &Source, acts: &[(u32, f32)], choice: &Choice) -> Vec<ExampleGroup> {
     if acts.is_empty() {
         return Vec::new();
     }
     let mut rng = ChaCha8Rng::seed_from_u64(choice.seed);
-    let max = acts.iter().map(|a| f64::from(a.1)).fold(0.0, f64::max);
-    let n_tokens = source.tokens.len() as f64;
-    let group = |kind, low, high, n: usize, chosen: Vec<(u32, f32)>| ExampleGroup {
-        kind,
-        low,
-        high,
-        share: n as f64 / n_tokens,
-        examples: falling(chosen)
-            .into_iter()
-            .map(|(index, _)| source.example(acts, index as usize, choice))
-            .collect(),
+    let mut groups = Vec::new();
+    for sign in [1.0, -1.0] {
+        let own = acts.iter().filter(|act| act.1 * sign > 0.0);
+        let own: Vec<(u32, f32)> = own.copied().collect();
+        if !own.is_empty() {
+            groups.extend(groups_of_sign(source, acts, &own, choice, &mut rng));
+        }
+    }
+    let drawn = draw(acts, choice.n_random, &mut rng);
+    let extreme = |sign: f32| {
+        let sizes = acts.iter().map(|act| f64::from(act.1 * sign));
+        f64::from(sign) * sizes.fold(0.0, f64::max)
     };
-    let mut groups = vec![group(
-        ExampleKind::Top,
-        0.0,
-        max,
-        acts.len(),
-        highest(acts, source.pos, choice.n_top),
-    )];
+    let all = (ExampleKind::Random, extreme(-1.0), extreme(1.0), acts.len());
+    groups.push(group(source, acts, choice, all, drawn));
+    groups.retain(|group| !group.examples.is_empty());
+    groups
+}
+
+/// The highest and the intervals of `own`, the activations of one sign among `acts`.
+fn groups_of_sign(
+    source: &Source,
+    acts: &[(u32, f32)],
+    own: &[(u32, f32)],
+    choice: &Choice,
+    rng: &mut ChaCha8Rng,
+) -> Vec<ExampleGroup> {
+    let max = own.iter().map(|a| f64::from(a.1.abs())).fold(0.0, f64::max);
+    let negative = own[0].1 < 0.0;
+    // Absolute values, turned to their sign.
+    let between = |low: f64, high: f64| match negative {
+        true => (-high, -low),
+        false => (low, high),
+    };
+    let (low, high) = between(0.0, max);
+    let highest = highest(own, source.pos, choice.n_top);
+    let top = (ExampleKind::Top, low, high, own.len());
+    let mut groups = vec![group(source, acts, choice, top, highest)];
     let n = choice.n_intervals;
     for i in (0..n).rev() {
         let edge = |i: usize| match i == n {
@@ -141,33 +161,52 @@ pub(super) fn choose(source: &Source, acts: &[(u32, f32)], choice: &Choice) -> V
             false => max * i as f64 / n as f64,
         };
         let (low, high) = (edge(i), edge(i + 1));
-        let inside = acts
-            .iter()
-            .filter(|a| f64::from(a.1) > low && f64::from(a.1) <= high);
+        let inside = own.iter().filter(|a| {
+            let size = f64::from(a.1.abs());
+            size > low && size <= high
+        });
         let inside: Vec<(u32, f32)> = inside.copied().collect();
-        let drawn = draw(&inside, choice.per_interval, &mut rng);
-        groups.push(group(ExampleKind::Interval, low, high, inside.len(), drawn));
+        let drawn = draw(&inside, choice.per_interval, rng);
+        let (low, high) = between(low, high);
+        let interval = (ExampleKind::Interval, low, high, inside.len());
+        groups.push(group(source, acts, choice, interval, drawn));
     }
-    let drawn = draw(acts, choice.n_random, &mut rng);
-    groups.push(group(ExampleKind::Random, 0.0, max, acts.len(), drawn));
-    groups.retain(|group| !group.examples.is_empty());
     groups
 }
 
-/// The largest activation first, equal ones in the order of the text.
+/// The group of this kind and interval, in which `n` tokens are active, with the examples `chosen`.
+fn group(
+    source: &Source,
+    acts: &[(u32, f32)],
+    choice: &Choice,
+    (kind, low, high, n): (ExampleKind, f64, f64, usize),
+    chosen: Vec<(u32, f32)>,
+) -> ExampleGroup {
+    let examples = falling(chosen).into_iter();
+    let examples = examples.map(|(index, _)| source.example(acts, index as usize, choice));
+    ExampleGroup {
+        kind,
+        low,
+        high,
+        share: n as f64 / source.tokens.len() as f64,
+        examples: examples.collect(),
+    }
+}
+
+/// The largest activation first, in absolute value, equal ones in the order of the text.
 fn falling(mut acts: Vec<(u32, f32)>) -> Vec<(u32, f32)> {
-    acts.sort_by(|a, b| b.1.total_cmp(&a.1));
+    acts.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
     acts
 }
 
-/// The `k` largest, at most one a sequence: neighbours would show the same text again.
+/// The `k` largest in absolute value, at most one a sequence: neighbours would show the same text again.
 fn highest(acts: &[(u32, f32)], pos: usize, k: usize) -> Vec<(u32, f32)> {
     // The largest of each sequence, the first of equal ones.
     let best = acts.chunk_by(|a, b| a.0 as usize / pos == b.0 as usize / pos);
     let best = best.filter_map(|row| {
         row.iter()
             .copied()
-            .reduce(|a, b| if b.1 > a.1 { b } else { a })
+            .reduce(|a, b| if b.1.abs() > a.1.abs() { b } else { a })
     });
     let mut best = falling(best.collect());
     best.truncate(k);
@@ -275,6 +314,60 @@ mod tests {
     }
 
     proptest! {
+        /// Signed activations: each sign has the groups of its absolute values.
+        #[test]
+        fn the_groups_of_each_sign_are_those_of_its_absolute_values(
+            acts in proptest::collection::btree_map(
+                0u32..60, prop_oneof![0.01f32..9.0, -9.0f32..-0.01], 2..50,
+            ),
+        ) {
+            let acts: Vec<(u32, f32)> = acts.into_iter().collect();
+            let signed = groups(&acts, 60, 6);
+            for sign in [1.0f32, -1.0] {
+                let own = acts.iter().filter(|a| a.1 * sign > 0.0);
+                let own: Vec<(u32, f32)> = own.map(|a| (a.0, a.1.abs())).collect();
+                let mut wanted = groups(&own, 60, 6);
+                wanted.retain(|group| group.kind != ExampleKind::Random);
+                let mut found: Vec<ExampleGroup> = signed.clone();
+                found.retain(|group| {
+                    let sides = (group.low + group.high) * f64::from(sign);
+                    group.kind != ExampleKind::Random && sides > 0.0
+                });
+                prop_assert_eq!(found.len(), wanted.len());
+                for (found, wanted) in found.iter().zip(&wanted) {
+                    let edges = match sign > 0.0 {
+                        true => (found.low, found.high),
+                        false => (-found.high, -found.low),
+                    };
+                    prop_assert_eq!(edges, (wanted.low, wanted.high));
+                    prop_assert_eq!((found.kind, found.share), (wanted.kind, wanted.share));
+                    prop_assert_eq!(found.examples.len(), wanted.examples.len());
+                    for example in &found.examples {
+                        let size = f64::from(example.peak_act() * sign);
+                        prop_assert!(size > edges.0 && size <= edges.1);
+                    }
+                }
+                // The highest are not drawn.
+                if let (Some(found), Some(wanted)) = (found.first(), wanted.first()) {
+                    let places = |group: &ExampleGroup| -> Vec<(usize, usize, f32)> {
+                        let of = |e: &ActivationExample| {
+                            (e.sequence.unwrap(), e.pos.unwrap(), e.peak_act().abs())
+                        };
+                        group.examples.iter().map(of).collect()
+                    };
+                    prop_assert_eq!(places(found), places(wanted));
+                }
+            }
+            // What stands around a token has its own sign.
+            for example in signed.iter().flat_map(|group| &group.examples) {
+                let first = example.sequence.unwrap() * 6 + example.pos.unwrap() - example.peak;
+                for (i, act) in example.acts.iter().enumerate() {
+                    let known = acts.iter().find(|a| a.0 as usize == first + i);
+                    prop_assert_eq!(*act, known.map_or(0.0, |a| a.1));
+                }
+            }
+        }
+
         #[test]
         fn examples_lie_in_their_interval_and_sequence(
             acts in proptest::collection::btree_map(0u32..60, 0.01f32..9.0, 1..50),

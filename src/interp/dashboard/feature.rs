@@ -1,5 +1,5 @@
 //! What one feature's dashboard holds.
-//! `density = (tokens with act > 0) / (tokens)`; direct logits as in [`feature_logits`].
+//! `density = (tokens with act != 0) / (tokens)`; direct logits as in [`feature_logits`].
 //! Source: the feature-centric view of sae_vis and Neuronpedia's feature page.
 //!
 //! [`feature_logits`]: crate::interp::feature_logits
@@ -46,6 +46,9 @@ pub struct AlignedNeuron {
 
 /// All that a dashboard shows of one feature. A dead feature has a density of 0, no examples, an empty
 /// histogram, and no ablation effect.
+///
+/// Where activations have a sign (AbsTopK), the histogram goes from the smallest to the largest, and examples are chosen
+/// for either sign on its own, by absolute value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureDashboard {
     pub feature_id: usize,
@@ -55,21 +58,24 @@ pub struct FeatureDashboard {
     pub label: String,
     /// Tokens read, BOS included; 0 where a file does not say.
     pub n_tokens: usize,
-    /// Tokens with an activation above 0; 0 where a file does not say.
+    /// Tokens with an activation other than 0; 0 where a file does not say.
     pub n_active: usize,
-    /// Share of the tokens with an activation above 0.
+    /// Share of the tokens with an activation other than 0.
     pub density: f64,
-    /// Largest activation; 0 for a dead feature.
+    /// Largest activation; 0 for a dead feature and where all are negative.
     pub max_act: f64,
+    /// Smallest activation where that is negative (AbsTopK), else 0.
+    pub min_act: f64,
     /// Mean activation over the tokens on which it is active; 0 for a dead feature.
     pub mean_act: f64,
     /// (share q, activation below which a share q of the active tokens lies), ascending.
     pub quantiles: Vec<(f64, f64)>,
-    /// Active tokens by activation, in bins from 0 to the largest.
+    /// Active tokens by activation, in bins from `min_act` to `max_act`.
     pub act_histogram: BinCounts,
-    /// Tokens that carry most of the summed activation, with their shares.
+    /// Tokens that carry most of the summed activation (absolute values), with their shares.
     pub top_tokens: Vec<TokenValue>,
-    /// Examples: the highest activations, then by intervals of activation, then drawn from all.
+    /// Examples: the highest activations, then by intervals of activation; the same for negative ones, the lowest first;
+    /// then drawn from all.
     pub groups: Vec<ExampleGroup>,
     /// `None` where the hook point does not write to the residual stream.
     pub logits: Option<DirectLogits>,
@@ -83,7 +89,8 @@ pub struct FeatureDashboard {
     pub similar: Vec<SimilarFeature>,
     /// Dimensions with the largest decoder weights in absolute value.
     pub neurons: Vec<AlignedNeuron>,
-    /// What removing it does on its top examples; `None` where there are none.
+    /// What removing it does on its top examples, those of the sign with the largest activation in absolute value; `None`
+    /// where there are none.
     pub ablation: Option<AblationEffect>,
 }
 
@@ -91,6 +98,14 @@ impl FeatureDashboard {
     /// Whether the feature was active on no token.
     pub fn is_dead(&self) -> bool {
         self.density == 0.0
+    }
+
+    /// The largest activation in absolute value.
+    pub fn largest(&self) -> f64 {
+        match -self.min_act > self.max_act {
+            true => -self.min_act,
+            false => self.max_act,
+        }
     }
 
     /// The same dashboard with a label.
@@ -162,11 +177,18 @@ impl fmt::Display for FeatureDashboard {
         } else {
             write!(
                 f,
-                ": active on {:.3} % of the tokens, largest activation {:.3}; {}",
+                ": active on {:.3} % of the tokens, ",
                 100.0 * self.density,
-                self.max_act,
-                self.heading()
             )?;
+            match self.min_act < 0.0 {
+                true => write!(
+                    f,
+                    "activations from {:.3} to {:.3}",
+                    self.min_act, self.max_act
+                )?,
+                false => write!(f, "largest activation {:.3}", self.max_act)?,
+            }
+            write!(f, "; {}", self.heading())?;
         }
         if let Some(logits) = &self.logits {
             let names = |of: &[TokenValue]| {

@@ -2,7 +2,8 @@
 //!
 //! What the format does not hold is lost on the way: the counts behind the density, quantiles, tokens by
 //! share of activation, the examples drawn from all active tokens, Jaccard indices, the ablation, and
-//! where in the text an example stands. `*_l1` of correlated features and neurons are cosines there,
+//! where in the text an example stands. The highest activations have no sign there: the lowest ones of AbsTopK are
+//! written as an interval. `*_l1` of correlated features and neurons are cosines there,
 //! whatever the name says; histograms have the middles of their bins.
 //! Source: sae_dashboard 0.8, `neuronpedia_converter.py` and `neuronpedia_export.py`.
 
@@ -110,11 +111,11 @@ impl FeatureDashboard {
         let density = object.number("frac_nonzero")?;
         let density = density.ok_or_else(|| object.wrong("frac_nonzero", "is missing"))?;
         let groups = read_groups(&object, density)?;
-        let max = groups
-            .iter()
-            .flat_map(|g| &g.examples)
-            .flat_map(|e| &e.acts);
-        let max = max.fold(0.0, |max: f64, &act| max.max(f64::from(act)));
+        let acts = || {
+            let examples = groups.iter().flat_map(|g| &g.examples);
+            examples.flat_map(|e| &e.acts).map(|&act| f64::from(act))
+        };
+        let (max, min_act) = (acts().fold(0.0, f64::max), acts().fold(0.0, f64::min));
         let logits = read_logits(&object)?;
         Ok(NeuronpediaFeature {
             model_id: object.text("modelId")?.unwrap_or_default(),
@@ -127,6 +128,7 @@ impl FeatureDashboard {
                 n_active: 0,
                 density,
                 max_act: object.number("maxActApprox")?.unwrap_or(max),
+                min_act,
                 mean_act: object.mean_act()?,
                 quantiles: Vec::new(),
                 act_histogram: object.bins("freq_hist_data_bar")?,
@@ -164,13 +166,14 @@ impl FeatureDashboard {
         };
         let (at, max) = best(|a, b| a > b).unwrap_or((0, 0.0));
         let min = best(|a, b| a < b).map_or(0.0, |best| best.1);
+        let negative = group.low < 0.0;
         let [low, high, share] = match group.kind {
-            ExampleKind::Top => [
+            ExampleKind::Top if !negative => [
                 json!(TOP_BIN),
                 number(group.high, "an interval")?,
                 json!(TOP_BIN),
             ],
-            ExampleKind::Interval => [
+            ExampleKind::Interval | ExampleKind::Top => [
                 number(group.low, "an interval")?,
                 number(group.high, "an interval")?,
                 number(group.share, "a share")?,

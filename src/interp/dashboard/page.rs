@@ -6,7 +6,7 @@ use super::view::{Sheet, body};
 use crate::error::Result;
 use crate::file::write_whole;
 use crate::show::{MimeBundle, Show, Table, escape, shows_itself, visible_token};
-use polars::prelude::{DataFrame, df};
+use polars::prelude::{Column, DataFrame, df};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -48,7 +48,8 @@ impl DashboardPage {
     }
 
     /// One row a feature: `feature`, `heading` (label or main tokens), `density`, `max_act`, `mean_act`,
-    /// `n_active`, `loss_change` (nats, null where nothing was removed), `promoted`.
+    /// `n_active`, `loss_change` (nats, null where nothing was removed), `promoted`; where activations have a sign (AbsTopK),
+    /// also `min_act`.
     ///
     /// # Errors
     /// [`crate::Error::Polars`] when the frame cannot be made.
@@ -61,7 +62,7 @@ impl DashboardPage {
                 .collect::<Vec<_>>()
                 .join("  ")
         });
-        Ok(df![
+        let mut frame = df![
             "feature" => all.iter().map(|d| d.feature_id as u32).collect::<Vec<_>>(),
             "heading" => all.iter().map(FeatureDashboard::heading).collect::<Vec<_>>(),
             "density" => of(|d| d.density),
@@ -70,7 +71,11 @@ impl DashboardPage {
             "n_active" => all.iter().map(|d| d.n_active as u64).collect::<Vec<_>>(),
             "loss_change" => all.iter().map(loss_change).collect::<Vec<_>>(),
             "promoted" => promoted.collect::<Vec<_>>(),
-        ]?)
+        ]?;
+        if all.iter().any(|d| d.min_act < 0.0) {
+            frame.with_column(Column::new("min_act".into(), of(|d| d.min_act)))?;
+        }
+        Ok(frame)
     }
 
     /// The whole page as HTML.
@@ -134,7 +139,7 @@ impl DashboardPage {
                 "id": d.feature_id,
                 "heading": d.heading(),
                 "density": d.density,
-                "max": d.max_act,
+                "max": d.largest(),
                 "loss": loss_change(d),
                 "active": active,
                 "promoted": promoted,

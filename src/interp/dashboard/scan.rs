@@ -9,7 +9,7 @@ use crate::progress::{Progress, Reporter};
 use crate::sae::SparseAutoencoder;
 use candle_core::{DType, Tensor};
 
-/// Activations above 0 kept in all: 8 bytes each.
+/// Activations kept in all, none of them 0: 8 bytes each.
 const MAX_ENTRIES: usize = 40_000_000;
 /// Sums kept for the correlations in all, 8 bytes each: 1 GiB.
 const MAX_SUMS: usize = 1 << 27;
@@ -18,7 +18,7 @@ const MAX_SUMS: usize = 1 << 27;
 pub(super) struct Scan {
     /// Sequences read.
     pub n_sequences: usize,
-    /// For each wanted feature its (index of the token, activation above 0), ascending.
+    /// For each wanted feature its (index of the token, activation that is not 0), ascending.
     pub acts: Vec<Vec<(u32, f32)>>,
     /// Sums over the tokens that correlations are measured on.
     pub together: CoActivity,
@@ -89,13 +89,12 @@ fn check_sums(n_features: usize, d_sae: usize, d_in: usize) -> Result<()> {
 }
 
 impl Scan {
-    /// Keeps what is above 0 in `acts` `[n, features.len()]`.
+    /// Keeps what is not 0 in `acts` `[n, features.len()]`.
     fn keep(&mut self, acts: &Tensor, features: &[usize], pos: usize) -> Result<()> {
         let first = self.n_sequences * pos;
         let acts = acts.flatten_all()?.to_vec1::<f32>()?;
         for (t, row) in acts.chunks_exact(features.len()).enumerate() {
             let active = row.iter().enumerate();
-            // What is not finite or negative is an error.
             let active = active.filter(|(_, act)| **act != 0.0);
             for (place, &act) in active {
                 if !act.is_finite() {
@@ -105,14 +104,6 @@ impl Scan {
                         value: f64::from(act),
                         place: format!("position {pos} of sequence {sequence}"),
                     });
-                }
-                if act < 0.0 {
-                    let reason = format!(
-                        "feature {} is negative: a dashboard ranks activations from 0 up, and does not show the \
-                         two directions of AbsTopK",
-                        features[place]
-                    );
-                    return Err(Error::argument("activation", act, reason));
                 }
                 self.acts[place].push(((first + t) as u32, act));
             }
@@ -135,7 +126,7 @@ mod tests {
     use candle_core::Device;
 
     #[test]
-    fn activations_above_0_are_kept_and_those_that_are_not_finite_refused() {
+    fn activations_other_than_0_are_kept_and_those_that_are_not_finite_refused() {
         let features = [4, 9];
         let mut found = Scan {
             n_sequences: 1,
@@ -143,12 +134,9 @@ mod tests {
             together: CoActivity::new(&features, 0, 0),
         };
         // The second sequence, of two tokens.
-        let acts = Tensor::new(&[[0.0f32, 2.0], [0.5, 0.0]], &Device::Cpu).unwrap();
+        let acts = Tensor::new(&[[0.0f32, -2.0], [0.5, -0.0]], &Device::Cpu).unwrap();
         found.keep(&acts, &features, 2).unwrap();
-        assert_eq!(found.acts, [vec![(3u32, 0.5f32)], vec![(2, 2.0)]]);
-        let acts = Tensor::new(&[[0.0f32, -1.0]], &Device::Cpu).unwrap();
-        let error = found.keep(&acts, &features, 2).unwrap_err().to_string();
-        assert!(error.contains("feature 9 is negative"), "{error}");
+        assert_eq!(found.acts, [vec![(3u32, 0.5f32)], vec![(2, -2.0)]]);
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let acts = Tensor::new(&[[0.0, bad]], &Device::Cpu).unwrap();
             let error = found.keep(&acts, &features, 2).unwrap_err().to_string();

@@ -29,10 +29,11 @@ impl FeatureDashboard {
             _ => String::new(),
         };
         let density = percent(self.density);
-        format!(
-            "active on {density} of tokens · max {}{loss}",
-            short(self.max_act)
-        )
+        let largest = match self.min_act < 0.0 {
+            true => format!("{} to {}", short(self.min_act), short(self.max_act)),
+            false => format!("max {}", short(self.max_act)),
+        };
+        format!("active on {density} of tokens · {largest}{loss}")
     }
 }
 
@@ -57,7 +58,11 @@ pub(super) fn body(
 ) -> String {
     let mut side = div(sheet, "note", &escape(&where_active(feature)));
     if !feature.is_dead() {
-        side += &div(sheet, "h", "Activations above 0");
+        let title = match feature.min_act < 0.0 {
+            true => "Activations other than 0",
+            false => "Activations above 0",
+        };
+        side += &div(sheet, "h", title);
         side += &bars(sheet, &feature.act_histogram, "tokens", true);
         side += &quantiles(feature, sheet);
         side += &top_tokens(feature, sheet);
@@ -73,7 +78,7 @@ pub(super) fn body(
         false => feature
             .groups
             .iter()
-            .map(|g| group(g, feature.max_act, sheet))
+            .map(|g| group(g, feature.largest(), sheet))
             .collect(),
     };
     main += &div(sheet, "row", &neighbours(feature, sheet, is_here));
@@ -97,11 +102,15 @@ fn where_active(feature: &FeatureDashboard) -> String {
     if feature.n_tokens > 0 {
         text += &format!(" ({} of {})", feature.n_active, feature.n_tokens);
     }
-    text + &format!(
-        "; largest activation {}, mean where active {}",
-        short(feature.max_act),
-        short(feature.mean_act)
-    )
+    let range = match feature.min_act < 0.0 {
+        true => format!(
+            "activations from {} to {}",
+            short(feature.min_act),
+            short(feature.max_act)
+        ),
+        false => format!("largest activation {}", short(feature.max_act)),
+    };
+    text + &format!("; {range}, mean where active {}", short(feature.mean_act))
 }
 
 fn quantiles(feature: &FeatureDashboard, sheet: Sheet) -> String {
@@ -268,10 +277,11 @@ fn table(
 }
 
 /// A group of examples; all but the highest activations are folded.
-fn group(group: &ExampleGroup, max_act: f64, sheet: Sheet) -> String {
+fn group(group: &ExampleGroup, largest: f64, sheet: Sheet) -> String {
     let n = group.examples.len();
     let interval = format!("{} to {}", short(group.low), short(group.high));
     let title = match group.kind {
+        ExampleKind::Top if group.low < 0.0 => format!("Lowest activations, one a sequence ({n})"),
         ExampleKind::Top => format!("Highest activations, one a sequence ({n})"),
         ExampleKind::Interval => {
             format!(
@@ -283,7 +293,7 @@ fn group(group: &ExampleGroup, max_act: f64, sheet: Sheet) -> String {
         ExampleKind::Unknown => format!("Examples ({n})"),
     };
     let examples = group.examples.iter();
-    let examples: String = examples.map(|e| example(e, max_act, sheet)).collect();
+    let examples: String = examples.map(|e| example(e, largest, sheet)).collect();
     match group.kind {
         ExampleKind::Top => div(sheet, "h", &escape(&title)) + &examples,
         _ => format!(
@@ -294,7 +304,7 @@ fn group(group: &ExampleGroup, max_act: f64, sheet: Sheet) -> String {
     }
 }
 
-fn example(example: &ActivationExample, max_act: f64, sheet: Sheet) -> String {
+fn example(example: &ActivationExample, largest: f64, sheet: Sheet) -> String {
     let mut text = String::new();
     for (i, (token, &act)) in example.tokens.iter().zip(&example.acts).enumerate() {
         let shown = escape(&spaced(token));
@@ -302,7 +312,7 @@ fn example(example: &ActivationExample, max_act: f64, sheet: Sheet) -> String {
             text.push_str(&shown);
             continue;
         }
-        let look = sheet.token(f64::from(act) / max_act, i == example.peak);
+        let look = sheet.token(f64::from(act) / largest, i == example.peak);
         let act = short(f64::from(act));
         text.push_str(&format!("<span{look} title=\"{act}\">{shown}</span>"));
     }

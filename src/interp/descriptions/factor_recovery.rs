@@ -6,6 +6,7 @@ use super::interpretable::{MAX_SEQUENCES, SearchTime, above_thresholds, counts};
 use super::predicate::{Predicate, PredicateIndex};
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
+use crate::interp::activation_sign::{ActivationSign, sign_column};
 use crate::interp::activations::SparseActivations;
 use crate::interp::statistics::Contingency;
 use crate::model::Transformer;
@@ -21,7 +22,9 @@ pub struct RecoveredFactor {
     pub factor: String,
     pub value: String,
     pub feature_id: usize,
-    /// The feature counts as active above this.
+    /// Which part of the feature it is: of AbsTopK's features the two signs are two detectors.
+    pub sign: ActivationSign,
+    /// The feature counts as active above this; its negative part, where the activation is below `-threshold`.
     pub threshold: f32,
     /// Feature against factor on the second half of the tokens.
     pub held_out: Contingency,
@@ -37,7 +40,8 @@ pub struct FactorRecovery {
 
 /// Finds the best feature for each value of each labelled factor of `split`. Value 0 of a factor
 /// means that it is absent and is not looked for; values that never occur in the first half, or
-/// of which no feature with enough active tokens knows anything, are left out.
+/// of which no feature with enough active tokens knows anything, are left out. Of a feature with signed activations
+/// (AbsTopK) the positive and the negative part are two detectors, of which each is a candidate.
 ///
 /// # Errors
 /// A split without labels; [`Error::Interrupted`] during the search, as the best of some features
@@ -86,11 +90,11 @@ pub fn factor_recovery_with(
     })
 }
 
-/// A feature and the threshold above which it counts as active, with their score.
+/// A detector and the threshold above which it counts as active, with their score.
 #[derive(Debug, Clone, Copy)]
 struct Choice {
     mcc: f64,
-    feature: usize,
+    detector: usize,
     threshold: f32,
 }
 
@@ -103,7 +107,7 @@ fn best_on_first_half(
     let boundary = acts.boundary();
     let totals = index.totals(0..boundary);
     let mut best: Vec<Option<Choice>> = vec![None; index.predicates.len()];
-    for (feature, active) in acts.features.iter().enumerate() {
+    for (detector, active) in acts.detectors.iter().enumerate() {
         if stop() {
             let what = "the search for factors";
             return Err(Error::Interrupted { what });
@@ -117,7 +121,7 @@ fn best_on_first_half(
                 if best[p].is_none_or(|choice| mcc > choice.mcc) {
                     best[p] = Some(Choice {
                         mcc,
-                        feature,
+                        detector,
                         threshold,
                     });
                 }
@@ -139,7 +143,7 @@ fn on_second_half(
         return None;
     };
     let (boundary, n) = (acts.boundary(), acts.tokens.len());
-    let active = acts.features[choice.feature]
+    let active = acts.detectors[choice.detector]
         .iter()
         .filter(|(t, act)| *t as usize >= boundary && *act > choice.threshold);
     let (mut n_active, mut both) = (0, 0);
@@ -147,10 +151,12 @@ fn on_second_half(
         n_active += 1;
         both += u64::from(index.at(*t as usize).contains(&(p as u32)));
     }
+    let (feature_id, sign) = acts.feature_of(choice.detector);
     Some(RecoveredFactor {
         factor: factor.clone(),
         value: value.clone(),
-        feature_id: choice.feature,
+        feature_id,
+        sign,
         threshold: choice.threshold,
         held_out: Contingency::new(both, n_active, holds, (n - boundary) as u64),
     })
@@ -210,7 +216,7 @@ impl Show for FactorRecovery {
         let text = |part: fn(&RecoveredFactor) -> String| -> Vec<String> {
             self.factors.iter().map(part).collect()
         };
-        let frame = df![
+        let mut frame = df![
             "factor" => text(|r| r.factor.clone()),
             "value" => text(|r| r.value.clone()),
             "feature" => self.factors.iter().map(|r| r.feature_id as u32).collect::<Vec<u32>>(),
@@ -220,6 +226,10 @@ impl Show for FactorRecovery {
             "F1" => of(|r| r.held_out.f1()),
             "base rate" => of(|r| r.held_out.base_rate()),
         ]?;
+        let signs: Vec<ActivationSign> = self.factors.iter().map(|r| r.sign).collect();
+        if let Some(column) = sign_column("sign", &signs) {
+            frame.insert_column(3, column)?;
+        }
         Ok(Table::new(frame)
             .gradient_within("MCC", -1.0, 1.0)
             .caption(self.to_string())

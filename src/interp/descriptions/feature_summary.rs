@@ -4,6 +4,7 @@
 
 use super::predicate::Predicate;
 use crate::error::Result;
+use crate::interp::activation_sign::ActivationSign;
 use crate::interp::statistics::Contingency;
 use crate::show::{MimeBundle, Show, Table, shows_itself, visible_token};
 use polars::prelude::df;
@@ -23,22 +24,25 @@ pub struct TokenExample {
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureSummary {
     pub feature_id: usize,
+    /// Which part of the feature is described: of AbsTopK's features the two signs are two detectors.
+    pub sign: ActivationSign,
     /// The predicate that fits best on the first half of the tokens.
     pub predicate: Predicate,
-    /// The feature counts as active above this; chosen with the predicate.
+    /// The feature counts as active above this; its negative part, where the activation is below `-threshold`. Chosen with
+    /// the predicate.
     pub threshold: f32,
     /// Feature against predicate on the second half.
     pub held_out: Contingency,
     /// Matthews' correlation on the first half, by which features are ranked.
     pub chosen_mcc: f64,
-    /// Share of the feature's summed activation (above 0) on the predicate's tokens, second half.
+    /// Share of the feature's summed activation (of this sign) on the predicate's tokens, second half.
     pub mass_share: f64,
-    /// Share of the second half's tokens with an activation above 0.
+    /// Share of the second half's tokens with an activation of this sign.
     pub frequency: f64,
     /// Tokens that carry most of the summed activation of the second half, as they stand in the
     /// text, with their shares.
     pub top_tokens: Vec<(String, f64)>,
-    /// The tokens of highest activation of the second half.
+    /// The tokens of highest activation of the second half; of the lowest, of a negative part.
     pub examples: Vec<TokenExample>,
 }
 
@@ -66,14 +70,20 @@ impl FeatureSummary {
     /// What was found, in one sentence.
     pub fn sentence(&self) -> String {
         let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+        let (part, where_active) = match self.sign {
+            ActivationSign::Positive => ("", format!("active above {:.3}", self.threshold)),
+            ActivationSign::Negative => (
+                " (negative part)",
+                format!("active below {:.3}", -self.threshold),
+            ),
+        };
         format!(
-            "Feature {}: {} for {} of the held-out tokens on which it is active above {:.3} \
+            "Feature {}{part}: {} for {} of the held-out tokens on which it is {where_active} \
              ({} of all tokens); it is active on {} of such tokens (F1 {:.2}, MCC {:.2}); {} of \
              its summed activation lies on them.",
             self.feature_id,
             self.predicate,
             percent(self.precision()),
-            self.threshold,
             percent(self.held_out.base_rate()),
             percent(self.recall()),
             self.f1(),

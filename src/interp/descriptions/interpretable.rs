@@ -13,11 +13,9 @@ use crate::interp::token_frame::{context, visible_tokens};
 use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, NotebookReporter, Show, Table, shows_itself};
-use polars::prelude::df;
+use crate::show::NotebookReporter;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::time::{Duration, Instant};
 
 /// Sequences read at most: about 32,000 tokens of n_ctx 128.
@@ -35,9 +33,9 @@ const TOP_TOKENS: usize = 5;
 pub struct InterpretableFeatures {
     /// The best features by rank, one a predicate.
     pub features: Vec<FeatureSummary>,
-    /// Features looked at: all of the autoencoder's, unless an interrupt came first.
+    /// Features looked at: all of the autoencoder's, unless an interrupt came first; of AbsTopK's each sign on its own.
     pub n_features: usize,
-    /// Features with enough active tokens to be scored.
+    /// Of these, the ones with enough active tokens to be scored.
     pub n_scored: usize,
     /// Held-out MCC of every scored feature with its predicate, the largest first. `[n_scored]`
     pub all_mcc: Vec<f64>,
@@ -52,7 +50,8 @@ pub struct InterpretableFeatures {
 /// 50 % of its largest activation) of highest Matthews correlation, and features are ranked by
 /// it. Many reach 1.00 with a rare token, so of equal correlations (to two decimals, finer than
 /// some tens of tokens can tell) the one that explains more tokens comes first. The `n` best with
-/// different predicates are described on the second half, which no choice has seen. An interrupt
+/// different predicates are described on the second half, which no choice has seen. Of a feature with
+/// signed activations (AbsTopK) the positive and the negative part count as two features. An interrupt
 /// gives what is found among the tokens read and the features looked at until then.
 ///
 /// # Errors
@@ -94,17 +93,17 @@ pub fn interpretable_features_with(
     let time = SearchTime::begin();
     let mut found: Vec<(usize, Choice)> = Vec::new();
     let mut n_features = 0;
-    for feature in 0..sae.d_sae() {
+    for detector in 0..acts.detectors.len() {
         if time.is_up(reporter) {
             break;
         }
         n_features += 1;
-        found.extend(search.choose(feature).map(|choice| (feature, choice)));
+        found.extend(search.choose(detector).map(|choice| (detector, choice)));
     }
-    found.sort_by_key(|(feature, choice)| (Reverse(choice.rank()), *feature));
+    found.sort_by_key(|(detector, choice)| (Reverse(choice.rank()), *detector));
     let mut all_mcc: Vec<f64> = found
         .iter()
-        .map(|(feature, choice)| search.held_out(*feature, choice).mcc())
+        .map(|(detector, choice)| search.held_out(*detector, choice).mcc())
         .collect();
     all_mcc.sort_by(|a, b| b.total_cmp(a));
     let mut taken = HashSet::new();
@@ -112,7 +111,7 @@ pub fn interpretable_features_with(
         .iter()
         .filter(|(_, choice)| taken.insert(choice.predicate))
         .take(n)
-        .map(|(feature, choice)| search.summary(*feature, choice))
+        .map(|(detector, choice)| search.summary(*detector, choice))
         .collect();
     Ok(InterpretableFeatures {
         features,
@@ -123,7 +122,7 @@ pub fn interpretable_features_with(
     })
 }
 
-/// Describes one feature in the same way.
+/// Describes one feature in the same way; where its activations are signed (AbsTopK), the sign that a predicate fits better.
 ///
 /// # Errors
 /// As [`interpretable_features`]; no such feature; a feature active on too few tokens.
@@ -162,19 +161,29 @@ pub fn describe_feature_with(
     check_feature(sae, feature_id)?;
     let acts = SparseActivations::collect(model, sae, hook_name, split, MAX_SEQUENCES, reporter)?;
     let search = Search::new(tokenizer, &acts);
-    let choice = search.choose(feature_id).ok_or_else(|| {
+    let of_sign = |detector| search.choose(detector).map(|choice| (detector, choice));
+    let choices = acts.detectors_of(feature_id).filter_map(of_sign);
+    // Of equal ones the positive part.
+    let better = |a: (usize, Choice), b: (usize, Choice)| match b.1.rank() > a.1.rank() {
+        true => b,
+        false => a,
+    };
+    let (detector, choice) = choices.reduce(better).ok_or_else(|| {
+        let n_active = acts
+            .detectors_of(feature_id)
+            .map(|d| acts.detectors[d].len());
         Error::argument(
             "feature_id",
             feature_id,
             format!(
                 "is active on {} of {} tokens, too few to describe it (at least {MIN_ACTIVE} are \
                  needed in the first half)",
-                acts.features[feature_id].len(),
+                n_active.sum::<usize>(),
                 acts.tokens.len()
             ),
         )
     })?;
-    Ok(search.summary(feature_id, &choice))
+    Ok(search.summary(detector, &choice))
 }
 
 /// How long a search may take once it is interrupted: where only the reading before it was cut
@@ -239,15 +248,15 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The feature's active tokens on half A and on half B.
-    fn halves(&self, feature: usize) -> (&[Entry], &[Entry]) {
-        let all = &self.acts.features[feature];
+    /// The detector's active tokens on half A and on half B.
+    fn halves(&self, detector: usize) -> (&[Entry], &[Entry]) {
+        let all = &self.acts.detectors[detector];
         let cut = all.partition_point(|&(t, _)| (t as usize) < self.acts.boundary());
         all.split_at(cut)
     }
 
-    fn choose(&self, feature: usize) -> Option<Choice> {
-        let (first, _) = self.halves(feature);
+    fn choose(&self, detector: usize) -> Option<Choice> {
+        let (first, _) = self.halves(detector);
         let n = self.acts.boundary() as u64;
         let mut best: Option<Choice> = None;
         for (threshold, active) in above_thresholds(first) {
@@ -272,8 +281,8 @@ impl<'a> Search<'a> {
         best
     }
 
-    fn held_out(&self, feature: usize, choice: &Choice) -> Contingency {
-        let (_, second) = self.halves(feature);
+    fn held_out(&self, detector: usize, choice: &Choice) -> Contingency {
+        let (_, second) = self.halves(detector);
         let active: Vec<u32> = second
             .iter()
             .filter(|(_, act)| *act > choice.threshold)
@@ -292,8 +301,9 @@ impl<'a> Search<'a> {
         self.index.at(t as usize).contains(&choice.predicate)
     }
 
-    fn summary(&self, feature: usize, choice: &Choice) -> FeatureSummary {
-        let (_, second) = self.halves(feature);
+    fn summary(&self, detector: usize, choice: &Choice) -> FeatureSummary {
+        let (feature_id, sign) = self.acts.feature_of(detector);
+        let (_, second) = self.halves(detector);
         let mass = |of: &mut dyn Iterator<Item = &(u32, f32)>| -> f64 {
             of.map(|&(_, act)| f64::from(act)).sum()
         };
@@ -303,10 +313,11 @@ impl<'a> Search<'a> {
         let mut strongest = second.to_vec();
         strongest.sort_by(|a, b| b.1.total_cmp(&a.1));
         FeatureSummary {
-            feature_id: feature,
+            feature_id,
+            sign,
             predicate: self.index.predicates[choice.predicate as usize].clone(),
             threshold: choice.threshold,
-            held_out: self.held_out(feature, choice),
+            held_out: self.held_out(detector, choice),
             chosen_mcc: choice.mcc,
             mass_share: on / total,
             frequency: second.len() as f64 / n_held_out as f64,
@@ -314,7 +325,7 @@ impl<'a> Search<'a> {
             examples: strongest
                 .iter()
                 .take(EXAMPLES)
-                .map(|&(t, activation)| self.example(t as usize, activation))
+                .map(|&(t, size)| self.example(t as usize, sign.signed(size)))
                 .collect(),
         }
     }
@@ -374,61 +385,6 @@ impl InterpretableFeatures {
     pub fn share_above(&self, cutoff: f64) -> f64 {
         let above = self.all_mcc.iter().filter(|m| **m >= cutoff).count();
         above as f64 / self.n_scored as f64
-    }
-}
-
-impl fmt::Display for InterpretableFeatures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} of {} features were active often enough to be scored on {} tokens",
-            self.n_scored, self.n_features, self.n_tokens
-        )?;
-        if self.n_scored > 0 {
-            write!(
-                f,
-                "; a simple predicate explains {:.1} % of them with a held-out MCC of at least \
-                 0.5 and {:.1} % with at least 0.8",
-                100.0 * self.share_above(0.5),
-                100.0 * self.share_above(0.8)
-            )?;
-        }
-        f.write_str(".")?;
-        for feature in &self.features {
-            write!(f, "\n{feature}")?;
-        }
-        Ok(())
-    }
-}
-
-shows_itself!(InterpretableFeatures);
-
-impl Show for InterpretableFeatures {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        let of = |part: fn(&FeatureSummary) -> f64| -> Vec<f64> {
-            self.features.iter().map(part).collect()
-        };
-        let text = |part: fn(&FeatureSummary) -> String| -> Vec<String> {
-            self.features.iter().map(part).collect()
-        };
-        let frame = df![
-            "feature" => self.features.iter().map(|s| s.feature_id as u32).collect::<Vec<u32>>(),
-            "responds to" => text(|s| s.predicate.to_string()),
-            "MCC" => of(FeatureSummary::mcc),
-            "precision" => of(FeatureSummary::precision),
-            "recall" => of(FeatureSummary::recall),
-            "F1" => of(FeatureSummary::f1),
-            "base rate" => of(|s| s.held_out.base_rate()),
-            "frequency" => of(|s| s.frequency),
-            "strongest in" => text(|s| s.examples.first().map_or_else(String::new, |e| e.context.clone())),
-        ]?;
-        let text = self.to_string();
-        let caption = text.lines().next().unwrap_or_default();
-        Ok(Table::new(frame)
-            .gradient_within("MCC", -1.0, 1.0)
-            .caption(caption)
-            .mime_bundle()?
-            .with("text/plain", text.as_str()))
     }
 }
 

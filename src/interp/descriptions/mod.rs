@@ -5,6 +5,7 @@
 mod factor_recovery;
 mod feature_summary;
 mod interpretable;
+mod interpretable_view;
 mod predicate;
 
 pub use factor_recovery::{FactorRecovery, RecoveredFactor, factor_recovery, factor_recovery_with};

@@ -263,8 +263,8 @@ impl Show for DictionaryComparison {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interp::Contingency;
     use crate::interp::descriptions::RecoveredFactor;
+    use crate::interp::{ActivationSign, Contingency};
 
     fn figures(name: &str, values: &[(&str, Contingency)]) -> DictionaryFigures {
         let factors = values
@@ -273,6 +273,7 @@ mod tests {
                 factor: "topic".to_owned(),
                 value: (*value).to_owned(),
                 feature_id: 0,
+                sign: ActivationSign::Positive,
                 threshold: 0.0,
                 held_out: *held_out,
             })

@@ -1,10 +1,17 @@
-//! Cross-layer transcoders in a folder of our own: `cfg.json` beside `sae_weights.safetensors`.
+//! Cross-layer transcoders in circuit-tracer's folder, or, where that has no form for one, in a folder of our own:
+//! `cfg.json` beside `sae_weights.safetensors`.
 //! Of layer l the tensors `W_enc_l [d_in, d_sae]`, `b_enc_l`, `W_dec_l [d_sae, n_layers - l, d_out]`, `b_dec_l`,
 //! and `threshold_l` where the activation function has it: circuit-tracer's names (its encoders are transposed).
 
+use super::WEIGHTS;
 use super::coder_folder::{Folder, activation_k, activation_name, write};
-use crate::error::Result;
+use super::peers::{CONFIG, has_circuit_tracer_form, read_cross_layer, write_cross_layer};
+use super::pretrained::{join, within};
+use crate::data::Hub;
+use crate::error::{Error, Result};
+use crate::progress::Reporter;
 use crate::sae::variants::{CrossLayerTranscoder, TranscoderActivation};
+use crate::show::NotebookReporter;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -13,9 +20,27 @@ const ARCHITECTURE: &str = "cross_layer_transcoder";
 impl CrossLayerTranscoder {
     /// Writes the folder `dir` (made if missing); an older file stays whole until the new one is.
     ///
+    /// The folder is circuit-tracer's (`config.yaml`, `W_enc_{i}.safetensors`, `W_dec_{i}.safetensors`) where all layers
+    /// are ReLU or all JumpReLU, of one width, and read and write the same hook points of each block; a folder of this
+    /// library's own otherwise. [`CrossLayerTranscoder::load`] reads both.
+    ///
     /// # Errors
-    /// [`crate::Error::Io`] when the folder or a file cannot be written.
+    /// [`Error::Argument`] for a folder that holds the other format, or circuit-tracer's files of more layers;
+    /// [`Error::Io`] when the folder or a file cannot be written.
     pub fn save(&self, dir: impl AsRef<Path>) -> Result<()> {
+        let dir = dir.as_ref();
+        let refuse_beside = |name: &str| match dir.join(name).exists() {
+            false => Ok(()),
+            true => {
+                let reason = format!("it holds {name}, of another format; choose another folder");
+                Err(Error::argument("dir", dir.display(), reason))
+            }
+        };
+        if has_circuit_tracer_form(self) {
+            refuse_beside(WEIGHTS)?;
+            return write_cross_layer(self, dir);
+        }
+        refuse_beside(CONFIG)?;
         let mut tensors = Vec::new();
         for (name, of_layers) in [
             ("W_enc", &self.w_enc),
@@ -41,16 +66,19 @@ impl CrossLayerTranscoder {
             "activations": names,
             "k": ks,
         });
-        write(dir.as_ref(), &cfg, &tensors)
+        write(dir, &cfg, &tensors)
     }
 
-    /// Reads a folder written by [`CrossLayerTranscoder::save`], onto the CPU.
+    /// Reads a folder written by [`CrossLayerTranscoder::save`] or by circuit-tracer, onto the CPU.
     ///
     /// # Errors
     /// [`crate::Error::Io`] when a file is missing; [`crate::Error::Format`] when one is corrupt, of another
     /// architecture, lacks a field or tensor, holds one that is unknown, or a parameter that is not finite;
     /// [`crate::Error::Shape`] when the tensors contradict each other.
     pub fn load(dir: impl AsRef<Path>) -> Result<CrossLayerTranscoder> {
+        if dir.as_ref().join(CONFIG).is_file() {
+            return read_cross_layer(dir.as_ref());
+        }
         let mut folder = Folder::open(dir.as_ref(), ARCHITECTURE)?;
         let (reads, writes) = (folder.texts("hook_names")?, folder.texts("hook_names_out")?);
         let names = folder.texts("activations")?;
@@ -71,6 +99,61 @@ impl CrossLayerTranscoder {
         folder.finish()?;
         CrossLayerTranscoder::new(w_enc, b_enc, w_dec, b_dec, activations)?.between(&reads, &writes)
     }
+
+    /// circuit-tracer's cross-layer transcoder. `repo` is `org/name`, `org/name/folder`, either with `@revision`, or a
+    /// folder on this machine.
+    ///
+    /// ```no_run
+    /// use holoscope::sae::CrossLayerTranscoder;
+    /// let transcoder = CrossLayerTranscoder::from_pretrained("mntss/clt-gemma-2-2b-426k")?;
+    /// # Ok::<(), holoscope::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Hub::fetch`] and [`CrossLayerTranscoder::load`].
+    pub fn from_pretrained(repo: &str) -> Result<CrossLayerTranscoder> {
+        match Path::new(repo).is_dir() {
+            true => CrossLayerTranscoder::load(repo),
+            false => {
+                let hub = Hub::from_env()?;
+                Self::from_pretrained_with(repo, &hub, &mut NotebookReporter::new())
+            }
+        }
+    }
+
+    /// [`CrossLayerTranscoder::from_pretrained`] from another hub or cache, with another reporter.
+    ///
+    /// # Errors
+    /// Those of [`CrossLayerTranscoder::from_pretrained`].
+    pub fn from_pretrained_with(
+        repo: &str,
+        hub: &Hub,
+        reporter: &mut dyn Reporter,
+    ) -> Result<CrossLayerTranscoder> {
+        let (repo, folder) = within(repo);
+        let commit = hub.fetch(&repo, &|files| wanted(files, &folder), reporter)?;
+        CrossLayerTranscoder::load(commit.join(&folder))
+    }
+}
+
+/// The configuration and the two files of each layer, from 0 on without a gap.
+fn wanted(files: &[String], folder: &str) -> Result<Vec<String>, String> {
+    let needed = |name: String| match files.contains(&name) {
+        true => Ok(name),
+        false => Err(format!("there is no {name}")),
+    };
+    let part = |part: &str, layer: usize| join(folder, &format!("{part}_{layer}.safetensors"));
+    let mut found = vec![needed(join(folder, CONFIG))?];
+    let prefix = join(folder, "W_enc_");
+    let n = files
+        .iter()
+        .filter(|file| file.starts_with(&prefix))
+        .count();
+    for layer in 0..n.max(1) {
+        found.push(needed(part("W_enc", layer))?);
+        found.push(needed(part("W_dec", layer))?);
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -128,5 +211,47 @@ mod tests {
         assert!(message("\"jumprelu\"", "\"relu\"").contains("threshold_0"));
         assert!(message("\"architecture\"", "\"odd\": 1, \"architecture\"").contains("odd"));
         assert!(message("\"k\"", "\"ks\"").contains("there is no k"));
+
+        // One that circuit-tracer can read is written for it, and not beside the other format.
+        let mut plain = saved.clone();
+        plain.activations = vec![TranscoderActivation::Relu; 2];
+        plain.w_enc = vec![tensor(&[4, 5], 2.0), tensor(&[4, 5], 3.0)];
+        plain.b_enc = vec![tensor(&[5], 4.0), tensor(&[5], 5.0)];
+        plain.w_dec = vec![tensor(&[5, 2, 4], 6.0), tensor(&[5, 1, 4], 7.0)];
+        let error = plain.save(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("sae_weights.safetensors"), "{error}");
+        let dir = tempfile::tempdir().unwrap();
+        plain.save(dir.path()).unwrap();
+        assert!(dir.path().join("W_dec_1.safetensors").is_file());
+        let back = CrossLayerTranscoder::load(dir.path()).unwrap();
+        let x = [tensor(&[6, 4], 10.0), tensor(&[6, 4], 11.0)];
+        let of = |c: &CrossLayerTranscoder| {
+            let y = c.reconstruct(&x).unwrap();
+            y.iter()
+                .map(|y| y.to_vec2::<f32>().unwrap())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of(&back), of(&plain));
+        let error = saved.save(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("config.yaml"), "{error}");
+        let error = crate::sae::Transcoder::load_set(dir.path())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("CrossLayerTranscoder::load"), "{error}");
+    }
+
+    #[test]
+    fn both_files_of_every_layer_are_wanted() {
+        let mut files: Vec<String> = ["config.yaml", "README.md"].map(str::to_owned).into();
+        let missing = |files: &[String]| wanted(files, "t").unwrap_err();
+        assert!(missing(&files).contains("t/config.yaml"));
+        let within_folder = ["config.yaml", "W_enc_0.safetensors", "W_dec_0.safetensors"];
+        files.extend(within_folder.map(|name| format!("t/{name}")));
+        assert_eq!(wanted(&files, "t").unwrap(), files[2..]);
+        files.push("t/W_enc_2.safetensors".to_owned());
+        assert!(missing(&files).contains("t/W_enc_1.safetensors"));
+        files.push("t/W_enc_1.safetensors".to_owned());
+        assert!(missing(&files).contains("t/W_dec_1.safetensors"));
+        assert!(wanted(&files, "").unwrap_err().contains("W_enc_0"));
     }
 }

@@ -294,7 +294,7 @@ fn layers(files: &[String], folder: &str) -> Result<Vec<String>, String> {
 }
 
 /// Repository, with its revision, and folder of `org/name/folder@revision`.
-fn within(repo: &str) -> (String, String) {
+pub(super) fn within(repo: &str) -> (String, String) {
     let (path, revision) = match repo.split_once('@') {
         Some((path, revision)) => (path, format!("@{revision}")),
         None => (repo, String::new()),
@@ -305,7 +305,7 @@ fn within(repo: &str) -> (String, String) {
     (format!("{}{revision}", id.join("/")), folder.to_owned())
 }
 
-fn join(folder: &str, name: &str) -> String {
+pub(super) fn join(folder: &str, name: &str) -> String {
     match folder.is_empty() {
         true => name.to_owned(),
         false => format!("{folder}/{name}"),

@@ -3,6 +3,7 @@
 //! which is `[d_out, d_in]` there and transposed here.
 //! SAELens 6, `saes/transcoder.py`: four architectures, with and without JumpReLU and `W_skip`.
 
+use super::peers::write_sparsify;
 use super::{CFG, FORMAT, WEIGHTS};
 use crate::error::{Error, Result};
 use crate::file::write_whole;
@@ -25,19 +26,23 @@ const ARCHITECTURES: [(&str, bool, bool); 4] = [
 ];
 
 impl Transcoder {
-    /// Writes the folder `dir` (made if missing) as SAELens 6 reads it; an older file stays whole
-    /// until the new one is.
+    /// Writes the folder `dir` (made if missing) as SAELens 6 reads it; a TopK transcoder, which SAELens does not
+    /// have, as sparsify reads it. An older file stays whole until the new one is.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a TopK transcoder, which SAELens does not have; [`Error::Io`] when the
-    /// folder or a file cannot be written.
+    /// [`Error::Argument`] for a TopK transcoder in a folder that holds one of SAELens', or whose output is not as wide
+    /// as its input; [`Error::Io`] when the folder or a file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<()> {
         let threshold = match &self.activation {
             TranscoderActivation::Relu => None,
             TranscoderActivation::JumpRelu { threshold } => Some(threshold),
             TranscoderActivation::TopK { k } => {
-                let reason = "SAELens has no TopK transcoder; save one of ReLU or JumpReLU";
-                return Err(Error::argument("k", k, reason));
+                if dir.join(WEIGHTS).exists() {
+                    let reason =
+                        format!("it holds {WEIGHTS}, of another format; choose another folder");
+                    return Err(Error::argument("dir", dir.display(), reason));
+                }
+                return write_sparsify(dir, self, *k);
             }
         };
         let mut tensors = vec![
@@ -217,7 +222,7 @@ fn check_fields(fields: &Map<String, Value>) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{DType, Device};
+    use candle_core::Device;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
     use rand_distr::{Distribution, StandardNormal};
@@ -273,6 +278,76 @@ mod tests {
     }
 
     #[test]
+    fn a_top_k_transcoder_is_written_for_sparsify_and_read_back_as_the_same_function() {
+        let rng = &mut ChaCha8Rng::seed_from_u64(5);
+        let mut made = |d_out: usize| {
+            Transcoder::new(
+                2,
+                normal(&[4, 7], rng),
+                normal(&[7], rng),
+                normal(&[7, d_out], rng),
+                normal(&[d_out], rng),
+                TranscoderActivation::TopK { k: 3 },
+            )
+            .unwrap()
+        };
+        let plain = made(4);
+        let skip = plain
+            .clone()
+            .with_skip(normal(&[4, 4], &mut ChaCha8Rng::seed_from_u64(6)));
+        let between = plain
+            .clone()
+            .between("blocks.2.hook_resid_mid", "blocks.2.hook_mlp_out");
+        for saved in [plain.clone(), skip.unwrap(), between] {
+            let dir = tempfile::tempdir().unwrap();
+            saved.save(dir.path()).unwrap();
+            let text = std::fs::read_to_string(dir.path().join(CFG)).unwrap();
+            let cfg: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(cfg["transcode"], true);
+            assert_eq!(cfg["skip_connection"], saved.w_skip.is_some());
+            assert_eq!(
+                (&cfg["num_latents"], &cfg["d_in"], &cfg["k"]),
+                (&json!(7), &json!(4), &json!(3))
+            );
+            let back = Transcoder::load(dir.path()).unwrap();
+            assert_eq!(
+                (&back.hook_name, &back.hook_name_out),
+                (&saved.hook_name, &saved.hook_name_out)
+            );
+            let x = normal(&[6, 4], &mut ChaCha8Rng::seed_from_u64(9));
+            let of = |t: &Transcoder| t.reconstruct(&x).unwrap().to_vec2::<f32>().unwrap();
+            assert_eq!(of(&back), of(&saved));
+            assert!(matches!(
+                back.activation,
+                TranscoderActivation::TopK { k: 3 }
+            ));
+        }
+        // Without the hook points only a folder that is called as sparsify calls it says where it belongs.
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("layers.2.mlp");
+        plain.save(&folder).unwrap();
+        let path = folder.join(CFG);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut cfg: Map<String, Value> = serde_json::from_str(&text).unwrap();
+        cfg.remove("hook_name");
+        std::fs::write(&path, Value::Object(cfg).to_string()).unwrap();
+        assert_eq!(
+            Transcoder::load(&folder).unwrap().hook_name,
+            "blocks.2.mlp.hook_in"
+        );
+        let elsewhere = dir.path().join("mine");
+        std::fs::rename(&folder, &elsewhere).unwrap();
+        let error = Transcoder::load(&elsewhere).unwrap_err().to_string();
+        assert!(error.contains("hook_name_out"), "{error}");
+
+        let error = made(5).save(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("d_out = 5"), "{error}");
+        random(false, false).save(dir.path()).unwrap();
+        let error = plain.save(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(WEIGHTS), "{error}");
+    }
+
+    #[test]
     fn what_is_not_a_transcoder_is_refused_by_name() {
         let dir = tempfile::tempdir().unwrap();
         let cfg_path = dir.path().join(CFG);
@@ -307,15 +382,5 @@ mod tests {
                 .to_string()
                 .contains("b_dec")
         );
-        let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
-        let top_k = Transcoder::new(
-            0,
-            zeros(&[4, 7]),
-            zeros(&[7]),
-            zeros(&[7, 5]),
-            zeros(&[5]),
-            TranscoderActivation::TopK { k: 2 },
-        );
-        assert!(top_k.unwrap().save(dir.path()).is_err());
     }
 }

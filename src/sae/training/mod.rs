@@ -1,34 +1,21 @@
 //! Training: the buffer of activations, where training starts, one optimiser step, the resampling of
 //! dead features, and the loop that calls them for one autoencoder or for several.
 
-mod aux_k;
-mod buffer;
-mod by_feature;
-mod constraint;
-mod figures;
-mod history;
-mod init;
-mod learner;
+mod activations;
+mod dictionary;
 mod pursuit;
-mod resample;
-mod schedule;
+mod record;
 mod selection;
-mod state;
-mod statistics;
 mod step;
 mod temporal;
 mod trainer;
 mod transcoders;
-mod update;
-mod work;
 
-pub use buffer::ActivationBuffer;
-pub use figures::StepFigures;
-pub use history::SaeHistory;
-pub use init::initial_params;
-pub(crate) use init::scale_encoder;
+pub use activations::ActivationBuffer;
+pub(crate) use dictionary::scale_encoder;
+pub use dictionary::{initial_params, resample_dead};
 pub use pursuit::{PursuitGrads, PursuitStep};
-pub use resample::resample_dead;
+pub use record::{SaeHistory, StepFigures};
 pub use step::{DENSE_ABOVE, StandardStep};
 pub use trainer::{
     SaeSweep, SweepRow, SweepRun, resume_sae, resume_sae_with, resume_saes, resume_saes_with,

@@ -1,10 +1,12 @@
 //! Which activations of a step count, and what is learnt about that beside the weights.
 
 mod batch_top_k;
+mod by_feature;
 mod gates;
 mod jump_relu;
 
 pub(super) use batch_top_k::{BatchTopK, keep_largest, next_floor};
+pub(super) use by_feature::ByFeature;
 pub(super) use gates::{Gates, PanelGates};
 pub(super) use jump_relu::{JumpRule, PanelThresholds, Thresholds};
 

@@ -2,18 +2,22 @@
 //! `loss = mean_t |x_hat - x|^2 + l1 mean_t |acts|_1` (JumpReLU: L0); gradients only where acts are positive.
 //! Gradients after Bricken et al. 2023; sparse lists as in Gao et al. 2024, appendix D.
 
+mod aux_k;
 mod slots;
+mod state;
+mod update;
 mod variants;
+mod work;
 
-use super::figures::StepFigures;
+use super::record::StepFigures;
 use super::selection::Selection;
-use super::state::StepState;
-use super::update::Beyond;
-use super::work::Work;
 use crate::error::{Error, Result};
 use crate::sae::constraints::{PenaltyGradients, TiedDecoder};
 use crate::sae::kernels::{self, AdamStep};
 use crate::sae::params::{StandardGrads, StandardParams};
+use state::StepState;
+use update::Beyond;
+use work::Work;
 
 /// Above this share of active entries dense products are faster than lists.
 pub const DENSE_ABOVE: f64 = 0.15;

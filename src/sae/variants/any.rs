@@ -127,6 +127,21 @@ impl Sae {
         }
     }
 
+    /// The same, of this hook point.
+    pub(in crate::sae) fn with_hook_name(mut self, hook_name: &str) -> Self {
+        let dictionary = match &mut self {
+            Self::Standard(sae) => sae,
+            Self::TopK(sae) => &mut sae.dictionary,
+            Self::JumpReLU(sae) => &mut sae.dictionary,
+            Self::Gated(sae) => &mut sae.dictionary,
+            Self::AbsTopK(sae) => &mut sae.dictionary,
+            Self::MatchingPursuit(sae) => &mut sae.dictionary,
+            Self::Temporal(sae) => &mut sae.dictionary,
+        };
+        dictionary.hook_name = Some(hook_name.to_owned());
+        self
+    }
+
     fn variant(&self) -> &dyn SparseAutoencoder {
         match self {
             Self::Standard(sae) => sae,

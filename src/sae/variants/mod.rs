@@ -25,29 +25,21 @@
 
 mod abs_top_k;
 mod any;
-mod cross_layer_transcoder;
-mod crosscoder;
 mod gated;
 mod jump_relu;
 mod matching_pursuit;
-mod neurons;
 mod of_dictionary;
-mod rows;
 mod standard;
 mod temporal;
 mod top_k;
-mod transcoder;
-mod transcoder_activation;
+mod transcoders;
 
 pub use abs_top_k::AbsTopKSae;
 pub use any::Sae;
-pub use cross_layer_transcoder::CrossLayerTranscoder;
-pub use crosscoder::Crosscoder;
 pub use gated::GatedSae;
 pub use jump_relu::JumpReLUSae;
 pub use matching_pursuit::MatchingPursuitSae;
 pub use standard::StandardSae;
 pub use temporal::{TemporalAttention, TemporalCodes, TemporalSae};
 pub use top_k::TopKSae;
-pub use transcoder::Transcoder;
-pub use transcoder_activation::TranscoderActivation;
+pub use transcoders::{CrossLayerTranscoder, Crosscoder, Transcoder, TranscoderActivation};

@@ -53,6 +53,19 @@ impl Contributions {
         Ok(())
     }
 
+    /// Adds `values` `[n_targets, n]` to the columns from `first` on: a source may write in several places.
+    fn add(&mut self, first: usize, values: &Tensor) -> Result<()> {
+        for (target, row) in values.to_vec2::<f64>()?.iter().enumerate() {
+            let start = target * self.n_sources + first;
+            let columns = &mut self.values[start..start + row.len()];
+            columns
+                .iter_mut()
+                .zip(row)
+                .for_each(|(sum, value)| *sum += value);
+        }
+        Ok(())
+    }
+
     fn add_bias(&mut self, values: &Tensor) -> Result<()> {
         for (bias, value) in self.bias.iter_mut().zip(values.to_vec1::<f64>()?) {
             *bias += value;
@@ -111,7 +124,7 @@ fn read_layer(
     for group in &sources.groups[layer] {
         let at_position = c.i((.., group.position, ..))?.contiguous()?; // [n, d_model]
         let values = at_position.matmul(&group.written.t()?)?;
-        found.put(group.columns.start, &values)?;
+        found.add(group.columns.start, &values)?;
     }
     match &sources.errors[layer] {
         Some((first, errors)) => found.put(*first, &values_of(c, errors)?),

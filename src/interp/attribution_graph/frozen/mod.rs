@@ -2,6 +2,7 @@
 //! prompt, and transcoders stand in the place of the MLPs.
 //! Source: the local replacement model of Ameisen et al. 2025, "Circuit Tracing".
 
+mod by_block;
 mod component_flows;
 mod covectors;
 mod linear_norm;

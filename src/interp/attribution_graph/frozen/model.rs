@@ -2,13 +2,16 @@
 //! `x_{l+1} = x_l + A_l x_l + (features + error)_l`, `A_l` with the pattern of this pass.
 //! Source: circuit-tracer's `ReplacementModel.setup_attribution`; f64 throughout, on the CPU.
 
+use super::by_block::{by_block, later_decoders};
 use super::linear_norm::LinearNorm;
 use super::site::{MlpInput, transcoder_sites};
 use crate::config::{Normalization, PositionalEmbedding};
 use crate::error::{Error, Result};
+use crate::interp::measurements::MlpReplacement;
 use crate::model::{ActivationCache, BlockPoint, HookName, NamesFilter, Transformer};
 use crate::sae::Transcoder;
 use candle_core::{DType, Device, IndexOp, Tensor};
+use std::collections::BTreeMap;
 
 /// The frozen model of one prompt.
 #[derive(Debug, Clone)]
@@ -57,10 +60,12 @@ pub(in super::super) struct FrozenMlp {
     pub(in super::super) transcoder: Option<FrozenTranscoder>,
 }
 
-/// A transcoder in the place of an MLP.
+/// A transcoder in the place of an MLP, or the layer of a cross-layer transcoder that reads there.
 #[derive(Debug, Clone)]
 pub(in super::super) struct FrozenTranscoder {
     pub(in super::super) transcoder: Transcoder,
+    /// What its features write to the MLP outputs of later blocks, `[d_sae, d_model]` by block.
+    pub(in super::super) later: BTreeMap<usize, Tensor>,
     pub(in super::super) input: MlpInput,
     /// What it reads, `[pos, d_model]`, f32.
     pub(in super::super) x: Tensor,
@@ -74,6 +79,16 @@ pub(in super::super) struct FrozenTranscoder {
     pub(in super::super) w_skip_t: Option<Tensor>,
 }
 
+impl FrozenTranscoder {
+    /// What the features of this one, of block `own`, write to the MLP output of block `layer`, `[d_sae, d_model]`.
+    pub(in super::super) fn decoder_to(&self, own: usize, layer: usize) -> Option<&Tensor> {
+        match own == layer {
+            true => Some(&self.transcoder.w_dec),
+            false => self.later.get(&layer),
+        }
+    }
+}
+
 impl FrozenModel {
     /// Runs `model` on `tokens` `[1, pos]` and keeps what the linear model needs.
     ///
@@ -83,7 +98,7 @@ impl FrozenModel {
     /// pass or a transcoder meets a value that is not finite.
     pub(in super::super) fn new(
         model: &Transformer,
-        transcoders: &[Transcoder],
+        replacement: &MlpReplacement,
         tokens: &Tensor,
     ) -> Result<FrozenModel> {
         if tokens.rank() != 2 || tokens.dims()[0] != 1 || tokens.elem_count() == 0 {
@@ -97,7 +112,15 @@ impl FrozenModel {
             let reason = "attribution graphs need blocks whose MLP reads what attention wrote";
             return Err(Error::argument("parallel_attn_mlp", true, reason));
         }
-        let sites = transcoder_sites(transcoders, cfg)?;
+        let transcoders = by_block(replacement)?;
+        let sites = transcoder_sites(&transcoders, cfg)?;
+        let blocks: Vec<Option<usize>> = (0..transcoders.len())
+            .map(|index| {
+                sites
+                    .iter()
+                    .position(|site| site.is_some_and(|(i, _)| i == index))
+            })
+            .collect();
         let (_, cache) = model.run_with_cache_filtered(tokens, &names(model), None)?;
         check_cache(&cache)?;
         let parts = Parts {
@@ -106,8 +129,20 @@ impl FrozenModel {
         };
         let mut layers = Vec::with_capacity(cfg.n_layers);
         for (layer, site) in sites.into_iter().enumerate() {
+            let index = site.map(|(index, _)| index);
             let site = site.map(|(index, input)| (&transcoders[index], input));
-            layers.push(parts.layer(layer, site)?);
+            let mut frozen = parts.layer(layer, site)?;
+            if let (Some(index), MlpReplacement::CrossLayer(of_all)) = (index, replacement)
+                && let Some(transcoder) =
+                    frozen.mlp.as_mut().and_then(|mlp| mlp.transcoder.as_mut())
+            {
+                transcoder.later = later_decoders(of_all, index, &blocks)?;
+                for (block, decoder) in &transcoder.later {
+                    let values: Vec<f64> = wide(decoder)?.flatten_all()?.to_vec1()?;
+                    check_finite(&values, || format!("the transcoder of block {block}"))?;
+                }
+            }
+            layers.push(frozen);
         }
         let embed = parts.row(HookName::Embed)?;
         let pos_embed = match cfg.positional_embedding_type {
@@ -144,6 +179,13 @@ impl FrozenModel {
         let layers = self.layers.iter().enumerate();
         let with_mlp = layers.filter(|(_, layer)| layer.mlp.is_some());
         with_mlp.map(|(layer, _)| layer).collect()
+    }
+
+    /// Whether features write to the outputs of several MLPs.
+    pub(in super::super) fn is_cross_layer(&self) -> bool {
+        let blocks = 0..self.layers.len();
+        let mut transcoders = blocks.filter_map(|layer| self.transcoder(layer));
+        transcoders.any(|transcoder| !transcoder.later.is_empty())
     }
 
     /// The transcoder of a block, where it has one.
@@ -289,6 +331,7 @@ impl Parts<'_> {
             b_dec: wide(&transcoder.b_dec)?,
             w_skip_t: w_skip_t.map(|w| wide(&w.t()?.contiguous()?)).transpose()?,
             transcoder: transcoder.clone(),
+            later: BTreeMap::new(),
             input,
             x,
             pre,

@@ -1,8 +1,9 @@
 //! What writes to the residual stream of the frozen model: features, errors, embeddings.
-//! A feature writes `a_s W_dec[s]`; the error of an MLP is `mlp_out - (sum_s a_s W_dec[s] + b_dec + x W_skip)`.
+//! A feature writes `a_s W_dec[s]`; the error of an MLP is `mlp_out - (sum_s a_s W_dec[s] + b_dec + x W_skip)`. One of a
+//! cross-layer transcoder writes so to the outputs of its own MLP and of later ones.
 //! Source: circuit-tracer's node order: features, errors, tokens; here positions follow.
 
-use super::model::{FrozenModel, FrozenTranscoder, wide};
+use super::model::{FrozenModel, wide};
 use crate::error::Result;
 use candle_core::{IndexOp, Tensor};
 use std::ops::Range;
@@ -54,6 +55,7 @@ pub(super) struct Group {
 #[derive(Debug, Clone)]
 pub(in super::super) struct Sources {
     pub(in super::super) features: Vec<ActiveFeature>,
+    /// Of each block the features that write to its MLP's output, those of earlier blocks included.
     pub(super) groups: Vec<Vec<Group>>,
     /// Of each block the errors, `[pos, d_model]`, f64, and their first column.
     pub(super) errors: Vec<Option<(usize, Tensor)>>,
@@ -70,14 +72,18 @@ impl Sources {
     ) -> Result<Sources> {
         let n_layers = frozen.layers.len();
         let (mut groups, mut errors) = (Vec::new(), Vec::new());
-        let (mut start, mut n_errors) = (0, 0);
+        let mut n_errors = 0;
         for layer in 0..n_layers {
-            let n = features[start..].partition_point(|f| f.layer == layer);
-            let own = &features[start..start + n];
-            let of_layer = match frozen.transcoder(layer) {
-                Some(transcoder) => layer_groups(transcoder, own, start)?,
-                None => Vec::new(),
-            };
+            let mut of_layer = Vec::new();
+            for from in 0..=layer {
+                let decoder = frozen.transcoder(from);
+                let decoder = decoder.and_then(|transcoder| transcoder.decoder_to(from, layer));
+                let start = features.partition_point(|f| f.layer < from);
+                let end = features.partition_point(|f| f.layer <= from);
+                if let Some(decoder) = decoder {
+                    of_layer.extend(layer_groups(decoder, &features[start..end], start)?);
+                }
+            }
             errors.push(match &frozen.layers[layer].mlp {
                 Some(_) => {
                     let error = error(frozen, layer, &of_layer)?;
@@ -87,7 +93,6 @@ impl Sources {
                 None => None,
             });
             groups.push(of_layer);
-            start += n;
         }
         Ok(Sources {
             features,
@@ -115,19 +120,15 @@ impl Sources {
     }
 }
 
-fn layer_groups(
-    transcoder: &FrozenTranscoder,
-    features: &[ActiveFeature],
-    first: usize,
-) -> Result<Vec<Group>> {
+/// What features of one block write by `decoder`, `[d_sae, d_model]`, position by position.
+fn layer_groups(decoder: &Tensor, features: &[ActiveFeature], first: usize) -> Result<Vec<Group>> {
     let mut groups = Vec::new();
     let mut start = first;
     for of_position in features.chunk_by(|a, b| a.position == b.position) {
         let ids: Vec<u32> = of_position.iter().map(|f| f.feature as u32).collect();
         let acts: Vec<f64> = of_position.iter().map(|f| f.activation).collect();
-        let weights = &transcoder.transcoder.w_dec;
-        let ids = Tensor::new(ids, weights.device())?;
-        let rows = wide(&weights.index_select(&ids, 0)?)?; // [n, d_model]
+        let ids = Tensor::new(ids, decoder.device())?;
+        let rows = wide(&decoder.index_select(&ids, 0)?)?; // [n, d_model]
         let acts = Tensor::new(acts, rows.device())?.unsqueeze(1)?;
         groups.push(Group {
             position: of_position[0].position,

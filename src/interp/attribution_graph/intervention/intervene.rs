@@ -2,13 +2,14 @@
 //! `d value_t = sum_s A[t, s] (d a_s / a_s)`, in the order of the blocks.
 //! Source: Ameisen et al. 2025, "Circuit Tracing", evaluation by perturbation experiments.
 
-use super::super::frozen::FrozenTranscoder;
+use super::super::frozen::{FrozenModel, FrozenTranscoder};
 use super::super::graph::AttributionGraph;
 use super::super::node::{GraphNode, GraphNodeKind};
 use super::hooked::{HookedRun, Replacement, hooked_run};
 use crate::error::{Error, Result};
 use candle_core::{Device, Tensor};
 use polars::prelude::{DataFrame, df};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -21,7 +22,7 @@ pub enum InterventionMode {
     /// without activation function: the effect by all paths, and what the graph predicts exactly.
     Linear,
     /// Nothing stays: the model itself, its own MLPs included, with the feature's change added to the
-    /// output of its MLP.
+    /// output of its MLP, or of the MLPs that it writes to.
     Real,
 }
 
@@ -82,12 +83,15 @@ impl AttributionGraph {
         let predicted = self.predicted(changes, mode);
         let plan = Plan::new(self, changes, mode);
         let frozen = self.frozen.clone();
-        let added: Rc<Replacement> = Rc::new(move |layer, x| match plan.layers.get(&layer) {
-            Some(features) => match frozen.transcoder(layer) {
-                Some(transcoder) => written(transcoder, features, x, plan.linear),
-                None => Ok(None),
-            },
-            None => Ok(None),
+        // The changes of earlier blocks, which a cross-layer transcoder writes to later ones, too.
+        let changed: RefCell<BTreeMap<usize, Vec<f32>>> = RefCell::default();
+        let added: Rc<Replacement> = Rc::new(move |layer, x| {
+            let own = plan.layers.get(&layer).zip(frozen.transcoder(layer));
+            if let Some((features, transcoder)) = own {
+                let changes = changes_of(transcoder, features, x, plan.linear)?;
+                changed.borrow_mut().insert(layer, changes);
+            }
+            written(&frozen, &plan, &changed.borrow(), layer, x.dims2()?)
         });
         let freeze = mode != InterventionMode::Real;
         let run = hooked_run(&self.frozen, freeze, added, Vec::new())?;
@@ -231,32 +235,52 @@ impl Plan {
     }
 }
 
-/// What the changed features of a block add to its MLP's output, `[pos, d_model]`.
-fn written(
+/// By how much the features of a block change, one after the other.
+fn changes_of(
     transcoder: &FrozenTranscoder,
     features: &[Planned],
     x: &Tensor,
     linear: bool,
-) -> Result<Option<Tensor>> {
+) -> Result<Vec<f32>> {
     let pre = match linear {
         true => Some(pre_activations(transcoder, x)?),
         false => None,
     };
-    let ids: Vec<u32> = features.iter().map(|f| f.feature as u32).collect();
-    let w_dec = &transcoder.transcoder.w_dec;
-    let ids = Tensor::new(ids, w_dec.device())?;
-    let rows = w_dec.index_select(&ids, 0)?.to_vec2::<f32>()?;
-    let (n_pos, d_model) = x.dims2()?;
-    let mut sum = vec![0f32; n_pos * d_model];
-    for (planned, row) in features.iter().zip(rows) {
+    let change = |planned: &Planned| {
         let responded = pre.as_ref().map_or(0.0, |pre| {
             f64::from(pre[planned.position][planned.feature]) - planned.value
         });
-        let change = planned.change.unwrap_or(responded) as f32;
-        let at = &mut sum[planned.position * d_model..][..d_model];
-        for (sum, w) in at.iter_mut().zip(row) {
-            *sum += change * w;
+        planned.change.unwrap_or(responded) as f32
+    };
+    Ok(features.iter().map(change).collect())
+}
+
+/// What the changed features add to the output of the MLP of block `layer`, `[pos, d_model]`.
+fn written(
+    frozen: &FrozenModel,
+    plan: &Plan,
+    changed: &BTreeMap<usize, Vec<f32>>,
+    layer: usize,
+    (n_pos, d_model): (usize, usize),
+) -> Result<Option<Tensor>> {
+    let mut sum: Option<Vec<f32>> = None;
+    for (&from, changes) in changed.range(..=layer) {
+        let decoder = frozen.transcoder(from);
+        let decoder = decoder.and_then(|transcoder| transcoder.decoder_to(from, layer));
+        let (Some(decoder), Some(features)) = (decoder, plan.layers.get(&from)) else {
+            continue;
+        };
+        let ids: Vec<u32> = features.iter().map(|f| f.feature as u32).collect();
+        let ids = Tensor::new(ids, decoder.device())?;
+        let rows = decoder.index_select(&ids, 0)?.to_vec2::<f32>()?;
+        let sum = sum.get_or_insert_with(|| vec![0f32; n_pos * d_model]);
+        for ((planned, change), row) in features.iter().zip(changes).zip(rows) {
+            let at = &mut sum[planned.position * d_model..][..d_model];
+            for (sum, w) in at.iter_mut().zip(row) {
+                *sum += change * w;
+            }
         }
     }
-    Ok(Some(Tensor::from_vec(sum, (n_pos, d_model), &Device::Cpu)?))
+    let tensor = |sum| Tensor::from_vec(sum, (n_pos, d_model), &Device::Cpu);
+    Ok(sum.map(tensor).transpose()?)
 }

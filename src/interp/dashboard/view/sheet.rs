@@ -5,13 +5,14 @@ use crate::show::color::Rgb;
 use crate::show::{CARD_FILL, CARD_STROKE, FAINT_INK, INK};
 
 /// Name, value on light, value on dark.
-const COLOURS: [(&str, &str, &str); 7] = [
+const COLOURS: [(&str, &str, &str); 8] = [
     ("--ink", INK, "#e8e8e5"),
     ("--faint", FAINT_INK, "#a9b0b8"),
     ("--fill", CARD_FILL, "#1b1d20"),
     ("--line", CARD_STROKE, "#43474d"),
     ("--bar", "#0072b2", "#56b4e9"),
     ("--act", "#559cff", "#1d5fb8"),
+    ("--neg", "#f0904a", "#9a4510"),
     ("--page", "#f3f3f0", "#111315"),
 ];
 
@@ -100,14 +101,21 @@ impl Sheet {
         }
     }
 
-    /// The attribute of a token whose activation is this share of the largest one.
+    /// The attribute of a token whose activation is this share of the largest one, in absolute value.
     pub(super) fn token(self, share: f64, is_peak: bool) -> String {
-        let percent = (100.0 * share).clamp(0.0, 100.0);
+        let percent = (100.0 * share.abs()).clamp(0.0, 100.0);
+        let negative = share < 0.0;
         if self == Sheet::Page {
-            let class = if is_peak { "a p" } else { "a" };
+            let class = match (negative, is_peak) {
+                (false, false) => "a",
+                (false, true) => "a p",
+                (true, false) => "a n",
+                (true, true) => "a n p",
+            };
             return format!(" class=\"{class}\" style=\"--a:{percent:.0}\"");
         }
-        let fill = Rgb::of_hex(CARD_FILL).mix(Rgb::of_hex(light("--act")), percent / 100.0);
+        let full = light(if negative { "--neg" } else { "--act" });
+        let fill = Rgb::of_hex(CARD_FILL).mix(Rgb::of_hex(full), percent / 100.0);
         let peak = match is_peak {
             true => ";font-weight:700;box-shadow:inset 0 -2px 0 #1f2328",
             false => "",
@@ -142,7 +150,7 @@ impl Sheet {
         }
         css.push_str(
             ".a{background:color-mix(in srgb,var(--act) calc(var(--a)*1%),transparent);border-radius:3px;\
-             padding:1px 0}.p{font-weight:700;box-shadow:inset 0 -2px 0 var(--ink)}",
+             padding:1px 0}.n{background:color-mix(in srgb,var(--neg) calc(var(--a)*1%),transparent)}.p{font-weight:700;box-shadow:inset 0 -2px 0 var(--ink)}",
         );
         css
     }
@@ -205,8 +213,13 @@ mod tests {
                 }
             }
             for share in [0.25, 0.5, 0.75, 1.0] {
-                let ground = of("--fill").mix(of("--act"), share);
-                assert!(contrast(of("--ink"), ground) >= 4.5, "{share} {dark}");
+                for full in ["--act", "--neg"] {
+                    let ground = of("--fill").mix(of(full), share);
+                    assert!(
+                        contrast(of("--ink"), ground) >= 4.5,
+                        "{full} {share} {dark}"
+                    );
+                }
             }
             assert!(contrast(of("--bar"), of("--fill")) >= 3.0);
         }

@@ -5,6 +5,7 @@
 use super::feature_statistics::{Stretch, TokenProperties};
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
+use crate::interp::activation_sign::ActivationSign;
 use crate::interp::activations::SparseActivations;
 use crate::interp::descriptions::MAX_SEQUENCES;
 use crate::interp::statistics::Contingency;
@@ -19,17 +20,23 @@ use rayon::prelude::*;
 pub struct FactorScore {
     pub factor: String,
     pub value: String,
-    /// Feature and threshold of highest F1 on the first half.
+    /// Feature, part of it, and threshold of highest F1 on the first half. Its negative part counts as active where the
+    /// activation is below `-threshold`.
     pub feature_id: usize,
+    pub sign: ActivationSign,
     pub threshold: f32,
     /// That feature against the factor on the second half; precision, recall and F1 are its methods.
     pub held_out: Contingency,
     /// Feature of highest AUC on the first half; none where no feature has one.
     pub auc_feature_id: Option<usize>,
+    /// Which part of that feature.
+    pub auc_sign: ActivationSign,
     /// That feature's AUC on the second half; NaN where there is none.
     pub auc: f64,
     /// Feature of highest correlation on the first half; none where no feature has one.
     pub correlation_feature_id: Option<usize>,
+    /// Which part of that feature.
+    pub correlation_sign: ActivationSign,
     /// That feature's correlation on the second half; NaN where it is silent there.
     pub correlation: f64,
 }
@@ -45,7 +52,9 @@ pub struct FactorScores {
 /// Scores the best features for the factors of a labelled split, such as the embedded corpus's.
 ///
 /// Value 0 of a factor means that it is absent and is not scored; neither are values that do not occur in
-/// both halves. An autoencoder without an active feature has no best ones and is an error.
+/// both halves. Of a feature with signed activations (AbsTopK) the positive part, `max(act, 0)`, and the negative part,
+/// `max(-act, 0)`, are two detectors, of which each is a candidate: one feature may stand for two factors. An autoencoder
+/// without an active feature has no best ones and is an error.
 ///
 /// # Errors
 /// A split without labels, an autoencoder of which no feature is active in the first half, an activation
@@ -79,7 +88,8 @@ pub fn factor_scores_with(
     }
     let acts = SparseActivations::collect(model, sae, hook_name, split, MAX_SEQUENCES, reporter)?;
     let (names, properties) = labelled_tokens(split, &acts)?;
-    let scores = scored(&acts.features, &names, &properties, acts.boundary())?;
+    let name = |detector| acts.feature_of(detector);
+    let scores = scored(&acts.detectors, &name, &names, &properties, acts.boundary())?;
     Ok(FactorScores {
         scores,
         n_tokens: acts.tokens.len(),
@@ -183,9 +193,10 @@ fn best_of_all(features: &[Vec<(u32, f32)>], first: &Stretch) -> Vec<Best> {
         .reduce(|| vec![Best::NONE; n], merge)
 }
 
-/// Chooses on the tokens before `boundary` and scores on the others.
+/// Chooses on the tokens before `boundary` and scores on the others; `part_of` gives a detector's feature and sign.
 fn scored(
     features: &[Vec<(u32, f32)>],
+    part_of: &dyn Fn(usize) -> (usize, ActivationSign),
     names: &[(String, String)],
     properties: &TokenProperties,
     boundary: usize,
@@ -215,15 +226,22 @@ fn scored(
                     .get(feature)
                     .map_or(Vec::new(), |e| second.ranked(e))
             };
+            let (feature_id, sign) = part_of(f1.1);
+            let named = |detector: usize| known(detector).map(part_of);
+            let (of_auc, of_correlation) = (named(auc.1), named(correlation.1));
+            let sign_of = |part: Option<(usize, ActivationSign)>| part.unwrap_or_default().1;
             FactorScore {
                 factor: names[p].0.clone(),
                 value: names[p].1.clone(),
-                feature_id: f1.1,
+                feature_id,
+                sign,
                 threshold: f1.2,
                 held_out: second.contingency(&ranked(f1.1), f1.2, p),
-                auc_feature_id: known(auc.1),
+                auc_feature_id: of_auc.map(|part| part.0),
+                auc_sign: sign_of(of_auc),
                 auc: known(auc.1).map_or(f64::NAN, |f| second.auc(&ranked(f))[p]),
-                correlation_feature_id: known(correlation.1),
+                correlation_feature_id: of_correlation.map(|part| part.0),
+                correlation_sign: sign_of(of_correlation),
                 correlation: known(correlation.1)
                     .map_or(f64::NAN, |f| second.correlation(&ranked(f))[p]),
             }
@@ -267,10 +285,15 @@ mod tests {
         (features, names.to_vec(), properties)
     }
 
+    /// Every detector is a feature.
+    fn plain(detector: usize) -> (usize, ActivationSign) {
+        (detector, ActivationSign::Positive)
+    }
+
     #[test]
     fn the_planted_features_are_found_and_scored_on_the_other_half() {
         let (features, names, properties) = planted(80);
-        let found = scored(&features, &names, &properties, 40).unwrap();
+        let found = scored(&features, &plain, &names, &properties, 40).unwrap();
         // What never holds is not scored.
         assert_eq!(found.len(), 2);
         for (value, feature) in [("even", 1), ("fourth", 2)] {
@@ -293,7 +316,7 @@ mod tests {
     fn an_autoencoder_that_is_all_dead_is_an_error() {
         let (_, names, properties) = planted(80);
         let dead = vec![Vec::new(); 4];
-        let error = scored(&dead, &names, &properties, 40).unwrap_err();
+        let error = scored(&dead, &plain, &names, &properties, 40).unwrap_err();
         assert!(
             error.to_string().contains("no feature is active"),
             "{error}"

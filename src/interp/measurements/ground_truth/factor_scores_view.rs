@@ -2,6 +2,7 @@
 
 use super::factor_scores::{FactorScore, FactorScores};
 use crate::error::Result;
+use crate::interp::activation_sign::{ActivationSign, sign_column};
 use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
@@ -30,7 +31,8 @@ impl FactorScores {
     }
 
     /// One row a factor value: `factor`, `value`, `base_rate`, `feature`, `precision`, `recall`, `f1`,
-    /// `auc_feature`, `auc`, `correlation_feature`, `correlation`.
+    /// `auc_feature`, `auc`, `correlation_feature`, `correlation`; where one of the best is the negative part of a feature,
+    /// also `sign`, `auc_sign` and `correlation_sign`.
     ///
     /// # Errors
     /// [`crate::Error::Polars`] when the frame cannot be made.
@@ -43,7 +45,7 @@ impl FactorScores {
             let ids = scores.iter().map(|s| part(s).map(|id| id as u32));
             ids.collect::<Vec<Option<u32>>>()
         };
-        Ok(df![
+        let mut frame = df![
             "factor" => text(|s| s.factor.clone()),
             "value" => text(|s| s.value.clone()),
             "base_rate" => of(|s| s.held_out.base_rate()),
@@ -55,7 +57,19 @@ impl FactorScores {
             "auc" => of(|s| s.auc),
             "correlation_feature" => id(|s| s.correlation_feature_id),
             "correlation" => of(|s| s.correlation),
-        ]?)
+        ]?;
+        let signs: [(&str, fn(&FactorScore) -> ActivationSign); 3] = [
+            ("sign", |s| s.sign),
+            ("auc_sign", |s| s.auc_sign),
+            ("correlation_sign", |s| s.correlation_sign),
+        ];
+        for (name, sign) in signs {
+            let signs: Vec<ActivationSign> = scores.iter().map(sign).collect();
+            if let Some(column) = sign_column(name, &signs) {
+                frame.with_column(column)?;
+            }
+        }
+        Ok(frame)
     }
 }
 

@@ -29,6 +29,12 @@ impl From<&[Transcoder]> for MlpReplacement {
     }
 }
 
+impl<const N: usize> From<&[Transcoder; N]> for MlpReplacement {
+    fn from(transcoders: &[Transcoder; N]) -> Self {
+        Self::Transcoders(transcoders.to_vec())
+    }
+}
+
 impl From<&Vec<Transcoder>> for MlpReplacement {
     fn from(transcoders: &Vec<Transcoder>) -> Self {
         Self::Transcoders(transcoders.clone())

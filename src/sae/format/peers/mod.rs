@@ -2,6 +2,7 @@
 //!
 //! A reader applies each field and tensor, knows that it changes nothing, or refuses it by name.
 
+mod circuit_tracer;
 mod detect;
 mod dictionary_learning;
 mod gemma_scope;
@@ -10,12 +11,13 @@ mod json_fields;
 mod llama_scope;
 mod loaded;
 mod neel_nanda;
-mod set_config;
 mod sparsify;
 mod tensors;
-mod transcoder_set;
 
+pub(super) use circuit_tracer::{
+    CONFIG, Entry, SetConfig, has_circuit_tracer_form, read_cross_layer, read_layer,
+    read_set_files, write_cross_layer,
+};
 pub(super) use detect::{Format, detect, read};
 pub(super) use loaded::Loaded;
-pub(super) use set_config::{Entry, SetConfig};
-pub(super) use transcoder_set::{read_layer, read_set_files};
+pub(super) use sparsify::write as write_sparsify;

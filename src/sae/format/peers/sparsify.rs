@@ -1,18 +1,21 @@
 //! sparsify (EleutherAI): `cfg.json` beside `sae.safetensors`, TopK autoencoders and transcoders.
 //! `acts = top_k(relu((x - b_dec) encoder.weight^T + encoder.bias))`, `y = acts W_dec + b_dec (+ x W_skip^T)`;
-//! transcoders subtract no `b_dec`. `encoder.weight` and `W_dec` are `[num_latents, d_in]`.
+//! transcoders subtract no `b_dec`. `encoder.weight` and `W_dec` are `[num_latents, d_in]`. A transcoder that is written
+//! here has its hook points in the configuration, too: `hook_name` and `hook_name_out`, which sparsify leaves aside.
 //! Source: eai-sparsify 1.3.3 (`sparse_coder.py`, `fused_encoder.py`, `config.py`).
 
 use super::json_fields::Fields;
 use super::loaded::{Loaded, describe};
 use super::tensors::{Tensors, check_widths};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::file::write_whole;
 use crate::known_fields::{KnownFields, Only, Plain};
 use crate::sae::autoencoder::SparseAutoencoder;
 use crate::sae::variants::{StandardSae, TopKSae, Transcoder, TranscoderActivation};
+use serde_json::json;
 use std::path::Path;
 
-pub(super) const WEIGHTS: &str = "sae.safetensors";
+pub(in crate::sae::format) const WEIGHTS: &str = "sae.safetensors";
 const FORMAT: &str = "sparsify state dict";
 const CFG_FORMAT: &str = "sparsify configuration";
 const OFF: &[Plain] = &[Plain::Null, Plain::False];
@@ -22,6 +25,8 @@ const FIELDS: KnownFields = KnownFields {
     applied: &[
         "d_in",
         "expansion_factor",
+        "hook_name",
+        "hook_name_out",
         "k",
         "num_latents",
         "skip_connection",
@@ -83,20 +88,30 @@ pub(super) fn read(dir: &Path) -> Result<Loaded> {
             ("d_in", Some(d_in), dictionary.d_in()),
             ("num_latents", d_sae, dictionary.d_sae()),
         ])?;
-        describe(&mut dictionary, hook_name(folder), None);
+        let named = cfg.text("hook_name")?.map(str::to_owned);
+        describe(&mut dictionary, named.or_else(|| hook_name(folder)), None);
         return Ok(Loaded::Sae(TopKSae::new(dictionary, k)?.into()));
     }
-    let Some((layer, "mlp")) = block(folder) else {
-        return Err(cfg.refuse(format!(
-            "transcode is true, but the folder {folder:?} is not called layers.N.mlp (or h.N.mlp): the block \
-             of the transcoder is unknown"
-        )));
+    let (reads, writes) = match (
+        cfg.text("hook_name")?,
+        cfg.text("hook_name_out")?,
+        block(folder),
+    ) {
+        (Some(reads), Some(writes), _) => (reads.to_owned(), writes.to_owned()),
+        (_, _, Some((layer, "mlp"))) => (
+            format!("blocks.{layer}.mlp.hook_in"),
+            format!("blocks.{layer}.hook_mlp_out"),
+        ),
+        _ => {
+            return Err(cfg.refuse(format!(
+                "transcode is true, but the folder {folder:?} is not called layers.N.mlp (or h.N.mlp), and there \
+                 are no hook_name and hook_name_out: the block of the transcoder is unknown"
+            )));
+        }
     };
     let activation = TranscoderActivation::TopK { k };
-    let transcoder = Transcoder::new(layer, w_enc, b_enc, w_dec, b_dec, activation)?.between(
-        &format!("blocks.{layer}.mlp.hook_in"),
-        &format!("blocks.{layer}.hook_mlp_out"),
-    );
+    let transcoder = Transcoder::new(0, w_enc, b_enc, w_dec, b_dec, activation)?;
+    let transcoder = transcoder.between(&reads, &writes);
     check_widths(&[
         ("d_in", Some(d_in), transcoder.d_in()),
         ("num_latents", d_sae, transcoder.d_sae()),
@@ -105,6 +120,49 @@ pub(super) fn read(dir: &Path) -> Result<Loaded> {
         Some(w_skip) => transcoder.with_skip(w_skip)?,
         None => transcoder,
     }))
+}
+
+/// Writes a TopK transcoder as sparsify reads it, `dir` made if missing.
+///
+/// # Errors
+/// [`Error::Argument`] for a transcoder whose output is not as wide as its input, which sparsify does not have;
+/// [`Error::Io`].
+pub(in crate::sae::format) fn write(dir: &Path, transcoder: &Transcoder, k: usize) -> Result<()> {
+    if transcoder.d_in() != transcoder.d_out() {
+        let reason = format!(
+            "must be d_in = {} for a file of sparsify, the only one that there is for TopK transcoders",
+            transcoder.d_in()
+        );
+        return Err(Error::argument("d_out", transcoder.d_out(), reason));
+    }
+    let mut tensors = vec![
+        ("encoder.weight", transcoder.w_enc.t()?.contiguous()?),
+        ("encoder.bias", transcoder.b_enc.contiguous()?),
+        ("W_dec", transcoder.w_dec.contiguous()?),
+        ("b_dec", transcoder.b_dec.contiguous()?),
+    ];
+    if let Some(w_skip) = &transcoder.w_skip {
+        tensors.push(("W_skip", w_skip.t()?.contiguous()?));
+    }
+    let cfg = json!({
+        "activation": "topk",
+        "d_in": transcoder.d_in(),
+        "k": k,
+        "multi_topk": false,
+        "normalize_decoder": false,
+        "num_latents": transcoder.d_sae(),
+        "skip_connection": transcoder.w_skip.is_some(),
+        "transcode": true,
+        "hook_name": transcoder.hook_name,
+        "hook_name_out": transcoder.hook_name_out,
+    });
+    std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+    let weights = dir.join(WEIGHTS);
+    let bytes = safetensors::serialize(tensors, None)
+        .map_err(|e| Error::format(&weights, "safetensors file", e))?;
+    write_whole(&weights, &bytes)?;
+    let text = serde_json::to_string_pretty(&cfg)?;
+    write_whole(&dir.join("cfg.json"), text.as_bytes())
 }
 
 /// Block and module of a folder's name, which is that of a module: `layers.5`, `layers.5.mlp`, `h.5.attn`.

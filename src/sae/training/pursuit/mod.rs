@@ -1,9 +1,9 @@
-//! Training of matching pursuit: one optimiser step, its backward pass, and the run that calls them.
+//! Training of matching pursuit: one optimiser step, its backward pass, and what learns in a run.
 
 mod backward;
+mod learner;
 mod step;
-mod train;
 
 pub use backward::PursuitGrads;
+pub(super) use learner::PursuitLearner;
 pub use step::PursuitStep;
-pub(super) use train::train_pursuit;

@@ -3,7 +3,7 @@
 //! SAELens has them (through the values, not through the choice of features). Rows stay at unit length, as the paper
 //! has it (SAELens starts there and lets them go).
 
-use super::super::figures::StepFigures;
+use super::super::record::StepFigures;
 use super::backward::{PursuitGrads, backward};
 use crate::error::{Error, Result};
 use crate::model::first_not_finite_of;
@@ -11,6 +11,7 @@ use crate::sae::kernels::{
     self, AdamStep, CHUNK, Moments, PANEL, PackedEncoder, Picks, PursuitRules, PursuitScratch,
     finite_or_nan, pack_panel,
 };
+use crate::sae::state_dict::{Slot, Slots, moments};
 use rayon::prelude::*;
 
 /// The trainable state of a matching-pursuit autoencoder: parameters and Adam's moments.
@@ -143,6 +144,42 @@ impl PursuitStep {
         self.adam_dec.v[row.clone()].fill(0.0);
         self.silent[j] = 0;
         self.packed.set_feature(j, &self.w_dec[row], 0.0);
+    }
+
+    /// All that changes. After it has been written, [`PursuitStep::repack`] must be called.
+    pub(super) fn slots(&mut self) -> Slots<'_> {
+        let Self {
+            d_in: _,
+            w_dec,
+            b_dec,
+            rules: _,
+            packed: _,
+            adam_dec,
+            adam_b,
+            silent,
+            betas: _,
+            steps,
+            // Made anew by each forward pass.
+            residuals: _,
+            picks: _,
+            n: _,
+        } = self;
+        let mut slots = vec![
+            ("W_dec".to_owned(), Slot::F32(w_dec)),
+            ("b_dec".to_owned(), Slot::F32(b_dec)),
+            ("silent".to_owned(), Slot::U32(silent)),
+            ("steps".to_owned(), Slot::Count(steps)),
+        ];
+        slots.extend(moments("W_dec", adam_dec));
+        slots.extend(moments("b_dec", adam_b));
+        slots
+    }
+
+    /// Brings the packed dictionary to the parameters.
+    pub(super) fn repack(&mut self) {
+        let no_bias = vec![0.0; self.silent.len()];
+        let anew = PackedEncoder::new(&self.w_dec, &no_bias, self.d_in);
+        (self.packed.panels, self.packed.bias) = (anew.panels, anew.bias);
     }
 
     fn forward(&mut self, x: &[f32]) -> Result<StepFigures> {

@@ -2,8 +2,8 @@
 //! Everything is taken apart without `..`, so that a new field or selection must be named here.
 
 use super::super::selection::{BatchTopK, Gates, Selection, Thresholds};
-use super::super::state::StepState;
 use super::StandardStep;
+use super::state::StepState;
 use crate::sae::kernels::PackedEncoder;
 use crate::sae::params::StandardParams;
 use crate::sae::state_dict::{Slot, Slots, moments};

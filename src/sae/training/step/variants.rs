@@ -1,9 +1,9 @@
 //! The variants of a step: which activations count, what is learnt about that, and its gradients.
 
-use super::super::aux_k::AuxK;
-use super::super::figures::StepFigures;
+use super::super::record::StepFigures;
 use super::super::selection::{BatchTopK, Gates, JumpRule, Selection, Thresholds};
 use super::StandardStep;
+use super::aux_k::AuxK;
 use crate::config::L0Loss;
 use crate::error::{Error, Result};
 use crate::sae::kernels::Moments;

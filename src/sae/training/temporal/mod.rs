@@ -2,7 +2,9 @@
 //! `loss = mean_t |x - x_hat|^2` of the whole reconstruction, sparse by the `k` largest novel codes ("Priors in Time",
 //! arXiv:2511.01836). SAELens cannot train it; first values are drawn as SAELens draws them.
 
+mod learner;
+mod parameters;
 mod sequences;
-mod train;
 
-pub(super) use train::train_temporal;
+pub(super) use learner::TemporalLearner;
+pub(super) use sequences::Sequences;

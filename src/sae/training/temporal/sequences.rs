@@ -4,10 +4,10 @@ use crate::config::SaeConfig;
 use crate::data::{Batches, Dataset};
 use crate::error::{Error, Result};
 use crate::model::{HookName, NamesFilter, Transformer};
-use candle_core::{DType, Tensor};
+use candle_core::DType;
 
 /// Where sequences of activations come from.
-pub(super) struct Sequences {
+pub(in crate::sae::training) struct Sequences {
     model: Transformer,
     batches: Batches,
     hook: HookName,
@@ -18,15 +18,14 @@ pub(super) struct Sequences {
 
 impl Sequences {
     /// As many sequences a batch as have about `cfg.batch_size` tokens, at least one.
-    pub(super) fn new(model: &Transformer, data: &Dataset, cfg: &SaeConfig) -> Result<Self> {
+    pub(in crate::sae::training) fn new(
+        model: &Transformer,
+        data: &Dataset,
+        cfg: &SaeConfig,
+    ) -> Result<Self> {
         let hook = HookName::of_model(&cfg.hook_name, model.cfg())?;
         let n_ctx = model.cfg().n_ctx;
-        let n_pos = n_ctx - usize::from(cfg.skip_bos);
-        if n_pos == 0 {
-            let reason = "the model's n_ctx is 1: without the first position nothing is left";
-            return Err(Error::argument("skip_bos", true, reason));
-        }
-        let n = (cfg.batch_size / n_pos).max(1);
+        let n = (cfg.batch_size / positions(model, cfg)?).max(1);
         Ok(Self {
             model: model.without_gradients(),
             batches: Batches::new(&data.train, n_ctx, n, cfg.seed),
@@ -41,12 +40,17 @@ impl Sequences {
         })
     }
 
-    /// The next batch, `[sequences, pos, d_in]`.
+    /// Goes to where `batches` batches have been given out.
+    pub(in crate::sae::training) fn seek(&mut self, batches: usize) {
+        self.batches.seek(batches);
+    }
+
+    /// The next batch, `[sequences * pos, d_in]`, sequence by sequence, row-major.
     ///
     /// # Errors
     /// [`Error::Shape`] when the activations are not `d_in` wide; [`Error::Argument`] when the split is too short;
     /// [`Error::NotFiniteAt`] for an activation that is NaN or infinite.
-    pub(super) fn next(&mut self) -> Result<Tensor> {
+    pub(in crate::sae::training) fn next(&mut self) -> Result<Vec<f32>> {
         let tokens = self.batches.next_batch(self.model.device())?; // [sequences, n_ctx]
         let filter = NamesFilter::Names(vec![self.hook]);
         let (_, cache) =
@@ -61,9 +65,24 @@ impl Sequences {
         }
         self.model.check_activation(&tokens, self.hook, &acts)?;
         let acts = acts.reshape((n, n_ctx, self.d_in))?.to_dtype(DType::F32)?;
-        Ok(match self.skip_bos {
-            true => acts.narrow(1, 1, n_ctx - 1)?.contiguous()?,
+        let acts = match self.skip_bos {
+            true => acts.narrow(1, 1, n_ctx - 1)?,
             false => acts,
-        })
+        };
+        Ok(acts.flatten_all()?.to_vec1()?)
+    }
+}
+
+/// Positions of a sequence that are read.
+///
+/// # Errors
+/// [`Error::Argument`] where the first is left out and there is no other.
+pub(super) fn positions(model: &Transformer, cfg: &SaeConfig) -> Result<usize> {
+    match model.cfg().n_ctx - usize::from(cfg.skip_bos) {
+        0 => {
+            let reason = "the model's n_ctx is 1: without the first position nothing is left";
+            Err(Error::argument("skip_bos", true, reason))
+        }
+        n => Ok(n),
     }
 }

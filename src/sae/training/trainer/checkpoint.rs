@@ -3,7 +3,7 @@
 //! The header holds the configuration, where the activations come from and the history as JSON, and a
 //! CRC-32C of it all. A file is written whole or not at all.
 
-use super::super::history::SaeHistory;
+use super::super::record::SaeHistory;
 use crate::config::{SaeConfig, TransformerConfig};
 use crate::data::{Dataset, hex};
 use crate::error::{Error, Result};

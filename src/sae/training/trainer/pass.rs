@@ -3,26 +3,25 @@
 //!
 //! Nothing that one run does changes what another is given, so that each result is, bit for bit, that of a
 //! pass of its own: batches are drawn in the same order, dead features move to rows that the buffer shows
-//! without giving them out ([`ActivationBuffer::sample`]), and each run has its own random numbers. Shared are
-//! the model's runs, the buffer, the statistics, and each batch, gathered and scaled once; what a step
-//! centres by its own `b_dec` is its own.
+//! without giving them out ([`ActivationBuffer::sample`](super::super::activations::ActivationBuffer::sample)), and each
+//! run has its own random numbers. Shared are the model's runs, the buffer, the statistics, and each batch, gathered and
+//! scaled once; what a step centres by its own `b_dec` is its own. Autoencoders that read whole sequences share a stream
+//! of those instead.
 
-use super::super::buffer::ActivationBuffer;
-use super::super::statistics::{Statistics, first_rows};
 use super::checkpoint::{Checkpoint, Origin};
-use super::run::{Run, latest};
+use super::feed::{Feed, Reads};
+use super::run::Run;
 use super::score::Score;
-use crate::config::{Architecture, SaeConfig};
+use crate::config::SaeConfig;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::Progress;
 use crate::sae::state_dict::StateDict;
 use crate::train::RunFolder;
+use std::path::PathBuf;
 use std::time::Instant;
 
-/// Inputs whose losses decide where dead features go.
-const RESAMPLE_TOKENS: usize = 8_192;
 /// What says which activations a run sees, in which order.
 const SHARED: [&str; 7] = [
     "hook_name",
@@ -37,14 +36,12 @@ const SHARED: [&str; 7] = [
 /// The runs and what they share.
 pub(super) struct Pass<'c> {
     pub runs: Vec<Run<'c>>,
-    buffer: ActivationBuffer,
+    /// In the order of [`Reads::ALL`]; those that a run reads.
+    feeds: Vec<Feed>,
     /// Known where a run has a folder.
     origin: Option<Origin>,
     /// There where a run is scored.
     score: Option<Score>,
-    /// Scaled activations, reused from step to step.
-    batch: Vec<f32>,
-    sample: Vec<f32>,
     began: Instant,
 }
 
@@ -55,9 +52,6 @@ pub(super) fn check(cfgs: &[SaeConfig]) -> Result<()> {
     };
     for (i, cfg) in cfgs.iter().enumerate() {
         cfg.validate()?;
-        if has_own_trainer(&cfg.architecture) {
-            return Err(own_trainer(cfg));
-        }
         let error = |field, value, reason| Error::Config {
             config: "SaeConfig",
             field,
@@ -80,24 +74,12 @@ pub(super) fn check(cfgs: &[SaeConfig]) -> Result<()> {
     Ok(())
 }
 
-/// Whether an architecture's steps are no [`StandardStep`](super::super::step::StandardStep)'s, so that it shares
-/// no pass and has no checkpoints.
-pub(super) fn has_own_trainer(architecture: &Architecture) -> bool {
-    matches!(
-        architecture,
-        Architecture::MatchingPursuit { .. } | Architecture::Temporal { .. }
-    )
-}
-
-/// The error of one in a sweep, or with a run folder.
-pub(super) fn own_trainer(cfg: &SaeConfig) -> Error {
-    Error::Config {
-        config: "SaeConfig",
-        field: "architecture",
-        value: cfg.architecture.name().to_owned(),
-        reason: "has a trainer of its own: train it by train_sae, without run_dir and score_every"
-            .to_owned(),
-    }
+/// The run of a stream that is the least far, whose checkpoint has the stream.
+struct Least {
+    reads: Reads,
+    /// Which of the runs.
+    run: usize,
+    numbers: StateDict,
 }
 
 impl<'c> Pass<'c> {
@@ -109,20 +91,22 @@ impl<'c> Pass<'c> {
         stop: &dyn Fn() -> bool,
     ) -> Result<Self> {
         let began = Instant::now();
-        let buffer = ActivationBuffer::new_unless(model, data, &cfgs[0], stop)?;
-        let stats = Statistics::of(buffer.rows(), &cfgs[0]);
-        let sample: Vec<f32> = first_rows(buffer.rows(), cfgs[0].d_in)
-            .iter()
-            .map(|v| v * stats.scale)
-            .collect();
-        let runs = cfgs.iter().map(|cfg| Run::start(cfg, &stats, &sample));
+        let mut feeds: Vec<Feed> = Vec::new();
+        for reads in Reads::ALL {
+            if cfgs.iter().any(|cfg| Reads::of(cfg) == reads) {
+                feeds.push(Feed::start(reads, (model, data), &cfgs[0], stop)?);
+            }
+        }
+        let mut runs = Vec::with_capacity(cfgs.len());
+        for cfg in cfgs {
+            let feed = feed_of(&feeds, Reads::of(cfg)).ok_or_else(no_activations)?;
+            runs.push(Run::start(cfg, model, feed)?);
+        }
         let pass = Self {
-            runs: runs.collect::<Result<_>>()?,
-            buffer,
+            runs,
+            feeds,
             origin: origin(model, data, cfgs)?,
             score: score(model, data, cfgs)?,
-            batch: Vec::new(),
-            sample,
             began,
         };
         for cfg in cfgs {
@@ -142,49 +126,50 @@ impl<'c> Pass<'c> {
     ) -> Result<Self> {
         let began = Instant::now();
         let now = Origin::of(model, data)?;
-        let mut runs = Vec::with_capacity(cfgs.len());
-        // The buffer is that of the run which is the least far; the others wait for it.
-        let mut least: Option<(usize, StateDict, usize)> = None;
+        let mut runs: Vec<Run> = Vec::with_capacity(cfgs.len());
+        // A stream is that of the run which is the least far; the others wait for it.
+        let mut least: Vec<Least> = Vec::new();
         for (i, cfg) in cfgs.iter().enumerate() {
-            let Some(dir) = &cfg.run_dir else {
-                return Err(Error::Config {
-                    config: "SaeConfig",
-                    field: "run_dir",
-                    value: "None".to_owned(),
-                    reason: "resuming needs the folder of the run".to_owned(),
-                });
-            };
-            let path = RunFolder::last(dir);
+            let path = folder(cfg)?;
             let saved = Checkpoint::load(&path)?;
             saved.check(cfg, &now)?;
-            let run = Run::resumed(cfg, saved.history, &saved.numbers)?;
+            let run = Run::resumed(cfg, model, saved.history, &saved.numbers)?;
             let run = run.map_err(|why| Checkpoint::unfit(&path, why))?;
-            let place = match run.is_done() {
-                true => usize::MAX,
-                false => run.history.steps,
-            };
-            runs.push(run);
-            if least.as_ref().is_none_or(|(steps, ..)| place < *steps) {
-                least = Some((place, saved.numbers, i));
+            let (reads, numbers) = (run.reads(), saved.numbers);
+            let place = |run: &Run| (run.is_done(), run.history.steps);
+            match least.iter_mut().find(|least| least.reads == reads) {
+                None => least.push(Least {
+                    reads,
+                    run: i,
+                    numbers,
+                }),
+                Some(least) if place(&run) < place(&runs[least.run]) => {
+                    (least.run, least.numbers) = (i, numbers);
+                }
+                Some(_) => {}
             }
+            runs.push(run);
         }
-        let Some((place, numbers, i)) = least else {
-            return Err(Error::argument("configurations", 0, "must be at least one"));
-        };
-        let buffer = ActivationBuffer::resumed(model, data, &cfgs[i], &numbers)?;
-        let dir = cfgs[i].run_dir.clone().unwrap_or_default();
-        let unfit = |why| Checkpoint::unfit(&RunFolder::last(&dir), why);
-        let mut buffer = buffer.map_err(unfit)?;
-        if place < usize::MAX {
-            buffer.harvest_again(&numbers, stop)?;
+        let mut feeds = Vec::with_capacity(least.len());
+        for reads in Reads::ALL {
+            let Some(least) = least.iter().find(|least| least.reads == reads) else {
+                continue;
+            };
+            let run = &runs[least.run];
+            let place = (&least.numbers, run.history.steps);
+            let feed = Feed::resumed(reads, (model, data), run.cfg, place, run.scale())?;
+            let path = folder(run.cfg)?;
+            let mut feed = feed.map_err(|why| Checkpoint::unfit(&path, why))?;
+            if !run.is_done() {
+                feed.harvest_again(&least.numbers, stop)?;
+            }
+            feeds.push(feed);
         }
         Ok(Self {
             runs,
-            buffer,
+            feeds,
             origin: Some(now),
             score: score(model, data, cfgs)?,
-            batch: Vec::new(),
-            sample: Vec::new(),
             began,
         })
     }
@@ -198,7 +183,7 @@ impl<'c> Pass<'c> {
             if progress.interrupted() {
                 return self.interrupted();
             }
-            match self.next_batch(&|| progress.interrupted()) {
+            match self.next_batches(t, &|| progress.interrupted()) {
                 // While the buffer was filled again: this step has not begun.
                 Err(Error::Interrupted { .. }) => return self.interrupted(),
                 outcome => outcome?,
@@ -215,24 +200,32 @@ impl<'c> Pass<'c> {
         Ok(())
     }
 
-    fn next_batch(&mut self, stop: &dyn Fn() -> bool) -> Result<()> {
-        let n = self.runs[0].cfg.batch_size;
-        self.buffer.next_batch_unless(n, &mut self.batch, stop)?;
-        let scale = self.runs[0].scale();
-        self.batch.iter_mut().for_each(|v| *v *= scale);
+    /// The batch of step `t` of every stream that a run still reads.
+    fn next_batches(&mut self, t: usize, stop: &dyn Fn() -> bool) -> Result<()> {
+        for feed in &mut self.feeds {
+            let reads = feed.reads();
+            let open = |run: &&Run| run.reads() == reads && !run.is_done();
+            if let Some(run) = self.runs.iter().find(open)
+                && feed.given() < t
+            {
+                feed.next(run.cfg, stop)?;
+            }
+        }
         Ok(())
     }
 
     /// Step `t` of every run whose turn it is; true when a history has a new entry.
     fn step(&mut self, t: usize) -> Result<bool> {
         let mut logged = false;
-        let mut sampled = false;
         for i in 0..self.runs.len() {
             let run = &mut self.runs[i];
             if run.is_done() || run.history.steps + 1 != t {
                 continue;
             }
-            let stepped = run.step(t, &self.batch);
+            let mut feeds = self.feeds.iter_mut();
+            let feed = feeds.find(|feed| feed.reads() == run.reads());
+            let feed = feed.ok_or_else(no_activations)?;
+            let stepped = run.step(t, feed.batch());
             logged |= stepped.map_err(|error| of_configuration(error, i, cfgs_of(&self.runs)))?;
             let run = &mut self.runs[i];
             let cfg = run.cfg;
@@ -243,14 +236,8 @@ impl<'c> Pass<'c> {
                 run.history.score.push((t, value));
             }
             if run.resamples_at(t) {
-                if !sampled {
-                    let n = RESAMPLE_TOKENS.min(cfg.buffer_tokens);
-                    self.buffer.sample(n, &mut self.sample)?;
-                    let scale = run.scale();
-                    self.sample.iter_mut().for_each(|v| *v *= scale);
-                    sampled = true;
-                }
-                run.resample(t, &self.sample)?;
+                feed.take_sample(t, cfg)?;
+                run.resample(t, feed.sample())?;
             }
             run.took(self.began.elapsed().as_secs_f64());
             if t == cfg.steps || is_due(cfg.checkpoint_every, t, cfg.steps) {
@@ -260,14 +247,20 @@ impl<'c> Pass<'c> {
         Ok(logged)
     }
 
-    /// The user's stop: what has not ended is saved.
+    /// The user's stop: what has not ended is saved. A run that still waits for the others, being further than its
+    /// stream, has its checkpoint already.
     fn interrupted(&mut self) -> Result<()> {
         for i in 0..self.runs.len() {
-            if !self.runs[i].is_done() {
-                self.runs[i].took(self.began.elapsed().as_secs_f64());
-                self.save(i)?;
-                self.runs[i].history.interrupted = true;
+            let run = &mut self.runs[i];
+            if run.is_done() {
+                continue;
             }
+            let given = feed_of(&self.feeds, run.reads()).map_or(0, Feed::given);
+            if run.history.steps == given {
+                run.took(self.began.elapsed().as_secs_f64());
+                self.save(i)?;
+            }
+            self.runs[i].history.interrupted = true;
         }
         Ok(())
     }
@@ -279,7 +272,10 @@ impl<'c> Pass<'c> {
             return Ok(());
         };
         let mut numbers = StateDict::default();
-        self.buffer.keep_in(&mut numbers);
+        let mut feeds = self.feeds.iter_mut();
+        if let Some(feed) = feeds.find(|feed| feed.reads() == run.reads()) {
+            feed.keep_in(&mut numbers);
+        }
         run.keep_in(&mut numbers);
         let checkpoint = Checkpoint {
             config: run.cfg.clone(),
@@ -292,7 +288,7 @@ impl<'c> Pass<'c> {
 
     /// What a reporter shows: one run's figures, or of several what they explain.
     fn figures(&self) -> Vec<(String, f64)> {
-        let figures = latest(&self.runs[0].history);
+        let figures = self.runs[0].history.latest();
         if self.runs.len() == 1 {
             return figures
                 .into_iter()
@@ -306,6 +302,28 @@ impl<'c> Pass<'c> {
         });
         names.into_iter().zip(explained).collect()
     }
+}
+
+fn feed_of(feeds: &[Feed], reads: Reads) -> Option<&Feed> {
+    feeds.iter().find(|feed| feed.reads() == reads)
+}
+
+/// Each run has a stream: this says so where it were not.
+fn no_activations() -> Error {
+    Error::argument("configurations", 0, "must be at least one")
+}
+
+/// The last checkpoint in a configuration's folder.
+fn folder(cfg: &SaeConfig) -> Result<PathBuf> {
+    let Some(dir) = &cfg.run_dir else {
+        return Err(Error::Config {
+            config: "SaeConfig",
+            field: "run_dir",
+            value: "None".to_owned(),
+            reason: "resuming needs the folder of the run".to_owned(),
+        });
+    };
+    Ok(RunFolder::last(dir))
 }
 
 /// The names by which a reporter tells the runs of a pass apart.

@@ -1,77 +1,54 @@
 //! One autoencoder's run: what it learns from the batches that it is given, and what it records.
-//! Minimises `mean_t |x_hat - x|^2 + l1_coeff mean_t |acts|_1` (TopK: the first term; JumpReLU: L0) over activations
-//! scaled to a mean norm of `sqrt(d_in)`; the scale is folded away. Bricken et al. 2023, Gao et al. 2024.
+//! Activations are scaled to a mean norm of `sqrt(d_in)`; the scale is folded away, or stays a factor on the input.
 
-use super::super::constraint::Constraint;
-use super::super::figures::StepFigures;
-use super::super::history::SaeHistory;
-use super::super::init::own_parameters;
-use super::super::schedule::{learning_rate, resamples_at, sparsity_weight};
-use super::super::statistics::{Statistics, unscaled};
-use super::super::step::StandardStep;
+use super::super::activations::Statistics;
+use super::super::dictionary::DictionaryLearner;
+use super::super::pursuit::PursuitLearner;
+use super::super::record::{SaeHistory, Units};
+use super::super::temporal::TemporalLearner;
+use super::feed::{Feed, Reads};
+use super::learner::{Learner, Rates};
+use super::schedule::{learning_rate, resamples_at, sparsity_weight};
 use crate::config::{Architecture, SaeConfig};
 use crate::error::Result;
-use crate::sae::params::StandardParams;
+use crate::model::Transformer;
 use crate::sae::state_dict::{Slot, Slots, StateDict};
-use crate::sae::variants::{AbsTopKSae, GatedSae, JumpReLUSae, Sae, StandardSae, TopKSae};
-use candle_core::{Device, Tensor};
+use crate::sae::variants::Sae;
+use candle_core::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// Names in a checkpoint of what a run has.
 const PREFIX: &str = "sae.";
 
-/// The first step's state.
-fn step_of(cfg: &SaeConfig, params: StandardParams) -> Result<StandardStep> {
-    let step = StandardStep::new(params, cfg.beta1, cfg.beta2)?;
-    let (aux, dead) = (cfg.aux_coeff, cfg.dead_steps);
-    match &cfg.architecture {
-        Architecture::Standard { .. } => Ok(step),
-        Architecture::Gated { .. } => {
-            // At first magnitudes are what the gates are.
-            let b_mag = step.params().b_enc.clone();
-            step.with_gates(vec![0.0; cfg.d_sae], b_mag)
-        }
-        Architecture::TopK { k } => step.with_top_k(*k).with_aux_k(aux, dead),
-        Architecture::AbsTopK { k } => step.with_abs_top_k(*k).with_aux_k(aux, dead),
-        Architecture::BatchTopK { k } => step.with_batch_top_k(*k, &[])?.with_aux_k(aux, dead),
-        Architecture::MatryoshkaBatchTopK { k, widths } => {
-            let step = step.with_batch_top_k(*k, widths)?;
-            step.with_aux_k(aux, dead)
-        }
-        Architecture::MatchingPursuit { .. } | Architecture::Temporal { .. } => {
-            Err(own_parameters(&cfg.architecture))
-        }
-        Architecture::JumpReLU {
-            bandwidth,
-            init_threshold,
-            l0_loss,
-            ..
-        } => {
-            let thresholds = vec![*init_threshold as f32; cfg.d_sae];
-            step.with_thresholds(thresholds, *bandwidth, *l0_loss)
-        }
-    }
-}
-
 /// A training run of one autoencoder.
 pub(super) struct Run<'c> {
     pub cfg: &'c SaeConfig,
     pub history: SaeHistory,
     stats: Statistics,
-    constraint: Constraint,
-    step: StandardStep,
+    learner: Box<dyn Learner>,
     rng: ChaCha8Rng,
     /// Seconds of the parts before this one.
     seconds_before: f64,
 }
 
 impl<'c> Run<'c> {
-    /// A run before its first step; `sample` are scaled activations, of which `stats` are.
-    pub(super) fn start(cfg: &'c SaeConfig, stats: &Statistics, sample: &[f32]) -> Result<Self> {
+    /// A run on `model` before its first step, with the statistics and the sample of `feed`.
+    pub(super) fn start(cfg: &'c SaeConfig, model: &Transformer, feed: &Feed) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(cfg.seed);
-        let constraint = Constraint::new(cfg)?;
-        let params = constraint.initial_params(cfg, sample, &stats.mean, &mut rng)?;
+        let stats = feed.statistics();
+        let learner: Box<dyn Learner> = match cfg.architecture {
+            Architecture::MatchingPursuit { .. } => {
+                Box::new(PursuitLearner::start(cfg, stats, &mut rng)?)
+            }
+            Architecture::Temporal { .. } => {
+                Box::new(TemporalLearner::start(cfg, &stats.mean, model, &mut rng)?)
+            }
+            _ => {
+                let sample = feed.sample();
+                Box::new(DictionaryLearner::start(cfg, stats, sample, &mut rng)?)
+            }
+        };
         Ok(Self {
             cfg,
             history: SaeHistory {
@@ -79,8 +56,7 @@ impl<'c> Run<'c> {
                 ..SaeHistory::default()
             },
             stats: stats.clone(),
-            constraint,
-            step: step_of(cfg, params)?,
+            learner,
             rng,
             seconds_before: 0.0,
         })
@@ -89,33 +65,33 @@ impl<'c> Run<'c> {
     /// The run of a checkpoint, or why it cannot be.
     pub(super) fn resumed(
         cfg: &'c SaeConfig,
+        model: &Transformer,
         history: SaeHistory,
         dict: &StateDict,
     ) -> Result<Result<Self, String>> {
-        let (d, s) = (cfg.d_in, cfg.d_sae);
-        let params = StandardParams {
-            d_in: d,
-            d_sae: s,
-            w_enc_t: vec![0.0; s * d],
-            w_dec: vec![0.0; s * d],
-            b_enc: vec![0.0; s],
-            b_dec: vec![0.0; d],
+        let mut rng = ChaCha8Rng::seed_from_u64(cfg.seed);
+        let mean = vec![0.0; cfg.d_in];
+        let learner: Box<dyn Learner> = match cfg.architecture {
+            Architecture::MatchingPursuit { .. } => Box::new(PursuitLearner::empty(cfg)?),
+            Architecture::Temporal { .. } => {
+                Box::new(TemporalLearner::start(cfg, &mean, model, &mut rng)?)
+            }
+            _ => Box::new(DictionaryLearner::empty(cfg)?),
         };
         let mut run = Self {
             cfg,
             stats: Statistics {
                 scale: 1.0,
-                mean: vec![0.0; d],
+                mean,
                 variance: 0.0,
             },
-            constraint: Constraint::new(cfg)?,
-            step: step_of(cfg, params)?,
-            rng: ChaCha8Rng::seed_from_u64(cfg.seed),
+            learner,
+            rng,
             seconds_before: history.seconds,
             history,
         };
         let restored = dict.restore(PREFIX, run.slots());
-        run.step.repack();
+        run.learner.restored()?;
         Ok(restored.map(|()| run))
     }
 
@@ -135,17 +111,11 @@ impl<'c> Run<'c> {
                     mean,
                     variance,
                 },
-            constraint,
-            step,
+            learner,
             rng,
             seconds_before: _,
         } = self;
-        let mut slots = step.slots();
-        match constraint {
-            Constraint::Free => {}
-            Constraint::Penalty(penalty) => slots.extend(penalty.slots()),
-            Constraint::Tied(tied) => slots.extend(tied.slots()),
-        }
+        let mut slots = learner.slots();
         slots.extend([
             ("rng".to_owned(), Slot::Rng(rng)),
             ("scale".to_owned(), Slot::F32(std::slice::from_mut(scale))),
@@ -161,6 +131,11 @@ impl<'c> Run<'c> {
         slots
     }
 
+    /// What it learns from.
+    pub(super) fn reads(&self) -> Reads {
+        Reads::of(self.cfg)
+    }
+
     /// Factor that the activations have been multiplied by.
     pub(super) fn scale(&self) -> f32 {
         self.stats.scale
@@ -171,18 +146,27 @@ impl<'c> Run<'c> {
         self.history.steps >= self.cfg.steps
     }
 
-    /// Optimiser step `t`, counted from 1, on scaled activations `[batch_size, d_in]`; true when the
-    /// history has a new entry.
+    /// Optimiser step `t`, counted from 1, on scaled activations `[n, d_in]`; true when the history has a
+    /// new entry.
     pub(super) fn step(&mut self, t: usize, batch: &[f32]) -> Result<bool> {
         let cfg = self.cfg;
-        let (lr, sparsity) = (learning_rate(cfg, t), sparsity_weight(cfg, t));
-        let figures = self.constraint.step(&mut self.step, batch, lr, sparsity)?;
+        let rates = Rates {
+            lr: learning_rate(cfg, t),
+            sparsity: sparsity_weight(cfg, t),
+        };
+        let figures = self.learner.step(batch, rates)?;
         self.history.steps = t;
-        self.history.tokens += cfg.batch_size;
+        self.history.tokens += batch.len() / cfg.d_in;
         let logs = t.is_multiple_of(cfg.log_every) || t == cfg.steps;
         if logs {
-            record(&mut self.history, t, &figures, &self.step, cfg, &self.stats);
-            if let Some(defect) = self.constraint.defect(self.step.params())? {
+            let units = Units {
+                scale: f64::from(self.stats.scale),
+                variance: self.stats.variance,
+                dead_steps: cfg.dead_steps,
+            };
+            let silent = self.learner.silent_steps();
+            self.history.push(t, &figures, silent, units);
+            if let Some(defect) = self.learner.defect()? {
                 self.history.garden_defect.push((t, defect));
             }
         }
@@ -191,16 +175,13 @@ impl<'c> Run<'c> {
 
     /// Whether dead features are moved after step `t`.
     pub(super) fn resamples_at(&self, t: usize) -> bool {
-        resamples_at(self.cfg, t)
+        self.learner.moves_dead() && resamples_at(self.cfg, t)
     }
 
     /// Moves the features that are dead after step `t` to inputs of `sample`, scaled activations.
     pub(super) fn resample(&mut self, t: usize, sample: &[f32]) -> Result<()> {
-        let silent = self.cfg.dead_steps;
-        let step = &mut self.step;
-        let moved = self
-            .constraint
-            .resample(step, sample, silent, &mut self.rng)?;
+        let dead_steps = self.cfg.dead_steps;
+        let moved = self.learner.resample(sample, dead_steps, &mut self.rng)?;
         self.history.resampled.push((t, moved));
         Ok(())
     }
@@ -214,68 +195,7 @@ impl<'c> Run<'c> {
 
     /// What has been learnt, for activations as they are.
     pub(super) fn sae(&self, device: &Device) -> Result<Sae> {
-        let (cfg, scale) = (self.cfg, self.stats.scale);
-        let unscale = |values: &[f32]| values.iter().map(|v| v / scale).collect::<Vec<f32>>();
-        let params = unscaled(self.step.params().clone(), scale);
-        let mut dictionary = StandardSae::from_params(params, device)?;
-        dictionary.hook_name = Some(cfg.hook_name.clone());
-        let tensor = |values: Vec<f32>| Tensor::from_vec(values, cfg.d_sae, device);
-        if let Some((r_mag, b_mag)) = self.step.magnitudes() {
-            let (r_mag, b_mag) = (tensor(r_mag.to_vec())?, tensor(unscale(b_mag))?);
-            return Ok(GatedSae::new(dictionary, r_mag, b_mag)?.into());
-        }
-        let thresholds = self.step.thresholds().map(|all| unscale(&all));
-        let sae = match (&cfg.architecture, thresholds) {
-            (_, Some(thresholds)) => JumpReLUSae::new(dictionary, tensor(thresholds)?)?.into(),
-            (Architecture::TopK { k }, None) => TopKSae::new(dictionary, *k)?.into(),
-            (Architecture::AbsTopK { k }, None) => AbsTopKSae::new(dictionary, *k)?.into(),
-            (_, None) => dictionary.into(),
-        };
-        Ok(sae)
+        let sae = self.learner.sae(self.cfg, self.stats.scale, device)?;
+        Ok(sae.with_hook_name(&self.cfg.hook_name))
     }
-}
-
-/// Appends this step's figures, in the model's units.
-fn record(
-    history: &mut SaeHistory,
-    t: usize,
-    figures: &StepFigures,
-    step: &StandardStep,
-    cfg: &SaeConfig,
-    stats: &Statistics,
-) {
-    let scale = f64::from(stats.scale);
-    let silent = step
-        .silent_steps()
-        .iter()
-        .filter(|&&s| s as usize >= cfg.dead_steps)
-        .count();
-    let unexplained = if stats.variance <= 0.0 {
-        0.0
-    } else {
-        figures.l2 / stats.variance
-    };
-    history.l2.push((t, figures.l2 / (scale * scale)));
-    history.l1.push((t, figures.l1 / scale));
-    history.l0.push((t, figures.l0));
-    history
-        .dead_share
-        .push((t, silent as f64 / cfg.d_sae as f64));
-    history.explained_variance.push((t, 1.0 - unexplained));
-}
-
-/// The last figures by name.
-pub(super) fn latest(history: &SaeHistory) -> Vec<(&'static str, f64)> {
-    let last = |series: &[(usize, f64)]| series.last().map_or(f64::NAN, |&(_, v)| v);
-    let mut figures = vec![
-        ("l2", last(&history.l2)),
-        ("l1", last(&history.l1)),
-        ("L0", last(&history.l0)),
-        ("dead", last(&history.dead_share)),
-        ("explained", last(&history.explained_variance)),
-    ];
-    if !history.score.is_empty() {
-        figures.push(("score", last(&history.score)));
-    }
-    figures
 }

@@ -51,8 +51,10 @@ impl Score {
     pub(super) fn of(&self, sae: &Sae) -> Result<f64> {
         let (sae, d_in) = (sae.clone(), sae.d_in());
         let copy = Hook::new(&self.hook_name, move |x| {
-            let rows = x.reshape((x.elem_count() / d_in, d_in))?;
-            let x_hat = sae.reconstruct(&rows.to_dtype(DType::F32)?)?;
+            // Whole sequences, which the temporal autoencoder needs.
+            let n = x.dim(0)?;
+            let sequences = x.reshape((n, x.elem_count() / (n * d_in).max(1), d_in))?;
+            let x_hat = sae.reconstruct(&sequences.to_dtype(DType::F32)?)?;
             Ok(Some(x_hat.reshape(x.shape())?.to_dtype(x.dtype())?))
         });
         let recons = self.mean_loss(&[copy])?;

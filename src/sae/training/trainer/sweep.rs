@@ -1,6 +1,6 @@
 //! What a sweep gives: the autoencoders with their records, and one row of figures each.
 
-use super::super::history::SaeHistory;
+use super::super::record::SaeHistory;
 use crate::config::{Architecture, SaeConfig};
 use crate::sae::variants::Sae;
 
@@ -34,9 +34,10 @@ pub struct SweepRow {
     pub run: usize,
     /// The name by which SAELens registers the architecture that was trained.
     pub architecture: String,
-    /// The setting that decides how sparse it is: "l1_coeff", "l0_coeff" or "k".
+    /// The setting that decides how sparse it is: "l1_coeff", "l0_coeff", "k", "max_iterations" or
+    /// "residual_threshold".
     pub sparsity_setting: String,
-    /// Its value.
+    /// Its value; NaN for a temporal autoencoder without `k`.
     pub sparsity: f64,
     pub d_sae: usize,
     /// Peak learning rate.
@@ -98,8 +99,14 @@ fn sparsity_setting(architecture: &Architecture) -> (&'static str, f64) {
         }
         Architecture::JumpReLU { l0_coeff, .. } => ("l0_coeff", *l0_coeff),
         Architecture::TopK { k } | Architecture::AbsTopK { k } => ("k", *k as f64),
-        // These are in no sweep.
-        Architecture::MatchingPursuit { .. } | Architecture::Temporal { .. } => ("", f64::NAN),
+        Architecture::Temporal { k, .. } => ("k", k.map_or(f64::NAN, |k| k as f64)),
+        Architecture::MatchingPursuit {
+            max_iterations: Some(n),
+            ..
+        } => ("max_iterations", *n as f64),
+        Architecture::MatchingPursuit {
+            residual_threshold, ..
+        } => ("residual_threshold", *residual_threshold),
         Architecture::BatchTopK { k } | Architecture::MatryoshkaBatchTopK { k, .. } => ("k", *k),
     }
 }

@@ -73,7 +73,7 @@ impl SaeSweep {
             "explained variance (share)",
         )
         .caption(
-            "Means over the last tenth of training. Numbers at the points: k, or the weight of the sparsity loss.",
+            "Means over the last tenth of training. Numbers at the points: k, the weight of the sparsity loss, or what ends a pursuit.",
         );
         labelled_scatter(&series, &options)
     }

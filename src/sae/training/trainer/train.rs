@@ -1,12 +1,10 @@
 //! The calls that train: one autoencoder or several in one pass over the activations, from the first step
 //! or from a checkpoint.
 
-use super::super::history::SaeHistory;
-use super::super::pursuit::train_pursuit;
-use super::super::temporal::train_temporal;
+use super::super::record::SaeHistory;
 use super::pass::{Pass, check, curves};
 use super::sweep::{SaeSweep, SweepRun};
-use crate::config::{Architecture, SaeConfig};
+use crate::config::SaeConfig;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::model::Transformer;
@@ -25,7 +23,7 @@ use std::time::Instant;
 /// it starts at 0 and moves by 0.01 a step, as in SAELens, so that after 100 steps it is 37 % low. The
 /// temporal autoencoder reads whole sequences, about `cfg.batch_size` tokens a step, in place of shuffled
 /// tokens, moves no dead features, and lets the decoder's rows have any length. When the user interrupts, what
-/// has been learnt so far is returned. Matching pursuit and the temporal autoencoder have no checkpoints.
+/// has been learnt so far is returned.
 ///
 /// With `cfg.run_dir`, the folder gets `config.json` and `checkpoints/last.safetensors`, from which
 /// [`resume_sae`] goes on: every `cfg.checkpoint_every` steps, when the user interrupts, and at the end. A run
@@ -71,18 +69,6 @@ pub fn train_sae_with(
     cfg: &SaeConfig,
     reporter: &mut dyn Reporter,
 ) -> Result<(Sae, SaeHistory)> {
-    let unsaved = [cfg.run_dir.is_none(), cfg.score_every == 0];
-    match cfg.architecture {
-        Architecture::MatchingPursuit { .. } if unsaved == [true; 2] => {
-            let (sae, history) = train_pursuit(model, data, cfg, reporter)?;
-            return Ok((sae.into(), history));
-        }
-        Architecture::Temporal { .. } if unsaved == [true; 2] => {
-            let (sae, history) = train_temporal(model, data, cfg, reporter)?;
-            return Ok((sae.into(), history));
-        }
-        _ => {}
-    }
     one(trained(
         Pass::start,
         model,
@@ -155,7 +141,8 @@ pub fn resume_sae_with(
 /// steps end earlier. What says which activations are seen must be the same: `hook_name`, `d_in`,
 /// `batch_size`, `buffer_tokens`, `skip_bos`, `normalize_activations` and `seed`. Each result is, bit for bit, what
 /// [`train_sae`] gives for that configuration alone (times apart). Each configuration may have a `run_dir` of its
-/// own, from which [`resume_saes`], or [`resume_sae`] for that one alone, goes on.
+/// own, from which [`resume_saes`], or [`resume_sae`] for that one alone, goes on. Temporal autoencoders read whole
+/// sequences, for which the model runs once more for all of them together.
 ///
 /// ```no_run
 /// # use holoscope::prelude::*;

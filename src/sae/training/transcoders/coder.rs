@@ -1,7 +1,6 @@
 //! One map that is trained: its columns of the rows, its step, its record.
 
-use super::super::figures::StepFigures;
-use super::super::history::SaeHistory;
+use super::super::record::{SaeHistory, StepFigures, Units};
 use super::init::{Layout, Rows, initial_step};
 use super::resample::resample_dead;
 use super::sites::{Sites, columns_of};
@@ -117,21 +116,13 @@ impl Coder {
 
     /// Appends a step's figures: in the model's units where the target has one scale, else in scaled ones.
     pub(super) fn record(&mut self, t: usize, figures: &StepFigures, dead_steps: usize) {
-        let scale = self.acts_scale();
-        let silent = self.step.silent_steps();
-        let dead = silent.iter().filter(|&&s| s as usize >= dead_steps).count();
-        let unexplained = match self.variance > 0.0 {
-            true => figures.l2 / self.variance,
-            false => 0.0,
+        let units = Units {
+            scale: self.acts_scale(),
+            variance: self.variance,
+            dead_steps,
         };
-        let history = &mut self.history;
-        history.l2.push((t, figures.l2 / (scale * scale)));
-        history.l1.push((t, figures.l1 / scale));
-        history.l0.push((t, figures.l0));
-        history
-            .dead_share
-            .push((t, dead as f64 / silent.len() as f64));
-        history.explained_variance.push((t, 1.0 - unexplained));
+        let silent = self.step.silent_steps();
+        self.history.push(t, figures, &silent, units);
     }
 
     /// What feature activations are divided by at the end.

@@ -1,7 +1,7 @@
 //! The loop that trains one or several maps on the same stream of activations.
 
-use super::super::figures::StepFigures;
-use super::super::schedule::{learning_rate, resamples_at, sparsity_weight};
+use super::super::record::StepFigures;
+use super::super::trainer::{learning_rate, resamples_at, sparsity_weight};
 use super::coder::{Coder, Plan, Trained};
 use super::sites::Sites;
 use crate::config::TranscoderConfig;

@@ -1,7 +1,6 @@
 //! The sites whose activations are trained on, side by side in a row, each scaled by its own factor.
 
-use super::super::buffer::ActivationBuffer;
-use super::super::statistics::{Statistics, first_rows};
+use super::super::activations::{ActivationBuffer, Statistics, first_rows};
 use crate::config::{SaeConfig, TranscoderConfig};
 use crate::data::Dataset;
 use crate::error::{Error, Result};

@@ -2,7 +2,7 @@
 //! `loss = mean_t sum_m |y_hat_m - y_m|^2 + sparsity(acts_j |W_dec[j]|)`, `|W_dec[j]|` over all layers that it writes.
 //! Ameisen et al. 2025, "Circuit Tracing: Revealing Computational Graphs in Language Models".
 
-use super::super::history::SaeHistory;
+use super::super::record::SaeHistory;
 use super::coder::Plan;
 use super::init::Layout;
 use super::result::{activation, config_error, encoder, no_skip, one, width};

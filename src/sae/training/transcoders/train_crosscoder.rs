@@ -2,7 +2,7 @@
 //! `loss = mean_t sum_s |x_hat_s - x_s|^2 + l1 mean_t sum_j acts_j sum_s |W_dec_s[j]|`. Lindsey et al. 2024, "Sparse
 //! Crosscoders for Cross-Layer Features and Model Diffing"; BatchTopK: Minder et al. 2025, arXiv:2504.02922.
 
-use super::super::history::SaeHistory;
+use super::super::record::SaeHistory;
 use super::coder::Plan;
 use super::init::Layout;
 use super::result::{activation, config_error, encoder, no_skip, width};

@@ -3,7 +3,7 @@
 //! JumpReLU L0 in place of L1, with TopK and BatchTopK neither. Dunefsky et al. 2024, arXiv:2406.11944; skip: Paulo
 //! et al. 2025, arXiv:2501.18823.
 
-use super::super::history::SaeHistory;
+use super::super::record::SaeHistory;
 use super::coder::{Plan, Trained};
 use super::init::Layout;
 use super::result::{activation, encoder, one, width};

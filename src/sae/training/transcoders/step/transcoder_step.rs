@@ -10,7 +10,7 @@ use crate::config::L0Loss;
 use crate::error::{Error, Result};
 use crate::model::first_not_finite_of;
 use crate::sae::kernels::{AdamStep, Moments};
-use crate::sae::training::figures::StepFigures;
+use crate::sae::training::record::StepFigures;
 use crate::sae::training::selection::{BatchTopK, JumpRule, Sparsity, Thresholds};
 use std::ops::Range;
 

@@ -6,8 +6,8 @@ use super::params::{FeatureBlock, TranscoderParams};
 use super::state::{BlockState, Rule, State};
 use crate::config::L0Loss;
 use crate::sae::kernels::{self, ActiveLists, BatchRows, CHUNK, finite_or_nan, product};
-use crate::sae::training::by_feature::ByFeature;
-use crate::sae::training::figures::StepFigures;
+use crate::sae::training::record::StepFigures;
+use crate::sae::training::selection::ByFeature;
 use crate::sae::training::selection::{JumpRule, Sparsity, keep_largest, next_floor};
 use rayon::prelude::*;
 
