@@ -36,5 +36,6 @@ pub use load_corpus::{
 };
 pub use repeated_tokens::RepeatedTokens;
 pub use split::TokenSplit;
+pub use summary::{DatasetSummary, SplitSummary};
 pub use token_labels::labels_for;
 pub use tokenizer::{END_OF_TEXT, GPT2_EOT, GPT2_VOCAB, Tokenizer};
