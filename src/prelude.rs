@@ -17,13 +17,14 @@ pub use crate::sae::*;
 pub use crate::show::*;
 pub use crate::susy::analogy::{
     AnalogyRow, AnalogyTable, AnalogyTest, BlockOverlap, Family, FeatureGroup, GardenDefect, Gauge,
-    Interval, MapSpectrum, NearestAdinkra, NullSampler, Planting, PowerCurve, PowerCurves,
-    PowerDesign, PowerPoint, RealMatrix, Side, SingularValues, SphericalClusters, Statistic, Tail,
-    Verdict, aligned_generators, best_assignment, block_overlap, bootstrap_interval,
-    centred_embedding, closure_residual, complex_structure_defect, effect_size, feature_blocks,
-    generator_gadget, k_means_dictionary, map_spectrum, pca_dictionary, permutation_p,
-    planted_family, power_curve, power_curves, q_values, radon_hurwitz, random_blocks,
-    range_distance_sqr, shuffled_colours, spherical_k_means, symmetry_index, wilson_interval,
+    Interval, Judgement, MapSpectrum, NearestAdinkra, NullSampler, Planting, PowerCurve,
+    PowerCurves, PowerDesign, PowerPoint, PowerReach, RealMatrix, Side, SingularValues,
+    SphericalClusters, Statistic, StatisticReach, Tail, TwinRow, TwinTable, TwinTest, Verdict,
+    aligned_generators, best_assignment, block_overlap, bootstrap_interval, centred_embedding,
+    closure_residual, complex_structure_defect, effect_size, feature_blocks, generator_gadget,
+    k_means_dictionary, map_spectrum, pca_dictionary, permutation_p, planted_family, power_curve,
+    power_curves, q_values, radon_hurwitz, random_blocks, range_distance_sqr, shuffled_colours,
+    spherical_k_means, symmetry_index, wilson_interval,
 };
 pub use crate::susy::{
     Adinkra, AdinkraEdge, AdinkraFamilies, AdinkraFamily, AdinkraNode, BinaryCode, Chromotopology,
@@ -69,6 +70,7 @@ mod tests {
             Tail,
             Metric,
             Precision,
+            Profile,
             Receiver,
             Schedule,
             Sender,

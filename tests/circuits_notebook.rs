@@ -8,7 +8,7 @@ fn known_circuits() -> Result<()> {
     let programs = rasp::programs();
     let options = CompileOptions::default();
     let recoveries = compiled_recoveries(&programs[..4], &options, 4, 1)?;
-    assert_eq!(recoveries.means_frame()?.height(), 10);
+    assert_eq!(recoveries.means().frame()?.height(), 10);
     let n_circuit: usize = recoveries
         .programs
         .iter()

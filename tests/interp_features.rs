@@ -9,8 +9,8 @@ use candle_core::{DType, Device, IndexOp, Tensor};
 use holoscope::data::{Factor, TokenLabels};
 use holoscope::interp::{
     Predicate, TokenClass, describe_feature_with, factor_recovery_with, feature_acts,
-    feature_logits, feature_tokens, interpretable_features_with, token_frame, top_activations,
-    top_logits, vocab_frame, with_feature,
+    feature_logits, feature_tokens, interpretable_features_with, strongest_sequence, token_frame,
+    top_activations, top_logits, vocab_frame, with_feature,
 };
 use holoscope::progress::Silent;
 use holoscope::sae::StandardSae;
@@ -233,18 +233,29 @@ fn token_frames_take_a_feature_and_top_activations_are_its_head() {
         .collect();
     values.sort_by(|a, b| b.total_cmp(a));
     let table = top_activations(&model, &sae, HOOK, &data.tokenizer, &tokens, 5, 10).unwrap();
-    let top: Vec<f32> = table
-        .frame
-        .column("feature")
-        .unwrap()
-        .f32()
-        .unwrap()
-        .iter()
-        .flatten()
-        .collect();
+    let top: Vec<f32> = table.rows.iter().map(|row| row.activation).collect();
     assert_eq!(top.len(), 10);
+    assert_eq!(table.frame().unwrap().shape(), (10, 5));
     for (a, b) in top.iter().zip(&values) {
         assert!((a - b).abs() < 1e-5);
     }
-    assert_eq!(table.gradient.as_deref(), Some("feature"));
+    // The strongest sequence is that of the first row, its largest value that row's activation.
+    let n = data.test.n_sequences(model.cfg().n_ctx);
+    let sequences = data
+        .test
+        .sequences(n, model.cfg().n_ctx, model.device())
+        .unwrap();
+    let first = top_activations(&model, &sae, HOOK, &data.tokenizer, &sequences, 5, 1).unwrap();
+    let found = strongest_sequence(&model, &sae, HOOK, &data.tokenizer, &data.test, 5, n).unwrap();
+    assert_eq!(
+        (found.sequence, found.n_sequences),
+        (first.rows[0].batch, n)
+    );
+    assert_eq!(found.activation, first.rows[0].activation);
+    let most = found.tokens.values.iter().copied().fold(0.0, f64::max);
+    assert!((most - f64::from(found.activation)).abs() < 1e-5);
+    assert_eq!(found.frame().unwrap().height(), model.cfg().n_ctx - 1);
+    assert!(found.mime_bundle().unwrap().get("text/html").is_some());
+    let none = strongest_sequence(&model, &sae, HOOK, &data.tokenizer, &data.test, 5, 0);
+    assert!(none.unwrap_err().to_string().contains("whole one"));
 }

@@ -6,8 +6,9 @@ mod analyses;
 
 use analyses::{HOOK, N_CTX, copying, dataset, model, normal, zeros};
 use candle_core::{DType, Device, Tensor};
+use holoscope::config::SampleConfig;
 use holoscope::interp::{
-    feature_frequencies_with, random_dictionary, rare_direction, reconstruction_score,
+    feature_frequencies_with, random_dictionary, rare_direction, reconstruction_score_with,
 };
 use holoscope::progress::Silent;
 use holoscope::sae::{SparseAutoencoder, StandardSae};
@@ -17,8 +18,10 @@ use holoscope::show::Show;
 fn a_perfect_copy_scores_one_and_silence_scores_zero() {
     let data = dataset();
     let model = model(&data, 16);
-    let score =
-        |sae: &StandardSae| reconstruction_score(&model, sae, HOOK, &data.test, 2, 4, 7).unwrap();
+    let score = |sae: &StandardSae| {
+        reconstruction_score_with(&model, sae, HOOK, &data.test, &SampleConfig::new(2, 4, 7))
+            .unwrap()
+    };
     let copy = score(&copying(32));
     assert!(
         (copy.recons - copy.loss).abs() < 1e-6 && (copy.score - 1.0).abs() < 1e-4,
@@ -50,7 +53,15 @@ fn a_perfect_copy_scores_one_and_silence_scores_zero() {
 fn an_autoencoder_of_another_width_is_refused_by_name() {
     let data = dataset();
     let model = model(&data, 16);
-    let run = |hook: &str| reconstruction_score(&model, &copying(8), hook, &data.test, 1, 2, 0);
+    let run = |hook: &str| {
+        reconstruction_score_with(
+            &model,
+            &copying(8),
+            hook,
+            &data.test,
+            &SampleConfig::new(1, 2, 0),
+        )
+    };
     let message = run(HOOK).unwrap_err().to_string();
     assert!(
         message.contains(HOOK) && message.contains("d_in = 8"),
@@ -70,18 +81,40 @@ fn frequencies_are_shares_of_active_tokens() {
     let data = dataset();
     let model = model(&data, 16);
     let sae = copying(32);
-    let f = feature_frequencies_with(&model, &sae, HOOK, &data.test, 3, 4, 1, &mut Silent).unwrap();
+    let f = feature_frequencies_with(
+        &model,
+        &sae,
+        HOOK,
+        &data.test,
+        &SampleConfig::new(3, 4, 1),
+        &mut Silent,
+    )
+    .unwrap();
     assert_eq!((f.n_features(), f.n_tokens), (64, 3 * 4 * N_CTX));
     // relu(x) and relu(-x): exactly one of the two is active, save where x is 0.
     for i in 0..32 {
         assert!((f.freq[i] + f.freq[i + 32] - 1.0).abs() < 0.02, "{i}");
     }
     assert!((f.l0 - 32.0).abs() < 0.1);
-    let again =
-        feature_frequencies_with(&model, &sae, HOOK, &data.test, 3, 4, 1, &mut Silent).unwrap();
+    let again = feature_frequencies_with(
+        &model,
+        &sae,
+        HOOK,
+        &data.test,
+        &SampleConfig::new(3, 4, 1),
+        &mut Silent,
+    )
+    .unwrap();
     assert_eq!(f, again);
-    let all =
-        feature_frequencies_with(&model, &sae, HOOK, &data.test, 0, 4, 1, &mut Silent).unwrap();
+    let all = feature_frequencies_with(
+        &model,
+        &sae,
+        HOOK,
+        &data.test,
+        &SampleConfig::new(0, 4, 1),
+        &mut Silent,
+    )
+    .unwrap();
     assert!(all.n_tokens >= data.test.n_sequences(N_CTX) * N_CTX);
     let live = format!("among the {} live features", f.n_features() - f.n_dead());
     assert!(f.bimodality(0).unwrap().verdict().contains(&live));
@@ -165,8 +198,15 @@ fn a_random_dictionary_is_as_sparse_as_it_is_told_to_be() {
     let data = dataset();
     let model = model(&data, 16);
     let sae = random_dictionary(&model, HOOK, &data.train, (32, 100), 9.0, 3).unwrap();
-    let f =
-        feature_frequencies_with(&model, &sae, HOOK, &data.train, 0, 8, 1, &mut Silent).unwrap();
+    let f = feature_frequencies_with(
+        &model,
+        &sae,
+        HOOK,
+        &data.train,
+        &SampleConfig::new(0, 8, 1),
+        &mut Silent,
+    )
+    .unwrap();
     assert!((f.l0 - 9.0).abs() < 0.5, "{f}");
     let (low, high) = f
         .freq
@@ -192,9 +232,15 @@ fn a_random_dictionary_has_the_gain_of_least_squared_error() {
         .unwrap();
         // The seed and the batches that the dictionary itself has seen.
         let n = 1_024 / N_CTX;
-        reconstruction_score(&model, &scaled, HOOK, &data.train, 5, n, 3)
-            .unwrap()
-            .explained_variance
+        reconstruction_score_with(
+            &model,
+            &scaled,
+            HOOK,
+            &data.train,
+            &SampleConfig::new(5, n, 3),
+        )
+        .unwrap()
+        .explained_variance
     };
     let best = explained(1.0);
     for gain in [0.8, 0.9, 1.1, 1.25] {

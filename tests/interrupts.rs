@@ -7,19 +7,19 @@
 mod analyses;
 
 use analyses::{HOOK, copying, dataset, model};
-use holoscope::config::{SaeConfig, TrainingConfig, TranscoderConfig};
+use holoscope::config::{SaeConfig, SampleConfig, TrainingConfig, TranscoderConfig};
 use holoscope::error::{Error, Result};
 use holoscope::host::holoscope_after_cell;
 use holoscope::interp::{
     bimodality, factor_recovery_with, feature_frequencies_with, feature_tokens,
-    interpretable_features_with, random_dictionary, rare_direction, reconstruction_score,
+    interpretable_features_with, random_dictionary, rare_direction, reconstruction_score_with,
     replacement_scores, top_activations,
 };
 use holoscope::model::GenerateConfig;
 use holoscope::sae::{train_sae_with, train_transcoders_with};
 use holoscope::show::{NotebookReporter, Show};
 use holoscope::susy::{Sector, garden_space};
-use holoscope::train::{evaluate, train_with};
+use holoscope::train::{evaluate_with, train_with};
 use std::time::{Duration, Instant};
 
 /// What a loop gave.
@@ -136,13 +136,25 @@ fn every_loop_ends_within_a_second_of_an_interrupt() {
     assert_eq!(gave, Gave::Part);
 
     let gave = interrupted_after(200, "feature_frequencies", &|| {
-        let found =
-            feature_frequencies_with(&model, &sae, HOOK, &data.train, MANY, 4, 7, &mut reporter());
+        let found = feature_frequencies_with(
+            &model,
+            &sae,
+            HOOK,
+            &data.train,
+            &SampleConfig::new(MANY, 4, 7),
+            &mut reporter(),
+        );
         part(found, |f| f.n_tokens > 0)
     });
     assert_eq!(gave, Gave::Part);
     let gave = interrupted_after(200, "reconstruction_score", &|| {
-        let score = reconstruction_score(&model, &sae, HOOK, &data.test, MANY, 4, 7);
+        let score = reconstruction_score_with(
+            &model,
+            &sae,
+            HOOK,
+            &data.test,
+            &SampleConfig::new(MANY, 4, 7),
+        );
         part(score, |s| s.n_tokens > 0 && (s.score - 1.0).abs() < 1e-3)
     });
     assert_eq!(gave, Gave::Part);
@@ -190,7 +202,7 @@ fn every_loop_ends_within_a_second_of_an_interrupt() {
         let mut all = Ok(0.0);
         // A split as short as this one is over soon, mostly: over and over.
         while all.is_ok() {
-            all = evaluate(&model, &data.train, 0, 1);
+            all = evaluate_with(&model, &data.train, 0, 1);
         }
         part(all, |_| false)
     });

@@ -6,10 +6,10 @@ mod sae_definition;
 mod small_model;
 
 use holoscope::candle::{Device, Tensor};
-use holoscope::config::{SaeConfig, TrainingConfig};
+use holoscope::config::{SaeConfig, SampleConfig, TrainingConfig};
 use holoscope::interp::{
     feature_acts, feature_frequencies_with, interpretable_features_with, rare_direction,
-    reconstruction_score, top_activations,
+    reconstruction_score_with, top_activations,
 };
 use holoscope::model::{Hook, Transformer};
 use holoscope::progress::Silent;
@@ -224,8 +224,16 @@ fn analyses_of_a_model_of_nan_name_the_hook_point_where_it_began() -> Result<()>
     };
     let outcomes = [
         feature_acts(model, &sae, HOOK, &tokens).map(drop),
-        reconstruction_score(model, &sae, HOOK, split, 1, 2, 0).map(drop),
-        feature_frequencies_with(model, &sae, HOOK, split, 1, 2, 0, &mut Silent).map(drop),
+        reconstruction_score_with(model, &sae, HOOK, split, &SampleConfig::new(1, 2, 0)).map(drop),
+        feature_frequencies_with(
+            model,
+            &sae,
+            HOOK,
+            split,
+            &SampleConfig::new(1, 2, 0),
+            &mut Silent,
+        )
+        .map(drop),
         interpretable_features_with(model, &sae, HOOK, &data.tokenizer, split, 3, &mut Silent)
             .map(drop),
         top_activations(model, &sae, HOOK, &data.tokenizer, &tokens, 0, 5).map(drop),
@@ -252,14 +260,21 @@ fn figures_of_an_autoencoder_of_nan_are_nan() -> Result<()> {
     spoilt.b_enc[5] = NAN;
     let sae = StandardSae::from_params(spoilt, &Device::Cpu)?;
     let split = &data.test;
-    let f = feature_frequencies_with(&model, &sae, HOOK, split, 1, 2, 0, &mut Silent)?;
+    let f = feature_frequencies_with(
+        &model,
+        &sae,
+        HOOK,
+        split,
+        &SampleConfig::new(1, 2, 0),
+        &mut Silent,
+    )?;
     assert!(f.freq[5].is_nan() && f.mean_act[5].is_nan());
     assert_eq!(f.freq.iter().filter(|f| f.is_nan()).count(), 1);
     assert!(f.dead_share.is_nan() && f.l0.is_nan());
     let error = rare_direction(&sae, &f.freq, 1e-4, 0).unwrap_err();
     assert_eq!(error.to_string(), "the frequency is NaN at feature 5");
 
-    let score = reconstruction_score(&model, &sae, HOOK, split, 1, 2, 0)?;
+    let score = reconstruction_score_with(&model, &sae, HOOK, split, &SampleConfig::new(1, 2, 0))?;
     assert!(score.recons.is_nan() && score.score.is_nan() && score.l0.is_nan());
     assert!(score.explained_variance.is_nan() && score.loss.is_finite());
 

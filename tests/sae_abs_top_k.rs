@@ -10,8 +10,8 @@ mod small_model;
 use candle_core::{Device, Tensor};
 use definition::{FIELDS, inputs, nested_loss, params, pre_activations};
 use holoscope::Error;
-use holoscope::config::{Architecture, SaeConfig};
-use holoscope::interp::{feature_dashboards, feature_frequencies_with, reconstruction_score};
+use holoscope::config::{Architecture, SaeConfig, SampleConfig};
+use holoscope::interp::{feature_dashboards, feature_frequencies_with, reconstruction_score_with};
 use holoscope::progress::Silent;
 use holoscope::sae::{
     AbsTopKSae, Sae, SparseAutoencoder, StandardParams, StandardSae, StandardStep, train_sae_with,
@@ -145,7 +145,14 @@ fn it_trains_is_saved_and_is_counted_by_both_signs() {
         "AbsTopK (k = 6) autoencoder of blocks.0.mlp.hook_post: d_in 32, d_sae 128"
     );
 
-    let score = reconstruction_score(&model, &sae, &cfg.hook_name, &data.train, 4, 16, 1).unwrap();
+    let score = reconstruction_score_with(
+        &model,
+        &sae,
+        &cfg.hook_name,
+        &data.train,
+        &SampleConfig::new(4, 16, 1),
+    )
+    .unwrap();
     assert!((score.l0 - 6.0).abs() < 1e-9, "{score:?}");
     assert!(
         (score.explained_variance - explained).abs() < 0.1,
@@ -156,9 +163,7 @@ fn it_trains_is_saved_and_is_counted_by_both_signs() {
         &sae,
         &cfg.hook_name,
         &data.train,
-        2,
-        16,
-        1,
+        &SampleConfig::new(2, 16, 1),
         &mut Silent,
     );
     let found = found.unwrap();

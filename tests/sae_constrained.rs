@@ -6,7 +6,7 @@ mod dictionaries;
 
 use dictionaries::{FREE, HOLORAUMY_TIED, K, PENALTIES, TIED, bits, setting, train};
 use holoscope::Error;
-use holoscope::config::{Architecture, DictionaryConstraint, SaeConfig};
+use holoscope::config::{Architecture, DictionaryConstraint, SaeConfig, SampleConfig};
 use holoscope::interp::compare_dictionaries_with;
 use holoscope::progress::Silent;
 use holoscope::sae::{
@@ -218,8 +218,8 @@ fn dictionaries_are_compared_on_the_same_tokens_and_the_table_repeats() {
     let [plain, tied] = [FREE, HOLORAUMY_TIED].map(|constraint| train(&setting, constraint, 7).0);
     let compare = || {
         let named: [(&str, &dyn SparseAutoencoder); 2] = [("plain", &plain), ("tied", &tied)];
-        let (hook, quiet) = (&cfg.hook_name, &mut Silent);
-        compare_dictionaries_with(model, &named, hook, &data.test, 2, 8, 9, quiet).unwrap()
+        let (hook, sample) = (&cfg.hook_name, SampleConfig::new(2, 8, 9));
+        quietly(|| compare_dictionaries_with(model, &named, hook, &data.test, &sample)).unwrap()
     };
     let comparison = compare();
     println!("{comparison}");
@@ -238,8 +238,8 @@ fn dictionaries_are_compared_on_the_same_tokens_and_the_table_repeats() {
     );
     let html = comparison.mime_bundle().unwrap();
     assert!(html.get("text/html").unwrap().contains("holoraumy"));
-    let none =
-        compare_dictionaries_with(model, &[], &cfg.hook_name, &data.test, 1, 1, 0, &mut Silent);
+    let sample = SampleConfig::default();
+    let none = compare_dictionaries_with(model, &[], &cfg.hook_name, &data.test, &sample);
     assert!(matches!(none, Err(Error::Argument { .. })));
 }
 

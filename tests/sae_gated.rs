@@ -8,8 +8,8 @@ mod small_model;
 use candle_core::{Device, Tensor};
 use definition::{FIELDS, inputs, params};
 use holoscope::Error;
-use holoscope::config::{Architecture, SaeConfig};
-use holoscope::interp::reconstruction_score;
+use holoscope::config::{Architecture, SaeConfig, SampleConfig};
+use holoscope::interp::reconstruction_score_with;
 use holoscope::progress::Silent;
 use holoscope::sae::{
     GatedSae, Sae, SparseAutoencoder, StandardParams, StandardSae, StandardStep, train_sae_with,
@@ -213,7 +213,14 @@ fn training_learns_and_its_folder_is_read_again() {
         explained > 0.75 && l0 > 1.0 && l0 < 40.0,
         "{explained} {l0}"
     );
-    let score = reconstruction_score(&model, &sae, &cfg.hook_name, &data.train, 4, 16, 1).unwrap();
+    let score = reconstruction_score_with(
+        &model,
+        &sae,
+        &cfg.hook_name,
+        &data.train,
+        &SampleConfig::new(4, 16, 1),
+    )
+    .unwrap();
     assert!(
         (score.explained_variance - explained).abs() < 0.05,
         "{score:?}"

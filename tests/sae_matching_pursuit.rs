@@ -7,8 +7,8 @@ mod small_model;
 
 use candle_core::{Device, Tensor};
 use holoscope::Error;
-use holoscope::config::{Architecture, DictionaryConstraint, SaeConfig};
-use holoscope::interp::reconstruction_score;
+use holoscope::config::{Architecture, DictionaryConstraint, SaeConfig, SampleConfig};
+use holoscope::interp::reconstruction_score_with;
 use holoscope::progress::Silent;
 use holoscope::sae::{
     MatchingPursuitSae, PursuitRules, PursuitStep, Sae, SparseAutoencoder, train_sae_with,
@@ -322,14 +322,12 @@ fn it_trains_and_is_saved_without_an_encoder() {
         assert!((norm - 1.0).abs() < 1e-4, "{norm}");
     }
     // On activations as they are: the threshold is in their units.
-    let score = reconstruction_score(
+    let score = reconstruction_score_with(
         &model,
         &sae,
         "blocks.0.mlp.hook_post",
         &data.train,
-        4,
-        16,
-        1,
+        &SampleConfig::new(4, 16, 1),
     );
     let score = score.unwrap();
     let l0 = history.l0.last().unwrap().1;

@@ -7,9 +7,11 @@ mod small_model;
 #[path = "common/training.rs"]
 mod training;
 
-use holoscope::config::{Architecture, CorpusSource, DataConfig, SaeConfig, TransformerConfig};
+use holoscope::config::{
+    Architecture, CorpusSource, DataConfig, SaeConfig, SampleConfig, TransformerConfig,
+};
 use holoscope::data::Dataset;
-use holoscope::interp::reconstruction_score;
+use holoscope::interp::reconstruction_score_with;
 use holoscope::model::Transformer;
 use holoscope::progress::Silent;
 use holoscope::sae::{resume_sae_with, train_sae_with};
@@ -292,7 +294,14 @@ fn the_score_is_the_reconstruction_score_and_changes_nothing() -> Result<()> {
     assert_eq!(steps, [15, 30, 40]);
     // Two batches of eight sequences of the validation set, drawn by the seed.
     let hook = &scored.hook_name;
-    let wanted = reconstruction_score(&model, &sae, hook, &data.val, 2, 8, scored.seed)?.score;
+    let wanted = reconstruction_score_with(
+        &model,
+        &sae,
+        hook,
+        &data.val,
+        &SampleConfig::new(2, 8, scored.seed),
+    )?
+    .score;
     let found = history.score[2].1;
     assert!((found - wanted).abs() < 1e-5, "{found}, {wanted}");
 

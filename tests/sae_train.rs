@@ -1,9 +1,9 @@
 //! Training of an autoencoder on a small model: it learns, repeats, stops and starts again.
 
 use candle_core::DType;
-use holoscope::config::{Architecture, Precision, SaeConfig, TransformerConfig};
+use holoscope::config::{Architecture, Precision, SaeConfig, SampleConfig, TransformerConfig};
 use holoscope::data::Dataset;
-use holoscope::interp::reconstruction_score;
+use holoscope::interp::reconstruction_score_with;
 use holoscope::model::{NamesFilter, Transformer};
 use holoscope::progress::{Reporter, Silent, Tick};
 use holoscope::sae::{ActivationBuffer, SparseAutoencoder, train_sae_with};
@@ -117,7 +117,10 @@ fn a_model_in_half_precision_has_features_too() {
     assert_eq!(values(&half), values(&wide));
     let hook = &cfg.hook_name;
     // Losses of a few nats, of logits that are rounded to one part in 256 a few times over.
-    let score = |model| reconstruction_score(model, &sae, hook, &data.train, 2, 8, 0).unwrap();
+    let score = |model| {
+        reconstruction_score_with(model, &sae, hook, &data.train, &SampleConfig::new(2, 8, 0))
+            .unwrap()
+    };
     let (found, wanted) = (score(&model), score(&full));
     for (found, wanted) in [
         (found.loss, wanted.loss),

@@ -6,7 +6,7 @@ mod training;
 use holoscope::config::TrainingConfig;
 use holoscope::error::{Error, Result};
 use holoscope::progress::Silent;
-use holoscope::train::{evaluate, train_with};
+use holoscope::train::{evaluate_with, train_with};
 use training::{StopAfter, bits, config, dataset, losses, model};
 
 #[test]
@@ -70,7 +70,7 @@ fn the_model_ends_with_the_parameters_of_the_lowest_validation_loss() -> Result<
         "the run improved to its end: {:?}",
         history.val_loss
     );
-    let now = evaluate(&model, &data.val, cfg.eval_batches, cfg.batch_size)?;
+    let now = evaluate_with(&model, &data.val, cfg.eval_batches, cfg.batch_size)?;
     assert_eq!(now, history.best_val);
     Ok(())
 }
@@ -85,7 +85,7 @@ fn an_interrupted_run_without_a_folder_returns_what_it_learnt() -> Result<()> {
     let evaluated: Vec<usize> = history.val_loss.iter().map(|v| v.0).collect();
     assert_eq!(evaluated, [0, 4]);
     assert_eq!(history.best_step, 4);
-    assert_eq!(evaluate(&model, &data.val, 2, 4)?, history.best_val);
+    assert_eq!(evaluate_with(&model, &data.val, 2, 4)?, history.best_val);
     Ok(())
 }
 
@@ -111,14 +111,14 @@ fn evaluation_of_batches_of_any_size_is_the_same_mean() -> Result<()> {
     let model = model(&data)?;
     let n = data.val.n_sequences(16);
     assert!(n > 3, "the split holds {n} sequences");
-    let whole = evaluate(&model, &data.val, 0, n)?;
+    let whole = evaluate_with(&model, &data.val, 0, n)?;
     for batch_size in [1, 3, n + 5] {
-        let loss = evaluate(&model, &data.val, 0, batch_size)?;
+        let loss = evaluate_with(&model, &data.val, 0, batch_size)?;
         assert!(
             (loss - whole).abs() < 1e-5,
             "{batch_size}: {loss} is not {whole}"
         );
     }
-    assert!(evaluate(&model, &data.val, 0, 0).is_err());
+    assert!(evaluate_with(&model, &data.val, 0, 0).is_err());
     Ok(())
 }

@@ -7,9 +7,11 @@ mod architecture;
 mod constraint;
 mod data;
 mod model;
+mod profile;
 mod range;
 mod sae;
 mod sae_fields;
+mod sample;
 mod training;
 mod transcoder;
 
@@ -20,12 +22,16 @@ pub use data::{CorpusSource, DataConfig};
 pub use model::{
     Activation, DeviceKind, Normalization, PositionalEmbedding, Precision, TransformerConfig,
 };
+pub use profile::Profile;
 pub(crate) use range::Fields;
 pub use sae::SaeConfig;
+pub use sample::SampleConfig;
 pub use training::TrainingConfig;
 pub use transcoder::TranscoderConfig;
 
+use crate::show::shows_itself;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Everything one experiment needs: the model, its data, its training and the autoencoder.
 ///
@@ -40,6 +46,30 @@ pub struct Config {
 }
 
 impl Config {
+    /// The defaults, cut down to a rehearsal for [`Profile::Quick`] (a quarter of the model's training steps, an eighth
+    /// of the autoencoder's), with one seed for the model, the data, the training and the autoencoder.
+    ///
+    /// ```
+    /// use holoscope::config::Config;
+    /// let config = Config::profile("quick".parse()?, 42);
+    /// assert_eq!((config.training.steps, config.sae.seed), (100, 42));
+    /// # Ok::<(), holoscope::Error>(())
+    /// ```
+    pub fn profile(profile: Profile, seed: u64) -> Config {
+        let mut config = Config::default();
+        config.model.seed = seed;
+        config.data.seed = seed;
+        config.training.seed = seed;
+        config.sae.seed = seed;
+        if profile.is_quick() {
+            config.training.steps = 100;
+            config.training.eval_every = 50;
+            config.sae.steps = 120;
+            config.sae.sparsity_warmup_steps = 30;
+        }
+        config
+    }
+
     /// The figures that decide how long a run takes and what comes out, in five lines.
     pub fn summary(&self) -> String {
         let (m, d, t, s) = (&self.model, &self.data, &self.training, &self.sae);
@@ -76,3 +106,11 @@ impl Config {
         )
     }
 }
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary())
+    }
+}
+
+shows_itself!(Config as text);

@@ -4,13 +4,19 @@
 //! Source: Krichevsky and Trofimov 1981 (the 1/2), Jelinek and Mercer 1980 (interpolation).
 
 use super::dataset::Dataset;
+use super::tokenizer::GPT2_VOCAB;
 use crate::error::{Error, Result};
+use crate::show::{MimeBundle, Show, Table, shows_itself};
+use polars::prelude::{DataFrame, df};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::fmt;
 
 /// Losses of the two counting models: means over the tokens, nats per token.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Baselines {
+    /// Tokens of the vocabulary; of a compact one those of GPT-2's that were kept.
+    pub n_vocab: usize,
     /// Token frequencies alone.
     pub unigram: f64,
     /// Pairs interpolated with frequencies.
@@ -37,10 +43,76 @@ pub fn baselines(data: &Dataset) -> Result<Baselines> {
     let n_vocab = data.tokenizer.n_vocab();
     let lambda = bigram_lambda(train, n_vocab);
     Ok(Baselines {
+        n_vocab,
         unigram: unigram_loss(train, val, n_vocab),
         bigram: Counts::new(train, n_vocab).bigram_loss(val, lambda),
         lambda,
     })
+}
+
+impl Baselines {
+    /// The loss of a model that knows nothing, `ln n_vocab`, nats per token.
+    pub fn uniform(&self) -> f64 {
+        (self.n_vocab as f64).ln()
+    }
+
+    /// One row a baseline, the weakest first: `baseline`, `loss` (nats per token).
+    ///
+    /// # Errors
+    /// [`Error::Polars`] when the frame cannot be made.
+    pub fn frame(&self) -> Result<DataFrame> {
+        let (names, losses): (Vec<String>, Vec<f64>) = self.rows().into_iter().unzip();
+        Ok(df!["baseline" => names, "loss" => losses]?)
+    }
+
+    fn rows(&self) -> Vec<(String, f64)> {
+        let mut rows = Vec::new();
+        if self.n_vocab < GPT2_VOCAB {
+            let name = format!("uniform over all {GPT2_VOCAB} tokens of GPT-2");
+            rows.push((name, (GPT2_VOCAB as f64).ln()));
+        }
+        rows.push((
+            format!("uniform over {} tokens", self.n_vocab),
+            self.uniform(),
+        ));
+        rows.push(("unigram".to_owned(), self.unigram));
+        rows.push(("bigram".to_owned(), self.bigram));
+        rows
+    }
+
+    /// What is measured, and how much of GPT-2's vocabulary is kept.
+    fn title(&self) -> String {
+        let what = "Baselines in nats a token, on the validation documents";
+        if self.n_vocab >= GPT2_VOCAB {
+            return what.to_owned();
+        }
+        let saved = 100.0 * (1.0 - self.n_vocab as f64 / GPT2_VOCAB as f64);
+        format!(
+            "{what}; {} of {GPT2_VOCAB} tokens are kept, the unembedding is {saved:.0} % smaller",
+            self.n_vocab
+        )
+    }
+}
+
+impl fmt::Display for Baselines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.title())?;
+        for (name, loss) in self.rows() {
+            write!(f, "\n{name}: {loss:.3}")?;
+        }
+        Ok(())
+    }
+}
+
+shows_itself!(Baselines);
+
+impl Show for Baselines {
+    fn mime_bundle(&self) -> Result<MimeBundle> {
+        Ok(Table::new(self.frame()?)
+            .caption(self.title())
+            .mime_bundle()?
+            .with("text/plain", self.to_string()))
+    }
 }
 
 /// Mean loss of `val` under the token frequencies of `train`, nats per token.
@@ -144,6 +216,27 @@ mod tests {
         // 4 zeros of 4 tokens, 2 ids: p(0) = 4.5/5.
         let loss = unigram_loss(&[0; 4], &[0, 0], 2);
         assert!((loss - (5.0_f64 / 4.5).ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn baselines_show_what_the_vocabulary_saves() {
+        let of = |n_vocab| Baselines {
+            n_vocab,
+            unigram: 6.5,
+            bigram: 5.5,
+            lambda: 0.5,
+        };
+        let text = of(100).to_string();
+        // 1 - 100/50257 = 99.8 %; ln 50257 = 10.825, ln 100 = 4.605.
+        assert!(text.contains("100 of 50257 tokens are kept, the unembedding is 100 % smaller"));
+        assert!(
+            text.contains("of GPT-2: 10.825\nuniform over 100 tokens: 4.605"),
+            "{text}"
+        );
+        assert_eq!(of(100).frame().unwrap().shape(), (4, 2));
+        assert_eq!(of(GPT2_VOCAB).frame().unwrap().shape(), (3, 2));
+        let shown = of(100).mime_bundle().unwrap();
+        assert!(shown.get("text/html").unwrap().contains("bigram"));
     }
 
     #[test]

@@ -23,4 +23,5 @@ pub(crate) use digest::hex;
 pub use hub::{ChooseFiles, Hub};
 pub use labels::{Factor, Span, SpanLabels, TokenLabels};
 pub use repeated_tokens::RepeatedTokens;
+pub use summary::{DatasetSummary, SplitSummary};
 pub use tokens::{Batches, END_OF_TEXT, GPT2_EOT, GPT2_VOCAB, TokenSplit, Tokenizer, labels_for};

@@ -7,13 +7,25 @@ use crate::data::TokenSplit;
 use crate::error::{Error, Result};
 use crate::model::{HookName, NamesFilter, Transformer};
 use crate::progress::{Progress, Reporter};
-use crate::sae::{ActiveFeatures, SparseAutoencoder};
+use crate::sae::{ActiveFeatures, Sae, SparseAutoencoder};
 use candle_core::{DType, Tensor};
 
 /// Tokens that one pass of the model handles: bounds the memory of `[tokens, d_sae]`.
 pub(super) const TOKENS_PER_PASS: usize = 1_024;
 /// Nonzero activations kept in all: 8 bytes each.
 const MAX_ENTRIES: usize = 40_000_000;
+
+/// The hook point that an autoencoder names as its own.
+///
+/// # Errors
+/// [`Error::Argument`] when it names none.
+pub(super) fn own_hook(sae: &Sae) -> Result<&str> {
+    sae.hook_name().ok_or_else(|| {
+        let reason =
+            "the autoencoder names no hook point; say it with HookedSae::at or a `_with` form";
+        Error::argument("hook_name", "None", reason)
+    })
+}
 
 /// Activations of `tokens` `[batch, pos]` at a hook point, one row a token: `[batch * pos, d_in]`,
 /// f32, of the autoencoder's width, all finite.

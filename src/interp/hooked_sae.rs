@@ -2,33 +2,33 @@
 //! of this module as methods, with defaults. The functions behind them take each part.
 //! The name is SAELens' (`HookedSAETransformer`).
 
+use super::activations::own_hook;
 use super::dashboard::{DashboardPage, FeatureDashboard, feature_dashboard, feature_dashboards};
 use super::descriptions::{
     FactorRecovery, FeatureSummary, InterpretableFeatures, describe_feature, factor_recovery,
     interpretable_features,
 };
-use super::dictionaries::{ReconstructionScore, reconstruction_score};
+use super::dictionaries::{ReconstructionScore, reconstruction_score_with};
 use super::features::{
-    FeatureFrequencies, TopLogits, feature_acts, feature_frequencies, feature_logits,
-    feature_tokens, top_logits,
+    FeatureFrequencies, StrongestSequence, TopActivations, TopLogits, feature_acts,
+    feature_frequencies_with, feature_logits, feature_tokens, strongest_sequence, top_activations,
+    top_logits,
 };
 use super::measurements::{
-    ControlComparison, FactorScores, MeasureConfig, Measurement, compare_with_controls,
-    factor_scores, measure,
+    Control, ControlComparison, FactorScores, MeasureConfig, Measurement, compare_with_controls,
+    control_dictionary, factor_scores, measure,
 };
-use super::token_frame::top_activations;
+use crate::config::SampleConfig;
 use crate::data::{Dataset, TokenSplit, Tokenizer};
 use crate::error::{Error, Result};
 use crate::model::{HookName, Transformer};
 use crate::sae::{Sae, SparseAutoencoder};
-use crate::show::{MimeBundle, Show, Table, TokenView, shows_itself};
+use crate::show::{MimeBundle, NotebookReporter, Show, TokenView, shows_itself};
 use candle_core::Tensor;
 
-/// Sequences of a batch.
-const BATCH_SIZE: usize = 16;
 /// Tokens of a list of top activations or logits.
 const TOP: usize = 20;
-/// Sequences in which [`HookedSae::top_activations`] looks.
+/// Sequences in which [`HookedSae::top_activations`] and [`HookedSae::strongest_sequence`] look.
 const SEQUENCES: usize = 128;
 
 /// An autoencoder with the model whose activations it reads, and the tokenizer. A clone shares the
@@ -56,8 +56,7 @@ pub struct HookedSae {
     pub sae: Sae,
     pub tokenizer: Tokenizer,
     hook_name: String,
-    n_batches: usize,
-    seed: u64,
+    sample: SampleConfig,
 }
 
 impl HookedSae {
@@ -71,10 +70,7 @@ impl HookedSae {
         tokenizer: &Tokenizer,
     ) -> Result<HookedSae> {
         let sae = sae.into();
-        let Some(hook_name) = sae.hook_name().map(str::to_owned) else {
-            let reason = "the autoencoder names no hook point; say it with HookedSae::at";
-            return Err(Error::argument("hook_name", "None", reason));
-        };
+        let hook_name = own_hook(&sae)?.to_owned();
         HookedSae::at(&hook_name, model, sae, tokenizer)
     }
 
@@ -105,16 +101,21 @@ impl HookedSae {
             sae,
             tokenizer: tokenizer.clone(),
             hook_name: hook_name.to_owned(),
-            n_batches: 0,
-            seed: crate::config::SaeConfig::default().seed,
+            sample: SampleConfig::default(),
         })
     }
 
     /// The same, reading `n_batches` random batches of 16 sequences of a split, drawn by `seed`, where
-    /// all of it would take too long.
-    pub fn batches(mut self, n_batches: usize, seed: u64) -> Self {
-        (self.n_batches, self.seed) = (n_batches, seed);
-        self
+    /// all of it would take too long. The seed draws the control of [`HookedSae::control`], too.
+    pub fn batches(&self, n_batches: usize, seed: u64) -> Self {
+        Self {
+            sample: SampleConfig {
+                n_batches,
+                seed,
+                ..self.sample
+            },
+            ..self.clone()
+        }
     }
 
     /// The hook point whose activations are read.
@@ -123,35 +124,41 @@ impl HookedSae {
     }
 
     /// How much of the model's work survives when activations are replaced by their reconstruction;
-    /// [`reconstruction_score`].
+    /// [`reconstruction_score_with`].
     ///
     /// # Errors
-    /// Those of [`reconstruction_score`].
+    /// Those of [`reconstruction_score_with`].
     pub fn reconstruction_score(&self, split: &TokenSplit) -> Result<ReconstructionScore> {
-        reconstruction_score(
-            &self.model,
-            &self.sae,
-            &self.hook_name,
-            split,
-            self.n_batches,
-            BATCH_SIZE,
-            self.seed,
-        )
+        reconstruction_score_with(&self.model, &self.sae, &self.hook_name, split, &self.sample)
     }
 
-    /// How often each feature is active; [`feature_frequencies`].
+    /// A control for this dictionary at the same hook point, fitted on `split` so that `l0` features are active on a
+    /// token on average; the same questions can be asked of it. [`control_dictionary`].
     ///
     /// # Errors
-    /// Those of [`feature_frequencies`].
+    /// Those of [`control_dictionary`].
+    pub fn control(&self, control: Control, split: &TokenSplit, l0: f64) -> Result<HookedSae> {
+        let shape = (self.sae.d_in(), self.sae.d_sae());
+        let (model, hook_name, seed) = (&self.model, &self.hook_name, self.sample.seed);
+        let made = control_dictionary(model, hook_name, split, control, shape, l0, seed)?;
+        Ok(HookedSae {
+            sae: made.into(),
+            ..self.clone()
+        })
+    }
+
+    /// How often each feature is active; [`feature_frequencies_with`].
+    ///
+    /// # Errors
+    /// Those of [`feature_frequencies_with`].
     pub fn feature_frequencies(&self, split: &TokenSplit) -> Result<FeatureFrequencies> {
-        feature_frequencies(
+        feature_frequencies_with(
             &self.model,
             &self.sae,
             &self.hook_name,
             split,
-            self.n_batches,
-            BATCH_SIZE,
-            self.seed,
+            &self.sample,
+            &mut NotebookReporter::new(),
         )
     }
 
@@ -285,7 +292,7 @@ impl HookedSae {
     ///
     /// # Errors
     /// Those of [`top_activations`].
-    pub fn top_activations(&self, split: &TokenSplit, feature_id: usize) -> Result<Table> {
+    pub fn top_activations(&self, split: &TokenSplit, feature_id: usize) -> Result<TopActivations> {
         let n_ctx = self.model.cfg().n_ctx;
         let n = split.n_sequences(n_ctx).min(SEQUENCES);
         let tokens = split.sequences(n, n_ctx, self.model.device())?;
@@ -297,6 +304,27 @@ impl HookedSae {
             &tokens,
             feature_id,
             TOP,
+        )
+    }
+
+    /// The sequence among the first 128 of a split in which a feature is strongest, its tokens coloured;
+    /// [`strongest_sequence`].
+    ///
+    /// # Errors
+    /// Those of [`strongest_sequence`].
+    pub fn strongest_sequence(
+        &self,
+        split: &TokenSplit,
+        feature_id: usize,
+    ) -> Result<StrongestSequence> {
+        strongest_sequence(
+            &self.model,
+            &self.sae,
+            &self.hook_name,
+            &self.tokenizer,
+            split,
+            feature_id,
+            SEQUENCES,
         )
     }
 

@@ -38,4 +38,4 @@ pub(crate) use measurements::assignment;
 pub use measurements::*;
 pub use mechanisms::*;
 pub use statistics::*;
-pub use token_frame::{token_frame, top_activations, with_feature};
+pub use token_frame::{token_frame, with_feature};

@@ -1,15 +1,11 @@
-//! Tokens with their contexts as a data frame, and the contexts in which a feature is most active.
+//! Tokens with their contexts as a data frame.
 //! One row a token: str_tokens, unique_token, context `prefix|token|suffix`, batch, pos, label.
 //! Source: `make_token_df` of 1L-Sparse-Autoencoder (whose suffix is lost one token too early).
 
-use super::activations::{check_feature, encoded_rows};
-use super::order::largest_first;
 use crate::data::Tokenizer;
 use crate::error::{Error, Result};
-use crate::model::Transformer;
-use crate::sae::SparseAutoencoder;
-use crate::show::{Interrupts, Table, visible_token};
-use candle_core::{DType, IndexOp, Tensor};
+use crate::show::visible_token;
+use candle_core::{DType, Tensor};
 use polars::prelude::{Column, DataFrame, df};
 
 /// `tokens` `[batch, pos]` as a frame of one row a token.
@@ -108,65 +104,6 @@ pub fn with_feature(frame: &DataFrame, acts: &Tensor) -> Result<DataFrame> {
     let mut frame = frame.clone();
     frame.with_column(Column::new("feature".into(), values))?;
     Ok(frame)
-}
-
-/// The `k` tokens of `tokens` `[batch, pos]` on which a feature is most active, with their
-/// contexts, as a table coloured by activation. An interrupt gives those of the sequences read
-/// until then, and the caption says how many these are.
-///
-/// # Errors
-/// No such feature or hook point, tokens that the model cannot read.
-pub fn top_activations(
-    model: &Transformer,
-    sae: &dyn SparseAutoencoder,
-    hook_name: &str,
-    tokenizer: &Tokenizer,
-    tokens: &Tensor,
-    feature_id: usize,
-    k: usize,
-) -> Result<Table> {
-    check_feature(sae, feature_id)?;
-    let rows = token_rows(tokens)?;
-    let mut found: Vec<(f32, usize, usize)> = Vec::new();
-    let interrupts = Interrupts::listen();
-    let mut n_read = 0;
-    for (b, row) in rows.iter().enumerate() {
-        if interrupts.heard() {
-            break;
-        }
-        n_read += 1;
-        let one = Tensor::from_slice(row, (1, row.len()), model.device())?;
-        let acts = encoded_rows(model, sae, hook_name, &one)?; // [pos, d_sae]
-        let acts = acts.i((.., feature_id))?.to_vec1::<f32>()?;
-        found.extend(acts.iter().enumerate().map(|(p, &act)| (act, b, p)));
-    }
-    // Stable, so that equal activations keep the order of the text.
-    found.sort_by(|a, b| largest_first(f64::from(a.0), f64::from(b.0)));
-    found.truncate(k);
-    let (mut token, mut contexts) = (Vec::new(), Vec::new());
-    for &(_, b, p) in &found {
-        let visible = visible_tokens(tokenizer, &rows[b]);
-        contexts.push(context(&visible, p, 5, 1));
-        token.push(visible[p].clone());
-    }
-    let frame = df![
-        "token" => token,
-        "context" => contexts,
-        "batch" => found.iter().map(|f| f.1 as u32).collect::<Vec<u32>>(),
-        "pos" => found.iter().map(|f| f.2 as u32).collect::<Vec<u32>>(),
-        "feature" => found.iter().map(|f| f.0).collect::<Vec<f32>>(),
-    ]?;
-    Ok(Table::new(frame)
-        .gradient("feature")
-        .head(k)
-        .caption(match n_read == rows.len() {
-            true => format!("Feature {feature_id}: tokens of highest activation"),
-            false => format!(
-                "Feature {feature_id}: tokens of highest activation, interrupted after {n_read} \
-                 of {} sequences",
-                rows.len()
-            ),
-        }))
 }
 
 #[cfg(test)]

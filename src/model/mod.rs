@@ -27,4 +27,5 @@ pub(crate) use hooks::{first_not_finite, first_not_finite_of, mean_over};
 pub(crate) use ops::{Kernel, widest};
 pub use passes::GenerateConfig;
 pub(crate) use safetensors_io::{TensorFile, check_finite, read as read_tensors};
+pub use summary::{ModelSummary, ParameterRow};
 pub use transformer::Transformer;

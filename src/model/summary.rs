@@ -1,55 +1,143 @@
-//! What a model holds, as a table.
+//! What a model holds, as typed rows.
 
 use super::Transformer;
-use crate::config::{Normalization, PositionalEmbedding};
+use crate::config::{Normalization, PositionalEmbedding, TransformerConfig};
 use crate::error::Result;
-use crate::show::Table;
-use polars::df;
+use crate::show::{MimeBundle, Show, Table, shows_itself};
+use polars::prelude::{DataFrame, df};
+use std::fmt;
+
+/// One parameter of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterRow {
+    /// As TransformerLens names it.
+    pub name: String,
+    pub shape: Vec<usize>,
+    /// Numbers that it holds.
+    pub n_values: usize,
+}
+
+/// The parameters of a model, in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSummary {
+    /// The sizes of the model.
+    pub title: String,
+    pub parameters: Vec<ParameterRow>,
+}
 
 impl Transformer {
     /// Every parameter with its shape and size, under TransformerLens' names.
+    pub fn summary(&self) -> ModelSummary {
+        let parameters = self.named_parameters().into_iter();
+        let rows = parameters.map(|(name, p)| ParameterRow {
+            name,
+            shape: p.dims().to_vec(),
+            n_values: p.elem_count(),
+        });
+        ModelSummary {
+            title: title(self.cfg(), self.n_params()),
+            parameters: rows.collect(),
+        }
+    }
+}
+
+fn title(cfg: &TransformerConfig, n_params: usize) -> String {
+    format!(
+        "{} layers, d_model {}, {} heads of {}, d_mlp {}, n_ctx {}, vocabulary {}{}{}{}: {} parameters",
+        cfg.n_layers,
+        cfg.d_model,
+        cfg.n_heads,
+        cfg.d_head(),
+        cfg.d_mlp,
+        cfg.n_ctx,
+        cfg.d_vocab,
+        match cfg.normalization_type {
+            Normalization::Ln => "",
+            Normalization::LnPre => ", LayerNorm without weights",
+            Normalization::None => ", no normalisation",
+        },
+        match cfg.positional_embedding_type {
+            PositionalEmbedding::Standard => String::new(),
+            PositionalEmbedding::Rotary => format!(
+                ", rotary positions in {} dimensions of a head",
+                cfg.n_rotated()
+            ),
+        },
+        match cfg.parallel_attn_mlp && !cfg.attn_only {
+            true => ", attention and MLP parallel",
+            false => "",
+        },
+        n_params
+    )
+}
+
+impl ModelSummary {
+    /// One row a parameter: `parameter`, `shape`, `values`.
     ///
     /// # Errors
-    /// Only if polars refuses the frame.
-    pub fn summary(&self) -> Result<Table> {
-        let parameters = self.named_parameters();
-        let shapes: Vec<String> = parameters
+    /// [`crate::Error::Polars`] when the frame cannot be made.
+    pub fn frame(&self) -> Result<DataFrame> {
+        let all = || self.parameters.iter();
+        Ok(df![
+            "parameter" => all().map(|p| p.name.clone()).collect::<Vec<String>>(),
+            "shape" => all().map(|p| format!("{:?}", p.shape)).collect::<Vec<String>>(),
+            "values" => all().map(|p| p.n_values as u64).collect::<Vec<u64>>(),
+        ]?)
+    }
+}
+
+impl fmt::Display for ModelSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.title)?;
+        for p in &self.parameters {
+            write!(f, "\n{}: {:?}", p.name, p.shape)?;
+        }
+        Ok(())
+    }
+}
+
+shows_itself!(ModelSummary);
+
+impl Show for ModelSummary {
+    fn mime_bundle(&self) -> Result<MimeBundle> {
+        Ok(Table::new(self.frame()?)
+            .head(32)
+            .caption(&self.title)
+            .mime_bundle()?
+            .with("text/plain", self.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rows_hold_every_parameter() {
+        let cfg = TransformerConfig {
+            d_model: 8,
+            n_heads: 2,
+            d_mlp: 12,
+            n_ctx: 4,
+            d_vocab: 10,
+            ..TransformerConfig::default()
+        };
+        let model = Transformer::new(&cfg).unwrap();
+        let summary = model.summary();
+        let n: usize = summary.parameters.iter().map(|p| p.n_values).sum();
+        assert_eq!(n, model.n_params());
+        let w_in = summary
+            .parameters
             .iter()
-            .map(|(_, p)| format!("{:?}", p.dims()))
-            .collect();
-        let sizes: Vec<u64> = parameters
-            .iter()
-            .map(|(_, p)| p.elem_count() as u64)
-            .collect();
-        let names: Vec<String> = parameters.into_iter().map(|(name, _)| name).collect();
-        let frame = df!["parameter" => names, "shape" => shapes, "values" => sizes]?;
-        let cfg = self.cfg();
-        Ok(Table::new(frame).head(32).caption(format!(
-            "{} layers, d_model {}, {} heads of {}, d_mlp {}, n_ctx {}, vocabulary {}{}{}{}: {} parameters",
-            cfg.n_layers,
-            cfg.d_model,
-            cfg.n_heads,
-            cfg.d_head(),
-            cfg.d_mlp,
-            cfg.n_ctx,
-            cfg.d_vocab,
-            match cfg.normalization_type {
-                Normalization::Ln => "",
-                Normalization::LnPre => ", LayerNorm without weights",
-                Normalization::None => ", no normalisation",
-            },
-            match cfg.positional_embedding_type {
-                PositionalEmbedding::Standard => String::new(),
-                PositionalEmbedding::Rotary => format!(
-                    ", rotary positions in {} dimensions of a head",
-                    cfg.n_rotated()
-                ),
-            },
-            match cfg.parallel_attn_mlp && !cfg.attn_only {
-                true => ", attention and MLP parallel",
-                false => "",
-            },
-            self.n_params()
-        )))
+            .find(|p| p.name == "blocks.0.mlp.W_in");
+        assert_eq!(w_in.unwrap().shape, [8, 12]);
+        assert_eq!(summary.frame().unwrap().height(), summary.parameters.len());
+        let shown = summary.mime_bundle().unwrap();
+        assert!(
+            shown
+                .get("text/html")
+                .unwrap()
+                .contains("blocks.0.mlp.W_in")
+        );
     }
 }

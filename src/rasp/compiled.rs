@@ -8,6 +8,7 @@ use super::programs::Program;
 use super::value::Value;
 use crate::error::{Error, Result};
 use crate::model::{Edge, Sender, Transformer};
+use crate::show::{MimeBundle, Show, Table, shows_itself};
 use candle_core::{DType, Device, Tensor};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
@@ -235,5 +236,20 @@ impl fmt::Display for CompiledProgram {
             write!(f, "\n{}: {}", e.edge, e.variables.join(", "))?;
         }
         Ok(())
+    }
+}
+
+shows_itself!(CompiledProgram);
+
+impl Show for CompiledProgram {
+    /// The edges of its circuit.
+    fn mime_bundle(&self) -> Result<MimeBundle> {
+        let text = self.to_string();
+        let title = text.lines().next().unwrap_or_default();
+        Ok(Table::new(self.circuit_frame()?)
+            .head(self.circuit.len())
+            .caption(title)
+            .mime_bundle()?
+            .with("text/plain", &text))
     }
 }

@@ -20,7 +20,7 @@ pub use expression::{
     Selector, Sequence, aggregate, indices, select, select_all, select_keys, selector_width, tokens,
 };
 pub use interpreter::interpret;
-pub use programs::{Program, programs};
+pub use programs::{Program, program, programs};
 pub use value::Value;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::expression::{
     Selector, Sequence, aggregate, indices, select, select_all, select_keys, selector_width, tokens,
 };
 use super::value::Value;
+use crate::error::{Error, Result};
 
 /// A program with its vocabulary.
 #[derive(Debug, Clone)]
@@ -76,6 +77,21 @@ fn depth() -> Sequence {
         _ => 0.0,
     });
     aggregate(&select_all(), &step.named("step")).named("depth / length")
+}
+
+/// One of [`programs`], by its name.
+///
+/// # Errors
+/// [`Error::NotFound`] with the names that there are.
+pub fn program(name: &str) -> Result<Program> {
+    let all = programs();
+    let known = || all.iter().map(|p| p.name.clone()).collect();
+    let found = all.iter().find(|p| p.name == name).cloned();
+    found.ok_or_else(|| Error::NotFound {
+        kind: "program",
+        name: name.to_owned(),
+        known: known(),
+    })
 }
 
 /// Fifteen programs, in the order of their depth.

@@ -154,6 +154,19 @@ fn the_circuit_of_induction_is_the_one_of_the_textbook() {
         ]
     );
     assert_eq!(compiled.circuit_frame().unwrap().shape(), (10, 4));
+    let shown = crate::show::Show::mime_bundle(&compiled).unwrap();
+    assert!(
+        shown
+            .get("text/html")
+            .unwrap()
+            .contains("edges are its circuit")
+    );
+    assert_eq!(
+        super::program(&compiled.program.name).unwrap().name,
+        compiled.program.name
+    );
+    let unknown = super::program("inductoin").unwrap_err().to_string();
+    assert!(unknown.contains("induction"), "{unknown}");
     assert!(
         compiled
             .to_string()

@@ -12,6 +12,7 @@ mod html;
 mod live_chart;
 mod number;
 mod png;
+mod quietly;
 mod reporter;
 mod table;
 mod tokens;
@@ -29,6 +30,7 @@ pub use escaping::escape;
 pub(crate) use html::{CARD_FILL, CARD_STROKE, FAINT_INK, INK, card, card_title};
 pub use html::{Html, Markdown};
 pub use number::format_number;
+pub use quietly::quietly;
 pub(crate) use reporter::{
     Interrupts, forget_interrupt, interrupt, leave_interrupts_to_the_kernel,
 };

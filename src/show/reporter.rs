@@ -13,6 +13,7 @@ use serde_json::json;
 use super::display::{Channel, framed, write_out};
 use super::live_chart::LiveChart;
 use super::number::format_number;
+use super::quietly::is_quiet;
 use crate::error::{Error, Result};
 use crate::progress::{Listening, Reporter, Tick};
 
@@ -98,6 +99,8 @@ pub struct NotebookReporter {
     channel: Channel,
     last: Option<Instant>,
     chart: LiveChart,
+    /// Begun inside of [`quietly`](super::quietly): hears interrupts and shows nothing.
+    quiet: bool,
 }
 
 impl NotebookReporter {
@@ -108,6 +111,7 @@ impl NotebookReporter {
             channel: Channel::current(),
             last: None,
             chart: LiveChart::default(),
+            quiet: is_quiet(),
         }
     }
 
@@ -120,6 +124,9 @@ impl NotebookReporter {
     }
 
     fn emit(&mut self, tick: &Tick, chart: Option<String>, finished: bool) {
+        if self.quiet {
+            return;
+        }
         self.last = Some(Instant::now());
         // A loop must not die because nobody reads its progress any more.
         let _ = match self.channel {
@@ -300,6 +307,7 @@ mod tests {
             channel: Channel::Blocks,
             last: None,
             chart: LiveChart::default(),
+            quiet: false,
         };
         assert!(reporter.due());
         reporter.begin(&tick(0, 1, 0.0));

@@ -8,15 +8,23 @@ use crate::model::Transformer;
 use crate::show::Interrupts;
 use candle_core::{DType, Tensor};
 
-/// Mean next-token loss, in nats per predicted token, over the first `n_batches` batches of
-/// `batch_size` sequences of `split` in their order (0: the whole split, a last smaller batch included).
+/// Mean next-token loss of a model on a split, in nats per predicted token: over all whole sequences, 16 at a time.
 ///
 /// Every sequence is as long as the model's `n_ctx` and counts the same.
 ///
 /// # Errors
+/// Those of [`evaluate_with`].
+pub fn evaluate(model: &Transformer, split: &TokenSplit) -> Result<f64> {
+    evaluate_with(model, split, 0, 16)
+}
+
+/// [`evaluate`] on the first `n_batches` batches of `batch_size` sequences of `split` in their order (0: the whole
+/// split, a last smaller batch included).
+///
+/// # Errors
 /// The split holds no whole sequence, or `batch_size` is 0; [`Error::Interrupted`], as the loss on
 /// a part of the batches is another quantity.
-pub fn evaluate(
+pub fn evaluate_with(
     model: &Transformer,
     split: &TokenSplit,
     n_batches: usize,

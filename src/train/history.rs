@@ -2,6 +2,7 @@
 //!
 //! All losses are means over predicted tokens, in nats; `exp(loss)` is the perplexity.
 
+use crate::data::Baselines;
 use crate::error::Result;
 use crate::show::{ChartOptions, Figure, MimeBundle, Show, Trace, line_chart, shows_itself};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,12 @@ impl TrainingHistory {
     pub fn with_baseline(mut self, name: &str, loss: f64) -> Self {
         self.baselines.push((name.to_owned(), loss));
         self
+    }
+
+    /// The same history with the two baselines of counting in its figure.
+    pub fn with_baselines(self, baselines: &Baselines) -> Self {
+        self.with_baseline("unigram", baselines.unigram)
+            .with_baseline("bigram", baselines.bigram)
     }
 
     /// Updates done.

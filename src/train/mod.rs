@@ -16,7 +16,7 @@ mod trainer;
 pub use adamw::{AdamW, AdamWConfig, AdamWState};
 pub use checkpoint::Checkpoint;
 pub use clip::{clip_scale, global_norm};
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, evaluate_with};
 pub use history::TrainingHistory;
 pub use metrics::{Metric, RunFolder};
 pub use schedule::Schedule;

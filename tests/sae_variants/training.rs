@@ -2,8 +2,8 @@
 
 use crate::small_model::small_model;
 use holoscope::Result;
-use holoscope::config::{Architecture, DictionaryConstraint, L0Loss, SaeConfig};
-use holoscope::interp::reconstruction_score;
+use holoscope::config::{Architecture, DictionaryConstraint, L0Loss, SaeConfig, SampleConfig};
+use holoscope::interp::reconstruction_score_with;
 use holoscope::progress::Silent;
 use holoscope::sae::{Sae, SaeHistory, SparseAutoencoder, train_sae_with};
 
@@ -79,7 +79,13 @@ fn every_variant_learns_and_the_result_does_what_training_saw() {
         }
         // On activations as they are, with thresholds in place of batches. BatchTopK's threshold is a
         // mean of minima, so that more is above it than counted in training.
-        let score = reconstruction_score(&model, &sae, &cfg.hook_name, &data.train, 4, 16, 1);
+        let score = reconstruction_score_with(
+            &model,
+            &sae,
+            &cfg.hook_name,
+            &data.train,
+            &SampleConfig::new(4, 16, 1),
+        );
         let score = score.unwrap();
         assert!(
             (score.explained_variance - explained).abs() < 0.1,

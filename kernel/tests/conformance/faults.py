@@ -261,13 +261,15 @@ class Faults(unittest.TestCase):
             ),
             (
                 "feature_frequencies",
-                "let freqs = feature_frequencies(&model, &sae, &hook, &data.train, 1_000_000, 16, 1)?;\n"
+                "let many = SampleConfig::new(1_000_000, 16, 1);\n"
+                "let freqs = feature_frequencies_with(&model, &sae, &hook, &data.train, &many, &mut NotebookReporter::new())?;\n"
                 "freqs.n_tokens > 0",
                 "true",
             ),
             (
                 "reconstruction_score",
-                "let score = reconstruction_score(&model, &sae, &hook, &data.val, 1_000_000, 16, 1)?;\nscore.n_tokens > 0",
+                "let many = SampleConfig::new(1_000_000, 16, 1);\n"
+                "let score = reconstruction_score_with(&model, &sae, &hook, &data.val, &many)?;\nscore.n_tokens > 0",
                 "true",
             ),
             (
@@ -284,7 +286,7 @@ class Faults(unittest.TestCase):
                 "  if holoscope::show::interrupted() { break; }\n}\nfound.n_tokens > 0",
                 "true",
             ),
-            ("evaluate", "for _ in 0..1000 { evaluate(&model, &data.train, 0, 16)?; }", "error"),
+            ("evaluate", "for _ in 0..1000 { evaluate_with(&model, &data.train, 0, 16)?; }", "error"),
         ):
             COUNTS["faults"] += 1
             request = self.kernel.start(f'println!("begun");\n{call}')

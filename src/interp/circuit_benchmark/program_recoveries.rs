@@ -61,6 +61,12 @@ pub struct MeanRecovery {
     pub average_precision: f64,
 }
 
+/// The means of every method over programs, of all edges and without those into queries and keys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeanRecoveries {
+    pub rows: Vec<MeanRecovery>,
+}
+
 /// Compiles each program and scores the edges of its model by activation patching, attribution
 /// patching (plain, and by integrated gradients of 8 steps) and attribution graphs, on the same
 /// `n_tasks` inputs, drawn from `seed`; random rankings beside them.
@@ -74,7 +80,7 @@ pub struct MeanRecovery {
 /// use holoscope::rasp::{CompileOptions, programs};
 /// let found = compiled_recoveries(&programs()[..2], &CompileOptions::default(), 4, 1)?;
 /// // Four methods and the control, with and without queries and keys.
-/// assert_eq!(found.means().len(), 10);
+/// assert_eq!(found.means().rows.len(), 10);
 /// # Ok::<(), holoscope::Error>(())
 /// ```
 ///
@@ -185,7 +191,7 @@ impl ProgramRecoveries {
 
     /// Each method's means over programs, first of all edges, then without those into queries and
     /// keys.
-    pub fn means(&self) -> Vec<MeanRecovery> {
+    pub fn means(&self) -> MeanRecoveries {
         let mut means = Vec::new();
         for with_patterns in [true, false] {
             for method in self.methods() {
@@ -203,7 +209,7 @@ impl ProgramRecoveries {
                 ));
             }
         }
-        means
+        MeanRecoveries { rows: means }
     }
 }
 

@@ -2,7 +2,7 @@
 //! Colour is the average precision, from 0 to 1.
 
 use super::super::mechanisms::RecoveryScore;
-use super::program_recoveries::{MeanRecovery, ProgramRecoveries};
+use super::program_recoveries::ProgramRecoveries;
 use crate::error::Result;
 use crate::show::{ChartOptions, ColorScale, Figure, MimeBundle, Show, heatmap, shows_itself};
 use polars::prelude::{DataFrame, df};
@@ -46,25 +46,6 @@ impl ProgramRecoveries {
         ]?)
     }
 
-    /// [`ProgramRecoveries::means`] as rows: `edges`, `method`, `n_programs`, `precision`, `recall`,
-    /// `roc_auc`, `average_precision`.
-    ///
-    /// # Errors
-    /// [`crate::Error::Polars`] when the frame cannot be made.
-    pub fn means_frame(&self) -> Result<DataFrame> {
-        let means = self.means();
-        let of = |value: fn(&MeanRecovery) -> f64| means.iter().map(value).collect::<Vec<f64>>();
-        Ok(df![
-            "edges" => means.iter().map(|m| edges(m.with_patterns)).collect::<Vec<&str>>(),
-            "method" => means.iter().map(|m| m.method.as_str()).collect::<Vec<&str>>(),
-            "n_programs" => means.iter().map(|m| m.n_programs as u32).collect::<Vec<u32>>(),
-            "precision" => of(|m| m.precision),
-            "recall" => of(|m| m.recall),
-            "roc_auc" => of(|m| m.roc_auc),
-            "average_precision" => of(|m| m.average_precision),
-        ]?)
-    }
-
     /// Average precision over all edges, programs down and methods across.
     ///
     /// # Errors
@@ -105,35 +86,13 @@ fn short(method: &str) -> String {
     short.to_owned()
 }
 
-const ALL: &str = "all";
-const WITHOUT: &str = "without queries and keys";
-
-fn edges(with_patterns: bool) -> &'static str {
-    match with_patterns {
-        true => ALL,
-        false => WITHOUT,
-    }
-}
-
-impl fmt::Display for MeanRecovery {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}, edges: {}: precision {:.3}, recall {:.3}, ROC AUC {:.3}, average precision {:.3}",
-            self.method,
-            edges(self.with_patterns),
-            self.precision,
-            self.recall,
-            self.roc_auc,
-            self.average_precision
-        )
-    }
-}
+pub(super) const ALL: &str = "all";
+pub(super) const WITHOUT: &str = "without queries and keys";
 
 impl fmt::Display for ProgramRecoveries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} compiled programs, means:", self.programs.len())?;
-        for mean in self.means() {
+        for mean in self.means().rows {
             write!(f, "\n{mean}")?;
         }
         Ok(())

@@ -313,13 +313,33 @@ fn graphs_of_compiled_programs_find_what_moves_and_not_what_attends() {
     assert_eq!(of("double_histogram").n_before_patterns, 3);
     assert_eq!(of("more_a_than_b").n_before_patterns, 0);
     let means = found.means();
-    let mean = |method: &str, with_patterns: bool| {
-        let mut means = means.iter();
+    let mean = |method: &str, with_patterns: bool| means.get(method, with_patterns).unwrap();
+    assert!(
         means
-            .find(|m| m.method == method && m.with_patterns == with_patterns)
-            .unwrap()
-            .clone()
-    };
+            .get("guess", true)
+            .unwrap_err()
+            .to_string()
+            .contains("random")
+    );
+    let unseen = found.unseen_by_graphs();
+    let sum = |of: fn(&ProgramRecovery) -> usize| found.programs.iter().map(of).sum::<usize>();
+    assert_eq!(unseen.n_pattern_edges, sum(|p| p.n_pattern_edges));
+    assert!(unseen.pattern_share() > 0.0 && unseen.pattern_share() < 1.0);
+    // What they miss is what keeps their recall of the visible edges from 1.
+    for (program, n_found, n_visible) in &unseen.missed {
+        let all = &of(program).all_edges;
+        let graphs = all
+            .scores
+            .iter()
+            .find(|s| s.method == "attribution graph")
+            .unwrap();
+        assert_eq!(
+            (graphs.recall * all.n_circuit as f64).round() as usize,
+            *n_found
+        );
+        assert!(n_found < n_visible);
+    }
+    assert_eq!(unseen.frame().unwrap().height(), unseen.missed.len());
     let (graphs, random) = (mean("attribution graph", false), mean("random", false));
     assert!(graphs.recall > 0.85 && graphs.average_precision > random.average_precision + 0.5);
     assert!(mean("attribution graph", true).recall < graphs.recall);
@@ -336,7 +356,7 @@ fn the_result_is_frames_and_a_picture() {
         .map(|p| 1 + usize::from(p.without_patterns.is_some()))
         .sum();
     assert_eq!(found.frame().unwrap().shape(), (5 * sets, 10));
-    assert_eq!(found.means_frame().unwrap().shape(), (10, 7));
+    assert_eq!(found.means().frame().unwrap().shape(), (10, 7));
     let bundle = found.mime_bundle().unwrap();
     assert!(
         bundle

@@ -2,12 +2,15 @@
 //! and scored on the other; and which known factors of a text have a feature.
 //! Source: ours, after the proxies of Bricken et al. 2023.
 
+mod explained_shares;
 mod factor_recovery;
 mod feature_summary;
 mod interpretable;
 mod interpretable_view;
 mod predicate;
+mod selection;
 
+pub use explained_shares::{ExplainedShare, ExplainedShares};
 pub use factor_recovery::{FactorRecovery, RecoveredFactor, factor_recovery, factor_recovery_with};
 pub use feature_summary::{FeatureSummary, TokenExample};
 pub(super) use interpretable::MAX_SEQUENCES;

@@ -2,15 +2,15 @@
 //! Explained variance, reconstruction score, L0, dead share, recovery of known factors, garden defect.
 //! Source: the measures of this folder; ours.
 
-use super::reconstruction::{ReconstructionScore, reconstruction_score};
-use crate::config::GROUP;
+use super::reconstruction::{ReconstructionScore, reconstruction_score_with};
+use crate::config::{GROUP, SampleConfig};
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
+use crate::interp::activations::own_hook;
 use crate::interp::descriptions::{FactorRecovery, factor_recovery_with};
 use crate::interp::features::feature_frequencies_with;
 use crate::model::Transformer;
-use crate::progress::Reporter;
-use crate::sae::{DictionaryDefect, SparseAutoencoder, garden_defect};
+use crate::sae::{DictionaryDefect, Sae, SparseAutoencoder, garden_defect};
 use crate::show::{MimeBundle, NotebookReporter, Show, Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::collections::BTreeSet;
@@ -45,8 +45,7 @@ pub struct DictionaryComparison {
     pub n_tokens: usize,
 }
 
-/// Compares named dictionaries at a hook point on `n_batches` batches of `batch_size` sequences of
-/// `split` (0: as many as show every sequence once), drawn by `seed`: the same for each.
+/// Compares named autoencoders on every sequence of a split, at the hook point that the first one names.
 ///
 /// Where the split has labels (the embedded corpus), the recovery of the factors that made the text
 /// is measured as well, by [`factor_recovery_with`] on the split's first sequences. At unequal L0 or
@@ -55,69 +54,53 @@ pub struct DictionaryComparison {
 /// ```no_run
 /// # use holoscope::prelude::*;
 /// # fn compare(model: Transformer, data: Dataset, plain: Sae, tied: Sae) -> Result<()> {
-/// let comparison = compare_dictionaries(
-///     &model,
-///     &[("TopK", &plain), ("TopK, holoraumy-tied", &tied)],
-///     "blocks.0.mlp.hook_post",
-///     &data.test,
-///     8,
-///     16,
-///     42,
-/// )?;
-/// comparison.evcxr_display();
+/// compare_dictionaries(&model, &[("TopK", &plain), ("TopK, tied", &tied)], &data.test)?.evcxr_display();
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// # Errors
-/// No dictionary; those of [`reconstruction_score`], [`feature_frequencies_with`] and
-/// [`factor_recovery_with`].
+/// A first autoencoder that names no hook point; those of [`compare_dictionaries_with`].
 pub fn compare_dictionaries(
     model: &Transformer,
-    dictionaries: &[(&str, &dyn SparseAutoencoder)],
-    hook_name: &str,
+    dictionaries: &[(&str, &Sae)],
     split: &TokenSplit,
-    n_batches: usize,
-    batch_size: usize,
-    seed: u64,
 ) -> Result<DictionaryComparison> {
-    compare_dictionaries_with(
-        model,
-        dictionaries,
-        hook_name,
-        split,
-        n_batches,
-        batch_size,
-        seed,
-        &mut NotebookReporter::new(),
-    )
+    let Some((_, first)) = dictionaries.first() else {
+        return Err(none_given());
+    };
+    let named: Vec<(&str, &dyn SparseAutoencoder)> = dictionaries
+        .iter()
+        .map(|&(name, sae)| (name, sae as &dyn SparseAutoencoder))
+        .collect();
+    let sample = SampleConfig::default();
+    compare_dictionaries_with(model, &named, own_hook(first)?, split, &sample)
 }
 
-/// [`compare_dictionaries`] with its progress shown by `reporter`.
+fn none_given() -> Error {
+    Error::argument("dictionaries", "[]", "needs at least one")
+}
+
+/// [`compare_dictionaries`] at a hook point, on a sample of a split: the same batches for each dictionary.
 ///
 /// # Errors
-/// Those of [`compare_dictionaries`].
-#[allow(clippy::too_many_arguments)] // the four that say what, the three that say how much
+/// No dictionary; those of [`reconstruction_score_with`], [`feature_frequencies_with`] and
+/// [`factor_recovery_with`].
 pub fn compare_dictionaries_with(
     model: &Transformer,
     dictionaries: &[(&str, &dyn SparseAutoencoder)],
     hook_name: &str,
     split: &TokenSplit,
-    n_batches: usize,
-    batch_size: usize,
-    seed: u64,
-    reporter: &mut dyn Reporter,
+    sample: &SampleConfig,
 ) -> Result<DictionaryComparison> {
+    let reporter = &mut NotebookReporter::new();
     if dictionaries.is_empty() {
-        return Err(Error::argument("dictionaries", "[]", "needs at least one"));
+        return Err(none_given());
     }
     let mut rows = Vec::new();
     for &(name, sae) in dictionaries {
-        let reconstruction =
-            reconstruction_score(model, sae, hook_name, split, n_batches, batch_size, seed)?;
-        let frequencies = feature_frequencies_with(
-            model, sae, hook_name, split, n_batches, batch_size, seed, reporter,
-        )?;
+        let reconstruction = reconstruction_score_with(model, sae, hook_name, split, sample)?;
+        let frequencies = feature_frequencies_with(model, sae, hook_name, split, sample, reporter)?;
         let recovery = match split.labels {
             Some(_) => Some(factor_recovery_with(
                 model, sae, hook_name, split, reporter,

@@ -23,7 +23,7 @@ const TOKENS: usize = 4 * TOKENS_PER_PASS;
 /// that of least squared error on those tokens. Without it an activation would be the excess over
 /// a threshold, too small to give back what the direction holds, and the control too easy to beat.
 /// Give it to [`interpretable_features`](crate::interp::interpretable_features) to see how many
-/// features look explained although nothing was learnt, or to [`super::reconstruction_score`].
+/// features look explained although nothing was learnt, or to [`super::reconstruction_score_with`].
 ///
 /// # Errors
 /// An unknown hook point or one of another width, `l0` outside (0, d_sae), a split too short;

@@ -4,6 +4,8 @@
 
 mod comparison;
 mod control;
+mod controlled_score;
+mod over_seeds;
 mod reconstruction;
 
 pub use comparison::{
@@ -13,4 +15,6 @@ pub use control::random_dictionary;
 pub(crate) use control::{
     CentredRows, centred_rows, check_l0, fixed_dictionary, read_write_dictionary,
 };
-pub use reconstruction::{ReconstructionScore, reconstruction_score};
+pub use controlled_score::ControlledScore;
+pub use over_seeds::{ComparisonOverSeeds, SeedFigures, SeedRange};
+pub use reconstruction::{ReconstructionScore, reconstruction_score, reconstruction_score_with};

@@ -2,11 +2,12 @@
 //! `score = (zero_abl - recons) / (zero_abl - loss)`: 1 for a perfect copy, 0 for one as bad as zeros.
 //! Source: Bricken et al. 2023; `get_recons_loss` of 1L-Sparse-Autoencoder.
 
+use crate::config::SampleConfig;
 use crate::data::{Batches, TokenSplit};
 use crate::error::{Error, Result};
-use crate::interp::activations::hook_rows;
+use crate::interp::activations::{hook_rows, own_hook};
 use crate::model::{Hook, Transformer, mean_ablate, zero_ablate};
-use crate::sae::SparseAutoencoder;
+use crate::sae::{Sae, SparseAutoencoder};
 use crate::show::{Interrupts, MimeBundle, Show, Table, shows_itself};
 use candle_core::{DType, Tensor};
 use polars::prelude::df;
@@ -44,26 +45,44 @@ impl ReconstructionScore {
     }
 }
 
-/// Measures the reconstruction on `n_batches` batches of `batch_size` sequences (0: as many as
-/// show every sequence of the split once), drawn by `seed`. An interrupt returns the score on the
+/// How well an autoencoder reconstructs the hook point that it names, on every sequence of a split.
+///
+/// ```no_run
+/// # use holoscope::prelude::*;
+/// # fn f(model: Transformer, sae: Sae, data: Dataset) -> Result<()> {
+/// reconstruction_score(&model, &sae, &data.val)?.evcxr_display();
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// An autoencoder that names no hook point; those of [`reconstruction_score_with`].
+pub fn reconstruction_score(
+    model: &Transformer,
+    sae: &Sae,
+    split: &TokenSplit,
+) -> Result<ReconstructionScore> {
+    let hook_name = own_hook(sae)?;
+    reconstruction_score_with(model, sae, hook_name, split, &SampleConfig::default())
+}
+
+/// Measures the reconstruction of a hook point on a sample of a split. An interrupt returns the score on the
 /// batches done.
 ///
 /// # Errors
 /// An unknown hook point, an autoencoder of another width, a split too short for one sequence;
 /// [`Error::NotFiniteAt`] for an activation of the model that is NaN or infinite;
 /// [`Error::Interrupted`] before the first batch is done.
-pub fn reconstruction_score(
+pub fn reconstruction_score_with(
     model: &Transformer,
     sae: &dyn SparseAutoencoder,
     hook_name: &str,
     split: &TokenSplit,
-    n_batches: usize,
-    batch_size: usize,
-    seed: u64,
+    sample: &SampleConfig,
 ) -> Result<ReconstructionScore> {
     let model = model.without_gradients();
-    let mut batches = Batches::new(split, model.cfg().n_ctx, batch_size, seed);
-    let n_batches = match n_batches {
+    let mut batches = Batches::new(split, model.cfg().n_ctx, sample.batch_size, sample.seed);
+    let n_batches = match sample.n_batches {
         0 => batches.batches_per_epoch(),
         n => n,
     };

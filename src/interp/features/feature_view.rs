@@ -44,10 +44,23 @@ pub fn feature_tokens(
 ) -> Result<TokenView> {
     check_feature(sae, feature_id)?;
     let ids = tokenizer.encode(text);
+    coloured_tokens(model, sae, hook_name, tokenizer, &ids, feature_id, max)
+}
+
+/// [`feature_tokens`] of token ids.
+pub(super) fn coloured_tokens(
+    model: &Transformer,
+    sae: &dyn SparseAutoencoder,
+    hook_name: &str,
+    tokenizer: &Tokenizer,
+    ids: &[u32],
+    feature_id: usize,
+    max: Option<f64>,
+) -> Result<TokenView> {
     if ids.is_empty() {
         return Err(Error::argument(
             "text",
-            format!("{text:?}"),
+            format!("{:?}", tokenizer.decode(ids)),
             "holds no token",
         ));
     }

@@ -2,13 +2,14 @@
 //! `freq_f = (tokens with acts_f > 0) / (tokens)`; shown as `log10(freq + 10^-6.5)`.
 //! Source: `get_freqs` of 1L-Sparse-Autoencoder; Bricken et al. 2023, "feature density histograms".
 
+use crate::config::SampleConfig;
 use crate::data::{Batches, TokenSplit};
 use crate::error::{Error, Result};
-use crate::interp::activations::hook_rows;
+use crate::interp::activations::{hook_rows, own_hook};
 use crate::interp::statistics::{Bimodality, bimodality};
 use crate::model::Transformer;
 use crate::progress::{Progress, Reporter};
-use crate::sae::SparseAutoencoder;
+use crate::sae::{Sae, SparseAutoencoder};
 use crate::show::{ChartOptions, Figure, NotebookReporter, histogram, shows_itself};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -35,50 +36,36 @@ pub struct FeatureFrequencies {
     pub l0: f64,
 }
 
-/// Counts active features on `n_batches` batches of `batch_size` sequences (0: as many as show
-/// every sequence of the split once), drawn by `seed`. An interrupt returns what was counted.
+/// Counts on how many tokens of a split each feature of an autoencoder is active, at the hook point that it names.
+/// An interrupt returns what was counted.
+///
+/// # Errors
+/// An autoencoder that names no hook point; those of [`feature_frequencies_with`].
+pub fn feature_frequencies(
+    model: &Transformer,
+    sae: &Sae,
+    split: &TokenSplit,
+) -> Result<FeatureFrequencies> {
+    let (hook_name, mut reporter) = (own_hook(sae)?, NotebookReporter::new());
+    let sample = SampleConfig::default();
+    feature_frequencies_with(model, sae, hook_name, split, &sample, &mut reporter)
+}
+
+/// [`feature_frequencies`] at a hook point, on a sample of a split, with its progress shown by `reporter`.
 ///
 /// # Errors
 /// An unknown hook point, an autoencoder of another width, a split too short for one sequence;
 /// [`Error::NotFiniteAt`] for an activation of the model that is NaN or infinite.
-pub fn feature_frequencies(
-    model: &Transformer,
-    sae: &dyn SparseAutoencoder,
-    hook_name: &str,
-    split: &TokenSplit,
-    n_batches: usize,
-    batch_size: usize,
-    seed: u64,
-) -> Result<FeatureFrequencies> {
-    feature_frequencies_with(
-        model,
-        sae,
-        hook_name,
-        split,
-        n_batches,
-        batch_size,
-        seed,
-        &mut NotebookReporter::new(),
-    )
-}
-
-/// [`feature_frequencies`] with its progress shown by `reporter`.
-///
-/// # Errors
-/// Those of [`feature_frequencies`].
-#[allow(clippy::too_many_arguments)] // the four that say what, the three that say how much
 pub fn feature_frequencies_with(
     model: &Transformer,
     sae: &dyn SparseAutoencoder,
     hook_name: &str,
     split: &TokenSplit,
-    n_batches: usize,
-    batch_size: usize,
-    seed: u64,
+    sample: &SampleConfig,
     reporter: &mut dyn Reporter,
 ) -> Result<FeatureFrequencies> {
-    let mut batches = Batches::new(split, model.cfg().n_ctx, batch_size, seed);
-    let n_batches = match n_batches {
+    let mut batches = Batches::new(split, model.cfg().n_ctx, sample.batch_size, sample.seed);
+    let n_batches = match sample.n_batches {
         0 => batches.batches_per_epoch(),
         n => n,
     };
@@ -159,6 +146,17 @@ impl FeatureFrequencies {
             .iter()
             .map(|f| (f + FREQUENCY_FLOOR).log10())
             .collect()
+    }
+
+    /// How many features are dead and how many are at work on a token, in one sentence.
+    pub fn sentence(&self) -> String {
+        format!(
+            "{} of {} features are dead ({:.1} %); a token has {:.1} active features on average.",
+            self.n_dead(),
+            self.n_features(),
+            100.0 * self.dead_share,
+            self.l0
+        )
     }
 
     /// The histogram of [`Self::log10`], in percent of the features.

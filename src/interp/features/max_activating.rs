@@ -12,7 +12,7 @@ use crate::model::{HookName, Transformer};
 use crate::sae::{SparseAutoencoder, Transcoder};
 use crate::show::{Interrupts, MimeBundle, Show, Table, format_number, shows_itself};
 use candle_core::{DType, IndexOp, Tensor};
-use polars::prelude::{DataFrame, df};
+use polars::prelude::{Column, DataFrame, df};
 use std::fmt;
 
 /// Tokens shown before and after the one that is most active.
@@ -28,6 +28,8 @@ pub struct MaxActivation {
     pub position: usize,
     /// The whole sequence. `[n_ctx]`
     pub tokens: Vec<u32>,
+    /// `prefix|token|suffix`, once [`MaxActivating::named`] has seen a tokenizer.
+    pub context: Option<String>,
 }
 
 /// The tokens on which one unit is most active.
@@ -171,6 +173,7 @@ fn search(
         sequence,
         position,
         tokens: split.sequence(sequence, n_ctx),
+        context: None,
     };
     Ok(MaxActivating {
         hook_name: hook_name.to_owned(),
@@ -181,35 +184,33 @@ fn search(
 }
 
 impl MaxActivating {
-    /// One row an example: `activation`, `sequence`, `position`, `token` (its id).
+    /// The same examples with their contexts as text.
+    pub fn named(mut self, tokenizer: &Tokenizer) -> Self {
+        for e in &mut self.examples {
+            let visible = visible_tokens(tokenizer, &e.tokens);
+            e.context = Some(context(&visible, e.position, AROUND, AROUND));
+        }
+        self
+    }
+
+    /// One row an example: `activation`, `sequence`, `position`, `token` (its id), and `context` where
+    /// [`MaxActivating::named`] has given any.
     ///
     /// # Errors
     /// [`Error::Polars`] when the frame cannot be made.
     pub fn frame(&self) -> Result<DataFrame> {
         let all = || self.examples.iter();
-        Ok(df![
+        let mut frame = df![
             "activation" => all().map(|e| e.activation).collect::<Vec<f32>>(),
             "sequence" => all().map(|e| e.sequence as u32).collect::<Vec<u32>>(),
             "position" => all().map(|e| e.position as u32).collect::<Vec<u32>>(),
             "token" => all().map(|e| e.tokens[e.position]).collect::<Vec<u32>>(),
-        ]?)
-    }
-
-    /// The examples with their contexts as text, `prefix|token|suffix`, coloured by activation.
-    ///
-    /// # Errors
-    /// [`Error::Polars`] when the frame cannot be made.
-    pub fn table(&self, tokenizer: &Tokenizer) -> Result<Table> {
-        let context_of = |e: &MaxActivation| {
-            let visible = visible_tokens(tokenizer, &e.tokens);
-            context(&visible, e.position, AROUND, AROUND)
-        };
-        let mut frame = self.frame()?;
-        let contexts: Vec<String> = self.examples.iter().map(context_of).collect();
-        frame.with_column(polars::prelude::Column::new("context".into(), contexts))?;
-        Ok(Table::new(frame)
-            .gradient("activation")
-            .caption(self.title()))
+        ]?;
+        if all().any(|e| e.context.is_some()) {
+            let contexts: Vec<Option<&str>> = all().map(|e| e.context.as_deref()).collect();
+            frame.with_column(Column::new("context".into(), contexts))?;
+        }
+        Ok(frame)
     }
 
     fn title(&self) -> String {
@@ -224,7 +225,10 @@ impl fmt::Display for MaxActivating {
         for e in &self.examples {
             let activation = format_number(f64::from(e.activation));
             let (token, sequence, position) = (e.tokens[e.position], e.sequence, e.position);
-            write!(f, "\n{activation}: token {token} at {sequence}/{position}")?;
+            match &e.context {
+                Some(context) => write!(f, "\n{activation}: {context} at {sequence}/{position}")?,
+                None => write!(f, "\n{activation}: token {token} at {sequence}/{position}")?,
+            }
         }
         Ok(())
     }

@@ -7,6 +7,8 @@ mod frequencies;
 mod logits;
 mod max_activating;
 mod rare_direction;
+mod strongest_sequence;
+mod top_activations;
 
 pub use feature_view::{feature_acts, feature_tokens};
 pub use frequencies::{
@@ -18,3 +20,5 @@ pub use max_activating::{
     MaxActivating, MaxActivation, max_activating, max_activating_feature, max_activating_transcoder,
 };
 pub use rare_direction::{NullBand, RareDirection, rare_direction};
+pub use strongest_sequence::{StrongestSequence, strongest_sequence};
+pub use top_activations::{TopActivation, TopActivations, top_activations};

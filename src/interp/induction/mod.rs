@@ -7,6 +7,7 @@ mod formation;
 mod formation_view;
 mod loss_by_position;
 mod prefix_matching;
+mod signs;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -17,4 +18,5 @@ pub use formation::{
 };
 pub use loss_by_position::{LossByPosition, loss_by_position};
 pub use prefix_matching::{PrefixMatching, PrefixMatchingScores, prefix_matching_scores};
+pub use signs::{InductionSign, InductionSigns, induction_signs};
 pub use tasks::induction_tasks;

@@ -124,6 +124,18 @@ fn the_planted_circuit_is_found_by_every_measurement() {
         large,
         ["embed -> L0H0.v", "L0H0 -> L1H1.k", "L1H1 -> logits"]
     );
+    // The planted pair has every sign; a pair with the other head of the first layer only that its second copies.
+    let ablations = head_ablations(&model, &repeated(&model), (1, 1)).unwrap();
+    let k = composition_scores(&model, Composition::K).unwrap();
+    let matching = prefix_matching_scores(&model).unwrap();
+    let signs = |from| induction_signs(&ablations, &k, &matching, &copying, &found, from);
+    let planted = signs((0, 0)).unwrap();
+    assert_eq!(planted.n_hold(), 5, "{planted}");
+    assert_eq!(planted.frame().unwrap().shape(), (5, 3));
+    let other = signs((0, 1)).unwrap();
+    let held: Vec<bool> = other.rows.iter().map(|row| row.holds).collect();
+    assert_eq!(held, [false, false, false, true, false], "{other}");
+    assert!(signs((2, 0)).is_err());
 }
 
 #[test]

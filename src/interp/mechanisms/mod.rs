@@ -10,6 +10,7 @@ mod logits;
 mod patch_metric;
 mod patching;
 mod patching_view;
+mod site_ablation;
 mod steering;
 #[cfg(test)]
 mod testing;
@@ -20,4 +21,5 @@ pub use heads::*;
 pub use logits::*;
 pub use patch_metric::PatchMetric;
 pub use patching::{ActivationPatching, Patch, PatchSite, activation_patching};
+pub use site_ablation::{AblatedLoss, BatchAblation, ablated_loss, ablated_loss_with};
 pub use steering::{ablate_direction, ablate_head, add_direction, mean_ablate_head};

@@ -77,6 +77,25 @@ impl LabelledActivations {
         Self::new(self.x.index_select(&rows, 0)?, labels, names)
     }
 
+    /// The rows here and there of the classes that both have, in the order here: what a probe needs that is trained on
+    /// one and tested on the other.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when they share no class, or a shared one has no row.
+    pub fn shared_with(&self, other: &Self) -> Result<(Self, Self)> {
+        let shared: Vec<&str> = self
+            .classes
+            .iter()
+            .filter(|class| other.classes.contains(class))
+            .map(String::as_str)
+            .collect();
+        if shared.is_empty() {
+            let reason = format!("none of them is among {}", other.classes.join(", "));
+            return Err(Error::argument("classes", self.classes.join(", "), reason));
+        }
+        Ok((self.only(&shared)?, other.only(&shared)?))
+    }
+
     /// Number of rows.
     pub fn n_rows(&self) -> usize {
         self.labels.len()
@@ -374,6 +393,16 @@ mod tests {
         assert!(found.accuracy(5) > 0.5, "{found:?}");
         let unknown = train.only(&["nouns"]).unwrap_err().to_string();
         assert!(unknown.contains("determiner, noun, verb"), "{unknown}");
+        // Two of the classes in another order share what both have, in the order of the first.
+        let other = test.only(&["verb", "noun"]).unwrap();
+        let (here, there) = train.shared_with(&other).unwrap();
+        assert_eq!(
+            (here.classes.clone(), there.classes),
+            (vec!["noun".into(), "verb".into()], here.classes)
+        );
+        assert_eq!(here.counts(), train.counts()[1..]);
+        let none = train.only(&["determiner"]).unwrap().shared_with(&other);
+        assert!(none.unwrap_err().to_string().contains("verb, noun"));
 
         let scores =
             factor_scores_with(&model, &sae, "hook_embed", &data.val, &mut Silent).unwrap();

@@ -3,8 +3,9 @@
 use super::super::bootstrap::Resamples;
 use super::config::MeasureConfig;
 use super::controls::{Control, control_dictionary};
-use super::many::{caption, long_frame, named};
+use super::many::{DictionaryMeasurements, caption, long_frame, named};
 use super::measurement::{Measurement, drawn_sequences, measure_all};
+use super::metric_table::MetricTable;
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
 use crate::interp::dictionaries::centred_rows;
@@ -143,6 +144,15 @@ impl ControlComparison {
     /// [`Error::NotFound`] with the names that there are.
     pub fn get(&self, name: &str) -> Result<Measurement> {
         named(&self.measurements, name)
+    }
+
+    /// Some metrics, by name, one row a dictionary.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] with the metrics that there are.
+    pub fn table(&self, metrics: &[&str]) -> Result<MetricTable> {
+        let measurements = self.measurements.clone();
+        DictionaryMeasurements { measurements }.table(metrics)
     }
 
     /// One row a dictionary and metric: `dictionary`, `metric`, `value`, `low`, `high`.

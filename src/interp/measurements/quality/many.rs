@@ -2,15 +2,16 @@
 //! model against how many features are active. Source: the charts of Gao et al. 2024 and SAEBench.
 
 use super::config::MeasureConfig;
+use super::labels::metric_label;
 use super::measurement::{Measurement, drawn_sequences, measure_all};
+use super::metric_table::{MetricTable, MetricTableRow};
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::{SaeSweep, SparseAutoencoder};
 use crate::show::{
-    ChartOptions, Figure, MimeBundle, NotebookReporter, Show, Table, Trace, line_chart,
-    shows_itself,
+    ChartOptions, Figure, MimeBundle, NotebookReporter, Show, Trace, line_chart, shows_itself,
 };
 use polars::prelude::{Column, DataFrame};
 
@@ -119,24 +120,49 @@ impl DictionaryMeasurements {
         long_frame(&self.measurements)
     }
 
-    /// One row a dictionary, one column a metric: values with their 95 % intervals as text.
+    /// Some metrics, by name, one row a dictionary.
     ///
     /// # Errors
     /// [`Error::NotFound`] with the metrics that there are.
-    pub fn table(&self, metrics: &[&str]) -> Result<Table> {
-        let all = &self.measurements;
-        let names: Vec<String> = all.iter().map(|m| m.name.clone()).collect();
-        let mut columns = vec![Column::new("dictionary".into(), names)];
-        for metric in metrics {
-            let texts: Vec<String> = all
-                .iter()
-                .map(|m| Ok(m.get(metric)?.text()))
-                .collect::<Result<_>>()?;
-            columns.push(Column::new((*metric).into(), texts));
+    pub fn table(&self, metrics: &[&str]) -> Result<MetricTable> {
+        let row = |m: &Measurement| -> Result<MetricTableRow> {
+            let found = metrics.iter().map(|metric| m.get(metric));
+            Ok(MetricTableRow {
+                dictionary: m.name.clone(),
+                metrics: found.collect::<Result<_>>()?,
+            })
+        };
+        Ok(MetricTable {
+            title: caption(&self.measurements),
+            rows: self.measurements.iter().map(row).collect::<Result<_>>()?,
+        })
+    }
+
+    /// For each name, in the order of the names, the place of its measurement with the L0 nearest to `l0`, compared
+    /// by their ratio.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] with the names that there are.
+    pub fn nearest_to_l0(&self, names: &[&str], l0: f64) -> Result<Vec<usize>> {
+        let distance = |i: usize| {
+            let own = self.measurements[i].value("l0").unwrap_or(f64::NAN);
+            (own / l0).ln().abs()
+        };
+        let nearest = |name: &str| {
+            let of_name = |&i: &usize| self.measurements[i].name == name;
+            let places = (0..self.measurements.len()).filter(of_name);
+            let found = places.min_by(|&a, &b| distance(a).total_cmp(&distance(b)));
+            found.ok_or_else(|| not_found(&self.measurements, name))
+        };
+        names.iter().map(|name| nearest(name)).collect()
+    }
+
+    /// The measurements at these places, in this order; a place that does not exist is left out.
+    pub fn at(&self, places: &[usize]) -> DictionaryMeasurements {
+        let found = places.iter().filter_map(|&i| self.measurements.get(i));
+        DictionaryMeasurements {
+            measurements: found.cloned().collect(),
         }
-        Ok(Table::new(DataFrame::new(all.len(), columns)?)
-            .head(all.len())
-            .caption(caption(all)))
     }
 
     /// A metric against L0 (logarithmic), one curve a name in the order of L0, with the metric's 95 %
@@ -155,8 +181,10 @@ impl DictionaryMeasurements {
             .into_iter()
             .map(|name| self.curve(name, metric))
             .collect::<Result<_>>()?;
-        let title = format!("{metric} against L0");
-        let options = ChartOptions::new(&title, "L0 (active features a token)", metric)
+        let label = metric_label(metric);
+        let name = label.split(" (").next().unwrap_or(&label);
+        let title = format!("{name}, against L0");
+        let options = ChartOptions::new(&title, &metric_label("l0"), &label)
             .log_x()
             .caption(caption(&self.measurements));
         line_chart(&traces, &options)
@@ -195,11 +223,17 @@ impl Show for DictionaryMeasurements {
 /// The first measurement of a name.
 pub(super) fn named(measurements: &[Measurement], name: &str) -> Result<Measurement> {
     let found = measurements.iter().find(|m| m.name == name);
-    found.cloned().ok_or_else(|| Error::NotFound {
+    found.cloned().ok_or_else(|| not_found(measurements, name))
+}
+
+fn not_found(measurements: &[Measurement], name: &str) -> Error {
+    let mut known: Vec<String> = measurements.iter().map(|m| m.name.clone()).collect();
+    known.dedup();
+    Error::NotFound {
         kind: "dictionary",
         name: name.to_owned(),
-        known: measurements.iter().map(|m| m.name.clone()).collect(),
-    })
+        known,
+    }
 }
 
 /// Every measurement's rows, below each other.

@@ -41,6 +41,14 @@ impl Measurement {
         Ok(self.get(metric)?.value)
     }
 
+    /// The same measurement under another name, for tables and curves.
+    pub fn named(&self, name: &str) -> Measurement {
+        Measurement {
+            name: name.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// One row a metric: `metric`, `value`, `low`, `high` (null without an interval).
     ///
     /// # Errors

@@ -7,10 +7,12 @@ mod config;
 mod controls;
 mod fast_ica;
 mod harvest;
+mod labels;
 mod losses;
 mod many;
 mod measurement;
 mod measurement_view;
+mod metric_table;
 mod metrics;
 mod sums;
 #[cfg(test)]
@@ -21,7 +23,9 @@ pub use compare::{
 };
 pub use config::MeasureConfig;
 pub use controls::{Control, control_dictionary};
+pub use labels::metric_label;
 pub use many::{DictionaryMeasurements, measure_each, measure_each_with, measure_sweep};
 pub use measurement::{
     Measurement, MetricRow, measure, measure_tokens, measure_tokens_with, measure_with,
 };
+pub use metric_table::{MetricTable, MetricTableRow};

@@ -1,10 +1,10 @@
 mod controls;
 
 use super::*;
-use crate::config::TransformerConfig;
+use crate::config::{SampleConfig, TransformerConfig};
 use crate::data::TokenSplit;
 use crate::error::Error;
-use crate::interp::dictionaries::{random_dictionary, reconstruction_score};
+use crate::interp::dictionaries::{random_dictionary, reconstruction_score_with};
 use crate::model::{Hook, Transformer};
 use crate::progress::Silent;
 use crate::sae::{SparseAutoencoder, StandardSae};
@@ -78,7 +78,8 @@ fn values_agree_with_the_reconstruction_score() {
     let (model, split) = (model(), split());
     let sae = random_dictionary(&model, HOOK, &split, (12, 30), 4.0, 1).unwrap();
     let found = measured(&sae, &cfg());
-    let score = reconstruction_score(&model, &sae, HOOK, &split, 0, 48, 0).unwrap();
+    let score = reconstruction_score_with(&model, &sae, HOOK, &split, &SampleConfig::new(0, 48, 0))
+        .unwrap();
     assert_eq!((found.n_sequences, found.n_tokens), (48, score.n_tokens));
     let expected = [
         ("l0", score.l0),
@@ -310,6 +311,32 @@ fn each_of_many_is_measured_as_alone_and_the_frontier_has_a_curve_a_name() {
     assert!(figure.svg.contains("random") && figure.svg.contains("copy"));
     // One path of bars a curve.
     assert_eq!(figure.svg.matches("stroke-width=\"16\"").count(), 2);
+    assert!(figure.svg.contains("Explained variance (share)"));
+    assert!(figure.svg.contains("L0 (active features per token)"));
+    // A row a dictionary; three columns a metric beside the names.
+    let table = found.table(&["l0", "dead_share"]).unwrap();
+    assert_eq!(table.frame().unwrap().shape(), (3, 7));
+    assert_eq!(
+        table.rows[1].metrics[0].value,
+        found.measurements[1].value("l0").unwrap()
+    );
+    assert!(
+        table
+            .mime_bundle()
+            .unwrap()
+            .get("text/html")
+            .unwrap()
+            .contains("dead_share")
+    );
+    assert!(found.table(&["l_0"]).is_err());
+    // Of the two random ones the denser is nearer to 6; places are those of the whole.
+    assert_eq!(
+        found.nearest_to_l0(&["random", "copy"], 6.0).unwrap(),
+        [0, 1]
+    );
+    assert_eq!(found.nearest_to_l0(&["random"], 2.0).unwrap(), [2]);
+    assert!(found.nearest_to_l0(&["randon"], 2.0).is_err());
+    assert_eq!(found.at(&[2, 0]).measurements[0], found.measurements[2]);
     let unknown = found.frontier("fuv").unwrap_err().to_string();
     assert!(
         unknown.contains("fuv") && unknown.contains("fvu"),

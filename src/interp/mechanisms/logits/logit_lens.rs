@@ -291,6 +291,7 @@ mod tests {
         let model = random_model(&small_config());
         let tokens = Tensor::new(&[[3u32, 1, 4], [1, 5, 9]], model.device()).unwrap();
         let lens = logit_lens(&model, &tokens, 1).unwrap();
+        top_tokens_are_named(&lens);
         let losses = values(&model.loss_per_token(&tokens).unwrap());
         for (b, row) in lens.predictions[3].iter().enumerate() {
             for (p, found) in row.iter().enumerate() {
@@ -323,5 +324,24 @@ mod tests {
         assert!(message(&sequence(&[1, 11]), 1).contains("token id = 11"));
         assert!(message(&sequence(&[1; 13]), 1).contains("n_ctx = 12"));
         assert!(message(&sequence(&[1, 2]).squeeze(0).unwrap(), 1).contains("[batch, pos]"));
+    }
+
+    fn top_tokens_are_named(lens: &LogitLens) {
+        let tokenizer = crate::data::Tokenizer::gpt2().unwrap();
+        let found = lens.top_tokens(&tokenizer, 0).unwrap();
+        let id = lens.predictions[1][0][2].top[0];
+        let name = crate::show::visible_token(&tokenizer.token_str(id));
+        assert_eq!(found.top[1][2], name);
+        assert_eq!(found.top.len(), lens.hook_names.len());
+        let frame = found.frame().unwrap();
+        assert_eq!(frame.shape(), (found.top.len(), 1 + found.tokens.len()));
+        let shown = crate::show::Show::mime_bundle(&found).unwrap();
+        assert!(
+            shown
+                .get("text/html")
+                .unwrap()
+                .contains("most likely next token")
+        );
+        assert!(lens.top_tokens(&tokenizer, lens.tokens.len()).is_err());
     }
 }

@@ -1,14 +1,11 @@
-//! A logit lens as a frame, as a table of tokens and as heat maps.
+//! A logit lens as a frame and as heat maps.
 //! One row a stream and position; in maps the streams run down and the positions across.
 //! Source: the figures of nostalgebraist 2020, "interpreting GPT: the logit lens".
 
 use super::logit_lens::{LensPrediction, LogitLens};
-use crate::data::Tokenizer;
 use crate::error::Result;
-use crate::interp::mechanisms::input::check_index;
-use crate::interp::token_frame::visible_tokens;
-use crate::show::{ChartOptions, ColorScale, Figure, Table, heatmap, shows_itself};
-use polars::prelude::{Column, DataFrame, df};
+use crate::show::{ChartOptions, ColorScale, Figure, heatmap, shows_itself};
+use polars::prelude::{DataFrame, df};
 use std::fmt;
 
 impl LogitLens {
@@ -48,34 +45,6 @@ impl LogitLens {
             "next_log_prob" => all().map(|p| p.next_log_prob).collect::<Vec<Option<f64>>>(),
             "kl" => all().map(|p| p.kl).collect::<Vec<f64>>(),
         ]?)
-    }
-
-    /// The best token of each stream at each position of one sequence: a row a stream, a column a
-    /// position, headed `pos token`.
-    ///
-    /// # Errors
-    /// No such sequence; a tokenizer of fewer tokens.
-    pub fn table(&self, tokenizer: &Tokenizer, sequence: usize) -> Result<Table> {
-        check_index("sequence", sequence, self.tokens.len())?;
-        let ids = &self.tokens[sequence];
-        let of_layer = |layer: &Vec<Vec<LensPrediction>>| -> Vec<u32> {
-            layer[sequence].iter().map(|p| p.top[0]).collect()
-        };
-        let tops: Vec<Vec<u32>> = self.predictions.iter().map(of_layer).collect();
-        let most = tops.iter().flatten().chain(ids).max().copied().unwrap_or(0);
-        check_index("token id", most as usize, tokenizer.n_vocab())?;
-        let tops: Vec<Vec<String>> = tops
-            .iter()
-            .map(|row| visible_tokens(tokenizer, row))
-            .collect();
-        let mut columns = vec![Column::new("stream".into(), &self.hook_names)];
-        for (p, token) in visible_tokens(tokenizer, ids).iter().enumerate() {
-            let column: Vec<&str> = tops.iter().map(|row| row[p].as_str()).collect();
-            columns.push(Column::new(format!("{p} {token}").into(), column));
-        }
-        Ok(Table::new(DataFrame::new(tops.len(), columns)?)
-            .head(tops.len())
-            .caption("Logit lens: the most likely next token after each block"))
     }
 
     /// `KL(final || stream)` in nats, streams down and positions across, averaged over sequences.

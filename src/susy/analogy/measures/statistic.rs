@@ -131,6 +131,15 @@ impl Statistic {
         }
     }
 
+    /// The value that the algebra demands (copying: what its rival does).
+    pub fn algebra(self) -> f64 {
+        match self {
+            Statistic::SymmetryIndex => -1.0,
+            _ if self.predicted() == Tail::Upper => 1.0,
+            _ => 0.0,
+        }
+    }
+
     /// The control that keeps all but what the statistic is about.
     pub fn control(self) -> Null {
         match self {

@@ -116,19 +116,6 @@ impl PowerCurves {
         }
         Ok(all)
     }
-
-    /// [`PowerCurves::frame`] as a table.
-    ///
-    /// # Errors
-    /// None but polars' own.
-    pub fn table(&self) -> Result<Table> {
-        let frame = self.frame()?;
-        let rows = frame.height();
-        Ok(Table::new(frame)
-            .gradient("detected")
-            .head(rows)
-            .caption("Planted algebras found, share of families, with 95 % intervals"))
-    }
 }
 
 impl fmt::Display for PowerCurve {
