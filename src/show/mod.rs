@@ -15,6 +15,7 @@ mod png;
 mod reporter;
 mod table;
 mod tokens;
+mod used_data;
 
 pub use attention::AttentionView;
 pub use chart::heatmap_with_gaps;
@@ -35,6 +36,7 @@ pub(crate) use reporter::{
 pub use reporter::{NotebookReporter, interrupted};
 pub use table::Table;
 pub use tokens::{TokenView, visible_token};
+pub(crate) use used_data::report_data;
 
 use crate::error::Result;
 
