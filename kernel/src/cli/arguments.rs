@@ -65,7 +65,7 @@ pub struct KernelArgs {
 }
 
 /// A span of time from the command line: seconds, or a number with `s`, `m` or `h`.
-fn timeout(text: &str) -> Result<Duration, String> {
+pub fn timeout(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let (number, unit) = match text.strip_suffix(['s', 'm', 'h']) {
         Some(number) => (number, &text[number.len()..]),

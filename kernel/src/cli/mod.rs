@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod arguments;
+mod check;
 mod doctor;
 mod install;
 mod kernel;
@@ -10,6 +11,7 @@ mod waiting;
 
 use crate::error::Result;
 use arguments::{InstallArgs, KernelArgs, PlaceArgs, RunArgs};
+use check::CheckArgs;
 use clap::{Parser, Subcommand};
 
 /// Rust notebooks for the interpretability of small language models.
@@ -24,6 +26,8 @@ struct Cli {
 enum Command {
     /// Execute every cell of a notebook; write the executed notebook and an HTML page
     Run(RunArgs),
+    /// Run a notebook afresh and compare it, cell by cell, with what is stored of it
+    Check(CheckArgs),
     /// Make the kernel "Rust (Holoscope)" known to Jupyter; build what it needs, and try it
     Install(InstallArgs),
     /// Remove the kernel from Jupyter
@@ -39,6 +43,7 @@ pub fn main() -> i32 {
     let cli = Cli::parse();
     let done: Result<i32> = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
         Command::Install(args) => install::install(&args),
         Command::Uninstall(args) => install::uninstall(&args),
         Command::Kernel(args) => kernel::serve(&args),
