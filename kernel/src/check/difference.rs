@@ -96,6 +96,8 @@ impl Difference {
 
 /// The longest line that is shown whole, in characters.
 const WIDEST: usize = 160;
+/// How much is shown before the place where long lines begin to differ.
+const SEEN: usize = 60;
 /// The most lines of one side.
 const TALLEST: usize = 8;
 
@@ -105,8 +107,9 @@ impl Display for Difference {
         if !self.place.is_empty() {
             write!(f, ": {}", self.place)?;
         }
-        side(f, '-', &self.stored)?;
-        side(f, '+', &self.fresh)?;
+        let skipped = skipped(&self.stored, &self.fresh);
+        side(f, '-', &self.stored, skipped)?;
+        side(f, '+', &self.fresh, skipped)?;
         for line in self.note.lines() {
             write!(f, "\n    {line}")?;
         }
@@ -114,10 +117,24 @@ impl Display for Difference {
     }
 }
 
-fn side(f: &mut fmt::Formatter<'_>, mark: char, text: &str) -> fmt::Result {
+/// How many characters at the beginning of two long lines are left out, because the lines differ only
+/// behind them.
+fn skipped(stored: &str, fresh: &str) -> usize {
+    let one_line = !stored.contains('\n') && !fresh.contains('\n');
+    let pairs = stored.chars().zip(fresh.chars());
+    let common = pairs.take_while(|(a, b)| a == b).count();
+    match one_line && common > WIDEST - SEEN {
+        true => common - SEEN,
+        false => 0,
+    }
+}
+
+fn side(f: &mut fmt::Formatter<'_>, mark: char, text: &str, skipped: usize) -> fmt::Result {
     let lines: Vec<&str> = text.lines().collect();
     for line in lines.iter().take(TALLEST) {
-        write!(f, "\n  {mark} {}", shortened(line))?;
+        let from = line.char_indices().nth(skipped).map_or(0, |(at, _)| at);
+        let dots = if from > 0 { "…" } else { "" };
+        write!(f, "\n  {mark} {dots}{}", shortened(&line[from..]))?;
     }
     if lines.len() > TALLEST {
         write!(f, "\n  {mark} ... ({} more lines)", lines.len() - TALLEST)?;
@@ -161,6 +178,12 @@ mod tests {
     fn long_texts_are_cut() {
         let long = "x".repeat(500);
         assert_eq!(shortened(&long).chars().count(), WIDEST + 1);
+        // Where two long lines differ is seen.
+        let one = Difference::new(Kind::Text, "").sides(format!("{long}a"), format!("{long}b"));
+        let shown = one.to_string();
+        let tail = "x".repeat(SEEN);
+        assert!(shown.contains(&format!("- …{tail}a\n")), "{shown}");
+        assert!(shown.ends_with(&format!("+ …{tail}b")), "{shown}");
         let tall = "a\n".repeat(20);
         let shown = Difference::new(Kind::Text, "").sides(tall, "").to_string();
         assert!(shown.ends_with("(12 more lines)"), "{shown}");

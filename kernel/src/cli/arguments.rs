@@ -4,6 +4,8 @@ use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Execute every cell of a notebook; write the executed notebook and an HTML page
+///
 /// Each cell's results are saved as soon as it is over: a run that is ended early leaves the
 /// executed notebook up to there. Ctrl-C interrupts the running cell, saves, and ends the run; a
 /// second one ends it at once. Tags of cells: `parameters`, `skip-execution`, `raises-exception`;

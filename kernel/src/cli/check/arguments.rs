@@ -5,8 +5,9 @@ use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Runs the notebook afresh and compares every cell with its stored outputs: text exactly, numbers
-/// within their tolerance, figures by their data, tables by column; durations, rates, paths, dates and
+/// Run a notebook afresh and compare it, cell by cell, with what is stored of it
+///
+/// Text is compared exactly, numbers within their tolerance, figures by their data, tables by column; durations, rates, paths, dates and
 /// addresses are masked. `docs/checking.md` says it in full. Nothing is written, unless --update,
 /// --output or --junit say so.
 ///
