@@ -71,14 +71,14 @@ impl Drop for Watch {
 fn the_page_follows_the_file_within_a_second() {
     let dir = tempfile::tempdir().unwrap();
     let notebook = dir.path().join("a.ipynb");
-    write_notebook(&notebook, &["println!(\"first\");"]);
+    write_notebook(&notebook, &["println!(\"apricot\");"]);
     let watch = Watch::start(&notebook, &["--no-run"]);
     let shell = watch.get("/");
     assert!(
         shell.starts_with("HTTP/1.1 200") && shell.contains("EventSource"),
         "{shell}"
     );
-    assert!(watch.get("/page").contains("first"));
+    assert!(watch.get("/page").contains("apricot"));
     assert!(watch.get("/other").starts_with("HTTP/1.1 404"));
     let mut refused = String::new();
     watch
@@ -86,11 +86,11 @@ fn the_page_follows_the_file_within_a_second() {
         .read_to_string(&mut refused)
         .unwrap();
     assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
-    assert!(!refused.contains("first"));
+    assert!(!refused.contains("apricot"));
     let mut events = watch.events();
     events.next().unwrap();
     let saved = Instant::now();
-    write_notebook(&notebook, &["println!(\"second\");"]);
+    write_notebook(&notebook, &["println!(\"cherry\");"]);
     let news = events.next().unwrap();
     assert!(
         saved.elapsed() < Duration::from_secs(1),
@@ -99,12 +99,12 @@ fn the_page_follows_the_file_within_a_second() {
     );
     assert!(news.contains("version"), "{news}");
     let page = watch.get("/page");
-    assert!(page.contains("second") && !page.contains("first"));
+    assert!(page.contains("cherry") && !page.contains("apricot"));
     // Half a file is no notebook: the page stays, and the state says why.
     std::fs::write(&notebook, "{\"cells\": [").unwrap();
     let news = events.next().unwrap();
     assert!(news.contains("a.ipynb"), "{news}");
-    assert!(watch.get("/page").contains("second"));
+    assert!(watch.get("/page").contains("cherry"));
 }
 
 #[test]

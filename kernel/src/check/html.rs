@@ -213,6 +213,7 @@ mod tests {
     use super::*;
     use crate::check::rules::Rules;
     use crate::notebook::{Cell, Notebook};
+    use proptest::prelude::*;
 
     fn found(stored: &str, fresh: &str, tolerances: &[&str]) -> Vec<(Kind, String)> {
         let mut rules = Rules::default();
@@ -307,5 +308,42 @@ mod tests {
             found(&image("AAAA"), &image("AAAB"), &["1"]),
             [(Kind::Picture, "picture of pixels".to_owned())]
         );
+    }
+
+    /// A table of numbers, with names for its columns and rows.
+    fn table_of(values: &[Vec<f64>]) -> String {
+        let cells = |tag: &str, cells: &[String]| -> String {
+            cells
+                .iter()
+                .map(|cell| format!("<{tag}>{cell}</{tag}>"))
+                .collect()
+        };
+        let width = values.first().map_or(0, Vec::len);
+        let names: Vec<String> = (0..=width).map(|at| format!("c{at}")).collect();
+        let mut html = format!("<table><tr>{}</tr>", cells("th", &names));
+        for (at, row) in values.iter().enumerate() {
+            let mut texts = vec![format!("r{at}")];
+            texts.extend(row.iter().map(|value| format!("{value:.3}")));
+            html += &format!("<tr>{}</tr>", cells("td", &texts));
+        }
+        html + "</table>"
+    }
+
+    proptest! {
+        #[test]
+        fn every_cell_of_a_table_that_moves_too_far_is_found(
+            values in (1usize..5).prop_flat_map(|width| {
+                proptest::collection::vec(proptest::collection::vec(1.0f64..100.0, width), 1..6)
+            }),
+            row in any::<prop::sample::Index>(), column in any::<prop::sample::Index>()
+        ) {
+            let (row, column) = (row.index(values.len()), column.index(values[0].len()));
+            let mut moved = values.clone();
+            moved[row][column] *= 1.5;
+            let (a, b) = (table_of(&values), table_of(&moved));
+            let place = format!("table, column `c{}`, row {} (`r{row}`)", column + 1, row + 1);
+            prop_assert_eq!(found(&a, &b, &["0.01"]), vec![(Kind::Table, place)]);
+            prop_assert_eq!(found(&a, &format!("{a}<i></i>"), &["0.01"]), vec![]);
+        }
     }
 }

@@ -140,7 +140,7 @@ fn number(rest: &str, before: Option<char>) -> Option<(usize, Number)> {
         .unwrap_or(behind.len());
     let next = behind[unit..].chars().next();
     let glued = next.is_some_and(|c| c.is_numeric() || c == '_')
-        || (next == Some('.') && behind[unit + 1..].starts_with(|c: char| is_word(c)));
+        || (next == Some('.') && behind[unit + 1..].starts_with(is_word));
     if glued || behind[..unit].chars().count() > 4 {
         return None;
     }

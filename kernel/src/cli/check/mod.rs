@@ -1,6 +1,7 @@
 //! `holoscope check`: does a notebook still show what is stored of it?
 
 mod arguments;
+mod origins;
 
 use super::run::{self, Job, Request, Status, jobs_skipping};
 use super::terminal::say;
@@ -9,6 +10,7 @@ use crate::check::{MAY_FAIL, Report, Rules, SKIPS, compare, has_error};
 use crate::error::{Error, Result};
 use crate::notebook::{self, Notebook, NotebookText, Parameters};
 pub use arguments::CheckArgs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -19,14 +21,28 @@ pub fn check(args: &CheckArgs) -> Result<i32> {
     let stored = run::read(&args.notebook)?;
     // Before the run enters the notebook's folder.
     let places = Places::of(args)?;
-    let (report, status) = match &args.against {
+    let Checked {
+        report,
+        status,
+        origins,
+    } = match &args.against {
         Some(other) => {
             let other = run::read(other)?;
-            (compare(&stored, &other, &rules, &[]), Status::Complete)
+            Checked {
+                report: compare(&stored, &other, &rules, &[]),
+                status: Status::Complete,
+                origins: origins::differences(&stored, &other),
+            }
         }
         None => afresh(&stored, args, &rules, &places, began)?,
     };
-    print!("{report}");
+    // Whoever reads may stop in the middle.
+    let _ = write!(std::io::stdout(), "{report}");
+    if !report.is_same() {
+        for line in &origins {
+            say(&format!("holoscope: stored -> now: {line}"));
+        }
+    }
     if let Some(path) = &places.junit {
         let name = args.notebook.display().to_string();
         let xml = junit::xml(&report, &name, began.elapsed().as_secs_f64());
@@ -91,6 +107,14 @@ impl Places {
     }
 }
 
+/// What a check has found.
+struct Checked {
+    report: Report,
+    status: Status,
+    /// What of the origin of both notebooks differs.
+    origins: Vec<String>,
+}
+
 /// Runs the notebook, and compares.
 fn afresh(
     stored: &Notebook,
@@ -98,7 +122,7 @@ fn afresh(
     rules: &Rules,
     places: &Places,
     began: Instant,
-) -> Result<(Report, Status)> {
+) -> Result<Checked> {
     let parameters = Parameters::read(stored, &args.parameters)?;
     let request = Request {
         path: &args.notebook,
@@ -131,7 +155,11 @@ fn afresh(
             _ => say("holoscope: a cell failed, or the run was ended: nothing was stored"),
         }
     }
-    Ok((report, done.status))
+    Ok(Checked {
+        report,
+        status: done.status,
+        origins: origins::differences(stored, &ran),
+    })
 }
 
 /// The cells that a check runs: one whose stored output is an error may fail again.

@@ -17,10 +17,11 @@ use board::Board;
 use runner::Runner;
 use sha2::{Digest, Sha256};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use view::{View, same_code};
 
 /// How often files are looked at.
@@ -41,7 +42,7 @@ pub fn watch(args: &WatchArgs) -> Result<i32> {
     let mut watched = Watched::new(args, notebook, folder.path(), &board)?;
     watched.render();
     let port = server::serve(Arc::clone(&board), args.port)?;
-    println!("http://127.0.0.1:{port}/");
+    let _ = writeln!(std::io::stdout(), "http://127.0.0.1:{port}/");
     while !ended.load(Ordering::SeqCst) {
         watched.look()?;
         std::thread::sleep(LOOK);
@@ -53,25 +54,37 @@ pub fn watch(args: &WatchArgs) -> Result<i32> {
 struct File {
     path: PathBuf,
     digest: String,
+    /// When it was written, as far as the file system says it.
+    written: Option<SystemTime>,
 }
+
+/// A file that was written so long ago is written at another time when it is written again.
+const SETTLED: Duration = Duration::from_secs(2);
 
 impl File {
     fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
             digest: String::new(),
+            written: None,
         }
     }
 
     /// Whether the file has another content than when it was asked last.
     fn has_changed(&mut self) -> bool {
+        let found = std::fs::metadata(&self.path).ok();
+        let written = found.and_then(|found| found.modified().ok());
+        let age = written.and_then(|written| written.elapsed().ok());
+        if written.is_some() && written == self.written && age.is_some_and(|age| age > SETTLED) {
+            return false;
+        }
         let Ok(bytes) = std::fs::read(&self.path) else {
             // Editors remove a file before they rename another one to it.
             return false;
         };
         let digest = hex(Sha256::new_with_prefix(bytes));
         let changed = digest != self.digest;
-        self.digest = digest;
+        (self.digest, self.written) = (digest, written);
         changed
     }
 }
