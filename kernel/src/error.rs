@@ -35,6 +35,18 @@ pub enum Error {
     #[error("{}: {reason}", .path.display())]
     Destination { path: PathBuf, reason: String },
 
+    /// A value of an option of the command line that cannot be used.
+    #[error("{name}: {reason}")]
+    Option { name: &'static str, reason: String },
+
+    /// A sanitising file with a line that cannot be used.
+    #[error("{}: {reason}", place(.path, *.line))]
+    Sanitise {
+        path: PathBuf,
+        line: usize,
+        reason: String,
+    },
+
     /// The library's sources are not where they should be.
     #[error("{} does not hold Holoscope's sources; set HOLOSCOPE_SOURCE to a checkout", .dir.display())]
     NoSource { dir: PathBuf },

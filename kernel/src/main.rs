@@ -1,6 +1,7 @@
 //! `holoscope`: Rust notebooks that are fast, live and honest.
 
 mod cargo;
+mod check;
 mod cli;
 mod compile;
 mod digest;

@@ -392,6 +392,8 @@ fn help_is_everywhere() {
     for command in [
         &[][..],
         &["run"],
+        &["check"],
+        &["watch"],
         &["install"],
         &["uninstall"],
         &["kernel"],

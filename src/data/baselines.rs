@@ -4,7 +4,7 @@
 //! Source: Krichevsky and Trofimov 1981 (the 1/2), Jelinek and Mercer 1980 (interpolation).
 
 use super::dataset::Dataset;
-use super::tokenizer::GPT2_VOCAB;
+use super::tokens::GPT2_VOCAB;
 use crate::error::{Error, Result};
 use crate::show::{MimeBundle, Show, Table, shows_itself};
 use polars::prelude::{DataFrame, df};

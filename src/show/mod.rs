@@ -16,6 +16,7 @@ mod quietly;
 mod reporter;
 mod table;
 mod tokens;
+mod used_data;
 
 pub use attention::AttentionView;
 pub use chart::heatmap_with_gaps;
@@ -37,6 +38,7 @@ pub(crate) use reporter::{
 pub use reporter::{NotebookReporter, interrupted};
 pub use table::Table;
 pub use tokens::{TokenView, visible_token};
+pub(crate) use used_data::report_data;
 
 use crate::error::Result;
 

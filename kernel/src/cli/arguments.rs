@@ -4,6 +4,8 @@ use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Execute every cell of a notebook; write the executed notebook and an HTML page
+///
 /// Each cell's results are saved as soon as it is over: a run that is ended early leaves the
 /// executed notebook up to there. Ctrl-C interrupts the running cell, saves, and ends the run; a
 /// second one ends it at once. Tags of cells: `parameters`, `skip-execution`, `raises-exception`;
@@ -65,7 +67,7 @@ pub struct KernelArgs {
 }
 
 /// A span of time from the command line: seconds, or a number with `s`, `m` or `h`.
-fn timeout(text: &str) -> Result<Duration, String> {
+pub fn timeout(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let (number, unit) = match text.strip_suffix(['s', 'm', 'h']) {
         Some(number) => (number, &text[number.len()..]),

@@ -1,16 +1,20 @@
 //! The command line: one file a command.
 
 mod arguments;
+mod check;
 mod doctor;
 mod install;
 mod kernel;
 mod run;
 mod terminal;
 mod waiting;
+mod watch;
 
 use crate::error::Result;
 use arguments::{InstallArgs, KernelArgs, PlaceArgs, RunArgs};
+use check::CheckArgs;
 use clap::{Parser, Subcommand};
+use watch::WatchArgs;
 
 /// Rust notebooks for the interpretability of small language models.
 #[derive(Debug, Parser)]
@@ -20,10 +24,12 @@ struct Cli {
     command: Command,
 }
 
+// `run`, `check` and `watch` are described at their arguments.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Execute every cell of a notebook; write the executed notebook and an HTML page
     Run(RunArgs),
+    Check(CheckArgs),
+    Watch(WatchArgs),
     /// Make the kernel "Rust (Holoscope)" known to Jupyter; build what it needs, and try it
     Install(InstallArgs),
     /// Remove the kernel from Jupyter
@@ -39,6 +45,8 @@ pub fn main() -> i32 {
     let cli = Cli::parse();
     let done: Result<i32> = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Watch(args) => watch::watch(&args),
         Command::Install(args) => install::install(&args),
         Command::Uninstall(args) => install::uninstall(&args),
         Command::Kernel(args) => kernel::serve(&args),

@@ -2,7 +2,7 @@
 //! fetched, nothing runs but what the notebook's own outputs bring along.
 
 mod ansi;
-mod dom;
+pub mod dom;
 pub mod escape;
 mod extract;
 mod image;

@@ -7,20 +7,30 @@ use serde_json::{Map, Value};
 use std::fmt::Write;
 
 /// What is known under which heading, in the order of the page; other keys follow.
-const LABELS: [(&str, &str); 12] = [
+const LABELS: [(&str, &str); 19] = [
     ("date", "Date"),
     ("seed", "Seed"),
+    ("seeds", "Seeds"),
     ("parameters", "Parameters"),
+    ("default_parameters", "Parameters left at their defaults"),
     ("data", "Data"),
     ("data_digest", "Data digest (SHA-256)"),
+    ("data_digests", "Data (SHA-256)"),
     ("holoscope", "Holoscope"),
     ("rustc", "Rust compiler"),
     ("versions", "Versions"),
+    ("lock_digest", "Lock file (SHA-256)"),
     ("commit", "Commit"),
+    ("notebook_commit", "Commit of the notebook"),
     ("machine", "Machine"),
+    ("processor", "Processor"),
+    ("cores", "Cores"),
     ("wall_seconds", "Wall time"),
     ("status", "Status"),
 ];
+
+/// Settings of other commands beside what a run records.
+const HIDDEN: [&str; 2] = ["check", "sync"];
 
 /// The footer of the page; empty where the notebook records nothing.
 pub fn footer(notebook: &Notebook) -> String {
@@ -40,7 +50,7 @@ pub fn footer(notebook: &Notebook) -> String {
         }
     }
     for (key, value) in known {
-        if LABELS.iter().all(|(label, _)| label != key) {
+        if LABELS.iter().all(|(label, _)| label != key) && !HIDDEN.contains(&key.as_str()) {
             row(&mut html, &words(key), key, value);
         }
     }

@@ -170,7 +170,7 @@ fn json<T: Serialize>(part: &T) -> Frame {
 }
 
 /// The time in UTC as ISO 8601, for example `2026-11-23T09:02:00.123456Z`.
-fn now() -> String {
+pub fn now() -> String {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -71,6 +71,8 @@ impl Outputs {
                 json!({"ename": ename, "evalue": evalue, "traceback": traceback}),
             ),
             Event::Progress(progress) => self.progress(owner, progress),
+            // The publisher passes none on; a client ignores what says nothing.
+            Event::Data { .. } => ("stream", json!({"name": "stdout", "text": ""})),
         }
     }
 

@@ -14,7 +14,7 @@ mod write;
 pub use file::{check_replaceable, is_regular, replace};
 pub use model::{Cell, CellKind, MimeBundle, Notebook, Output, OutputKind};
 pub use outputs::{OutputEvent, Outputs};
-pub use parameters::{Parameters, Types, parse_parameter};
+pub use parameters::{Parameters, Types, in_effect, parse_parameter};
 pub use write::NotebookText;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::super::digest::sha256_hex;
 use super::super::labels::SpanLabels;
 use super::documents::with_unix_line_ends;
+use crate::show::report_data;
 use std::borrow::Cow;
 
 /// A text with its provenance and, if it was generated, its ground truth.
@@ -29,6 +30,7 @@ impl Corpus {
     }
 
     pub(in crate::data) fn read(name: &str, text: &str, note: &str, digest: String) -> Corpus {
+        report_data(name, &digest);
         let unix = with_unix_line_ends(text);
         let ends = match unix {
             Cow::Borrowed(_) => "",

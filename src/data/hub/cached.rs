@@ -1,6 +1,8 @@
 //! What lies in the cache.
 
+use super::repository::Repository;
 use crate::error::{Error, Result};
+use crate::show::report_data;
 use std::path::{Path, PathBuf};
 
 /// A commit in the cache.
@@ -52,6 +54,18 @@ fn list(folder: &Path, prefix: &mut String, files: &mut Vec<String>) {
             prefix.truncate(length);
         } else if path.is_file() {
             files.push(format!("{prefix}{name}"));
+        }
+    }
+}
+
+/// Tells the kernel which files of a commit are used. The name of a large file's blob is its SHA-256;
+/// that of a small one is git's SHA-1, and is not told.
+pub(super) fn report(repository: &Repository, folder: &Path, files: &[String]) {
+    for file in files {
+        let blob = folder.join(file).canonicalize().unwrap_or_default();
+        let digest = blob.file_name().unwrap_or_default().to_string_lossy();
+        if digest.len() == 64 && digest.chars().all(|c| c.is_ascii_hexdigit()) {
+            report_data(&repository.url(file), &digest);
         }
     }
 }

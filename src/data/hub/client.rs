@@ -4,7 +4,7 @@
 //! this library's own download, which can be interrupted, resumes, and checks the digest that the hub
 //! gives of large files (their etag is the SHA-256).
 
-use super::cached::{Cached, link};
+use super::cached::{Cached, link, report};
 use super::metadata::metadata;
 use super::questions::{LOOK, Refusal, answer};
 use super::repository::{Repository, is_plain_path, percent_encoded};
@@ -160,7 +160,9 @@ impl Hub {
                 cache.pointer_path(&commit),
             ))?;
         }
-        Ok(cache.pointer_path(&commit))
+        let folder = cache.pointer_path(&commit);
+        report(&repository, &folder, &wanted);
+        Ok(folder)
     }
 
     fn cached(
@@ -181,7 +183,10 @@ impl Hub {
             )));
         };
         match choose(&cached.files) {
-            Ok(_) => Ok(cached.folder),
+            Ok(wanted) => {
+                report(repository, &cached.folder, &wanted);
+                Ok(cached.folder)
+            }
             Err(reason) => Err(missing(format!(
                 "{why}, and the cache lacks files: {reason}; they were sought in {}",
                 cached.folder.display()

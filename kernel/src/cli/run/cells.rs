@@ -24,6 +24,11 @@ pub fn is_expected(job: &Job, error: &CellError) -> bool {
     job.raises && ![NO_EXCEPTION, TIMEOUT].contains(&error.ename.as_str())
 }
 
+/// Whether a cell may fail so, and the run goes on.
+pub fn is_allowed(job: &Job, error: &CellError) -> bool {
+    job.may_fail && error.ename != TIMEOUT
+}
+
 /// A session that runs a notebook's cells.
 pub struct Cells {
     session: Session,

@@ -3,6 +3,7 @@
 use crate::notebook::Notebook;
 
 /// One code cell to run.
+#[derive(Debug, Clone)]
 pub struct Job {
     /// Its place among the notebook's cells.
     pub index: usize,
@@ -12,6 +13,8 @@ pub struct Job {
     pub section: String,
     /// Tagged `raises-exception`: it must fail, and the run goes on.
     pub raises: bool,
+    /// It may fail, and the run goes on (`holoscope check`).
+    pub may_fail: bool,
 }
 
 /// Tagged with this, a cell is not run and keeps its outputs, as in nbclient.
@@ -20,11 +23,16 @@ const RAISES: &str = "raises-exception";
 
 /// The cells to run, in order.
 pub fn jobs(notebook: &Notebook) -> Vec<Job> {
+    jobs_skipping(notebook, &[SKIP])
+}
+
+/// The cells to run but for those with one of these tags.
+pub fn jobs_skipping(notebook: &Notebook, skip: &[&str]) -> Vec<Job> {
     let mut section = String::from("start");
     let mut jobs = Vec::new();
     for (index, cell) in notebook.cells.iter().enumerate() {
         if cell.is_code() {
-            if cell.has_tag(SKIP) {
+            if skip.iter().any(|tag| cell.has_tag(tag)) {
                 continue;
             }
             jobs.push(Job {
@@ -33,6 +41,7 @@ pub fn jobs(notebook: &Notebook) -> Vec<Job> {
                 source: cell.source.clone(),
                 section: section.clone(),
                 raises: cell.has_tag(RAISES),
+                may_fail: false,
             });
         } else if let Some(heading) = cell.source.lines().rev().find_map(|l| {
             l.strip_prefix('#')

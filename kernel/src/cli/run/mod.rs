@@ -4,6 +4,7 @@ mod cells;
 mod destinations;
 mod jobs;
 mod parameters;
+mod provenance;
 mod record;
 mod results;
 mod signals;
@@ -18,23 +19,90 @@ use crate::report::outcome::CellError;
 use crate::session::workspace::Workspace;
 use cells::Cells;
 use destinations::Destinations;
-use jobs::{Job, jobs};
-use results::{Results, Status};
+pub use jobs::{Job, jobs, jobs_skipping};
+use provenance::Provenance;
+pub use results::{Results, Status};
 use signals::Signals;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use surroundings::{enter_folder_of, fix_data_folder};
 
 /// Runs the notebook; the result is the exit status (see [`RunArgs`]).
 pub fn run(args: &RunArgs) -> Result<i32> {
     let began = Instant::now();
-    let (mut notebook, notes) = Notebook::read(&args.notebook)?;
-    for note in &notes {
-        say(&format!("holoscope: {}: {note}", args.notebook.display()));
-    }
-    notebook.complete_ids();
+    let notebook = read(&args.notebook)?;
     let parameters = Parameters::read(&notebook, &args.parameters)?;
     let to = Destinations::check(args)?;
+    let request = Request {
+        path: &args.notebook,
+        given: &args.parameters,
+        allow_errors: args.allow_errors,
+        timeout: args.timeout,
+        keep_outputs: args.in_place,
+        jobs: &jobs,
+    };
+    let mut done = execute(notebook, parameters.as_ref(), Some(to), &request, began)?;
+    let written = done.results.finish(&done.status);
+    if let Ok(written) = &written {
+        done.terminal.note(written);
+    }
+    // Also where the results cannot be written.
+    if let Some(failure) = &done.failure {
+        report(&args.notebook, failure);
+    }
+    written?;
+    Ok(done.status.exit_status())
+}
+
+/// Reads a notebook, and says what of it was set right.
+pub fn read(path: &Path) -> Result<Notebook> {
+    let (mut notebook, notes) = Notebook::read(path)?;
+    for note in &notes {
+        say(&format!("holoscope: {}: {note}", path.display()));
+    }
+    notebook.complete_ids();
+    Ok(notebook)
+}
+
+/// How a notebook is to be run.
+pub struct Request<'a> {
+    pub path: &'a Path,
+    /// The values given with `-p`.
+    pub given: &'a [(String, String)],
+    pub allow_errors: bool,
+    pub timeout: Option<Duration>,
+    /// Outputs of an earlier run stay until their cell runs.
+    pub keep_outputs: bool,
+    /// Which cells run.
+    pub jobs: &'a dyn Fn(&Notebook) -> Vec<Job>,
+}
+
+/// A notebook that has been run.
+pub struct Executed {
+    pub results: Results,
+    pub failure: Option<Failed>,
+    pub status: Status,
+    pub terminal: Terminal,
+}
+
+/// The failure that has stopped a run.
+pub struct Failed {
+    /// Which of how many code cells it was.
+    n: usize,
+    total: usize,
+    job: Job,
+    error: CellError,
+}
+
+/// Starts a session and runs the notebook in it. The process enters the notebook's folder, and its
+/// environment changes: once a process.
+pub fn execute(
+    mut notebook: Notebook,
+    parameters: Option<&Parameters>,
+    to: Option<Destinations>,
+    request: &Request,
+    began: Instant,
+) -> Result<Executed> {
     let workspace = Workspace::acquire()?;
     // SAFETY: nothing has started a thread yet.
     unsafe {
@@ -46,54 +114,48 @@ pub fn run(args: &RunArgs) -> Result<i32> {
     let image = waiting::build()?;
     let built = began.elapsed().as_secs_f64();
     // Cells read files relative to their notebook, as under Jupyter.
-    enter_folder_of(&args.notebook)?;
-    let mut cells = Cells::start(workspace, &image, args.timeout, signals.clone())?;
+    enter_folder_of(request.path)?;
+    let mut cells = Cells::start(workspace, &image, request.timeout, signals.clone())?;
     terminal.note(&format!(
         "ready after {:.1} s (library {built:.1} s)",
         began.elapsed().as_secs_f64()
     ));
-    if let Some(parameters) = &parameters {
+    if let Some(parameters) = parameters {
         parameters::apply(parameters, &mut notebook, &mut cells)?;
     }
-    let jobs = jobs(&notebook);
-    let mut results = Results::new(notebook, to, &args.parameters, began);
-    results.forget(&jobs, args.in_place);
-    let failure = run_jobs(
-        &jobs,
-        args.allow_errors,
-        &mut cells,
-        &mut results,
-        &mut terminal,
-    );
+    let jobs = (request.jobs)(&notebook);
+    let provenance = Provenance::new(&notebook, request.given, Path::new("."));
+    let mut results = Results::new(notebook, to, provenance, began);
+    results.forget(&jobs, request.keep_outputs);
+    let allow = request.allow_errors;
+    let failure = run_jobs(&jobs, allow, &mut cells, &mut results, &mut terminal);
     let status = match (&failure, signals.received()) {
         (_, Some(signal)) => Status::Ended(signal),
         (Some(_), None) => Status::Failed,
         (None, None) => Status::Complete,
     };
-    let written = results.finish(&status);
-    if let Ok(written) = &written {
-        terminal.note(written);
-    }
-    // Also where the results cannot be written.
-    if let Some((n, job, error)) = failure {
-        report(&args.notebook, n, jobs.len(), job, &error);
-    }
-    written?;
-    Ok(match status {
-        Status::Ended(signal) => signals::status(signal),
-        Status::Failed => 1,
-        Status::Complete | Status::Running => 0,
+    Ok(Executed {
+        results,
+        failure,
+        status,
+        terminal,
     })
 }
 
 /// Runs the cells in order, and saves after each; the failure that has stopped the run.
-fn run_jobs<'a>(
-    jobs: &'a [Job],
+fn run_jobs(
+    jobs: &[Job],
     allow_errors: bool,
     cells: &mut Cells,
     results: &mut Results,
     terminal: &mut Terminal,
-) -> Option<(usize, &'a Job, CellError)> {
+) -> Option<Failed> {
+    let failed_at = |n: usize, error: CellError| Failed {
+        n: n + 1,
+        total: jobs.len(),
+        job: jobs[n].clone(),
+        error,
+    };
     for (n, job) in jobs.iter().enumerate() {
         if cells.signals().received().is_some() {
             return None;
@@ -113,16 +175,25 @@ fn run_jobs<'a>(
         terminal.end(seconds, mark);
         match failed {
             Some(error) if cells.signals().received().is_some() => {
-                return Some((n + 1, job, error));
+                return Some(failed_at(n, error));
             }
-            Some(error) if mark == "FAILED" && !allow_errors => return Some((n + 1, job, error)),
+            Some(error) if mark == "FAILED" && !allow_errors && !cells::is_allowed(job, &error) => {
+                return Some(failed_at(n, error));
+            }
             _ => {}
         }
     }
     None
 }
 
-fn report(notebook: &Path, n: usize, total: usize, job: &Job, error: &CellError) {
+/// Says why a run has stopped.
+pub fn report(notebook: &Path, failure: &Failed) {
+    let Failed {
+        n,
+        total,
+        job,
+        error,
+    } = failure;
     say(&format!(
         "\n{}: code cell {n} of {total} ({}) failed: {}: {}",
         notebook.display(),

@@ -3,6 +3,7 @@
 use super::super::terminal::say;
 use super::destinations::Destinations;
 use super::jobs::Job;
+use super::provenance::Provenance;
 use super::record::recorded;
 use super::signals;
 use crate::error::{Error, Result};
@@ -10,7 +11,7 @@ use crate::export::{self, ExportOptions};
 use crate::notebook::{self, Notebook, NotebookText, OutputEvent, Outputs};
 use crate::report::outcome::CellError;
 use crate::run::output::event::Event;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -35,14 +36,23 @@ impl Status {
             Self::Ended(signal) => format!("ended by {}", signals::name(*signal)),
         }
     }
+
+    /// The exit status of a run that has ended so.
+    pub fn exit_status(&self) -> i32 {
+        match self {
+            Self::Ended(signal) => signals::status(*signal),
+            Self::Failed => 1,
+            Self::Complete | Self::Running => 0,
+        }
+    }
 }
 
 /// What a run has brought so far.
 pub struct Results {
     notebook: Notebook,
-    to: Destinations,
-    /// `metadata.holoscope`.
-    provenance: Value,
+    /// `None` where the executed notebook is only compared (`holoscope check`).
+    to: Option<Destinations>,
+    provenance: Provenance,
     began: Instant,
     outputs: Outputs,
     /// The notebook as it was saved, so that a save only writes anew what has changed.
@@ -58,14 +68,14 @@ pub struct Results {
 impl Results {
     pub fn new(
         notebook: Notebook,
-        to: Destinations,
-        parameters: &[(String, String)],
+        to: Option<Destinations>,
+        provenance: Provenance,
         began: Instant,
     ) -> Self {
         let places = notebook.cells.iter().enumerate();
         Self {
             places: places.map(|(at, cell)| (cell.id.clone(), at)).collect(),
-            provenance: provenance(parameters),
+            provenance,
             notebook,
             to,
             began,
@@ -98,6 +108,9 @@ impl Results {
 
     /// A cell has shown something.
     pub fn take(&mut self, job: &Job, event: Event, count: u64) {
+        if let Event::Data { name, sha256 } = &event {
+            self.provenance.data(name, sha256);
+        }
         if let Some(event) = recorded(event, count) {
             self.changed.extend(self.outputs.push(&job.id, event));
         }
@@ -124,11 +137,12 @@ impl Results {
     /// Writes the notebook as it is now. A disk that is full for a while must not end the run.
     pub fn save(&mut self, status: &Status) {
         self.update(status);
-        if !notebook::is_regular(&self.to.notebook) {
-            // What is written to a pipe stays written: only the whole goes there.
+        // What is written to a pipe stays written: only the whole goes there.
+        let regular = |to: &&Destinations| notebook::is_regular(&to.notebook);
+        let Some(to) = self.to.as_ref().filter(regular) else {
             return;
-        }
-        let saved = self.write(&self.to.notebook);
+        };
+        let saved = self.write(&to.notebook);
         if let Err(error) = &saved
             && !self.behind
         {
@@ -139,11 +153,20 @@ impl Results {
         self.behind = saved.is_err();
     }
 
+    /// The executed notebook.
+    pub fn into_notebook(mut self, status: &Status) -> Notebook {
+        self.update(status);
+        self.notebook
+    }
+
     /// Writes the notebook and its page; what was written.
     pub fn finish(mut self, status: &Status) -> Result<String> {
         self.update(status);
-        if let Err(error) = self.write(&self.to.notebook) {
-            return Err(self.rescue(error));
+        let Some(to) = &self.to else {
+            return Ok("nothing written".to_owned());
+        };
+        if let Err(error) = self.write(&to.notebook) {
+            return Err(self.rescue(&to.notebook, error));
         }
         let options = ExportOptions {
             // The run has entered the notebook's folder.
@@ -151,28 +174,28 @@ impl Results {
             ..ExportOptions::default()
         };
         let page = export::page(&self.notebook, &options);
-        if let Err(error) = notebook::replace(&self.to.html, page.html.as_bytes()) {
-            let notebook = self.to.notebook.display();
+        if let Err(error) = notebook::replace(&to.html, page.html.as_bytes()) {
+            let notebook = to.notebook.display();
             say(&format!("holoscope: wrote {notebook}, but not its page"));
             return Err(error);
         }
         for fault in &page.faults {
             say(&format!(
                 "holoscope: {}: a formula is shown as its source: {fault}",
-                self.to.html.display()
+                to.html.display()
             ));
         }
         Ok(format!(
             "wrote {} and {} after {:.1} s",
-            self.to.notebook.display(),
-            self.to.html.display(),
+            to.notebook.display(),
+            to.html.display(),
             self.began.elapsed().as_secs_f64()
         ))
     }
 
     /// Saves an executed notebook elsewhere that cannot be written where it should be.
-    fn rescue(&self, error: Error) -> Error {
-        let name = self.to.notebook.file_name().unwrap_or_default();
+    fn rescue(&self, notebook: &Path, error: Error) -> Error {
+        let name = notebook.file_name().unwrap_or_default();
         let name = format!(
             "holoscope-{}-{}",
             std::process::id(),
@@ -206,34 +229,11 @@ impl Results {
     /// Writes into the notebook how it came about.
     fn stamp(&mut self, status: &Status) {
         let seconds = self.began.elapsed().as_secs_f64();
-        self.provenance["status"] = Value::String(status.text());
-        self.provenance["wall_seconds"] = json!((seconds * 10.0).round() / 10.0);
         let metadata = &mut self.notebook.metadata;
-        metadata.insert("holoscope".to_owned(), self.provenance.clone());
+        self.provenance.write(&status.text(), seconds, metadata);
         metadata.insert(
             "kernelspec".to_owned(),
             json!({"display_name": "Rust (Holoscope)", "language": "rust", "name": "holoscope"}),
         );
     }
-}
-
-/// What is known before the first cell of how a notebook comes about.
-fn provenance(parameters: &[(String, String)]) -> Value {
-    let parameters = parameters.iter();
-    let parameters: serde_json::Map<String, Value> = parameters
-        .map(|(name, value)| (name.clone(), Value::String(value.clone())))
-        .collect();
-    let mut provenance = json!({
-        "holoscope": env!("CARGO_PKG_VERSION"),
-        "status": "",
-        "wall_seconds": 0.0,
-        "parameters": parameters,
-    });
-    if let Some(version) = crate::toolchain::rustc_version() {
-        provenance["rustc"] = Value::String(version);
-    }
-    if let Some(commit) = crate::toolchain::source_commit() {
-        provenance["commit"] = Value::String(commit);
-    }
-    provenance
 }

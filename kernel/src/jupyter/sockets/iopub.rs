@@ -99,6 +99,10 @@ impl Publisher {
 
     /// Publishes what a cell shows; waits while too much of it is queued. Not for async tasks.
     pub fn output(&self, parent: Parent, event: Event, count: u32) {
+        if matches!(event, Event::Data { .. }) {
+            // Not for readers.
+            return;
+        }
         let size = size(&event);
         self.budget.take(size);
         self.push(Publication::Output {

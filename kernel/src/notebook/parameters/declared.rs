@@ -56,6 +56,14 @@ impl Declared {
         }
     }
 
+    /// The default as somebody would write it, without what [`Declared::with`] puts around it.
+    pub fn plain_default(&self) -> String {
+        let around = format!("if false {{ {} }} else {{ ", self.name);
+        let inner = self.default.strip_prefix(&around);
+        let inner = inner.and_then(|inner| inner.strip_suffix(" }"));
+        inner.unwrap_or(&self.default).to_owned()
+    }
+
     /// Whether the text leaves the type, or a part of it, to other lines.
     pub fn needs_rustc(&self) -> bool {
         match &self.kind {

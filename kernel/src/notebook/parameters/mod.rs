@@ -155,6 +155,26 @@ impl Parameters {
     }
 }
 
+/// The names that the parameters cell declares, each with the source of its value: the one that a run
+/// has put into the notebook, or else the default. Empty where there is no such cell, or it cannot be
+/// read.
+pub fn in_effect(notebook: &Notebook) -> Vec<(String, String)> {
+    let declared = |tag: &str| {
+        let cell = notebook.cells.iter().find(|cell| is_tagged(cell, tag));
+        let found = cell.map(|cell| declarations(&cell.source).unwrap_or_default());
+        found.unwrap_or_default()
+    };
+    let injected = declared(INJECTED);
+    let value = |one: &Declared| {
+        let last = injected.iter().find(|other| other.is(&one.name));
+        last.unwrap_or(one).plain_default()
+    };
+    let all = declared(DECLARED);
+    all.iter()
+        .map(|one| (one.name.clone(), value(one)))
+        .collect()
+}
+
 fn is_tagged(cell: &Cell, tag: &str) -> bool {
     cell.is_code() && cell.has_tag(tag)
 }

@@ -60,6 +60,8 @@ pub enum Event {
     },
     /// A state of a long loop; shown as one display that updates in place.
     Progress(Progress),
+    /// Data that the library has read, with its digest: not shown, but recorded by a run.
+    Data { name: String, sha256: String },
 }
 
 /// One state of a long loop.
@@ -87,7 +89,7 @@ pub struct Progress {
 
 impl Event {
     /// The event that a display frame's JSON stands for: the library writes
-    /// `display_data`, `update_display_data`, `clear_output` and `progress`.
+    /// `display_data`, `update_display_data`, `clear_output`, `progress` and `data`.
     ///
     /// # Errors
     /// When the text is no JSON, of another type, or lacks what its type needs.
@@ -112,6 +114,7 @@ impl Event {
             },
             Frame::ClearOutput { wait } => Event::ClearOutput { wait },
             Frame::Progress(progress) => Event::Progress(progress),
+            Frame::Data { name, sha256 } => Event::Data { name, sha256 },
         })
     }
 }
@@ -126,6 +129,10 @@ enum Frame {
         wait: bool,
     },
     Progress(Progress),
+    Data {
+        name: String,
+        sha256: String,
+    },
 }
 
 #[derive(Deserialize)]

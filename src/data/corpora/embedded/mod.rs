@@ -19,6 +19,7 @@ mod writer;
 use super::super::digest::sha256_hex;
 use super::super::labels::SpanLabels;
 use super::corpus::Corpus;
+use crate::show::report_data;
 use author::Author;
 use dice::Dice;
 use factors::{F, factors};
@@ -64,13 +65,15 @@ pub fn embedded_corpus(n_bytes: usize, seed: u64) -> Corpus {
     } = author.w;
     // By factor and place; within a factor spans do not overlap.
     spans.sort_by_key(|s| (s.factor, s.start));
+    let digest = sha256_hex(text.as_bytes());
+    report_data(&format!("Embedded, seed {seed}"), &digest);
     Corpus {
         name: "Embedded".to_owned(),
         source_note: format!(
             "The embedded corpus: {} bytes of generated speaker-and-line text (seed {seed}), not a work of literature.",
             text.len()
         ),
-        digest: sha256_hex(text.as_bytes()),
+        digest,
         text,
         labels: Some(SpanLabels {
             factors: factors(lex),
