@@ -1,10 +1,15 @@
 //! The command line: one file a command.
 
 mod arguments;
+mod clean;
+mod diff;
 mod doctor;
 mod install;
 mod kernel;
+mod lint;
+mod new;
 mod run;
+mod sync;
 mod terminal;
 mod waiting;
 
@@ -24,6 +29,16 @@ struct Cli {
 enum Command {
     /// Execute every cell of a notebook; write the executed notebook and an HTML page
     Run(RunArgs),
+    /// Keep a notebook and its text (Markdown, MyST, Rust, Quarto) in step
+    Sync(sync::SyncArgs),
+    /// Begin a notebook from a template
+    New(new::NewArgs),
+    /// Take outputs and counts out of notebooks
+    Clean(clean::CleanArgs),
+    /// Show how two notebooks differ, cell by cell
+    Diff(diff::DiffArgs),
+    /// Find what is better mended in a notebook before others see it
+    Lint(lint::LintArgs),
     /// Make the kernel "Rust (Holoscope)" known to Jupyter; build what it needs, and try it
     Install(InstallArgs),
     /// Remove the kernel from Jupyter
@@ -39,6 +54,11 @@ pub fn main() -> i32 {
     let cli = Cli::parse();
     let done: Result<i32> = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Sync(args) => sync::sync(&args),
+        Command::New(args) => new::new(&args),
+        Command::Clean(args) => clean::clean(&args),
+        Command::Diff(args) => diff::diff(&args),
+        Command::Lint(args) => lint::lint(&args),
         Command::Install(args) => install::install(&args),
         Command::Uninstall(args) => install::uninstall(&args),
         Command::Kernel(args) => kernel::serve(&args),

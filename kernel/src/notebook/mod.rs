@@ -4,6 +4,7 @@
 
 mod file;
 mod json;
+mod marks;
 pub mod model;
 pub mod outputs;
 pub mod parameters;
@@ -12,6 +13,8 @@ pub mod terminal;
 mod write;
 
 pub use file::{check_replaceable, is_regular, replace};
+pub(crate) use json::{python_float, split_lines};
+pub use marks::option_mark;
 pub use model::{Cell, CellKind, MimeBundle, Notebook, Output, OutputKind};
 pub use outputs::{OutputEvent, Outputs};
 pub use parameters::{Parameters, Types, parse_parameter};

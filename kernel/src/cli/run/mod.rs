@@ -13,9 +13,10 @@ use super::arguments::RunArgs;
 use super::terminal::{Terminal, say};
 use super::waiting;
 use crate::error::Result;
-use crate::notebook::{Notebook, Parameters};
+use crate::notebook::Parameters;
 use crate::report::outcome::CellError;
 use crate::session::workspace::Workspace;
+use crate::twin;
 use cells::Cells;
 use destinations::Destinations;
 use jobs::{Job, jobs};
@@ -28,7 +29,7 @@ use surroundings::{enter_folder_of, fix_data_folder};
 /// Runs the notebook; the result is the exit status (see [`RunArgs`]).
 pub fn run(args: &RunArgs) -> Result<i32> {
     let began = Instant::now();
-    let (mut notebook, notes) = Notebook::read(&args.notebook)?;
+    let (mut notebook, notes) = twin::load(&args.notebook)?;
     for note in &notes {
         say(&format!("holoscope: {}: {note}", args.notebook.display()));
     }

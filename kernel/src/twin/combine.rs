@@ -1,0 +1,207 @@
+//! A text's cells with what only the notebook has: outputs, counts, ids, attachments, and
+//! metadata that never stand in a text.
+
+use super::{Format, filter, option};
+use crate::notebook::{Cell, CellKind, Notebook, option_mark};
+use serde_json::Value;
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+
+/// The notebook that follows when its text was edited.
+pub fn combine(text: Notebook, mut notebook: Notebook, format: Format) -> Notebook {
+    let text = match format {
+        Format::Quarto => with_parts(text, &notebook),
+        _ => text,
+    };
+    let mut old: Vec<Option<Cell>> = notebook.cells.drain(..).map(Some).collect();
+    let places = places(&text.cells, &old);
+    let user = option(&text.metadata, "cell_metadata_filter").cloned();
+    // A document of Quarto's holds no metadata of Markdown and raw cells.
+    let cell_filter = match format {
+        Format::Quarto => None,
+        _ => user.or(option(&notebook.metadata, "cell_metadata_filter").cloned()),
+    };
+    for (cell, place) in text.cells.iter().zip(places) {
+        let Some(old) = place.and_then(|at| old[at].take()) else {
+            notebook.cells.push(cell.clone());
+            continue;
+        };
+        let source = match format {
+            Format::Quarto if same_but_marks(&cell.source, &old.source) => old.source.clone(),
+            _ => cell.source.clone(),
+        };
+        let metadata = match format {
+            Format::Quarto => {
+                let mut metadata = old.metadata.clone();
+                metadata.extend(cell.metadata.clone());
+                metadata
+            }
+            _ => filter::restore(
+                &cell.metadata,
+                &old.metadata,
+                cell_filter.as_ref(),
+                filter::CELL,
+            ),
+        };
+        notebook.cells.push(Cell {
+            source,
+            metadata,
+            ..old
+        });
+    }
+    combine_metadata(&text, &mut notebook, format);
+    notebook
+}
+
+fn combine_metadata(text: &Notebook, notebook: &mut Notebook, format: Format) {
+    let user = option(&text.metadata, "notebook_metadata_filter").cloned();
+    if user.as_ref().and_then(Value::as_str) == Some("-all") {
+        return;
+    }
+    if format == Format::Quarto {
+        if let Some(spec) = text.metadata.get("kernelspec") {
+            notebook
+                .metadata
+                .insert("kernelspec".to_owned(), spec.clone());
+        }
+        return;
+    }
+    let mut metadata = filter::restore(
+        &text.metadata,
+        &notebook.metadata,
+        user.as_ref(),
+        filter::NOTEBOOK,
+    );
+    let section = super::section(&mut metadata);
+    section.shift_remove("text_representation");
+    // How the two are paired, and which metadata the text leaves out, is for the notebook to say.
+    for name in ["formats", "cell_metadata_filter"] {
+        match option(&notebook.metadata, name) {
+            Some(value) => section.insert(name.to_owned(), value.clone()),
+            None => None,
+        };
+    }
+    if section.is_empty() {
+        metadata.shift_remove("jupytext");
+    }
+    notebook.metadata = metadata;
+}
+
+/// Which of the old cells each cell was: the same ones in their order first, then moved ones, then
+/// those between the same neighbours, if they are of one kind.
+fn places(new: &[Cell], old: &[Option<Cell>]) -> Vec<Option<usize>> {
+    let kind = |cell: &Cell| match cell.kind {
+        CellKind::Code { .. } => 0,
+        CellKind::Markdown => 1,
+        CellKind::Raw => 2,
+    };
+    let key = |cell: &Cell| (kind(cell), cell.source.trim_end().to_owned());
+    let new_keys: Vec<_> = new.iter().map(key).collect();
+    let old_keys: Vec<_> = old.iter().flatten().map(key).collect();
+    let mut places = vec![None; new.len()];
+    let mut free = vec![true; old.len()];
+    let mut open = Vec::new();
+    for op in capture_diff_slices(Algorithm::Patience, &old_keys, &new_keys) {
+        match op {
+            DiffOp::Equal {
+                old_index,
+                new_index,
+                len,
+            } => {
+                for n in 0..len {
+                    places[new_index + n] = Some(old_index + n);
+                    free[old_index + n] = false;
+                }
+            }
+            DiffOp::Replace {
+                old_index,
+                old_len,
+                new_index,
+                new_len,
+            } => open.push((
+                old_index..old_index + old_len,
+                new_index..new_index + new_len,
+            )),
+            DiffOp::Insert { .. } | DiffOp::Delete { .. } => {}
+        }
+    }
+    for (at, place) in places.iter_mut().enumerate() {
+        if place.is_none()
+            && let Some(found) = (0..old.len()).find(|o| free[*o] && old_keys[*o] == new_keys[at])
+        {
+            *place = Some(found);
+            free[found] = false;
+        }
+    }
+    for (old, new) in open {
+        let mut old = old
+            .filter(|at| free[*at])
+            .collect::<Vec<_>>()
+            .into_iter()
+            .peekable();
+        for at in new {
+            while places[at].is_none()
+                && let Some(candidate) = old.next()
+            {
+                if old_keys[candidate].0 == new_keys[at].0 {
+                    places[at] = Some(candidate);
+                }
+            }
+        }
+    }
+    places
+}
+
+/// The same source, but for the marks of its options: `#|` or `//|`.
+fn same_but_marks(one: &str, other: &str) -> bool {
+    let bare = |source: &str| -> Vec<String> {
+        let lines = source.trim().split('\n');
+        lines
+            .map(|line| line[option_mark(line).unwrap_or_default()..].to_owned())
+            .collect()
+    };
+    one.trim() == other.trim() || bare(one) == bare(other)
+}
+
+/// Text of several Markdown cells is one cell to Quarto: where the notebook had the same text as
+/// several, it stays several.
+fn with_parts(mut text: Notebook, notebook: &Notebook) -> Notebook {
+    let mut cells = Vec::new();
+    for cell in std::mem::take(&mut text.cells) {
+        match parts(&cell, notebook) {
+            Some(parts) => cells.extend(parts),
+            None => cells.push(cell),
+        }
+    }
+    text.cells = cells;
+    text
+}
+
+fn parts(cell: &Cell, notebook: &Notebook) -> Option<Vec<Cell>> {
+    let is_text = |cell: &Cell| !cell.is_code();
+    if !is_text(cell) {
+        return None;
+    }
+    let cells = &notebook.cells;
+    for first in 0..cells.len() {
+        let mut joined = String::new();
+        for last in first..cells.len() {
+            if !is_text(&cells[last]) || joined.len() > cell.source.len() {
+                break;
+            }
+            joined += if last > first { "\n\n" } else { "" };
+            joined += &cells[last].source;
+            if last > first && joined.trim() == cell.source.trim() {
+                let parts = cells[first..=last].iter().cloned();
+                return Some(
+                    parts
+                        .map(|part| Cell {
+                            metadata: serde_json::Map::new(),
+                            ..part
+                        })
+                        .collect(),
+                );
+            }
+        }
+    }
+    None
+}
