@@ -1,5 +1,6 @@
 //! `holoscope lint`: what is better mended before a notebook is shown to others.
 
+mod finding;
 mod labels;
 
 use super::terminal::say;
@@ -7,6 +8,7 @@ use crate::error::Result;
 use crate::notebook::{Cell, Notebook, Output, OutputKind};
 use crate::twin;
 use clap::Args;
+use finding::Finding;
 use regex::Regex;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -32,16 +34,6 @@ static ABSOLUTE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"(?:^|[\s"'`(=\[:])((?:/(?:home|Users|root|mnt|media|tmp|var|opt|srv|work|data)/[\w.~+-][^\s"'`)\]<>]*)|(?:[A-Za-z]:\\[\w.][^\s"'`)<>]*))"#)
         .expect("the expression is one of ours")
 });
-
-/// One finding.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Finding {
-    /// The cell, from 1.
-    cell: usize,
-    /// Its line, from 1; 0 for the cell as a whole.
-    line: usize,
-    text: String,
-}
 
 /// Lints notebooks; the result is the exit status.
 pub fn lint(args: &LintArgs) -> Result<i32> {

@@ -6,8 +6,8 @@ use super::terminal::say;
 use crate::error::{Error, Result};
 use crate::notebook::Notebook;
 use crate::twin::{self, Format};
-use clap::{Args, ValueEnum};
-use pair::{Pair, Step};
+use clap::Args;
+use pair::{Pair, Side, Step, refuse};
 use std::path::{Path, PathBuf};
 
 /// Which of the two changed is told by their contents: the notebook keeps digests of what was last
@@ -35,13 +35,6 @@ pub struct SyncArgs {
     pub check: bool,
 }
 
-/// One of the two files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Side {
-    Ipynb,
-    Text,
-}
-
 pub fn format(name: &str) -> std::result::Result<Format, String> {
     Format::parse(name).ok_or_else(|| "there are md, myst, rs and qmd".to_owned())
 }
@@ -55,20 +48,12 @@ pub fn sync(args: &SyncArgs) -> Result<i32> {
     Ok(status)
 }
 
-fn refuse(path: &Path, reason: impl Into<String>) -> Error {
-    Error::Notebook {
-        path: path.to_owned(),
-        line: 0,
-        reason: reason.into(),
-    }
-}
-
 fn sync_one(file: &Path, args: &SyncArgs) -> Result<i32> {
     let is_notebook = file.extension().is_some_and(|end| end == "ipynb");
     let path = file.with_extension("ipynb");
     if !is_notebook {
         let text = std::fs::read_to_string(file).map_err(Error::io("read", file))?;
-        let Some(found) = Format::of(file, &text) else {
+        let Some(found) = twin::format_of(file, &text) else {
             return Err(refuse(
                 file,
                 "neither a notebook (.ipynb) nor the text of one (.md, .rs, .qmd)",

@@ -1,9 +1,11 @@
 //! What reading and writing cells share among the formats that go line by line.
 
+use super::filter;
+use super::format::language;
 use super::options::{self, OF_LAYOUT};
+use super::section::section;
 use super::text::languages;
 use super::text::python::{is_blank, lines};
-use super::{filter, section};
 use crate::notebook::{Cell, CellKind, Notebook};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -147,7 +149,7 @@ pub fn finish(notebook: &mut Notebook, default: Option<&str>, has_header: bool, 
 }
 
 fn set_languages(notebook: &mut Notebook, default: Option<&str>) {
-    let main = super::language(&notebook.metadata).or(default.map(str::to_owned));
+    let main = language(&notebook.metadata).or(default.map(str::to_owned));
     let of_cell = |cell: &Cell| {
         let language = cell.metadata.get("language").and_then(Value::as_str);
         language.map(str::to_owned)

@@ -1,7 +1,9 @@
 //! A text's cells with what only the notebook has: outputs, counts, ids, attachments, and
 //! metadata that never stand in a text.
 
-use super::{Format, filter, option};
+use super::filter;
+use super::format::Format;
+use super::section::option;
 use crate::notebook::{Cell, CellKind, Notebook, option_mark};
 use serde_json::Value;
 use similar::{Algorithm, DiffOp, capture_diff_slices};

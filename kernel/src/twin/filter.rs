@@ -2,6 +2,7 @@
 //! Source: jupytext.readthedocs.io, "Metadata filtering".
 
 use super::options::{OF_LAYOUT, is_key};
+use super::section::section;
 use serde_json::{Map, Value};
 
 /// Metadata of notebooks that stand in a text unless a filter says otherwise.
@@ -239,6 +240,6 @@ pub fn note(metadata: &mut Map<String, Value>, has_header: bool, cell_keys: &[St
         }
     }
     for (key, value) in put {
-        super::section(metadata).insert(key.to_owned(), value);
+        section(metadata).insert(key.to_owned(), value);
     }
 }

@@ -1,7 +1,8 @@
 //! The YAML header of a text: the notebook's metadata under `jupyter:`, and what its first raw
 //! cell holds (title, authors) beside them.
 
-use super::Format;
+use super::format::Format;
+use super::section::section;
 use super::text::python::{is_blank, is_space, lines, strip_start};
 use super::yaml::{self, Fault, Node, Style};
 use crate::notebook::{Cell, CellKind, Notebook};
@@ -110,14 +111,14 @@ pub fn read(lines: &[String], format: Format) -> Result<Header, Fault> {
     for (at, line) in lines.iter().enumerate() {
         i = at;
         if at == 0 && line.starts_with("#!") {
-            let section = super::section(&mut header.metadata);
+            let section = section(&mut header.metadata);
             section.insert("executable".to_owned(), line[2..].into());
             header.next = 1;
             continue;
         }
         let may_be = at == 0 || (at == 1 && !is_encoding(&lines[0], prefix));
         if may_be && is_encoding(line, prefix) {
-            let section = super::section(&mut header.metadata);
+            let section = section(&mut header.metadata);
             section.insert("encoding".to_owned(), line.as_str().into());
             header.next = at + 1;
             continue;

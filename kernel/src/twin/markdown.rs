@@ -4,19 +4,16 @@
 mod read;
 
 use super::cells::Outgoing;
+use super::format::{Format, describe, language};
+use super::header;
 use super::options::{self, is_active};
+use super::section::{is_set, option, section};
 use super::text::magics;
-use super::{Format, describe, header, is_set, language, option};
 use crate::notebook::{CellKind, Notebook};
-use read::Reader;
+use read::{DEFAULT, EXTENSION, Reader};
 use serde_json::Value;
 
 pub use read::read;
-
-const EXTENSION: &str = "md";
-
-/// The language of cells where the notebook does not say.
-const DEFAULT: &str = "python";
 
 /// The text of a notebook.
 pub fn write(notebook: &mut Notebook) -> String {
@@ -27,7 +24,7 @@ pub fn write(notebook: &mut Notebook) -> String {
         .get("kernelspec")
         .and_then(|spec| spec.get("language"));
     if main.is_some() && main == kernel.and_then(Value::as_str) {
-        super::section(&mut metadata).shift_remove("main_language");
+        section(&mut metadata).shift_remove("main_language");
     }
     let filter = option(&metadata, "cell_metadata_filter").cloned();
     let as_json = is_set(&metadata, "cell_metadata_json").unwrap_or(false);

@@ -6,102 +6,33 @@
 mod cells;
 pub mod combine;
 mod filter;
+mod format;
 mod header;
 mod markdown;
 mod myst;
 mod options;
 mod percent;
-pub mod quarto;
+mod quarto;
+mod section;
 mod text;
-pub mod yaml;
+mod yaml;
 
 use crate::error::{Error, Result};
 use crate::notebook::Notebook;
-use serde_json::{Map, Value, json};
+pub use format::{Format, formats_with};
+use section::section;
+use serde_json::json;
 use std::path::Path;
 pub use yaml::Fault;
 
-/// The version whose texts these are.
-const JUPYTEXT: &str = "1.19.6";
-
-/// A kind of text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// jupytext's `md`
-    Markdown,
-    /// jupytext's `md:myst`
-    Myst,
-    /// jupytext's `rs:percent`
-    Percent,
-    /// Quarto's `.qmd`
-    Quarto,
-}
-
-impl Format {
-    /// The format of this name, jupytext's or a shorter one.
-    pub fn parse(name: &str) -> Option<Format> {
-        Some(match name.trim().trim_start_matches('.') {
-            "md" | "markdown" | "md:markdown" => Format::Markdown,
-            "myst" | "md:myst" => Format::Myst,
-            "rs" | "percent" | "rs:percent" => Format::Percent,
-            "qmd" | "quarto" | "qmd:quarto" => Format::Quarto,
-            _ => return None,
-        })
-    }
-
-    /// As it stands in `jupytext.formats`.
-    pub fn short(self) -> &'static str {
-        match self {
-            Format::Markdown => "md",
-            Format::Myst => "md:myst",
-            Format::Percent => "rs:percent",
-            Format::Quarto => "qmd",
-        }
-    }
-
-    /// The ending of its files, without the dot.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Format::Markdown | Format::Myst => "md",
-            Format::Percent => "rs",
-            Format::Quarto => "qmd",
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Format::Markdown => "markdown",
-            Format::Myst => "myst",
-            Format::Percent => "percent",
-            Format::Quarto => "quarto",
-        }
-    }
-
-    fn version(self) -> Value {
-        match self {
-            Format::Markdown | Format::Percent => json!("1.3"),
-            Format::Myst => json!(0.13),
-            Format::Quarto => json!("1.0"),
-        }
-    }
-
-    /// What stands before each line of its header.
-    fn prefix(self) -> &'static str {
-        match self {
-            Format::Percent => "//",
-            _ => "",
-        }
-    }
-
-    /// The format of a file, by its name and, for `.md`, its text; `None` for other files.
-    pub fn of(path: &Path, text: &str) -> Option<Format> {
-        match path.extension()?.to_str()? {
-            "md" if myst::matches(text) => Some(Format::Myst),
-            "md" => Some(Format::Markdown),
-            "rs" => Some(Format::Percent),
-            "qmd" => Some(Format::Quarto),
-            _ => None,
-        }
+/// The format of a file, by its name and, for `.md`, its text; `None` for other files.
+pub fn format_of(path: &Path, text: &str) -> Option<Format> {
+    match path.extension()?.to_str()? {
+        "md" if myst::matches(text) => Some(Format::Myst),
+        "md" => Some(Format::Markdown),
+        "rs" => Some(Format::Percent),
+        "qmd" => Some(Format::Quarto),
+        _ => None,
     }
 }
 
@@ -158,81 +89,13 @@ pub fn load(path: &Path) -> Result<(Notebook, Vec<String>)> {
     let text =
         String::from_utf8(text).map_err(|_| refuse(0, "not UTF-8; save it as UTF-8".to_owned()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let Some(format) = Format::of(path, text) else {
+    let Some(format) = format_of(path, text) else {
         // Whatever its name, its text may be a notebook.
         return Notebook::read(path);
     };
     let mut notebook = read(text, format).map_err(|fault| refuse(fault.line, fault.reason))?;
     notebook.complete_ids();
     Ok((notebook, Vec::new()))
-}
-
-/// The `jupytext` section of a notebook's metadata, made where there is none.
-fn section(metadata: &mut Map<String, Value>) -> &mut Map<String, Value> {
-    let section = metadata.entry("jupytext").or_insert_with(|| json!({}));
-    if !section.is_object() {
-        *section = json!({});
-    }
-    section.as_object_mut().expect("it was made an object")
-}
-
-/// An option of the `jupytext` section.
-fn option<'a>(metadata: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    metadata.get("jupytext")?.get(name)
-}
-
-fn is_set(metadata: &Map<String, Value>, name: &str) -> Option<bool> {
-    option(metadata, name)?.as_bool()
-}
-
-/// Writes into metadata which format a text has, and leaves only what belongs into a text.
-fn describe(metadata: &mut Map<String, Value>, format: Format) {
-    let representation = json!({
-        "extension": format!(".{}", format.extension()),
-        "format_name": format.name(),
-        "format_version": format.version(),
-        "jupytext_version": JUPYTEXT,
-    });
-    if let Some(Value::String(formats)) = option(metadata, "formats") {
-        let formats = formats_with(formats, format);
-        section(metadata).insert("formats".to_owned(), formats.into());
-    }
-    section(metadata).insert("text_representation".to_owned(), representation);
-    let user = option(metadata, "notebook_metadata_filter").cloned();
-    *metadata = filter::filter(metadata, user.as_ref(), filter::NOTEBOOK);
-}
-
-/// `jupytext.formats` with this format in the place of the one with the same ending.
-pub fn formats_with(formats: &str, format: Format) -> String {
-    let mut found = false;
-    let updated = formats.split(',').map(|entry| {
-        let ending = entry.split(':').next().unwrap_or_default();
-        match !found && ending == format.extension() {
-            true => {
-                found = true;
-                format.short()
-            }
-            false => entry,
-        }
-    });
-    updated.collect::<Vec<_>>().join(",")
-}
-
-/// The language of a notebook's code.
-fn language(metadata: &Map<String, Value>) -> Option<String> {
-    let main = option(metadata, "main_language").and_then(Value::as_str);
-    let kernel = metadata
-        .get("kernelspec")
-        .and_then(|spec| spec.get("language"));
-    let kernel = kernel
-        .and_then(Value::as_str)
-        .filter(|name| !name.is_empty());
-    let name = main.or(kernel)?;
-    Some(match name {
-        "R" | "sas" => name.to_owned(),
-        name if name.starts_with("C++") => "c++".to_owned(),
-        name => name.to_lowercase().replace('#', "sharp"),
-    })
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 
 mod blocks;
 
+use super::format::{Format, describe};
+use super::section::{option, section};
 use super::text::python::{dumps, is_blank, lines, strip, strip_end, strip_start};
 use super::yaml::{self, Fault, Node, Style};
-use super::{Format, describe, filter, header, markdown, option, section};
+use super::{filter, header, markdown};
 use crate::notebook::{Cell, CellKind, Notebook};
 use blocks::{Block, Kind};
 use serde_json::{Map, Value, json};

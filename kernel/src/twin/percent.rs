@@ -2,12 +2,14 @@
 //! comments, and so do commands such as `:dep`.
 
 use super::cells::{Incoming, Outgoing, blank_lines, ends_with_two_blank, finish};
+use super::format::{Format, describe, language};
 use super::header::{self, comment, uncomment};
 use super::options::{self, is_active};
+use super::section::{is_set, option, section};
 use super::text::magics;
 use super::text::python::{is_blank, is_space, lines, strip_start};
 use super::text::quotes::Quotes;
-use super::{Fault, Format, describe, is_set, language, option};
+use super::yaml::Fault;
 use crate::notebook::{CellKind, Notebook};
 use serde_json::{Map, Value};
 
@@ -24,7 +26,7 @@ pub fn write(notebook: &mut Notebook) -> String {
         .get("kernelspec")
         .and_then(|spec| spec.get("language"));
     if main.is_some() && (kernel.and_then(Value::as_str).unwrap_or(DEFAULT)) == default {
-        super::section(&mut metadata).shift_remove("main_language");
+        section(&mut metadata).shift_remove("main_language");
     }
     let filter = option(&metadata, "cell_metadata_filter").cloned();
     let as_json = is_set(&metadata, "cell_metadata_json").unwrap_or(false);

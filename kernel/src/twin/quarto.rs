@@ -2,9 +2,10 @@
 //! There is no Quarto to compare with here; these are the rules of its `quarto convert`.
 //! Source: quarto.org, "Notebooks"; quarto-cli, src/core/jupyter/jupyter.ts (`quartoMdToJupyter`).
 
+use super::section::option;
 use super::text::python::{is_blank, lines};
 use super::yaml::{self, Fault, Node, Style};
-use super::{filter, header, markdown, option};
+use super::{filter, header, markdown};
 use crate::notebook::{Cell, CellKind, Notebook, option_mark};
 use serde_json::{Map, Value, json};
 

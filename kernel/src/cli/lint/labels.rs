@@ -1,6 +1,6 @@
 //! Labels of figures, tables, equations and sections, and who refers to them.
 
-use super::Finding;
+use super::finding::Finding;
 use crate::notebook::{Cell, Notebook, option_mark};
 use regex::Regex;
 use serde_json::Value;

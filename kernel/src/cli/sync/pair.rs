@@ -1,10 +1,10 @@
 //! A notebook, its text, and which of them has changed since they were last in step.
 
-use super::Side;
 use crate::digest;
 use crate::error::{Error, Result};
 use crate::notebook::{self, Notebook, NotebookText, option_mark};
 use crate::twin::{self, Format, combine};
+use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -15,6 +15,22 @@ const RECORD: &str = "holoscope_sync";
 
 /// Metadata of cells that every run writes: they stay out of texts.
 const OF_RUNS: &str = "-holoscope,-user_expressions";
+
+/// One of the two files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Side {
+    Ipynb,
+    Text,
+}
+
+/// Why a pair cannot be brought in step.
+pub fn refuse(path: &Path, reason: impl Into<String>) -> Error {
+    Error::Notebook {
+        path: path.to_owned(),
+        line: 0,
+        reason: reason.into(),
+    }
+}
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +72,7 @@ pub fn formats(path: &Path, notebook: &Notebook) -> Result<Vec<Format>> {
             ("" | "ipynb", _) => {}
             (_, Some(format)) => found.push(format),
             (other, None) => {
-                return Err(super::refuse(
+                return Err(refuse(
                     path,
                     format!(
                         "`jupytext.formats` names {other:?}; holoscope reads md, md:myst, rs:percent \

@@ -1,15 +1,22 @@
 //! Reading jupytext's Markdown.
 
 use super::super::cells::{Incoming, blank_lines, finish};
+use super::super::format::{Format, language};
+use super::super::header;
 use super::super::options::{self, is_active};
+use super::super::section::is_set;
 use super::super::text::languages;
 use super::super::text::magics;
 use super::super::text::python::{is_blank, is_space, lines};
 use super::super::text::quotes::Quotes;
-use super::super::{Fault, Format, header, is_set, language};
-use super::{DEFAULT, EXTENSION};
+use super::super::yaml::Fault;
 use crate::notebook::{CellKind, Notebook};
 use serde_json::{Map, Value};
+
+pub const EXTENSION: &str = "md";
+
+/// The language of cells where the notebook does not say.
+pub const DEFAULT: &str = "python";
 
 /// The notebook that a text holds.
 ///

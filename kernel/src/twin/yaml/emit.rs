@@ -1,51 +1,21 @@
 //! Writing YAML exactly as PyYAML's dumper does.
 
 mod scalar;
+mod writer;
 
 use super::{Node, resolve};
 use scalar::Analysis;
-
-/// Lines longer than this are broken at a blank, where they have one.
-const WIDTH: usize = 80;
-
-/// How a document is written.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Style {
-    /// Characters outside of ASCII are written as they are.
-    pub unicode: bool,
-    /// Lists without maps are written `[a, b]`.
-    pub compact: bool,
-}
+use writer::Emitter;
+pub use writer::Style;
 
 /// The document of a map or list, with a final newline; maps in the order that they have.
 pub fn emit(node: &Node, style: Style) -> String {
-    let mut emitter = Emitter {
-        out: String::new(),
-        style,
-        column: 0,
-        whitespace: true,
-        indention: true,
-        indent: None,
-        flow: 0,
-    };
+    let mut emitter = Emitter::new(style);
     emitter.node(node, false, false);
     if !emitter.out.ends_with('\n') {
         emitter.line_break();
     }
     emitter.out
-}
-
-struct Emitter {
-    out: String,
-    style: Style,
-    column: usize,
-    /// The last character was a blank, or a mark that needs none behind it.
-    whitespace: bool,
-    /// Nothing but blanks and marks of lists stands on the line.
-    indention: bool,
-    indent: Option<usize>,
-    /// How many brackets are open.
-    flow: usize,
 }
 
 impl Emitter {
@@ -141,55 +111,6 @@ impl Emitter {
         self.indent = before;
         self.flow -= 1;
         self.mark("}", false, false, false);
-    }
-
-    /// Sets in; the former indent.
-    fn deeper(&mut self, flow: bool, indentless: bool) -> Option<usize> {
-        let before = self.indent;
-        self.indent = match before {
-            None => Some(if flow { 2 } else { 0 }),
-            Some(indent) if indentless => Some(indent),
-            Some(indent) => Some(indent + 2),
-        };
-        before
-    }
-
-    fn break_long_line(&mut self) {
-        if self.column > WIDTH {
-            self.write_indent();
-        }
-    }
-
-    fn mark(&mut self, mark: &str, spaced: bool, whitespace: bool, indention: bool) {
-        if spaced && !self.whitespace {
-            self.push(" ");
-        }
-        self.push(mark);
-        self.whitespace = whitespace;
-        self.indention = self.indention && indention;
-    }
-
-    fn push(&mut self, text: &str) {
-        self.column += text.chars().count();
-        self.out.push_str(text);
-    }
-
-    fn line_break(&mut self) {
-        self.whitespace = true;
-        self.indention = true;
-        self.column = 0;
-        self.out.push('\n');
-    }
-
-    fn write_indent(&mut self) {
-        let indent = self.indent.unwrap_or(0);
-        if !self.indention || self.column > indent || (self.column == indent && !self.whitespace) {
-            self.line_break();
-        }
-        if self.column < indent {
-            self.whitespace = true;
-            self.push(&" ".repeat(indent - self.column));
-        }
     }
 
     fn scalar(&mut self, text: &str, is_text: bool, is_key: bool) {

@@ -1,6 +1,6 @@
 //! A scalar's text, plain or in quotes.
 
-use super::{Emitter, WIDTH};
+use super::writer::{Emitter, WIDTH};
 use std::fmt::Write;
 
 /// What a text allows.
