@@ -5,14 +5,17 @@
 mod file;
 mod json;
 pub mod model;
+pub mod options;
 pub mod outputs;
 pub mod parameters;
 mod read;
 pub mod terminal;
 mod write;
+pub mod yaml;
 
 pub use file::{check_replaceable, is_regular, replace};
 pub use model::{Cell, CellKind, MimeBundle, Notebook, Output, OutputKind};
+pub use options::{CellOptions, TextFault};
 pub use outputs::{OutputEvent, Outputs};
 pub use parameters::{Parameters, Types, parse_parameter};
 pub use write::NotebookText;
