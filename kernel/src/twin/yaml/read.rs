@@ -11,6 +11,9 @@ pub struct Fault {
     pub reason: String,
 }
 
+/// Nobody nests metadata deeper.
+const DEEPEST: usize = 64;
+
 /// The first document of a text; `Null` where there is none.
 pub fn read(text: &str) -> Result<Node, Fault> {
     let mut builder = Builder::default();
@@ -55,6 +58,9 @@ impl Builder {
             line,
             reason: reason.to_owned(),
         };
+        if self.open.len() > DEEPEST {
+            return Err(refuse("values are nested too deep"));
+        }
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let is_text = tag.is_some_and(|tag| tag.suffix == "str");
