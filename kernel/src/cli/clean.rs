@@ -28,7 +28,7 @@ pub struct CleanArgs {
 const KEEP: &str = "keep-output";
 
 /// Metadata of cells that runs write.
-const OF_CELLS: [&str; 4] = ["holoscope", "execution", "ExecuteTime", "user_expressions"];
+const OF_CELLS: [&str; 3] = ["execution", "ExecuteTime", "user_expressions"];
 
 /// Metadata of notebooks that runs write.
 const OF_NOTEBOOKS: [&str; 2] = ["holoscope", "papermill"];
@@ -121,6 +121,15 @@ fn strip(notebook: &mut Notebook) -> Found {
         cell.set_execution_count(None);
         for key in OF_CELLS {
             found.metadata += usize::from(cell.metadata.shift_remove(key).is_some());
+        }
+        if let Some(Value::Object(ours)) = cell.metadata.get_mut("holoscope") {
+            // Which metadata repeat the source's options is none of a run's results.
+            let before = ours.len();
+            ours.retain(|key, _| key == "options");
+            found.metadata += usize::from(ours.len() < before);
+            if ours.is_empty() {
+                cell.metadata.shift_remove("holoscope");
+            }
         }
     }
     for key in OF_NOTEBOOKS {

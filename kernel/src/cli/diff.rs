@@ -35,6 +35,7 @@ pub struct DiffArgs {
     /// Leave outputs out
     #[arg(long)]
     pub sources: bool,
+    /// Colours: on a terminal and for git's pager, or as it is said here
     #[arg(long, value_enum, default_value_t = Colour::Auto)]
     pub color: Colour,
 }

@@ -103,6 +103,16 @@ fn create(file: &Path, path: &Path, text: &str, format: Format, check: bool) -> 
         line: fault.line,
         reason: fault.reason,
     })?;
+    let section = notebook.metadata.get("jupytext");
+    let language = section.and_then(|section| section.get("main_language"));
+    if language.is_none_or(|language| language == "rust") {
+        // Jupyter then knows which kernel to start.
+        let ours = Notebook::new().metadata;
+        let ours = ours.into_iter().filter(|(key, _)| key == "kernelspec");
+        for (key, value) in ours {
+            notebook.metadata.entry(key).or_insert(value);
+        }
+    }
     pair::adopt(&mut notebook, format);
     notebook.complete_ids();
     pair::record(&mut notebook, format, text);

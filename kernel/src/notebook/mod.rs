@@ -3,8 +3,10 @@
 //! Source: nbformat.readthedocs.io, "The Notebook file format".
 
 mod file;
+pub mod inline;
 mod json;
 mod marks;
+mod mirror;
 pub mod model;
 pub mod options;
 pub mod outputs;
@@ -16,7 +18,8 @@ pub mod yaml;
 
 pub use file::{check_replaceable, is_regular, replace};
 pub(crate) use json::{python_float, split_lines};
-pub use marks::option_mark;
+pub use marks::{as_rust, option_mark};
+pub use mirror::mirror_options;
 pub use model::{Cell, CellKind, MimeBundle, Notebook, Output, OutputKind};
 pub use options::{CellOptions, TextFault};
 pub use outputs::{OutputEvent, Outputs};

@@ -2,6 +2,7 @@
 
 mod cells;
 mod destinations;
+mod inline;
 mod jobs;
 mod parameters;
 mod record;
@@ -13,12 +14,13 @@ use super::arguments::RunArgs;
 use super::terminal::{Terminal, say};
 use super::waiting;
 use crate::error::Result;
-use crate::notebook::Parameters;
+use crate::notebook::{Parameters, mirror_options};
 use crate::report::outcome::CellError;
 use crate::session::workspace::Workspace;
 use crate::twin;
 use cells::Cells;
 use destinations::Destinations;
+use inline::Texts;
 use jobs::{Job, jobs};
 use results::{Results, Status};
 use signals::Signals;
@@ -56,11 +58,16 @@ pub fn run(args: &RunArgs) -> Result<i32> {
     if let Some(parameters) = &parameters {
         parameters::apply(parameters, &mut notebook, &mut cells)?;
     }
+    for fault in mirror_options(&mut notebook) {
+        terminal.note(&format!("{}: {fault}", args.notebook.display()));
+    }
     let jobs = jobs(&notebook);
+    let mut texts = Texts::of(&notebook);
     let mut results = Results::new(notebook, to, &args.parameters, began);
     results.forget(&jobs, args.in_place);
     let failure = run_jobs(
         &jobs,
+        &mut texts,
         args.allow_errors,
         &mut cells,
         &mut results,
@@ -76,8 +83,10 @@ pub fn run(args: &RunArgs) -> Result<i32> {
         terminal.note(written);
     }
     // Also where the results cannot be written.
-    if let Some((n, job, error)) = failure {
-        report(&args.notebook, n, jobs.len(), job, &error);
+    match failure {
+        Some(Failure::Cell(n, job, error)) => report(&args.notebook, n, jobs.len(), job, &error),
+        Some(Failure::Text(failed)) => failed.report(&args.notebook),
+        None => {}
     }
     written?;
     Ok(match status {
@@ -87,17 +96,29 @@ pub fn run(args: &RunArgs) -> Result<i32> {
     })
 }
 
+/// What has stopped a run.
+enum Failure<'a> {
+    /// The code cell of this number.
+    Cell(usize, &'a Job, CellError),
+    /// A value in the text.
+    Text(inline::Failed),
+}
+
 /// Runs the cells in order, and saves after each; the failure that has stopped the run.
 fn run_jobs<'a>(
     jobs: &'a [Job],
+    texts: &mut Texts,
     allow_errors: bool,
     cells: &mut Cells,
     results: &mut Results,
     terminal: &mut Terminal,
-) -> Option<(usize, &'a Job, CellError)> {
+) -> Option<Failure<'a>> {
     for (n, job) in jobs.iter().enumerate() {
         if cells.signals().received().is_some() {
             return None;
+        }
+        if let Some(failed) = texts.before(job.index, allow_errors, cells, results, terminal) {
+            return Some(Failure::Text(failed));
         }
         terminal.begin(n + 1, jobs.len(), &job.section);
         let start = Instant::now();
@@ -114,13 +135,16 @@ fn run_jobs<'a>(
         terminal.end(seconds, mark);
         match failed {
             Some(error) if cells.signals().received().is_some() => {
-                return Some((n + 1, job, error));
+                return Some(Failure::Cell(n + 1, job, error));
             }
-            Some(error) if mark == "FAILED" && !allow_errors => return Some((n + 1, job, error)),
+            Some(error) if mark == "FAILED" && !allow_errors => {
+                return Some(Failure::Cell(n + 1, job, error));
+            }
             _ => {}
         }
     }
-    None
+    let failed = texts.before(usize::MAX, allow_errors, cells, results, terminal);
+    failed.map(Failure::Text)
 }
 
 fn report(notebook: &Path, n: usize, total: usize, job: &Job, error: &CellError) {

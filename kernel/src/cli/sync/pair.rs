@@ -2,7 +2,7 @@
 
 use crate::digest;
 use crate::error::{Error, Result};
-use crate::notebook::{self, Notebook, NotebookText, option_mark};
+use crate::notebook::{self, Notebook, NotebookText, mirror_options, option_mark};
 use crate::twin::{self, Format, combine};
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
@@ -97,6 +97,8 @@ pub fn adopt(notebook: &mut Notebook, format: Format) {
 }
 
 fn pair_up(notebook: &mut Notebook, format: Format) {
+    // What is wrong with an option is told when the notebook is run or shown.
+    let _ = mirror_options(notebook);
     let keys = option_keys(notebook);
     let section = notebook
         .metadata
@@ -187,6 +189,8 @@ pub struct Pair<'a> {
     format: Format,
     /// The notebook's metadata as they are in the file.
     before: Map<String, Value>,
+    /// Whether the file lacks what a paired notebook has.
+    unfinished: bool,
     /// What the notebook would be as text.
     ours: String,
     /// The text's file, where there is one.
@@ -201,8 +205,10 @@ impl<'a> Pair<'a> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(Error::io("read", &text_path)(error)),
         };
-        let before = notebook.metadata.clone();
+        let original = notebook.clone();
         adopt(notebook, format);
+        let unfinished = original != *notebook;
+        let before = original.metadata;
         let ours = twin::write(notebook, format);
         Ok(Self {
             path,
@@ -210,6 +216,7 @@ impl<'a> Pair<'a> {
             notebook,
             format,
             before,
+            unfinished,
             ours,
             text,
         })
@@ -233,8 +240,7 @@ impl<'a> Pair<'a> {
                 .and_then(Value::as_str)
         };
         if *text == self.ours {
-            let recorded =
-                known("text") == Some(&digest_of(text)) && self.before == self.notebook.metadata;
+            let recorded = known("text") == Some(&digest_of(text)) && !self.unfinished;
             return Ok(if recorded {
                 Step::Nothing
             } else {
