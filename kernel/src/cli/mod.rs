@@ -4,6 +4,7 @@ mod arguments;
 mod clean;
 mod diff;
 mod doctor;
+mod export;
 mod install;
 mod kernel;
 mod lint;
@@ -37,6 +38,8 @@ enum Command {
     Clean(clean::CleanArgs),
     /// Show how two notebooks differ, cell by cell
     Diff(diff::DiffArgs),
+    /// Write a notebook as something else: a Rust program
+    Export(export::ExportArgs),
     /// Find what is better mended in a notebook before others see it
     Lint(lint::LintArgs),
     /// Make the kernel "Rust (Holoscope)" known to Jupyter; build what it needs, and try it
@@ -58,6 +61,7 @@ pub fn main() -> i32 {
         Command::New(args) => new::new(&args),
         Command::Clean(args) => clean::clean(&args),
         Command::Diff(args) => diff::diff(&args),
+        Command::Export(args) => export::export(&args),
         Command::Lint(args) => lint::lint(&args),
         Command::Install(args) => install::install(&args),
         Command::Uninstall(args) => install::uninstall(&args),

@@ -12,6 +12,7 @@ mod markdown;
 mod myst;
 mod options;
 mod percent;
+pub mod program;
 mod quarto;
 mod section;
 mod text;
