@@ -176,9 +176,9 @@ fn set_languages(notebook: &mut Notebook, default: Option<&str>) {
     }
 }
 
-/// The language of most cells; Python where there is none.
+/// The language of most cells; Python where there is none, and where as many are Python's.
 fn most_used(cells: impl Iterator<Item = String>) -> String {
-    let mut counts: Vec<(String, usize)> = Vec::new();
+    let mut counts: Vec<(String, usize)> = vec![("python".to_owned(), 0)];
     for language in cells.map(|name| languages::usual(&name)) {
         match counts.iter_mut().find(|(name, _)| *name == language) {
             Some((_, count)) => *count += 1,

@@ -4,7 +4,8 @@ into notebooks cell by cell, over the notebooks given and over constructed ones.
 usage: jupytext_texts.py HOLOSCOPE [NOTEBOOK...]
 
 Two things are left to each side: ids of cells, and the order of names in metadata filters (jupytext
-takes them from a Python set).
+takes them from a Python set). One fault of jupytext's is not repeated: of a cell that begins with a bare
+`%%` it loses that line.
 """
 
 import copy
@@ -36,7 +37,7 @@ LINES = [
     "%%bash", "%matplotlib inline", "---", "...", "***", "<!-- #region -->", "<!-- #endregion -->",
     "<!-- comment -->", "<!-- #raw -->", "<!-- #endraw -->", "- item", "  - nested", "  ```", "1. one", "> quote",
     "\"\"\"", "'''", "let s = \"a\\\"b\";", "let c = '\"';", "é ü 😀", "\u2028x", "// +", "// // +", "$$x$$",
-    "| a | b |", "|---|---|", "//| label: fig-a", "#| echo: false", "%%", "%", "<div>", "</div>", "\\", "trailing  ",
+    "| a | b |", "|---|---|", "//| label: fig-a", "#| echo: false", "%%x", "%", "<div>", "</div>", "\\", "trailing  ",
     "fn f<'a>(x: &'a str) {}", ":::{note}", ":::", ": definition", "(target)=", "// In[1]:", "```rust .noeval",
 ]
 
@@ -147,11 +148,18 @@ def plain(notebook):
     section = metadata.get("jupytext", {})
     section.pop("formats", None)
     section.pop("text_representation", None)
-    if isinstance(section.get("cell_metadata_filter"), list) and section["cell_metadata_filter"][:1] == sorted(RUNS.split(","))[:1]:
+    if set(RUNS.split(",")) <= set(section.get("cell_metadata_filter", [])):
         section.pop("cell_metadata_filter")
     if not section:
         metadata.pop("jupytext", None)
-    cells = [(c.cell_type, c.source, json.loads(json.dumps(c.metadata))) for c in notebook.cells]
+    cells = []
+    for cell in notebook.cells:
+        of_cell = json.loads(json.dumps(cell.metadata))
+        # Options that holoscope has copied from the source.
+        for key in of_cell.get("holoscope", {}).get("options", []):
+            of_cell.pop(key, None)
+        of_cell.pop("holoscope", None)
+        cells.append((cell.cell_type, cell.source, of_cell))
     return {"metadata": metadata, "cells": cells}
 
 
