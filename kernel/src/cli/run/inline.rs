@@ -32,8 +32,19 @@ pub struct Failed {
 }
 
 impl Texts {
-    /// Those of a notebook: Markdown cells, and captions in the options of code cells.
-    pub fn of(notebook: &Notebook) -> Self {
+    /// Those of a notebook: Markdown cells, and captions in the options of code cells. Values of
+    /// an earlier run are taken out; where the notebook itself is written over, those that will be
+    /// replaced stay until then.
+    pub fn of(notebook: &mut Notebook, in_place: bool) -> Self {
+        for cell in notebook
+            .cells
+            .iter_mut()
+            .filter(|cell| !cell.has_tag("skip-execution"))
+        {
+            if !in_place || of_cell(cell).is_empty() {
+                inline::store(cell, &[]);
+            }
+        }
         let cells = notebook.cells.iter().enumerate();
         let texts = cells.filter(|(_, cell)| !cell.has_tag("skip-execution"));
         let texts = texts.map(|(index, cell)| Text {

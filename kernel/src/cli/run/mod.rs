@@ -62,7 +62,7 @@ pub fn run(args: &RunArgs) -> Result<i32> {
         terminal.note(&format!("{}: {fault}", args.notebook.display()));
     }
     let jobs = jobs(&notebook);
-    let mut texts = Texts::of(&notebook);
+    let mut texts = Texts::of(&mut notebook, args.in_place);
     let mut results = Results::new(notebook, to, &args.parameters, began);
     results.forget(&jobs, args.in_place);
     let failure = run_jobs(
