@@ -57,6 +57,25 @@ FRONT = [
 ]
 
 
+ALPHABET = list("aB1 .:-#'\"\\,[]{}&*!|>%@`?=~_") + ["\n", "\t", "\x07", "\u00e9", "\ufeff", "\U0001f600", "word ", " ", "true", "1e3", "0x1f"]
+
+
+def value(rng, deep=2):
+    """Any value of metadata."""
+    choice = rng.random()
+    if deep and choice < 0.15:
+        return [value(rng, deep - 1) for _ in range(rng.randint(0, 3))]
+    if deep and choice < 0.3:
+        return {value_text(rng, 3) or "k": value(rng, deep - 1) for _ in range(rng.randint(0, 3))}
+    if choice < 0.4:
+        return rng.choice([None, True, False, 0, -3, 10**18, 0.1, -2.5e-9, 1e22])
+    return value_text(rng, rng.choice([3, 8, 60]))
+
+
+def value_text(rng, most):
+    return "".join(rng.choice(ALPHABET) for _ in range(rng.randint(0, most)))
+
+
 def source(rng, most=7):
     return "\n".join(rng.choice(LINES) for _ in range(rng.randint(0, most)))
 
@@ -67,8 +86,12 @@ def random_notebook(rng):
         cells.append(new_raw_cell(rng.choice(FRONT)))
     for _ in range(rng.randint(0, 6)):
         make = rng.choice([new_code_cell, new_code_cell, new_markdown_cell, new_markdown_cell, new_raw_cell])
-        cells.append(make(source(rng), metadata=copy.deepcopy(rng.choice(METADATA))))
+        metadata = copy.deepcopy(rng.choice(METADATA)) if rng.random() < 0.7 else {"k": value(rng), "l": value(rng)}
+        cells.append(make(source(rng), metadata=metadata))
     metadata = {"kernelspec": dict(SPEC), "language_info": {"name": "rust", "file_extension": ".rs"}}
+    if rng.random() < 0.3:
+        metadata["kernelspec"]["display_name"] = value_text(rng, 80)
+        metadata["kernelspec"]["more"] = value(rng)
     choice = rng.random()
     if choice < 0.1:
         metadata.pop("kernelspec")

@@ -124,6 +124,17 @@ fn pair_up(notebook: &mut Notebook, format: Format) {
     if let Some(section) = section.as_object_mut() {
         section.shift_remove("text_representation");
     }
+    // A text that holds all metadata of the notebook would change with its own record.
+    if let Some(filter) = section
+        .get("notebook_metadata_filter")
+        .and_then(Value::as_str)
+    {
+        let keys: Vec<&str> = filter.split(',').map(str::trim).collect();
+        let hidden = format!("-{RECORD}");
+        if keys.contains(&"all") && !keys.contains(&hidden.as_str()) {
+            section["notebook_metadata_filter"] = format!("{filter},{hidden}").into();
+        }
+    }
     if format == Format::Quarto {
         return;
     }

@@ -4,7 +4,7 @@ mod scalar;
 mod writer;
 
 use super::{Node, resolve};
-use scalar::Analysis;
+use scalar::{Analysis, is_break};
 use writer::Emitter;
 pub use writer::Style;
 
@@ -65,7 +65,7 @@ impl Emitter {
 
     fn entry(&mut self, key: &str, value: &Node) {
         let key_node = Node::Text(key.to_owned());
-        let simple = key.chars().count() < 128 && !key.contains('\n');
+        let simple = key.chars().count() < 128 && !key.contains(is_break);
         match simple {
             true => {
                 self.node(&key_node, true, true);

@@ -11,7 +11,7 @@ pub struct Analysis {
     pub single: bool,
 }
 
-fn is_break(c: char) -> bool {
+pub fn is_break(c: char) -> bool {
     matches!(c, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
