@@ -128,17 +128,17 @@ fn when_both_have_changed_somebody_must_choose() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let (notebook, file) = (folder.join("a.ipynb"), folder.join("a.md"));
-    write(&notebook, &[markdown("one"), code("let a = 1;")]);
+    write(&notebook, &[markdown("before"), code("let a = 1;")]);
     succeeds(folder, &["sync", "a.ipynb", "--to", "md"]);
     let both = |text: &str| {
         let change = |path: &Path, with: &str| {
             let old = std::fs::read_to_string(path).unwrap();
             std::fs::write(path, old.replace(text, with)).unwrap();
         };
-        change(&notebook, "notebook");
-        change(&file, "text");
+        change(&notebook, "theirs of the notebook");
+        change(&file, "ours of the file");
     };
-    both("one");
+    both("before");
     let before = (
         std::fs::read(&notebook).unwrap(),
         std::fs::read(&file).unwrap(),
@@ -159,10 +159,14 @@ fn when_both_have_changed_somebody_must_choose() {
     );
 
     succeeds(folder, &["sync", "a.ipynb", "--from", "text"]);
-    assert_eq!(sources(&notebook)[0], "text");
-    both("text");
+    assert_eq!(sources(&notebook)[0], "ours of the file");
+    both("ours of the file");
     succeeds(folder, &["sync", "a.ipynb", "--from", "ipynb"]);
-    assert!(std::fs::read_to_string(&file).unwrap().contains("notebook"));
+    assert!(
+        std::fs::read_to_string(&file)
+            .unwrap()
+            .contains("theirs of the notebook")
+    );
     succeeds(folder, &["sync", "a.ipynb", "--check"]);
 }
 

@@ -19,7 +19,10 @@ use std::path::{Path, PathBuf};
 ///
 /// In git, with `*.ipynb diff=holoscope` in .gitattributes:
 ///
-///   git config diff.holoscope.command "holoscope diff"      for `git diff`, or
+///   git config diff.holoscope.command "holoscope diff"
+///
+/// for `git diff`, or, for `git log -p` too,
+///
 ///   git config diff.holoscope.textconv "holoscope diff --textconv"
 ///
 /// Exit status: 0 where the two are the same, 1 where they differ, 2 where one could not be read;

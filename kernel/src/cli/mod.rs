@@ -27,20 +27,23 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+// A comment of documentation on a command would hide the longer one on its arguments.
 enum Command {
-    /// Execute every cell of a notebook; write the executed notebook and an HTML page
+    #[command(
+        about = "Execute every cell of a notebook; write the executed notebook and an HTML page"
+    )]
     Run(RunArgs),
-    /// Keep a notebook and its text (Markdown, MyST, Rust, Quarto) in step
+    #[command(about = "Keep a notebook and its text (Markdown, MyST, Rust, Quarto) in step")]
     Sync(sync::SyncArgs),
-    /// Begin a notebook from a template
+    #[command(about = "Begin a notebook from a template")]
     New(new::NewArgs),
-    /// Take outputs and counts out of notebooks
+    #[command(about = "Take outputs and counts out of notebooks")]
     Clean(clean::CleanArgs),
-    /// Show how two notebooks differ, cell by cell
+    #[command(about = "Show how two notebooks differ, cell by cell")]
     Diff(diff::DiffArgs),
-    /// Write a notebook as something else: a Rust program
+    #[command(about = "Write a notebook as something else: a Rust program")]
     Export(export::ExportArgs),
-    /// Find what is better mended in a notebook before others see it
+    #[command(about = "Find what is better mended in a notebook before others see it")]
     Lint(lint::LintArgs),
     /// Make the kernel "Rust (Holoscope)" known to Jupyter; build what it needs, and try it
     Install(InstallArgs),

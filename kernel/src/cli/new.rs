@@ -9,6 +9,8 @@ use clap::{Args, ValueEnum};
 use serde_json::Map;
 use std::path::PathBuf;
 
+/// The notebook's name becomes its title. Nothing is ever overwritten.
+///
 /// Templates: `article` has a title block, a figure with a caption, a value in the text and a
 /// bibliography; `lesson` has an exercise that checks itself, with hint and solution; `blank` has a
 /// title and one cell.

@@ -10,6 +10,7 @@ mod mirror;
 pub mod model;
 pub mod options;
 pub mod outputs;
+mod pairing;
 pub mod parameters;
 mod read;
 pub mod terminal;
@@ -23,6 +24,7 @@ pub use mirror::mirror_options;
 pub use model::{Cell, CellKind, MimeBundle, Notebook, Output, OutputKind};
 pub use options::{CellOptions, TextFault};
 pub use outputs::{OutputEvent, Outputs};
+pub use pairing::pairs;
 pub use parameters::{Parameters, Types, parse_parameter};
 pub use write::NotebookText;
 

@@ -4,9 +4,8 @@
 use super::filter;
 use super::format::Format;
 use super::section::option;
-use crate::notebook::{Cell, CellKind, Notebook, option_mark};
+use crate::notebook::{Cell, Notebook, option_mark, pairs};
 use serde_json::Value;
-use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 /// The notebook that follows when its text was edited.
 pub fn combine(text: Notebook, mut notebook: Notebook, format: Format) -> Notebook {
@@ -14,8 +13,8 @@ pub fn combine(text: Notebook, mut notebook: Notebook, format: Format) -> Notebo
         Format::Quarto => with_parts(text, &notebook),
         _ => text,
     };
+    let places = places(&text.cells, &notebook.cells);
     let mut old: Vec<Option<Cell>> = notebook.cells.drain(..).map(Some).collect();
-    let places = places(&text.cells, &old);
     let user = option(&text.metadata, "cell_metadata_filter").cloned();
     // A document of Quarto's holds no metadata of Markdown and raw cells.
     let cell_filter = match format {
@@ -88,69 +87,33 @@ fn combine_metadata(text: &Notebook, notebook: &mut Notebook, format: Format) {
     notebook.metadata = metadata;
 }
 
-/// Which of the old cells each cell was: the same ones in their order first, then moved ones, then
-/// those between the same neighbours, if they are of one kind.
-fn places(new: &[Cell], old: &[Option<Cell>]) -> Vec<Option<usize>> {
-    let kind = |cell: &Cell| match cell.kind {
-        CellKind::Code { .. } => 0,
-        CellKind::Markdown => 1,
-        CellKind::Raw => 2,
-    };
-    let key = |cell: &Cell| (kind(cell), cell.source.trim_end().to_owned());
-    let new_keys: Vec<_> = new.iter().map(key).collect();
-    let old_keys: Vec<_> = old.iter().flatten().map(key).collect();
-    let mut places = vec![None; new.len()];
+/// Which of the old cells each cell was. One that was written anew, in the place behind the same
+/// neighbour, counts as the old one.
+fn places(new: &[Cell], old: &[Cell]) -> Vec<Option<usize>> {
+    let mut places = pairs(old, new);
     let mut free = vec![true; old.len()];
-    let mut open = Vec::new();
-    for op in capture_diff_slices(Algorithm::Patience, &old_keys, &new_keys) {
-        match op {
-            DiffOp::Equal {
-                old_index,
-                new_index,
-                len,
-            } => {
-                for n in 0..len {
-                    places[new_index + n] = Some(old_index + n);
-                    free[old_index + n] = false;
-                }
-            }
-            DiffOp::Replace {
-                old_index,
-                old_len,
-                new_index,
-                new_len,
-            } => open.push((
-                old_index..old_index + old_len,
-                new_index..new_index + new_len,
-            )),
-            DiffOp::Insert { .. } | DiffOp::Delete { .. } => {}
-        }
+    for at in places.iter().flatten() {
+        free[*at] = false;
     }
-    for (at, place) in places.iter_mut().enumerate() {
-        if place.is_none()
-            && let Some(found) = (0..old.len()).find(|o| free[*o] && old_keys[*o] == new_keys[at])
+    for to in 0..new.len() {
+        let next = match to.checked_sub(1) {
+            Some(before) => places[before].map(|at| at + 1),
+            None => Some(0),
+        };
+        if let (None, Some(at)) = (places[to], next)
+            && old
+                .get(at)
+                .is_some_and(|cell| free[at] && same_kind(cell, &new[to]))
         {
-            *place = Some(found);
-            free[found] = false;
-        }
-    }
-    for (old, new) in open {
-        let mut old = old
-            .filter(|at| free[*at])
-            .collect::<Vec<_>>()
-            .into_iter()
-            .peekable();
-        for at in new {
-            while places[at].is_none()
-                && let Some(candidate) = old.next()
-            {
-                if old_keys[candidate].0 == new_keys[at].0 {
-                    places[at] = Some(candidate);
-                }
-            }
+            places[to] = Some(at);
+            free[at] = false;
         }
     }
     places
+}
+
+fn same_kind(one: &Cell, other: &Cell) -> bool {
+    std::mem::discriminant(&one.kind) == std::mem::discriminant(&other.kind)
 }
 
 /// The same source, but for the marks of its options: `#|` or `//|`.

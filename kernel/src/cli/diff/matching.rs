@@ -1,8 +1,6 @@
 //! Which cell of a notebook has become which of another.
 
-use crate::notebook::{Cell, Notebook};
-use similar::{Algorithm, DiffOp, capture_diff_slices};
-use std::collections::HashMap;
+use crate::notebook::{Notebook, pairs};
 
 /// What has become of a cell, by places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,86 +42,6 @@ pub fn changes(old: &Notebook, new: &Notebook) -> Vec<Change> {
     found
 }
 
-/// For each new cell the old one: the same source in the same order, then the same id, then the
-/// same source elsewhere, then what stands between the same neighbours and is alike.
-fn pairs(old: &[Cell], new: &[Cell]) -> Vec<Option<usize>> {
-    let key = |cell: &Cell| (cell.is_code(), cell.source.trim_end().to_owned());
-    let (old_keys, new_keys): (Vec<_>, Vec<_>) =
-        (old.iter().map(key).collect(), new.iter().map(key).collect());
-    let mut from = vec![None; new.len()];
-    let mut free = vec![true; old.len()];
-    let mut open = Vec::new();
-    for op in capture_diff_slices(Algorithm::Patience, &old_keys, &new_keys) {
-        match op {
-            DiffOp::Equal {
-                old_index,
-                new_index,
-                len,
-            } => {
-                for n in 0..len {
-                    from[new_index + n] = Some(old_index + n);
-                    free[old_index + n] = false;
-                }
-            }
-            DiffOp::Replace {
-                old_index,
-                old_len,
-                new_index,
-                new_len,
-            } => open.push((
-                old_index..old_index + old_len,
-                new_index..new_index + new_len,
-            )),
-            DiffOp::Insert { .. } | DiffOp::Delete { .. } => {}
-        }
-    }
-    let ids: HashMap<&str, usize> = old
-        .iter()
-        .enumerate()
-        .map(|(at, cell)| (cell.id.as_str(), at))
-        .collect();
-    for (to, cell) in new
-        .iter()
-        .enumerate()
-        .filter(|(_, cell)| !cell.id.is_empty())
-    {
-        if let (None, Some(at)) = (from[to], ids.get(cell.id.as_str()).copied())
-            && free[at]
-            && old[at].is_code() == cell.is_code()
-        {
-            from[to] = Some(at);
-            free[at] = false;
-        }
-    }
-    for (to, place) in from.iter_mut().enumerate() {
-        if place.is_none()
-            && let Some(at) = (0..old.len()).find(|at| free[*at] && old_keys[*at] == new_keys[to])
-        {
-            *place = Some(at);
-            free[at] = false;
-        }
-    }
-    for (old_range, new_range) in open {
-        for to in new_range {
-            if from[to].is_none()
-                && let Some(at) = old_range
-                    .clone()
-                    .find(|at| free[*at] && are_alike(&old[*at], &new[to]))
-            {
-                from[to] = Some(at);
-                free[at] = false;
-            }
-        }
-    }
-    from
-}
-
-/// Whether more than half of the text is the same.
-fn are_alike(old: &Cell, new: &Cell) -> bool {
-    let ratio = similar::TextDiff::from_words(old.source.as_str(), new.source.as_str()).ratio();
-    old.is_code() == new.is_code() && ratio > 0.5
-}
-
 /// Which places keep their order: a longest increasing run of them.
 fn in_order(from: &[Option<usize>]) -> Vec<bool> {
     let places: Vec<(usize, usize)> = from
@@ -150,6 +68,7 @@ fn in_order(from: &[Option<usize>]) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notebook::Cell;
 
     fn notebook(sources: &[&str]) -> Notebook {
         let mut notebook = Notebook::new();
@@ -159,8 +78,13 @@ mod tests {
 
     #[test]
     fn cells_are_found_again() {
-        let old = notebook(&["let a = 1;", "let b = 2;", "c", "let d = 4 + a;"]);
-        let new = notebook(&["c", "let a = 1;", "new", "let d = 5 + a;"]);
+        let old = notebook(&[
+            "let a = 1;",
+            "gone with all its words",
+            "last(c)",
+            "let d = 4 + a;",
+        ]);
+        let new = notebook(&["last(c)", "let a = 1;", "of other words", "let d = 5 + a;"]);
         let pair = |from, to, moved| Change::Pair { from, to, moved };
         assert_eq!(
             changes(&old, &new),
