@@ -46,8 +46,8 @@ pub fn pairs(old: &[Cell], new: &[Cell]) -> Vec<Option<usize>> {
             found.pair(at, to);
         }
     }
-    for to in 0..new.len() {
-        let same = (0..old.len()).find(|at| found.free[*at] && old_keys[*at] == new_keys[to]);
+    for (to, key) in new_keys.iter().enumerate() {
+        let same = (0..old.len()).find(|at| found.free[*at] && old_keys[*at] == *key);
         if let (None, Some(at)) = (found.from[to], same) {
             found.pair(at, to);
         }

@@ -5,7 +5,7 @@ use super::filter;
 use super::format::Format;
 use super::section::option;
 use crate::notebook::{Cell, Notebook, option_mark, pairs};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The notebook that follows when its text was edited.
 pub fn combine(text: Notebook, mut notebook: Notebook, format: Format) -> Notebook {
@@ -95,7 +95,7 @@ fn places(new: &[Cell], old: &[Cell]) -> Vec<Option<usize>> {
     for at in places.iter().flatten() {
         free[*at] = false;
     }
-    for to in 0..new.len() {
+    for (to, cell) in new.iter().enumerate() {
         let next = match to.checked_sub(1) {
             Some(before) => places[before].map(|at| at + 1),
             None => Some(0),
@@ -103,7 +103,7 @@ fn places(new: &[Cell], old: &[Cell]) -> Vec<Option<usize>> {
         if let (None, Some(at)) = (places[to], next)
             && old
                 .get(at)
-                .is_some_and(|cell| free[at] && same_kind(cell, &new[to]))
+                .is_some_and(|old| free[at] && same_kind(old, cell))
         {
             places[to] = Some(at);
             free[at] = false;
@@ -149,22 +149,18 @@ fn parts(cell: &Cell, notebook: &Notebook) -> Option<Vec<Cell>> {
     let cells = &notebook.cells;
     for first in 0..cells.len() {
         let mut joined = String::new();
-        for last in first..cells.len() {
-            if !is_text(&cells[last]) || joined.len() > cell.source.len() {
+        for (n, part) in cells[first..].iter().enumerate() {
+            if !is_text(part) || joined.len() > cell.source.len() {
                 break;
             }
-            joined += if last > first { "\n\n" } else { "" };
-            joined += &cells[last].source;
-            if last > first && joined.trim() == cell.source.trim() {
-                let parts = cells[first..=last].iter().cloned();
-                return Some(
-                    parts
-                        .map(|part| Cell {
-                            metadata: serde_json::Map::new(),
-                            ..part
-                        })
-                        .collect(),
-                );
+            joined += if n > 0 { "\n\n" } else { "" };
+            joined += &part.source;
+            if n > 0 && joined.trim() == cell.source.trim() {
+                let bare = cells[first..=first + n].iter().cloned().map(|part| Cell {
+                    metadata: Map::new(),
+                    ..part
+                });
+                return Some(bare.collect());
             }
         }
     }

@@ -92,7 +92,7 @@ impl Emitter {
         }
         self.whitespace = false;
         self.indention = false;
-        self.words(text, split, false);
+        self.words(text, split);
     }
 
     pub fn single_quoted(&mut self, text: &str, split: bool) {
@@ -143,7 +143,7 @@ impl Emitter {
     }
 
     /// Words and the blanks between them; the line is broken at single blanks.
-    fn words(&mut self, text: &str, split: bool, _quoted: bool) {
+    fn words(&mut self, text: &str, split: bool) {
         for run in runs(text) {
             if run == " " && self.column > WIDTH && split {
                 self.write_indent();
