@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const RECORD: &str = "holoscope_sync";
 
 /// Metadata of cells that every run writes: they stay out of texts.
-const OF_RUNS: &str = "-holoscope,-user_expressions";
+const OF_RUNS: [&str; 2] = ["holoscope", "user_expressions"];
 
 /// One of the two files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -138,16 +138,23 @@ fn pair_up(notebook: &mut Notebook, format: Format) {
     if format == Format::Quarto {
         return;
     }
-    let ours = match section.get("cell_metadata_filter") {
-        None | Some(Value::Null) => true,
-        Some(filter) => filter
-            .as_str()
-            .is_some_and(|text| text.starts_with(OF_RUNS)),
-    };
-    if ours {
+    let filter = section.get("cell_metadata_filter").and_then(Value::as_str);
+    let mut hidden: Vec<String> = filter
+        .iter()
+        .flat_map(|text| text.split(','))
+        .map(str::to_owned)
+        .collect();
+    let of_runs = || OF_RUNS.map(|key| format!("-{key}")).into_iter();
+    // A filter that does without these is somebody else's.
+    if filter.is_none() || of_runs().all(|key| hidden.contains(&key)) {
         // Options in a source are metadata, too, for who reads them there: once is enough.
-        let keys = keys.iter().map(|key| format!(",-{key}"));
-        section["cell_metadata_filter"] = format!("{OF_RUNS}{}", keys.collect::<String>()).into();
+        let keys = keys.iter().map(|key| format!("-{key}"));
+        for key in of_runs().chain(keys) {
+            if !hidden.contains(&key) {
+                hidden.push(key);
+            }
+        }
+        section["cell_metadata_filter"] = hidden.join(",").into();
     }
 }
 
