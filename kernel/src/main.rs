@@ -22,6 +22,7 @@ mod run;
 mod session;
 mod toolchain;
 mod trace;
+mod twin;
 
 fn main() {
     // Cargo, evcxr and the session start this same program for their own ends.

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// or its results could not be written, 128 + N when signal N has ended it (130 for Ctrl-C).
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The notebook (.ipynb)
+    /// The notebook (.ipynb), or its text (.md, .rs, .qmd; see `holoscope sync`)
     pub notebook: PathBuf,
     /// Where to write the executed notebook [default: out/<name>.ipynb]
     #[arg(short, long, value_name = "OUT.ipynb")]

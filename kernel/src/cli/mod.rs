@@ -2,10 +2,16 @@
 
 mod arguments;
 mod check;
+mod clean;
+mod diff;
 mod doctor;
+mod export;
 mod install;
 mod kernel;
+mod lint;
+mod new;
 mod run;
+mod sync;
 mod terminal;
 mod waiting;
 mod watch;
@@ -26,10 +32,23 @@ struct Cli {
 
 // `run`, `check` and `watch` are described at their arguments.
 #[derive(Debug, Subcommand)]
+// A comment of documentation on a command would hide the longer one on its arguments.
 enum Command {
     Run(RunArgs),
     Check(CheckArgs),
     Watch(WatchArgs),
+    #[command(about = "Keep a notebook and its text (Markdown, MyST, Rust, Quarto) in step")]
+    Sync(sync::SyncArgs),
+    #[command(about = "Begin a notebook from a template")]
+    New(new::NewArgs),
+    #[command(about = "Take outputs and counts out of notebooks")]
+    Clean(clean::CleanArgs),
+    #[command(about = "Show how two notebooks differ, cell by cell")]
+    Diff(diff::DiffArgs),
+    #[command(about = "Write a notebook as something else: a Rust program")]
+    Export(export::ExportArgs),
+    #[command(about = "Find what is better mended in a notebook before others see it")]
+    Lint(lint::LintArgs),
     /// Make the kernel "Rust (Holoscope)" known to Jupyter; build what it needs, and try it
     Install(InstallArgs),
     /// Remove the kernel from Jupyter
@@ -47,6 +66,12 @@ pub fn main() -> i32 {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Watch(args) => watch::watch(&args),
+        Command::Sync(args) => sync::sync(&args),
+        Command::New(args) => new::new(&args),
+        Command::Clean(args) => clean::clean(&args),
+        Command::Diff(args) => diff::diff(&args),
+        Command::Export(args) => export::export(&args),
+        Command::Lint(args) => lint::lint(&args),
         Command::Install(args) => install::install(&args),
         Command::Uninstall(args) => install::uninstall(&args),
         Command::Kernel(args) => kernel::serve(&args),

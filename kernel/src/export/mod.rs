@@ -12,6 +12,7 @@ mod output;
 mod provenance;
 
 use crate::highlight;
+use crate::notebook::inline;
 use crate::notebook::{Cell, CellKind, Notebook, Output};
 use dom::anchors::TOGGLE;
 use escape::Escaped;
@@ -70,7 +71,8 @@ pub fn page(notebook: &Notebook, options: &ExportOptions) -> Page {
             CellKind::Markdown => {
                 let image =
                     |address: &str| image::resolve(address, cell, options.folder.as_deref());
-                let text = markdown.render(&cell.source, &image);
+                let source = inline::with_values(&cell.source, cell);
+                let text = markdown.render(&source, &image);
                 if !text.trim().is_empty() {
                     let text = match cell.has_tag("hide-cell") {
                         true => fold("hidden", "show the text", &text),

@@ -16,6 +16,7 @@ use super::engine::{Background, CellIo, Completion, Engine, ExecuteRequest, Outc
 use super::kernel::{Job, Kernel};
 use super::origin::Origin;
 use super::sockets::iopub::{Parent, State};
+use crate::notebook::inline;
 use crate::run::output::event::{Event, MimeBundle};
 
 /// How long nobody asks for anything before the engine warms up: programs ask at once, people read first.
@@ -162,7 +163,7 @@ impl Worker {
         let mut values = Map::new();
         for (name, expression) in &request.user_expressions {
             let cell = ExecuteRequest {
-                code: expression.clone(),
+                code: inline::code(expression).into_owned(),
                 silent: true,
                 store_history: false,
                 ..ExecuteRequest::default()
@@ -175,7 +176,10 @@ impl Worker {
                 _ => {}
             });
             let value = match (outcome, shown) {
-                (Outcome::Done { .. }, Some((data, metadata))) => expression_ok(data, metadata),
+                (Outcome::Done { .. }, Some((mut data, metadata))) => {
+                    inline::unquote(&mut data);
+                    expression_ok(data, metadata)
+                }
                 (Outcome::Done { .. }, None) => {
                     error("NoValue", &format!("`{expression}` has no value to show"))
                 }

@@ -91,7 +91,7 @@ impl Formatter for PythonFormatter {
 
 /// Python's `repr` of a finite float: shortest digits that read back the same,
 /// with an exponent below 1e-4 and from 1e16 on.
-fn python_float(value: f64) -> String {
+pub fn python_float(value: f64) -> String {
     // Rust's `{:e}` gives the shortest digits as `d.ddde±x`.
     let scientific = format!("{value:e}");
     let (mantissa, exponent) = scientific

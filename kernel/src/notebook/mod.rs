@@ -3,17 +3,28 @@
 //! Source: nbformat.readthedocs.io, "The Notebook file format".
 
 mod file;
+pub mod inline;
 mod json;
+mod marks;
+mod mirror;
 pub mod model;
+pub mod options;
 pub mod outputs;
+mod pairing;
 pub mod parameters;
 mod read;
 pub mod terminal;
 mod write;
+pub mod yaml;
 
 pub use file::{check_replaceable, is_regular, replace};
+pub(crate) use json::{python_float, split_lines};
+pub use marks::{as_rust, option_mark};
+pub use mirror::mirror_options;
 pub use model::{Cell, CellKind, MimeBundle, Notebook, Output, OutputKind};
+pub use options::{CellOptions, TextFault};
 pub use outputs::{OutputEvent, Outputs};
+pub use pairing::pairs;
 pub use parameters::{Parameters, Types, in_effect, parse_parameter};
 pub use write::NotebookText;
 

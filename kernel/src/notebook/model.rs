@@ -43,6 +43,16 @@ pub enum CellKind {
     Raw,
 }
 
+impl CellKind {
+    /// Code that has not run.
+    pub fn code() -> CellKind {
+        CellKind::Code {
+            execution_count: None,
+            outputs: Vec::new(),
+        }
+    }
+}
+
 /// One output of a code cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {
@@ -153,20 +163,22 @@ impl Default for Notebook {
 impl Cell {
     /// A code cell not yet run.
     pub fn code(source: impl Into<String>) -> Cell {
-        let kind = CellKind::Code {
-            execution_count: None,
-            outputs: Vec::new(),
-        };
-        Cell::new(kind, source)
+        Cell::of(CellKind::code(), source)
     }
 
     /// A Markdown cell.
     #[cfg(test)]
     pub fn markdown(source: impl Into<String>) -> Cell {
-        Cell::new(CellKind::Markdown, source)
+        Cell::of(CellKind::Markdown, source)
     }
 
-    fn new(kind: CellKind, source: impl Into<String>) -> Cell {
+    /// A raw cell.
+    pub fn raw(source: impl Into<String>) -> Cell {
+        Cell::of(CellKind::Raw, source)
+    }
+
+    /// A cell of this kind, without an id.
+    pub fn of(kind: CellKind, source: impl Into<String>) -> Cell {
         Cell {
             id: String::new(),
             metadata: Map::new(),

@@ -19,6 +19,7 @@ pub fn split(code: &str, known: &dyn Fn(&str) -> bool) -> (Vec<Command>, String)
     let mut commands = Vec::new();
     let mut rust = String::with_capacity(code.len());
     let parses = !super::is_too_deep(code);
+    let code = &*crate::notebook::as_rust(code);
     for line in code.split_inclusive('\n') {
         if parses && completeness::is_command(line, &rust, known) {
             commands.push(command(line.trim()));

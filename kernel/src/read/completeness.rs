@@ -19,7 +19,8 @@ pub fn of(code: &str) -> Completeness {
     if asks_about_a_name(code) || super::is_too_deep(code) {
         return Completeness::Complete;
     }
-    Cell::parse(&without_commands(code)).verdict()
+    let code = crate::notebook::as_rust(code);
+    Cell::parse(&without_commands(&code)).verdict()
 }
 
 /// A cell's Rust as the parser sees it.

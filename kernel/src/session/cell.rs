@@ -66,7 +66,8 @@ impl Session {
         trace::mark_with("cell", || serde_json::json!({ "code": code }));
         self.run += 1;
         self.number = number;
-        self.cells.insert(number, code.to_owned());
+        // What asks for values after a cell has that cell's number, and is not it.
+        self.cells.entry(number).or_insert_with(|| code.to_owned());
         let mut io = Io {
             events: on_event,
             ask,
@@ -95,7 +96,7 @@ impl Session {
         }
         let text = Arc::new(CellText {
             number: self.number,
-            text: code.to_owned(),
+            text: crate::notebook::as_rust(code).into_owned(),
         });
         let mut cell = crate::read::cell(text, &rust, &|name| self.definitions.makes_items(name));
         if self.only_statements {

@@ -77,7 +77,7 @@ impl Session {
         let (commands, rust) = commands::split(code, &|name| self.knows(name));
         let text = Arc::new(CellText {
             number: self.number,
-            text: code.to_owned(),
+            text: crate::notebook::as_rust(code).into_owned(),
         });
         let mut cell = crate::read::cell(text, &rust, &|name| self.definitions.makes_items(name));
         if !commands.iter().all(only_tells) || cell.awaits || cell.broken {

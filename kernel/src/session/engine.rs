@@ -87,6 +87,7 @@ impl Engine for SessionEngine {
     }
 
     fn complete(&mut self, code: &str, cursor: usize) -> Completion {
+        let code = &*crate::notebook::as_rust(code);
         match self.session.analysis_mut().complete(code, cursor) {
             Some(found) => Completion {
                 replaces: found.start_offset..found.end_offset,
@@ -108,6 +109,7 @@ impl Engine for SessionEngine {
     }
 
     fn inspect(&mut self, code: &str, cursor: usize, _detail: u8) -> Option<MimeBundle> {
+        let code = &*crate::notebook::as_rust(code);
         let end = name_at(code, cursor);
         // Markdown may hold HTML.
         let (plain, html) = self.session.analysis_mut().inspect(code, end)?;

@@ -6,7 +6,8 @@ use super::results::Results;
 use super::signals::{self, Signals, Watch};
 use crate::error::Result;
 use crate::image::Image;
-use crate::notebook::Types;
+use crate::notebook::inline::unquote;
+use crate::notebook::{MimeBundle, Types};
 use crate::report::outcome::CellError;
 use crate::run::output::event::Event;
 use crate::run::process::interrupt::{Interrupted, Interrupter};
@@ -88,7 +89,10 @@ impl Cells {
         // A blank cell has nothing to say, and rustc nothing to compile.
         let outcome = match job.source.trim().is_empty() {
             true => Outcome::Ok,
-            false => self.execute(job, count, results, terminal),
+            false => {
+                let mut record = |event: Event| results.take(job, event, count);
+                self.execute(&job.source, count, &mut record, terminal)
+            }
         };
         let failed = match outcome {
             Outcome::Failed(error) => Some(error),
@@ -110,11 +114,36 @@ impl Cells {
         failed
     }
 
+    /// The value of an expression, which is no cell and has no number; the bundle of its kinds.
+    pub fn evaluate(
+        &mut self,
+        code: &str,
+        terminal: &mut Terminal,
+    ) -> std::result::Result<MimeBundle, CellError> {
+        let mut shown = None;
+        let mut keep = |event: Event| match event {
+            Event::ExecuteResult { data, .. } | Event::Display { data, .. } => shown = Some(data),
+            _ => {}
+        };
+        let outcome = self.execute(code, 0, &mut keep, terminal);
+        match (outcome, shown) {
+            (Outcome::Failed(error), _) => Err(error),
+            (Outcome::Ok, Some(mut data)) => {
+                unquote(&mut data);
+                Ok(data)
+            }
+            (Outcome::Ok, None) => {
+                let text = format!("`{code}` has no value to show");
+                Err(CellError::new("no value", text.clone(), text))
+            }
+        }
+    }
+
     fn execute(
         &mut self,
-        job: &Job,
+        code: &str,
         count: u64,
-        results: &mut Results,
+        record: &mut (dyn FnMut(Event) + Send),
         terminal: &mut Terminal,
     ) -> Outcome {
         self.interrupter.begin(self.session.relay());
@@ -125,11 +154,9 @@ impl Cells {
             if let Event::Progress(progress) = &event {
                 terminal.progress(progress);
             }
-            results.take(job, event, count);
+            record(event);
         };
-        let outcome = self
-            .session
-            .execute(&job.source, count, &mut record, &nobody);
+        let outcome = self.session.execute(code, count, &mut record, &nobody);
         let interrupted = self.interrupter.end();
         let full = watch.and_then(|(limit, watch)| watch.end().then_some(limit));
         let outcome = match (outcome, interrupted) {

@@ -22,8 +22,21 @@ impl Destinations {
         let notebook = match &args.output {
             Some(path) => path.clone(),
             None if args.in_place => args.notebook.clone(),
-            None => Path::new("out").join(name(&args.notebook)?),
+            None => Path::new("out")
+                .join(name(&args.notebook)?)
+                .with_extension("ipynb"),
         };
+        let is_text = ["md", "rs", "qmd"]
+            .iter()
+            .any(|end| args.notebook.extension().is_some_and(|e| e == *end));
+        if args.in_place && is_text {
+            return Err(Error::Destination {
+                path: args.notebook.clone(),
+                reason:
+                    "a text holds no outputs; `holoscope sync` it, and run its notebook --in-place"
+                        .to_owned(),
+            });
+        }
         let given = args.html.clone();
         let html = given.unwrap_or_else(|| notebook.with_extension("html"));
         let refuse = |path: &Path, reason: &str| {

@@ -2,6 +2,7 @@
 
 mod cells;
 mod destinations;
+mod inline;
 mod jobs;
 mod parameters;
 mod provenance;
@@ -14,11 +15,13 @@ use super::arguments::RunArgs;
 use super::terminal::{Terminal, say};
 use super::waiting;
 use crate::error::Result;
-use crate::notebook::{Notebook, Parameters};
+use crate::notebook::{Notebook, Parameters, mirror_options};
 use crate::report::outcome::CellError;
 use crate::session::workspace::Workspace;
+use crate::twin;
 use cells::Cells;
 use destinations::Destinations;
+use inline::Texts;
 pub use jobs::{Job, jobs, jobs_skipping};
 use provenance::Provenance;
 pub use results::{Results, Status};
@@ -56,7 +59,7 @@ pub fn run(args: &RunArgs) -> Result<i32> {
 
 /// Reads a notebook, and says what of it was set right.
 pub fn read(path: &Path) -> Result<Notebook> {
-    let (mut notebook, notes) = Notebook::read(path)?;
+    let (mut notebook, notes) = twin::load(path)?;
     for note in &notes {
         say(&format!("holoscope: {}: {note}", path.display()));
     }
@@ -80,13 +83,20 @@ pub struct Request<'a> {
 /// A notebook that has been run.
 pub struct Executed {
     pub results: Results,
-    pub failure: Option<Failed>,
+    pub failure: Option<Failure>,
     pub status: Status,
     pub terminal: Terminal,
 }
 
-/// The failure that has stopped a run.
-pub struct Failed {
+/// What has stopped a run.
+pub enum Failure {
+    Cell(FailedCell),
+    /// A value in the text.
+    Text(inline::Failed),
+}
+
+/// A code cell that has stopped a run.
+pub struct FailedCell {
     /// Which of how many code cells it was.
     n: usize,
     total: usize,
@@ -123,12 +133,22 @@ pub fn execute(
     if let Some(parameters) = parameters {
         parameters::apply(parameters, &mut notebook, &mut cells)?;
     }
+    for fault in mirror_options(&mut notebook) {
+        terminal.note(&format!("{}: {fault}", request.path.display()));
+    }
     let jobs = (request.jobs)(&notebook);
+    let mut texts = Texts::of(&mut notebook, request.keep_outputs);
     let provenance = Provenance::new(&notebook, request.given, Path::new("."));
     let mut results = Results::new(notebook, to, provenance, began);
     results.forget(&jobs, request.keep_outputs);
-    let allow = request.allow_errors;
-    let failure = run_jobs(&jobs, allow, &mut cells, &mut results, &mut terminal);
+    let failure = run_jobs(
+        &jobs,
+        &mut texts,
+        request.allow_errors,
+        &mut cells,
+        &mut results,
+        &mut terminal,
+    );
     let status = match (&failure, signals.received()) {
         (_, Some(signal)) => Status::Ended(signal),
         (Some(_), None) => Status::Failed,
@@ -145,20 +165,26 @@ pub fn execute(
 /// Runs the cells in order, and saves after each; the failure that has stopped the run.
 fn run_jobs(
     jobs: &[Job],
+    texts: &mut Texts,
     allow_errors: bool,
     cells: &mut Cells,
     results: &mut Results,
     terminal: &mut Terminal,
-) -> Option<Failed> {
-    let failed_at = |n: usize, error: CellError| Failed {
-        n: n + 1,
-        total: jobs.len(),
-        job: jobs[n].clone(),
-        error,
+) -> Option<Failure> {
+    let failed_at = |n: usize, error: CellError| {
+        Failure::Cell(FailedCell {
+            n: n + 1,
+            total: jobs.len(),
+            job: jobs[n].clone(),
+            error,
+        })
     };
     for (n, job) in jobs.iter().enumerate() {
         if cells.signals().received().is_some() {
             return None;
+        }
+        if let Some(failed) = texts.before(job.index, allow_errors, cells, results, terminal) {
+            return Some(Failure::Text(failed));
         }
         terminal.begin(n + 1, jobs.len(), &job.section);
         let start = Instant::now();
@@ -183,17 +209,21 @@ fn run_jobs(
             _ => {}
         }
     }
-    None
+    let failed = texts.before(usize::MAX, allow_errors, cells, results, terminal);
+    failed.map(Failure::Text)
 }
 
 /// Says why a run has stopped.
-pub fn report(notebook: &Path, failure: &Failed) {
-    let Failed {
+pub fn report(notebook: &Path, failure: &Failure) {
+    let FailedCell {
         n,
         total,
         job,
         error,
-    } = failure;
+    } = match failure {
+        Failure::Cell(failed) => failed,
+        Failure::Text(failed) => return failed.report(notebook),
+    };
     say(&format!(
         "\n{}: code cell {n} of {total} ({}) failed: {}: {}",
         notebook.display(),

@@ -8,6 +8,7 @@ use super::record::recorded;
 use super::signals;
 use crate::error::{Error, Result};
 use crate::export::{self, ExportOptions};
+use crate::notebook::inline::{self, Answer};
 use crate::notebook::{self, Notebook, NotebookText, OutputEvent, Outputs};
 use crate::report::outcome::CellError;
 use crate::run::output::event::Event;
@@ -132,6 +133,13 @@ impl Results {
         cell.set_execution_count(Some(count));
         cell.set_seconds(seconds);
         self.changed.insert(job.id.clone());
+    }
+
+    /// The expressions in the text of the cell at this place have been evaluated.
+    pub fn answered(&mut self, at: usize, answers: &[Answer]) {
+        let cell = &mut self.notebook.cells[at];
+        inline::store(cell, answers);
+        self.changed.insert(cell.id.clone());
     }
 
     /// Writes the notebook as it is now. A disk that is full for a while must not end the run.

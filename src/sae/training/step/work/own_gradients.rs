@@ -1,9 +1,9 @@
 //! Gradients of what features have beside their weights: thresholds, or gates.
 
-use crate::sae::training::selection::JumpRule;
 use super::Work;
 use crate::config::L0Loss;
 use crate::sae::kernels::{self, GateGradient, GatedFeature, GatedRows};
+use crate::sae::training::selection::JumpRule;
 
 impl Work {
     /// [`Work::feature_gradient`] where features have gates; `l1` is that of `relu(pi)`. The decoder's share of the

@@ -1,0 +1,103 @@
+//! Notebooks as text: jupytext's Markdown, MyST and percent formats as jupytext 1.19.6 writes and
+//! reads them, and Quarto's documents. A text holds the cells and their metadata, no outputs.
+//! Source: jupytext.readthedocs.io, "Notebooks as Markdown", "Notebooks as code"; quarto.org,
+//! "Quarto and notebooks".
+
+mod cells;
+pub mod combine;
+mod filter;
+mod format;
+mod header;
+mod markdown;
+mod myst;
+mod options;
+mod percent;
+pub mod program;
+mod quarto;
+mod section;
+mod text;
+mod yaml;
+
+use crate::error::{Error, Result};
+use crate::notebook::Notebook;
+pub use format::{Format, formats_with};
+use section::section;
+use serde_json::json;
+use std::path::Path;
+pub use yaml::Fault;
+
+/// The format of a file, by its name and, for `.md`, its text; `None` for other files.
+pub fn format_of(path: &Path, text: &str) -> Option<Format> {
+    match path.extension()?.to_str()? {
+        "md" if myst::matches(text) => Some(Format::Myst),
+        "md" => Some(Format::Markdown),
+        "rs" => Some(Format::Percent),
+        "qmd" => Some(Format::Quarto),
+        _ => None,
+    }
+}
+
+/// The text of a notebook.
+pub fn write(notebook: &Notebook, format: Format) -> String {
+    let mut notebook = notebook.clone();
+    let mut text = match format {
+        Format::Markdown => markdown::write(&mut notebook),
+        Format::Percent => percent::write(&mut notebook),
+        Format::Myst => myst::write(&mut notebook),
+        Format::Quarto => quarto::write(&notebook),
+    };
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+/// The notebook that a text holds; its cells have no outputs.
+///
+/// # Errors
+/// A header that is no YAML, and a text that is of another format.
+pub fn read(text: &str, format: Format) -> Result<Notebook, Fault> {
+    let mut notebook = match format {
+        Format::Markdown => markdown::read(text)?,
+        Format::Percent => percent::read(text)?,
+        Format::Myst => myst::read(text)?,
+        Format::Quarto => quarto::read(text)?,
+    };
+    if format != Format::Quarto {
+        let representation = section(&mut notebook.metadata)
+            .entry("text_representation")
+            .or_insert_with(|| json!({}));
+        representation["extension"] = format!(".{}", format.extension()).into();
+        representation["format_name"] = format.name().into();
+    }
+    Ok(notebook)
+}
+
+/// Reads a notebook, or the text of one; beside it, what was set right.
+///
+/// # Errors
+/// Those of [`Notebook::read`], and [`Error::Notebook`] for a text that is no notebook.
+pub fn load(path: &Path) -> Result<(Notebook, Vec<String>)> {
+    if path.extension().is_none_or(|end| end == "ipynb") {
+        return Notebook::read(path);
+    }
+    let text = std::fs::read(path).map_err(Error::io("read", path))?;
+    let refuse = |line, reason: String| Error::Notebook {
+        path: path.to_owned(),
+        line,
+        reason,
+    };
+    let text =
+        String::from_utf8(text).map_err(|_| refuse(0, "not UTF-8; save it as UTF-8".to_owned()))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let Some(format) = format_of(path, text) else {
+        // Whatever its name, its text may be a notebook.
+        return Notebook::read(path);
+    };
+    let mut notebook = read(text, format).map_err(|fault| refuse(fault.line, fault.reason))?;
+    notebook.complete_ids();
+    Ok((notebook, Vec::new()))
+}
+
+#[cfg(test)]
+mod tests;
