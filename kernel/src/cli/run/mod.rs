@@ -13,6 +13,7 @@ use super::arguments::RunArgs;
 use super::terminal::{Terminal, say};
 use super::waiting;
 use crate::error::Result;
+use crate::export::{self, ExportOptions};
 use crate::notebook::{Notebook, Parameters};
 use crate::report::outcome::CellError;
 use crate::session::workspace::Workspace;
@@ -33,6 +34,7 @@ pub fn run(args: &RunArgs) -> Result<i32> {
         say(&format!("holoscope: {}: {note}", args.notebook.display()));
     }
     notebook.complete_ids();
+    warn_of_faults(&notebook, &args.notebook);
     let parameters = Parameters::read(&notebook, &args.parameters)?;
     let to = Destinations::check(args)?;
     let workspace = Workspace::acquire()?;
@@ -84,6 +86,17 @@ pub fn run(args: &RunArgs) -> Result<i32> {
         Status::Failed => 1,
         Status::Complete | Status::Running => 0,
     })
+}
+
+/// Says before a long run what would keep its result from being exported.
+fn warn_of_faults(notebook: &Notebook, path: &Path) {
+    let options = ExportOptions {
+        folder: path.parent().map(Path::to_path_buf),
+        ..ExportOptions::default()
+    };
+    for fault in export::page(notebook, &options).errors {
+        say(&format!("holoscope: {}: {fault}", path.display()));
+    }
 }
 
 /// Runs the cells in order, and saves after each; the failure that has stopped the run.

@@ -151,6 +151,12 @@ impl Results {
             ..ExportOptions::default()
         };
         let page = export::page(&self.notebook, &options);
+        if !page.errors.is_empty() {
+            return Err(Error::Article {
+                path: self.to.notebook.clone(),
+                faults: page.errors,
+            });
+        }
         if let Err(error) = notebook::replace(&self.to.html, page.html.as_bytes()) {
             let notebook = self.to.notebook.display();
             say(&format!("holoscope: wrote {notebook}, but not its page"));

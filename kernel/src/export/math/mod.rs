@@ -87,6 +87,11 @@ impl Mathematics {
         }
     }
 
+    /// The number and the anchor of the equation of that label.
+    pub fn equation(&self, label: &str) -> Option<(String, String)> {
+        self.numbering.found(label)
+    }
+
     /// The page with its references filled in, and every distinct fault, in the
     /// order of the page.
     pub fn finish(mut self, html: &str) -> (String, Vec<Fault>) {

@@ -67,6 +67,12 @@ impl Numbering {
         self.anchored += added.anchored;
     }
 
+    /// The number and the anchor of a label.
+    pub fn found(&self, label: &str) -> Option<(String, String)> {
+        let label = self.labels.get(label)?;
+        Some((label.text.clone()?, label.anchor.clone()))
+    }
+
     /// Fills the references in; the source and the reason of each that leads
     /// nowhere.
     pub fn resolve(&self, html: &str) -> (String, Vec<(String, String)>) {
