@@ -60,7 +60,7 @@ pub struct Markdown {
     /// Whether headings have numbers.
     pub numbered: bool,
     /// The place of the cell that is being read, from 1.
-    pub cell: usize,
+    cell: usize,
     texts: usize,
     /// The level of the appendix that the text is in.
     appendix: Option<u8>,
@@ -74,6 +74,11 @@ pub struct Part {
 }
 
 impl Markdown {
+    /// What follows is of this cell, counted from 1.
+    pub fn begin(&mut self, cell: usize) {
+        self.cell = cell;
+    }
+
     /// One text as HTML, closed by itself. `image` gives the data URI for an image's
     /// address. Ids are marks, which [`Anchors::resolve`] replaces.
     pub fn render(&mut self, text: &str, image: &dyn Fn(&str) -> Option<String>) -> String {

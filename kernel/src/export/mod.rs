@@ -104,10 +104,8 @@ impl<'a> Writer<'a> {
             Some(front) => (Some(front.matter), front.length),
             None => (None, 0),
         };
-        let mut markdown = Markdown {
-            cell: 1,
-            ..Markdown::default()
-        };
+        let mut markdown = Markdown::default();
+        markdown.begin(1);
         if let Some(matter) = &matter {
             markdown.article = true;
             markdown.titled = matter.title.is_some();
@@ -157,7 +155,7 @@ impl<'a> Writer<'a> {
         if cell.has_tag("remove-cell") {
             return;
         }
-        self.markdown.cell = number;
+        self.markdown.begin(number);
         match &cell.kind {
             CellKind::Markdown => self.text_cell(cell, number),
             CellKind::Code { .. } => {
@@ -256,9 +254,15 @@ impl<'a> Writer<'a> {
         for (key, _) in &cited.list {
             self.markdown.anchors.give(&format!("ref-{key}"));
         }
+        // In the contents, as high as the sections of the text.
+        let first = |heading: &Heading| heading.level == 1;
+        let top = match self.markdown.titled && self.markdown.headings.iter().any(first) {
+            true => 1,
+            false => 2,
+        };
         let mut section = |id: &str, title: &str, numbers: &mut Vec<SectionNumber>| {
             self.markdown.headings.push(Heading {
-                level: 2,
+                level: top,
                 link: Anchors::fragment(id),
                 mark: String::new(),
                 html: title.to_owned(),

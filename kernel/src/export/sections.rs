@@ -73,8 +73,8 @@ pub fn contents(headings: &[Heading], titled: bool, deepest: u8) -> String {
         sections.into_iter().partition(|heading| heading.appendix);
     let mut above: Vec<u8> = Vec::new();
     let mut html = format!(
-        "<input type=\"checkbox\" id=\"{TOGGLE}\" aria-label=\"Show or hide the contents\">\n\
-         <nav class=\"contents\" aria-label=\"Contents\">\n\
+        "<nav class=\"contents\" aria-label=\"Contents\">\n\
+         <input type=\"checkbox\" id=\"{TOGGLE}\" aria-label=\"Show or hide the contents\">\n\
          <label for=\"{TOGGLE}\">Contents</label>\n<ol>\n",
     );
     for heading in main.into_iter().chain(end) {

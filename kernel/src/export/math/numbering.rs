@@ -134,6 +134,13 @@ impl Numbering {
 const MARK: &str = "<!--equation ";
 const END: &str = "-->";
 
+/// The first placeholder of a formula's HTML, alone.
+pub fn reference(html: &str) -> Option<String> {
+    let at = html.find(MARK)?;
+    let end = html[at..].find(END)?;
+    Some(html[at..at + end + END.len()].to_owned())
+}
+
 fn placeholder(number: usize) -> String {
     format!("{MARK}{number}{END}")
 }
