@@ -27,6 +27,13 @@ pub enum Error {
         reason: String,
     },
 
+    /// A notebook that is no article: references that lead nowhere and the like.
+    #[error("{} cannot be exported:\n{}", .path.display(), lines(.faults))]
+    Article {
+        path: PathBuf,
+        faults: Vec<crate::notebook::TextFault>,
+    },
+
     /// A value given with `-p` that the notebook's parameters cell does not accept.
     #[error("parameter {name}: {reason}")]
     Parameter { name: String, reason: String },
@@ -77,6 +84,12 @@ fn place(path: &std::path::Path, line: usize) -> String {
         0 => path.display().to_string(),
         line => format!("{}:{line}", path.display()),
     }
+}
+
+/// Faults, each on a line of its own.
+fn lines(faults: &[crate::notebook::TextFault]) -> String {
+    let lines: Vec<_> = faults.iter().map(|fault| format!("  {fault}")).collect();
+    lines.join("\n")
 }
 
 impl Error {

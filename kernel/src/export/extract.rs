@@ -1,11 +1,17 @@
 //! What is taken out of a Markdown text before it is read, because `_`, `|` and a
-//! line beginning with `-` mean other things there: formulas and bare addresses.
+//! line beginning with `-` mean other things there: formulas and bare addresses, and
+//! what Markdown does not know: attributes in braces, citations and cross-references,
+//! and the lines of fenced divs.
 //! Source: JupyterLab's `latex.ts`; for the dollars see `dollars`.
 
 mod addresses;
+pub mod attributes;
+pub mod cites;
 mod dollars;
 mod scan;
 
+use attributes::{Attributes, div_line};
+use cites::Group;
 use scan::block_ends;
 use std::collections::HashSet;
 
@@ -23,7 +29,11 @@ pub struct Formula {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extracted {
     pub text: String,
+    /// The labels of displayed formulas, with their lines from 1.
+    pub equations: Vec<(String, usize)>,
     taken: Vec<Taken>,
+    /// The line of each, from 1.
+    lines: Vec<usize>,
     /// Stands around the number of what was taken; occurs nowhere else in the text.
     mark: char,
 }
@@ -33,6 +43,10 @@ pub struct Extracted {
 enum Taken {
     Formula(Formula),
     Address(String),
+    /// Attributes and how they are written.
+    Attributes(Attributes, String),
+    /// A citation and how it is written.
+    Cite(Group, String),
 }
 
 /// A piece of a text after extraction.
@@ -41,8 +55,12 @@ pub enum Piece<'a> {
     Text(&'a str),
     /// A formula and its number among all that was taken out.
     Formula(usize, &'a Formula),
-    /// A bare address as written.
-    Address(&'a str),
+    /// A bare address as written, and its number.
+    Address(usize, &'a str),
+    /// Attributes, their number and how they are written.
+    Attributes(usize, &'a Attributes, &'a str),
+    /// A citation, its number and how it is written.
+    Cite(usize, &'a Group, &'a str),
 }
 
 impl Piece<'_> {
@@ -51,7 +69,8 @@ impl Piece<'_> {
         match self {
             Piece::Text(text) => text,
             Piece::Formula(_, formula) => &formula.source,
-            Piece::Address(address) => address,
+            Piece::Address(_, address) => address,
+            Piece::Attributes(.., source) | Piece::Cite(.., source) => source,
         }
     }
 }
@@ -63,7 +82,11 @@ impl Extracted {
             let number = if i % 2 == 1 { piece.parse().ok() } else { None };
             match number.and_then(|n: usize| Some((n, self.taken.get(n)?))) {
                 Some((n, Taken::Formula(formula))) => Piece::Formula(n, formula),
-                Some((_, Taken::Address(address))) => Piece::Address(address),
+                Some((n, Taken::Address(address))) => Piece::Address(n, address),
+                Some((n, Taken::Attributes(attributes, source))) => {
+                    Piece::Attributes(n, attributes, source)
+                }
+                Some((n, Taken::Cite(group, source))) => Piece::Cite(n, group, source),
                 None => Piece::Text(piece),
             }
         });
@@ -81,10 +104,41 @@ impl Extracted {
         format!("{0}{number}{0}", self.mark)
     }
 
-    fn take(&mut self, taken: Taken) {
+    /// The line on which something was taken out, from 1.
+    pub fn line(&self, number: usize) -> usize {
+        self.lines.get(number).copied().unwrap_or(1)
+    }
+
+    /// The attributes that a mark stands for which is a value on its own.
+    pub fn attributes(&self, mark: &str) -> Option<(usize, &Attributes)> {
+        let number = mark.strip_prefix(self.mark)?.strip_suffix(self.mark)?;
+        let number: usize = number.parse().ok()?;
+        match self.taken.get(number)? {
+            Taken::Attributes(attributes, _) => Some((number, attributes)),
+            _ => None,
+        }
+    }
+
+    fn take(&mut self, taken: Taken, line: usize) {
         let mark = self.mark_of(self.taken.len());
         self.text.push_str(&mark);
         self.taken.push(taken);
+        self.lines.push(line);
+    }
+
+    /// The line of a fenced div as the HTML that it means, in a paragraph of its own.
+    fn div(&mut self, attributes: Option<Attributes>, source: &str, line: usize) {
+        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
+            self.text.push('\n');
+        }
+        match attributes {
+            Some(attributes) => {
+                self.text.push_str("<div class=\"");
+                self.take(Taken::Attributes(attributes, source.to_owned()), line);
+                self.text.push_str("\">\n\n");
+            }
+            None => self.text.push_str("</div>\n\n"),
+        }
     }
 }
 
@@ -94,42 +148,151 @@ pub fn target(address: &str) -> String {
 }
 
 /// Takes the formulas out of a Markdown text: `$..$`, `$$..$$`, `\(..\)`,
-/// `\\(..\\)`, `\\[..\\]`, `\begin{..}..\end{..}`, `\eqref{..}` and `\ref{..}`, and the
-/// bare addresses, outside of code, tags and the destinations of links.
-pub fn extract(text: &str) -> Extracted {
+/// `\\(..\\)`, `\\[..\\]`, `\begin{..}..\end{..}`, `\eqref{..}` and `\ref{..}`, the
+/// bare addresses, attributes and cross-references, and with `citations` all citations,
+/// outside of code, tags and the destinations of links.
+pub fn extract(text: &str, citations: bool) -> Extracted {
     let mut out = Extracted {
         text: String::with_capacity(text.len()),
+        equations: Vec::new(),
         taken: Vec::new(),
+        lines: Vec::new(),
         mark: unused(text),
     };
     let mut at = 0;
+    let mut line = 1;
+    let mut open: usize = 0;
     while at < text.len() {
         let rest = &text[at..];
-        if is_line_start(text, at)
-            && let Some(length) = scan::protected_line(rest)
+        let length = if is_line_start(text, at)
+            && let Some((length, attributes)) = div_line(rest)
+            && (open > 0 || attributes.is_some())
         {
-            out.text.push_str(&rest[..length]);
-            at += length;
-        } else if let Some((length, latex, display)) = formula(text, at) {
-            out.take(Taken::Formula(Formula {
-                source: rest[..length].to_owned(),
-                latex: without_quote_marks(text, at, latex),
-                display,
-            }));
-            at += length;
-        } else if let Some(length) = addresses::bare(text, at) {
-            out.take(Taken::Address(rest[..length].to_owned()));
-            at += length;
+            match attributes {
+                Some(_) => open += 1,
+                None => open -= 1,
+            }
+            out.div(attributes, rest[..length].trim_end(), line);
+            length
         } else {
-            let length = match scan::protected(text, at) {
-                0 => plain(rest),
-                length => length,
-            };
-            out.text.push_str(&rest[..length]);
-            at += length;
-        }
+            step(&mut out, text, at, line, citations)
+        };
+        line += rest[..length].matches('\n').count();
+        at += length;
+    }
+    for _ in 0..open {
+        out.text.push_str("\n\n</div>\n");
     }
     out
+}
+
+/// Copies or takes out what begins at `at`; its length.
+fn step(out: &mut Extracted, text: &str, at: usize, line: usize, citations: bool) -> usize {
+    let rest = &text[at..];
+    if is_line_start(text, at) {
+        if let Some(length) = scan::protected_line(rest) {
+            fence(out, &rest[..length], line);
+            return length;
+        }
+        // Behind the rows of a table, its caption is none of them.
+        if rest.starts_with(": ") && out.text.lines().next_back().is_some_and(is_row) {
+            out.text.push('\n');
+        }
+    }
+    if let Some((length, latex, display)) = formula(text, at) {
+        let mut latex = without_quote_marks(text, at, latex);
+        let mut source = rest[..length].to_owned();
+        let mut whole = length;
+        if display && let Some((label, end)) = equation_label(rest, length) {
+            latex.push_str(&format!(" \\label{{{label}}}"));
+            out.equations.push((label, line));
+            source.push_str(&rest[length..end]);
+            whole = end;
+        }
+        let formula = Formula {
+            source,
+            latex,
+            display,
+        };
+        out.take(Taken::Formula(formula), line);
+        return whole;
+    }
+    if let Some((length, group)) = cite(text, at, citations) {
+        out.take(Taken::Cite(group, rest[..length].to_owned()), line);
+        return length;
+    }
+    if rest.starts_with('{')
+        && let Some((length, attributes)) = Attributes::parse(rest)
+    {
+        let source = rest[..length].to_owned();
+        out.take(Taken::Attributes(attributes, source), line);
+        return length;
+    }
+    if let Some(length) = addresses::bare(text, at) {
+        out.take(Taken::Address(rest[..length].to_owned()), line);
+        return length;
+    }
+    let length = match scan::protected(text, at) {
+        0 => plain(rest),
+        length => length,
+    };
+    out.text.push_str(&rest[..length]);
+    length
+}
+
+/// Copies a fenced code block or a link's definition. Behind a fence, attributes become
+/// the language and, with a label or caption, a div around the code.
+fn fence(out: &mut Extracted, block: &str, line: usize) {
+    let first = block.lines().next().unwrap_or_default();
+    let symbols = first.len() - first.trim_start_matches(['`', '~']).len();
+    let word = |c: char| c.is_alphanumeric() || "-_+ ".contains(c);
+    let info = first[symbols..].trim_start_matches(word);
+    let parsed = Attributes::parse(info).filter(|(length, _)| *length == info.trim_end().len());
+    let Some((_, attributes)) = parsed.filter(|_| symbols >= 3) else {
+        return out.text.push_str(block);
+    };
+    let named = first[symbols..first.len() - info.len()].trim();
+    let language = match attributes.classes.first() {
+        Some(class) if named.is_empty() => class,
+        _ => named,
+    };
+    let code = format!("{}{language}{}", &first[..symbols], &block[first.len()..]);
+    let closed = block.trim_end().lines().skip(1).last();
+    let closed = closed.is_some_and(|line| line.trim().starts_with(&first[..symbols]));
+    let listed = attributes.id.is_some() || attributes.get("lst-cap").is_some();
+    if !listed || !closed {
+        return out.text.push_str(&code);
+    }
+    out.div(Some(attributes.clone()), info, line);
+    out.text.push_str(&code);
+    if !code.ends_with('\n') {
+        out.text.push('\n');
+    }
+    out.div(None, "", line);
+}
+
+/// A citation that is to be taken out: cross-references always, others on request.
+fn cite(text: &str, at: usize, citations: bool) -> Option<(usize, Group)> {
+    if !text[at..].starts_with(['@', '[']) {
+        return None;
+    }
+    let found = cites::group(text, at)?;
+    (citations || found.1.is_reference()).then_some(found)
+}
+
+/// The label `{#eq-..}` behind a displayed formula that ends at `end`, and where it ends.
+fn equation_label(rest: &str, end: usize) -> Option<(String, usize)> {
+    let behind = rest[end..].trim_start_matches([' ', '\t']);
+    let behind = behind.strip_prefix('\n').unwrap_or(behind);
+    let behind = behind.trim_start_matches([' ', '\t']);
+    let (length, attributes) = Attributes::parse(behind)?;
+    let label = attributes.id.filter(|id| id.starts_with("eq-"))?;
+    Some((label, rest.len() - behind.len() + length))
+}
+
+/// Whether a line looks like a row of a table.
+fn is_row(line: &str) -> bool {
+    line.contains('|')
 }
 
 /// A character for private use that the text holds neither as such nor by a reference
@@ -255,64 +418,4 @@ fn without_quote_marks(text: &str, at: usize, latex: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    /// The formulas of a text, displayed ones in brackets.
-    pub fn formulas(text: &str) -> Vec<String> {
-        let extracted = extract(text);
-        assert_eq!(extracted.original(&extracted.text), text);
-        let formulas = extracted.taken.iter().filter_map(|taken| match taken {
-            Taken::Formula(formula) => Some(formula),
-            Taken::Address(_) => None,
-        });
-        formulas
-            .map(|f| match f.display {
-                true => format!("[{}]", f.latex),
-                false => f.latex.clone(),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn formulas_are_found_outside_of_code_only() {
-        assert_eq!(formulas("a $x_1$ and $$y\n- z$$ end"), ["x_1", "[y\n- z]"]);
-        assert_eq!(
-            formulas("\\\\(a\\\\) \\\\[b\\\\] \\(c\\)"),
-            ["a", "[b]", "c"]
-        );
-        assert_eq!(
-            formulas("\\begin{align}a&=b\\\\\nc&=d\\end{align}"),
-            ["[\\begin{align}a&=b\\\\\nc&=d\\end{align}]"]
-        );
-        assert_eq!(formulas("> $$\n> a\n> $$"), ["[\n a\n ]"]);
-        assert_eq!(
-            formulas(r"by \eqref{eq:a_1} and (\ref{b})"),
-            [r"\eqref{eq:a_1}", r"\ref{b}"]
-        );
-        for none in [
-            "`$x$` and ``a ` $y$ b``",
-            "```rust\nlet $x = $y;\n```",
-            "- item\n  ~~~\n  $a$\n  ~~~",
-            "\\$x\\$",
-            "$$",
-            "\\begin{x",
-            "\\[not a link\\](x)",
-            "`\\eqref{a}` \\eqref{} \\eqref{a\nb} \\ref a \\reference{a}",
-        ] {
-            assert!(formulas(none).is_empty(), "{none}");
-        }
-    }
-
-    #[test]
-    fn a_mark_in_the_text_is_not_taken_for_a_formula() {
-        let extracted = extract("\u{e000}0\u{e000} $x$");
-        let pieces = extracted.pieces(&extracted.text);
-        assert_eq!(pieces[0], Piece::Text("\u{e000}0\u{e000} "));
-        assert!(matches!(pieces[1], Piece::Formula(0, _)));
-        for named in ["&#xE000;", "&#57344;", "&#x00e000", "&#Xe000 "] {
-            let extracted = extract(&format!("{named} $x$"));
-            assert!(!extracted.text.contains('\u{e000}'), "{named}");
-        }
-    }
-}
+pub(super) mod tests;

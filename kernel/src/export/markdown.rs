@@ -3,17 +3,29 @@
 //! with anchors. Each text is parsed as HTML and closed by itself.
 //! Source: spec.commonmark.org and what JupyterLab shows of a cell.
 
+mod events;
+
+use super::article::Place;
+use super::article::citations::Citations;
+use super::article::inline;
+use super::article::labels::{self, Labels, citation_mark, number_mark};
+use super::article::notes::Notes;
+use super::article::shape::{LABEL, LINE, Shaper};
 use super::dom;
-use super::dom::anchors::{Anchor, Anchors};
+use super::dom::anchors::Anchors;
 use super::dom::complete;
-use super::dom::sanitise::{is_html, sanitise};
-use super::escape::{Escaped, escape};
+use super::dom::sanitise::sanitise;
+use super::escape::escape;
+use super::extract::cites::Group;
 use super::extract::{Extracted, Piece, extract};
 use super::math::Mathematics;
-use crate::highlight;
+use crate::notebook::TextFault;
 use markup5ever_rcdom::Handle;
-use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Options, Parser};
 use std::collections::HashMap;
+
+/// Says that a heading is part of an appendix.
+const APPENDIX: &str = "data-appendix";
 
 /// A heading of the page, for the table of contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +33,14 @@ pub struct Heading {
     pub level: u8,
     /// Where it is: a fragment, or the mark of one.
     pub link: String,
+    /// Stands for its number; empty where headings have none.
+    pub mark: String,
     /// The heading's text as HTML without links.
     pub html: String,
     /// The heading's text alone.
     pub text: String,
+    pub unnumbered: bool,
+    pub appendix: bool,
 }
 
 /// What all Markdown of one page shares.
@@ -33,63 +49,193 @@ pub struct Markdown {
     pub mathematics: Mathematics,
     pub headings: Vec<Heading>,
     pub anchors: Anchors,
+    pub labels: Labels,
+    pub notes: Notes,
+    /// `None` without a bibliography.
+    pub citations: Option<Citations>,
+    /// Whether the notebook has front matter.
+    pub article: bool,
+    /// Whether front matter gives the page's title.
+    pub titled: bool,
+    /// Whether headings have numbers.
+    pub numbered: bool,
+    /// The place of the cell that is being read, from 1.
+    cell: usize,
     texts: usize,
+    /// The level of the appendix that the text is in.
+    appendix: Option<u8>,
+}
+
+/// A stretch of a text that stays together where appendices move to the end.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Part {
+    pub appendix: bool,
+    pub html: String,
 }
 
 impl Markdown {
+    /// What follows is of this cell, counted from 1.
+    pub fn begin(&mut self, cell: usize) {
+        self.cell = cell;
+    }
+
     /// One text as HTML, closed by itself. `image` gives the data URI for an image's
     /// address. Ids are marks, which [`Anchors::resolve`] replaces.
     pub fn render(&mut self, text: &str, image: &dyn Fn(&str) -> Option<String>) -> String {
-        self.texts += 1;
-        let extracted = extract(text);
-        let options = Options::ENABLE_TABLES
-            | Options::ENABLE_FOOTNOTES
-            | Options::ENABLE_STRIKETHROUGH
-            | Options::ENABLE_TASKLISTS
-            | Options::ENABLE_SMART_PUNCTUATION
-            | Options::ENABLE_GFM;
-        let mut writer = Writer {
-            page: self,
-            extracted: &extracted,
-            notes: HashMap::new(),
-            out: Vec::new(),
-        };
-        let mut events = Parser::new_ext(&extracted.text, options);
-        while let Some(event) = events.next() {
-            writer.event(event, &mut events);
-        }
-        let mut unsafe_html = String::new();
-        pulldown_cmark::html::push_html(&mut unsafe_html, writer.out.into_iter());
+        let parts = self.parts(text, image);
+        parts.into_iter().map(|part| part.html).collect()
+    }
 
-        let root = dom::parse(&sanitise(&unsafe_html));
-        let mut cell = complete::Cell {
-            extracted: &extracted,
-            image,
-            anchors: &mut self.anchors,
+    /// A text of one paragraph, a caption, without the paragraph around it.
+    pub fn inline(&mut self, text: &str) -> String {
+        let html = self.render(text.trim(), &|_| None);
+        let html = html.trim();
+        let inner = html
+            .strip_prefix("<p>")
+            .and_then(|rest| rest.strip_suffix("</p>"));
+        inner
+            .filter(|inner| !inner.contains("<p>"))
+            .unwrap_or(html)
+            .to_owned()
+    }
+
+    /// One text as [`Markdown::render`] makes it, cut where an appendix begins or ends.
+    pub fn parts(&mut self, text: &str, image: &dyn Fn(&str) -> Option<String>) -> Vec<Part> {
+        self.texts += 1;
+        let text = labels::without_marks(text);
+        let extracted = extract(&text, self.article || self.citations.is_some());
+        for (label, line) in &extracted.equations {
+            let place = Place {
+                cell: self.cell,
+                line: *line,
+            };
+            self.labels.define_equation(label, place);
+        }
+        let root = dom::parse(&sanitise(&self.html(&extracted)));
+        inline::apply(&root, &extracted, self.article);
+        Shaper::new(&extracted, &mut self.labels, self.cell, self.article).shape(&root);
+        let notes = match self.article {
+            true => self.notes.collect(&root, &mut self.anchors),
+            false => None,
         };
-        let headings = cell.complete(&root);
+        let stretches = self.stretches(&root);
+        let headings = self.complete(&root, &extracted, image);
         let first = self.headings.len();
         for heading in &headings {
             self.heading(heading, &extracted);
+        }
+        if let Some(notes) = &notes {
+            self.complete(notes, &extracted, image);
         }
         let mut formulas = Formulas {
             extracted: &extracted,
             mathematics: &mut self.mathematics,
             rendered: HashMap::new(),
         };
-        let html = formulas.insert(&dom::serialise(&root));
-        for heading in &mut self.headings[first..] {
-            heading.html = formulas.insert(&heading.html);
+        let parts = stretches.into_iter().map(|(appendix, stretch)| Part {
+            appendix,
+            html: formulas.insert(&dom::serialise(&stretch)),
+        });
+        let parts: Vec<_> = parts.collect();
+        if let Some(notes) = &notes {
+            self.notes
+                .items
+                .push(formulas.insert(&dom::serialise(notes)));
         }
+        for heading in &mut self.headings[first..] {
+            heading.html = labels::plain(&formulas.insert(&heading.html));
+        }
+        parts
+    }
+
+    /// What Markdown makes of a text, not yet safe.
+    fn html(&mut self, extracted: &Extracted) -> String {
+        let options = Options::ENABLE_TABLES
+            | Options::ENABLE_FOOTNOTES
+            | Options::ENABLE_STRIKETHROUGH
+            | Options::ENABLE_TASKLISTS
+            | Options::ENABLE_SMART_PUNCTUATION
+            | Options::ENABLE_GFM;
+        let events = Parser::new_ext(&extracted.text, options);
+        let events = events::rewritten(events, extracted, self.texts, &mut self.anchors);
+        let mut html = String::new();
+        pulldown_cmark::html::push_html(&mut html, events.into_iter());
         html
     }
 
+    fn complete(
+        &mut self,
+        root: &Handle,
+        extracted: &Extracted,
+        image: &dyn Fn(&str) -> Option<String>,
+    ) -> Vec<Handle> {
+        let mut faults: Vec<TextFault> = Vec::new();
+        let (citations, article) = (&mut self.citations, self.article);
+        let mut cite = |group: &Group, place: Place| match citations {
+            Some(citations) => Some(citation_mark(citations.cite(group, place))),
+            None => {
+                if article && group.bracketed {
+                    let key = group.items.first().map_or("", |item| item.key.as_str());
+                    let reason =
+                        format!("@{key} is cited, but the front matter has no `bibliography`");
+                    faults.push(place.fault(reason));
+                }
+                None
+            }
+        };
+        let mut cell = complete::Cell {
+            extracted,
+            image,
+            anchors: &mut self.anchors,
+            labels: &mut self.labels,
+            cite: &mut cite,
+            number: self.cell,
+        };
+        let headings = cell.complete(root);
+        self.labels.faults.extend(faults);
+        headings
+    }
+
+    /// Puts the blocks of a text into stretches inside and outside of appendices.
+    fn stretches(&mut self, root: &Handle) -> Vec<(bool, Handle)> {
+        let mut stretches: Vec<(bool, Vec<Handle>)> = Vec::new();
+        for child in root.children.take() {
+            if let Some(level) = complete::level(&child) {
+                let class = dom::attribute(&child, "class").unwrap_or_default();
+                if class.split(' ').any(|class| class == "appendix") {
+                    self.appendix = Some(level);
+                } else if self.appendix.is_some_and(|appendix| level <= appendix) {
+                    self.appendix = None;
+                }
+                if self.appendix.is_some() {
+                    dom::set_attribute(&child, APPENDIX, "");
+                }
+            }
+            let inside = self.appendix.is_some();
+            match stretches
+                .last_mut()
+                .filter(|(appendix, _)| *appendix == inside)
+            {
+                Some((_, children)) => children.push(child),
+                None => stretches.push((inside, vec![child])),
+            }
+        }
+        let stretches = stretches.into_iter();
+        let stretches = stretches.map(|(inside, nodes)| (inside, dom::element("div", &[], nodes)));
+        let stretches: Vec<_> = stretches.collect();
+        let all = stretches.iter().map(|(_, stretch)| stretch.clone());
+        dom::set_children(root, all.collect());
+        stretches
+    }
+
     /// Gives a heading its id, in JupyterLab's form, so that a notebook's own
-    /// `[links](#2.1-Training)` work here too, and a link to itself.
+    /// `[links](#2.1-Training)` work here too, its number, and a link to itself.
     fn heading(&mut self, node: &Handle, extracted: &Extracted) {
         let level = complete::level(node).unwrap_or(6);
         let words = complete::words(node, extracted);
         let outline = complete::outline(node);
+        let index = self.headings.len();
+        self.label(node, index);
         let link = match dom::attribute(node, "id") {
             Some(id) => Anchors::fragment(&id),
             None => {
@@ -98,7 +244,11 @@ impl Markdown {
                 anchor.link()
             }
         };
-        if level == 1 && self.headings.iter().all(|h| h.level > 1) {
+        let class = dom::attribute(node, "class").unwrap_or_default();
+        let appendix = dom::attribute(node, APPENDIX).is_some();
+        dom::remove_attribute(node, APPENDIX);
+        let title = level == 1 && !self.titled && self.headings.iter().all(|h| h.level > 1);
+        if title {
             dom::set_attribute(node, "class", "title");
         }
         let attributes = [
@@ -108,14 +258,39 @@ impl Markdown {
         ];
         let anchor = dom::element("a", &attributes, vec![dom::text("#")]);
         let mut children = node.children.take();
+        let mark = match self.numbered {
+            true => number_mark(index),
+            false => String::new(),
+        };
+        if self.numbered {
+            children.insert(0, dom::text(&mark));
+        }
         children.extend([dom::text(" "), anchor]);
         dom::set_children(node, children);
         self.headings.push(Heading {
             level,
             link,
+            mark,
             html: outline,
             text: words,
+            unnumbered: class.split(' ').any(|class| class == "unnumbered"),
+            appendix,
         });
+    }
+
+    /// Notes the label of a heading, `{#sec-..}`.
+    fn label(&mut self, node: &Handle, index: usize) {
+        let label = dom::attribute(node, LABEL);
+        let line = dom::attribute(node, LINE).and_then(|line| line.parse().ok());
+        dom::remove_attribute(node, LABEL);
+        dom::remove_attribute(node, LINE);
+        if let Some(label) = label.filter(|label| label.starts_with("sec-")) {
+            let place = Place {
+                cell: self.cell,
+                line: line.unwrap_or(1),
+            };
+            self.labels.define_section(&label, index, place);
+        }
     }
 }
 
@@ -138,112 +313,9 @@ impl Formulas<'_> {
                     out.push_str(rendered.or_insert_with(|| self.mathematics.render(formula)));
                 }
                 Piece::Text(html) => out.push_str(html),
-                Piece::Address(address) => out.push_str(&escape(address)),
+                other => out.push_str(&escape(other.source())),
             }
         }
         out
     }
-}
-
-struct Writer<'a, 'page> {
-    page: &'page mut Markdown,
-    extracted: &'a Extracted,
-    notes: HashMap<String, Anchor>,
-    out: Vec<Event<'a>>,
-}
-
-impl<'a> Writer<'a, '_> {
-    fn event(&mut self, event: Event<'a>, rest: &mut Parser<'a>) {
-        match event {
-            Event::Start(Tag::CodeBlock(kind)) => self.code_block(&kind, rest),
-            Event::Start(Tag::Image {
-                dest_url, title, ..
-            }) => self.image(&dest_url, &title, rest),
-            Event::Start(Tag::Link {
-                link_type,
-                dest_url,
-                title,
-                id,
-            }) => self.out.push(Event::Start(Tag::Link {
-                link_type,
-                dest_url: self.extracted.original(&dest_url).into(),
-                title: self.extracted.original(&title).into(),
-                id,
-            })),
-            // Footnotes are numbered within a cell; two cells may both have a 1.
-            Event::Start(Tag::FootnoteDefinition(label)) => {
-                let label = self.footnote(&label);
-                self.out.push(Event::Start(Tag::FootnoteDefinition(label)));
-            }
-            Event::FootnoteReference(label) => {
-                let label = self.footnote(&label);
-                self.out.push(Event::FootnoteReference(label));
-            }
-            Event::Code(code) => {
-                let code = self.extracted.original(&code);
-                self.out.push(Event::Code(code.into()));
-            }
-            // `Vec<T>` is a type, and its author wants to see it.
-            Event::InlineHtml(tag) if !is_html(&tag) => self.out.push(Event::Text(tag)),
-            other => self.out.push(other),
-        }
-    }
-
-    fn footnote(&mut self, label: &str) -> CowStr<'a> {
-        let number = self.notes.len() + 1;
-        let text = self.page.texts;
-        let anchors = &mut self.page.anchors;
-        let note = self.notes.entry(label.to_owned());
-        let anchor = note.or_insert_with(|| anchors.want(format!("note-{text}-{number}")));
-        anchor.id().into()
-    }
-
-    fn code_block(&mut self, kind: &CodeBlockKind, rest: &mut Parser<'a>) {
-        let code = self.extracted.original(&collect(rest, TagEnd::CodeBlock));
-        let language = match kind {
-            CodeBlockKind::Fenced(info) => info.split([' ', ',']).next().unwrap_or_default(),
-            CodeBlockKind::Indented => "",
-        };
-        let body = match language {
-            "rust" | "rs" => highlight::to_html(&code),
-            _ => escape(&code),
-        };
-        let html = format!("<pre class=\"code\"><code>{body}</code></pre>\n");
-        self.out.push(Event::Html(html.into()));
-    }
-
-    fn image(&mut self, address: &str, title: &str, rest: &mut Parser<'a>) {
-        let mut html = format!(
-            "<img src=\"{}\" alt=\"{}\"",
-            Escaped(&self.extracted.original(address)),
-            Escaped(&self.extracted.original(&collect(rest, TagEnd::Image)))
-        );
-        if !title.is_empty() {
-            let title = self.extracted.original(title);
-            html.push_str(&format!(" title=\"{}\"", Escaped(&title)));
-        }
-        html.push('>');
-        self.out.push(Event::InlineHtml(html.into()));
-    }
-}
-
-/// The text up to the end of a block, nested blocks of the same kind included.
-fn collect(events: &mut Parser, end: TagEnd) -> String {
-    let mut text = String::new();
-    let mut depth = 0;
-    for event in events {
-        match event {
-            Event::Start(tag) if tag.to_end() == end => depth += 1,
-            Event::End(tag) if tag == end => {
-                if depth == 0 {
-                    break;
-                }
-                depth -= 1;
-            }
-            Event::Text(part) | Event::Code(part) | Event::Html(part) => text.push_str(&part),
-            Event::SoftBreak | Event::HardBreak => text.push(' '),
-            _ => {}
-        }
-    }
-    text
 }

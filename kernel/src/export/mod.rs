@@ -2,6 +2,8 @@
 //! fetched, nothing runs but what the notebook's own outputs bring along.
 
 mod ansi;
+mod article;
+mod cell;
 pub mod dom;
 pub mod escape;
 mod extract;
@@ -10,21 +12,22 @@ mod markdown;
 mod math;
 mod output;
 mod provenance;
+mod sections;
 
-use crate::highlight;
-use crate::notebook::inline;
-use crate::notebook::{Cell, CellKind, Notebook, Output};
-use dom::anchors::TOGGLE;
+use crate::notebook::{Cell, CellKind, Notebook, TextFault, inline};
+use article::citations::{self, Citations, Cited};
+use article::front::{self, FrontMatter, NoteLocation};
+use article::labels::{Known, SectionNumber};
+use article::title;
+use dom::anchors::Anchors;
 use escape::Escaped;
 use markdown::{Heading, Markdown};
 use math::Fault;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-const STYLE: &str = include_str!("style.css");
-
-/// Headings below this level are not in the table of contents.
-const DEEPEST: u8 = 3;
+/// The style sheet: the page's own, the article's, the formulas'.
+const STYLE: &str = concat!(include_str!("style.css"), include_str!("style/article.css"));
 
 /// How a notebook becomes a page.
 #[derive(Debug, Clone)]
@@ -51,199 +54,301 @@ impl Default for ExportOptions {
 pub struct Page {
     pub html: String,
     pub faults: Vec<Fault>,
+    /// What makes the page no article: references that lead nowhere, labels that stand
+    /// twice, citations of nothing, options that nobody can read. By their places.
+    pub errors: Vec<TextFault>,
 }
+
+/// Ids that the page gives itself.
+const OWN_IDS: [&str; 3] = ["abstract-title", "references-title", "footnotes-title"];
 
 /// The page.
 ///
 /// Cells are shown as Jupyter Book shows them: those tagged `remove-cell` are left
 /// out, `remove-input` and `remove-output` drop a part, `hide-cell`, `hide-input`
-/// and `hide-output` fold one away. A notebook with nothing to show gives a page
-/// that says so.
+/// and `hide-output` fold one away. Options of cells and front matter have the meaning
+/// that they have in Quarto. A notebook with nothing to show gives a page that says so.
 pub fn page(notebook: &Notebook, options: &ExportOptions) -> Page {
-    let mut markdown = Markdown::default();
-    let mut body = String::new();
-    let mut scripts = false;
-    for cell in &notebook.cells {
-        if cell.has_tag("remove-cell") {
-            continue;
-        }
-        match &cell.kind {
-            CellKind::Markdown => {
-                let image =
-                    |address: &str| image::resolve(address, cell, options.folder.as_deref());
-                let source = inline::with_values(&cell.source, cell);
-                let text = markdown.render(&source, &image);
-                if !text.trim().is_empty() {
-                    let text = match cell.has_tag("hide-cell") {
-                        true => fold("hidden", "show the text", &text),
-                        false => text,
-                    };
-                    let _ = writeln!(body, "<section class=\"cell text\">\n{text}</section>");
-                }
+    let mut writer = Writer::new(notebook, options);
+    for (at, cell) in notebook.cells.iter().enumerate() {
+        writer.cell(cell, at + 1);
+    }
+    writer.finish(notebook)
+}
+
+/// A page in the making.
+struct Writer<'a> {
+    options: &'a ExportOptions,
+    /// The front matter, and how much of the first cell it takes.
+    matter: Option<FrontMatter>,
+    taken: usize,
+    markdown: Markdown,
+    /// The title block, and the front matter's title without its markup.
+    title: String,
+    named: Option<String>,
+    body: String,
+    /// What moves to the end of the page.
+    appendix: String,
+    scripts: bool,
+    errors: Vec<TextFault>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(notebook: &Notebook, options: &'a ExportOptions) -> Self {
+        let mut errors = Vec::new();
+        let front = front::read(notebook).unwrap_or_else(|faults| {
+            errors.extend(faults);
+            None
+        });
+        let (matter, taken) = match front {
+            Some(front) => (Some(front.matter), front.length),
+            None => (None, 0),
+        };
+        let mut markdown = Markdown::default();
+        markdown.begin(1);
+        if let Some(matter) = &matter {
+            markdown.article = true;
+            markdown.titled = matter.title.is_some();
+            markdown.numbered = matter.number_sections;
+            match Citations::new(matter, options.folder.as_deref()) {
+                Ok(citations) => markdown.citations = citations,
+                Err(faults) => errors.extend(faults),
             }
-            CellKind::Code { outputs, .. } => {
-                let shown = !cell.has_tag("remove-output");
-                scripts |= shown && outputs.iter().any(output::may_hold_scripts);
-                code_cell(&mut body, cell, &mut markdown, options);
+            for id in OWN_IDS {
+                markdown.anchors.give(id);
+            }
+        }
+        let mut writer = Writer {
+            options,
+            matter,
+            taken,
+            markdown,
+            title: String::new(),
+            named: None,
+            body: String::new(),
+            appendix: String::new(),
+            scripts: false,
+            errors,
+        };
+        writer.title_block();
+        writer
+    }
+
+    fn title_block(&mut self) {
+        let Some(matter) = &self.matter else {
+            return;
+        };
+        let markdown = &mut self.markdown;
+        let parts = title::Parts {
+            title: matter.title.as_deref().map(|text| markdown.inline(text)),
+            subtitle: matter.subtitle.as_deref().map(|text| markdown.inline(text)),
+            abstract_html: matter
+                .abstract_text
+                .as_deref()
+                .map(|text| markdown.render(text, &|_| None)),
+        };
+        self.named = parts.title.as_deref().map(dom::text_of_html);
+        self.title = title::block(matter, &parts);
+    }
+
+    fn cell(&mut self, cell: &Cell, number: usize) {
+        if cell.has_tag("remove-cell") {
+            return;
+        }
+        self.markdown.begin(number);
+        match &cell.kind {
+            CellKind::Markdown => self.text_cell(cell, number),
+            CellKind::Code { .. } => {
+                let defaults = self.matter.as_ref().map(|matter| &matter.cells);
+                match cell::code(cell, number, &mut self.markdown, self.options, defaults) {
+                    Ok(shown) => {
+                        self.scripts |= shown.scripts;
+                        self.body.push_str(&shown.html);
+                    }
+                    Err(fault) => self.errors.push(fault),
+                }
             }
             // Raw cells are for other converters (LaTeX, RST).
             CellKind::Raw => {}
         }
     }
-    if body.is_empty() {
-        let why = match notebook.cells.is_empty() {
-            true => "This notebook has no cells.",
-            false => "This notebook has no cells to show.",
+
+    fn text_cell(&mut self, cell: &Cell, number: usize) {
+        let folder = self.options.folder.as_deref();
+        let image = |address: &str| image::resolve(address, cell, folder);
+        let source = match number {
+            // Blank lines in the place of the front matter keep the others' numbers.
+            1 => {
+                let (front, rest) = cell.source.split_at(self.taken);
+                "\n".repeat(front.matches('\n').count()) + rest
+            }
+            _ => cell.source.clone(),
         };
-        let _ = writeln!(
-            body,
-            "<section class=\"cell text\"><p class=\"nothing\">{why}</p></section>"
-        );
+        let source = inline::with_values(&source, cell);
+        for part in self.markdown.parts(&source, &image) {
+            if part.html.trim().is_empty() {
+                continue;
+            }
+            let text = match cell.has_tag("hide-cell") {
+                true => cell::fold("hidden", "show the text", &part.html),
+                false => part.html,
+            };
+            let to = match part.appendix {
+                true => &mut self.appendix,
+                false => &mut self.body,
+            };
+            let _ = writeln!(to, "<section class=\"cell text\">\n{text}</section>");
+        }
     }
-    let html = assemble(notebook, options, &markdown.headings, &body, scripts);
-    let html = markdown.anchors.resolve(&html);
-    let (html, faults) = markdown.mathematics.finish(&html);
-    Page { html, faults }
-}
 
-fn code_cell(body: &mut String, cell: &Cell, markdown: &mut Markdown, options: &ExportOptions) {
-    let id = markdown.anchors.want(format!("cell-{}", cell.id)).id();
-    let mut html = String::new();
-    let source = cell.source.trim_end();
-    if !source.trim().is_empty() && !cell.has_tag("remove-input") {
-        let lines = source.lines().count();
-        let folded = cell.has_tag("hide-input") || lines > options.fold_lines;
-        html = input(cell, source, !folded);
-    }
-    if !cell.has_tag("remove-output") {
-        let outputs = outputs(cell.outputs(), markdown);
-        html += &match cell.has_tag("hide-output") && !outputs.is_empty() {
-            true => fold("outputs", "show the output", &outputs),
-            false => outputs,
+    fn finish(mut self, notebook: &Notebook) -> Page {
+        if self.body.is_empty() && self.appendix.is_empty() {
+            let why = match notebook.cells.is_empty() {
+                true => "This notebook has no cells.",
+                false => "This notebook has no cells to show.",
+            };
+            let _ = writeln!(
+                self.body,
+                "<section class=\"cell text\"><p class=\"nothing\">{why}</p></section>"
+            );
+        }
+        let depth = self.matter.as_ref().map_or(6, |matter| matter.number_depth);
+        let mut numbers = sections::numbers(&self.markdown, depth);
+        let cited = match &self.markdown.citations {
+            Some(citations) => citations.finish(),
+            None => Cited::default(),
         };
-    }
-    if html.is_empty() {
-        return;
-    }
-    if cell.has_tag("hide-cell") {
-        html = fold("hidden", "show the cell", &html);
-    }
-    let _ = writeln!(
-        body,
-        "<section class=\"cell code\" id=\"{id}\">\n{html}</section>"
-    );
-}
-
-/// A cell's code, with its count and how long it ran above it.
-fn input(cell: &Cell, source: &str, open: bool) -> String {
-    let lines = source.lines().count();
-    let count = match cell.execution_count() {
-        Some(count) => format!("[{count}]"),
-        None => "[ ]".to_owned(),
-    };
-    let mut facts = format!("{lines} {}", if lines == 1 { "line" } else { "lines" });
-    if let Some(seconds) = cell.seconds() {
-        let _ = write!(facts, " · {}", provenance::duration(seconds));
-    }
-    format!(
-        "<details class=\"source\"{}>\n<summary><span class=\"count\">{count}</span> \
-         <span class=\"facts\">{facts}</span></summary>\n\
-         <pre class=\"code\"><code>{}</code></pre>\n</details>\n",
-        if open { " open" } else { "" },
-        highlight::to_html(source)
-    )
-}
-
-fn outputs(outputs: &[Output], markdown: &mut Markdown) -> String {
-    let outputs = outputs.iter();
-    let shown = outputs.filter_map(|output| output::to_html(output, markdown));
-    shown.collect()
-}
-
-/// A part of a cell, folded away until asked for.
-fn fold(class: &str, label: &str, html: &str) -> String {
-    format!("<details class=\"fold {class}\">\n<summary>{label}</summary>\n{html}</details>\n")
-}
-
-fn assemble(
-    notebook: &Notebook,
-    options: &ExportOptions,
-    headings: &[Heading],
-    body: &str,
-    scripts: bool,
-) -> String {
-    let first = headings.iter().find(|heading| heading.level == 1);
-    let title = options.title.as_deref();
-    let title = title
-        .or(first
-            .map(|h| h.text.as_str())
-            .filter(|text| !text.is_empty()))
-        .unwrap_or("Notebook");
-    let script_policy = if scripts {
-        " script-src 'unsafe-inline';"
-    } else {
-        ""
-    };
-    let heading = match first {
-        Some(_) => String::new(),
-        None => format!(
-            "<section class=\"cell text\"><h1 class=\"title\">{}</h1></section>\n",
-            Escaped(title)
-        ),
-    };
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-         style-src 'unsafe-inline'; img-src data:; media-src data:; font-src data:;\
-         {script_policy} base-uri 'none'; form-action 'none'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <meta name=\"generator\" content=\"holoscope {version}\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         {contents}<main>\n{heading}{body}{footer}</main>\n</body>\n</html>\n",
-        version = env!("CARGO_PKG_VERSION"),
-        title = Escaped(title),
-        contents = contents(headings),
-        footer = provenance::footer(notebook),
-    )
-}
-
-/// The table of contents; nothing for a page of fewer than three sections. The
-/// first heading of level one is the title and not a section.
-fn contents(headings: &[Heading]) -> String {
-    let title = headings.iter().position(|heading| heading.level == 1);
-    let sections: Vec<_> = headings
-        .iter()
-        .enumerate()
-        // One without words or pictures has nothing to click on.
-        .filter(|(i, heading)| {
-            Some(*i) != title && heading.level <= DEEPEST && !heading.html.is_empty()
-        })
-        .map(|(_, heading)| heading)
-        .collect();
-    if sections.len() < 3 {
-        return String::new();
-    }
-    let mut above: Vec<u8> = Vec::new();
-    let mut html = format!(
-        "<input type=\"checkbox\" id=\"{TOGGLE}\" aria-label=\"Show or hide the contents\">\n\
-         <nav class=\"contents\" aria-label=\"Contents\">\n\
-         <label for=\"{TOGGLE}\">Contents</label>\n<ol>\n",
-    );
-    for heading in sections {
-        // As deep as there are headings above it: where the sections of the title
-        // are of level 2 and later ones of level 1, both begin at the left.
-        above.retain(|level| *level < heading.level);
-        let _ = writeln!(
+        self.end_matter(&cited, &mut numbers);
+        let html = self.assemble(notebook);
+        let Markdown {
+            mathematics,
+            mut labels,
+            anchors,
+            ..
+        } = self.markdown;
+        let equation = |label: &str| mathematics.equation(label);
+        let known = Known {
+            sections: &numbers,
+            equation: &equation,
+            citations: &cited.citations,
+        };
+        let html = labels.resolve(&html, &known);
+        let html = anchors.resolve(&html);
+        let mut errors = self.errors;
+        errors.extend(labels.faults);
+        errors.extend(cited.faults);
+        errors.sort();
+        errors.dedup();
+        let (html, faults) = mathematics.finish(&html);
+        Page {
             html,
-            "<li class=\"depth-{}\"><a href=\"{}\">{}</a></li>",
-            above.len(),
-            Escaped(&heading.link),
-            heading.html
-        );
-        above.push(heading.level);
+            faults,
+            errors,
+        }
     }
-    html + "</ol>\n</nav>\n"
+
+    /// Appendices, the list of what is cited, and the footnotes.
+    fn end_matter(&mut self, cited: &Cited, numbers: &mut Vec<SectionNumber>) {
+        const PLACE: &str = "<div id=\"refs\"></div>";
+        self.body.push_str(&self.appendix);
+        let list = citations::list(&cited.list);
+        for (key, _) in &cited.list {
+            self.markdown.anchors.give(&format!("ref-{key}"));
+        }
+        // In the contents, as high as the sections of the text.
+        let first = |heading: &Heading| heading.level == 1;
+        let top = match self.markdown.titled && self.markdown.headings.iter().any(first) {
+            true => 1,
+            false => 2,
+        };
+        let mut section = |id: &str, title: &str, numbers: &mut Vec<SectionNumber>| {
+            self.markdown.headings.push(Heading {
+                level: top,
+                link: Anchors::fragment(id),
+                mark: String::new(),
+                html: title.to_owned(),
+                text: title.to_owned(),
+                unnumbered: true,
+                appendix: true,
+            });
+            numbers.push(SectionNumber::default());
+        };
+        if self.body.contains(PLACE) {
+            self.body = self
+                .body
+                .replacen(PLACE, &format!("<div id=\"refs\">{list}</div>"), 1);
+        } else if !list.is_empty() {
+            section("references-title", "References", numbers);
+            let _ = writeln!(
+                self.body,
+                "<section class=\"cell text references\" role=\"doc-bibliography\" \
+                 aria-labelledby=\"references-title\">\n\
+                 <h2 id=\"references-title\">References</h2>\n{list}</section>"
+            );
+        }
+        let notes = self.markdown.notes.section();
+        if !notes.is_empty() {
+            section("footnotes-title", "Footnotes", numbers);
+            self.body.push_str(&notes);
+        }
+    }
+
+    fn assemble(&self, notebook: &Notebook) -> String {
+        let matter = self.matter.as_ref();
+        let headings = &self.markdown.headings;
+        let first = headings.iter().find(|heading| heading.level == 1);
+        let named = self.named.as_deref();
+        let title = self.options.title.as_deref().or(named);
+        let title = title
+            .or(first
+                .map(|h| h.text.as_str())
+                .filter(|text| !text.is_empty()))
+            .unwrap_or("Notebook");
+        let script_policy = if self.scripts {
+            " script-src 'unsafe-inline';"
+        } else {
+            ""
+        };
+        let heading = match (named, first) {
+            (Some(_), _) | (None, Some(_)) => self.title.clone(),
+            (None, None) => format!(
+                "{}<section class=\"cell text\"><h1 class=\"title\">{}</h1></section>\n",
+                self.title,
+                Escaped(title)
+            ),
+        };
+        let contents = match matter {
+            Some(matter) if !matter.toc => String::new(),
+            Some(FrontMatter {
+                toc_depth: Some(depth),
+                ..
+            }) => sections::contents(headings, self.markdown.titled, *depth),
+            _ => sections::contents(headings, self.markdown.titled, sections::DEEPEST),
+        };
+        let margin = matter.is_some_and(|matter| matter.notes == NoteLocation::Margin);
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+             style-src 'unsafe-inline'; img-src data:; media-src data:; font-src data:;\
+             {script_policy} base-uri 'none'; form-action 'none'\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n\
+             <meta name=\"generator\" content=\"holoscope {version}\">\n{meta}\
+             <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body{class}>\n\
+             {contents}<main>\n{heading}{body}{footer}</main>\n</body>\n</html>\n",
+            lang = Escaped(matter.and_then(|m| m.lang.as_deref()).unwrap_or("en")),
+            version = env!("CARGO_PKG_VERSION"),
+            meta = matter.map(|m| title::meta(m, title)).unwrap_or_default(),
+            title = Escaped(title),
+            class = if margin {
+                " class=\"margin-notes\""
+            } else {
+                ""
+            },
+            body = self.body,
+            footer = provenance::footer(notebook),
+        )
+    }
 }
 
 #[cfg(test)]

@@ -30,7 +30,8 @@ const PREFERENCE: [&str; 12] = [
 
 /// One output as a block of the page, closed by itself: the best representation
 /// that a page can show, or a note which one it cannot. Nothing for an empty one.
-pub fn to_html(output: &Output, markdown: &mut Markdown) -> Option<String> {
+/// `alt` is what a picture says to those who do not see it.
+pub fn to_html(output: &Output, markdown: &mut Markdown, alt: Option<&str>) -> Option<String> {
     match &output.kind {
         OutputKind::Stream { name, text } => Some(format!(
             "<pre class=\"output stream {}\">{}</pre>\n",
@@ -38,7 +39,7 @@ pub fn to_html(output: &Output, markdown: &mut Markdown) -> Option<String> {
             ansi::to_html(text.trim_end_matches('\n'))
         )),
         OutputKind::Display { data, .. } | OutputKind::ExecuteResult { data, .. } => {
-            bundle(data, markdown)
+            bundle(data, markdown, alt)
         }
         OutputKind::Error {
             ename,
@@ -78,25 +79,31 @@ fn error(ename: &str, evalue: &str, traceback: &[String]) -> String {
     html + "</div>\n"
 }
 
-fn bundle(data: &MimeBundle, markdown: &mut Markdown) -> Option<String> {
+fn bundle(data: &MimeBundle, markdown: &mut Markdown, alt: Option<&str>) -> Option<String> {
     // What is blank is no fallback for something that the page cannot show.
     let said = |value: &&Value| value.as_str().is_none_or(|text| !text.trim().is_empty());
     let best = PREFERENCE.iter().find_map(|mime| {
         let value = data.get(*mime).filter(said)?;
-        shown(mime, value, data, markdown)
+        shown(mime, value, data, markdown, alt)
     });
     best.or_else(|| missing(data))
 }
 
 /// One representation of an output; `None` for one that a page cannot show.
-fn shown(mime: &str, value: &Value, data: &MimeBundle, markdown: &mut Markdown) -> Option<String> {
+fn shown(
+    mime: &str,
+    value: &Value,
+    data: &MimeBundle,
+    markdown: &mut Markdown,
+    alt: Option<&str>,
+) -> Option<String> {
     match (mime, value.as_str()) {
         ("text/html", Some(html)) => Some(rich("html", &enclosed(html, markdown))),
         ("text/markdown", Some(text)) => {
             let html = markdown.render(text, &|_| None);
             Some(format!("<div class=\"output markdown\">{html}</div>\n"))
         }
-        ("image/svg+xml", Some(svg)) => Some(svg_block(svg, markdown)),
+        ("image/svg+xml", Some(svg)) => Some(svg_block(svg, markdown, alt)),
         ("text/latex", Some(latex)) => {
             Some(rich("latex", &markdown.mathematics.render(&formula(latex))))
         }
@@ -108,7 +115,7 @@ fn shown(mime: &str, value: &Value, data: &MimeBundle, markdown: &mut Markdown) 
             "<pre class=\"output plain\">{}</pre>\n",
             escape(&format!("{value:#}"))
         )),
-        (mime, _) => picture(mime, value, data),
+        (mime, _) => picture(mime, value, data, alt),
     }
 }
 
@@ -142,9 +149,9 @@ fn rich(kind: &str, html: &str) -> String {
     format!("<div class=\"output {kind} wide\">{html}</div>\n")
 }
 
-fn picture(mime: &str, value: &Value, data: &MimeBundle) -> Option<String> {
+fn picture(mime: &str, value: &Value, data: &MimeBundle, alt: Option<&str>) -> Option<String> {
     let source = data_uri(mime, value)?;
-    let alt = data.get("text/plain").and_then(Value::as_str);
+    let alt = alt.or_else(|| data.get("text/plain").and_then(Value::as_str));
     Some(format!(
         "<div class=\"output figure wide\"><img src=\"{source}\" alt=\"{}\"></div>\n",
         Escaped(alt.unwrap_or("figure"))
@@ -153,7 +160,7 @@ fn picture(mime: &str, value: &Value, data: &MimeBundle) -> Option<String> {
 
 /// An SVG in the page itself, so that its text can be selected and it may follow
 /// the page's colours; one that does not gets paper behind it in the dark.
-fn svg_block(svg: &str, markdown: &mut Markdown) -> String {
+fn svg_block(svg: &str, markdown: &mut Markdown, alt: Option<&str>) -> String {
     // `<?xml ..?>` and `<!DOCTYPE ..>` belong to a file of its own.
     let start = svg.find("<svg").unwrap_or(0);
     let follows = [
@@ -167,8 +174,34 @@ fn svg_block(svg: &str, markdown: &mut Markdown) -> String {
     } else {
         "output figure wide on-paper"
     };
-    let svg = enclosed(&svg[start..], markdown);
+    let svg = named(&enclosed(&svg[start..], markdown), alt);
     format!("<div class=\"{class}\">{svg}</div>\n")
+}
+
+/// An SVG as one picture with a name: `alt`, what it says itself, or "figure".
+fn named(svg: &str, alt: Option<&str>) -> String {
+    let Some(end) = svg.find('>').filter(|_| svg.starts_with("<svg")) else {
+        return svg.to_owned();
+    };
+    let (head, rest) = svg.split_at(end);
+    let label = head.find(" aria-label=\"");
+    let mut head = match (alt, label) {
+        (Some(_), Some(at)) => {
+            let value = at + " aria-label=\"".len();
+            let close = head[value..]
+                .find('"')
+                .map_or(head.len(), |end| value + end + 1);
+            format!("{}{}", &head[..at], &head[close..])
+        }
+        _ => head.to_owned(),
+    };
+    if !head.contains(" aria-label=\"") {
+        let _ = write!(head, " aria-label=\"{}\"", Escaped(alt.unwrap_or("figure")));
+    }
+    if !head.contains(" role=\"") {
+        head.push_str(" role=\"img\"");
+    }
+    head + rest
 }
 
 /// The formula of a `text/latex` output, whichever delimiters it has.

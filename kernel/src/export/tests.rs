@@ -204,7 +204,7 @@ fn display(entries: &[(&str, Value)]) -> Output {
 }
 
 fn shown(output: &Output) -> String {
-    output::to_html(output, &mut Markdown::default()).unwrap_or_default()
+    output::to_html(output, &mut Markdown::default(), None).unwrap_or_default()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The cells that a run executes, and what their tags ask for.
 
-use crate::notebook::Notebook;
+use crate::notebook::{Cell, CellOptions, Notebook};
 
 /// One code cell to run.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub fn jobs_skipping(notebook: &Notebook, skip: &[&str]) -> Vec<Job> {
     let mut jobs = Vec::new();
     for (index, cell) in notebook.cells.iter().enumerate() {
         if cell.is_code() {
-            if skip.iter().any(|tag| cell.has_tag(tag)) {
+            if skip.iter().any(|tag| cell.has_tag(tag)) || is_switched_off(cell, index) {
                 continue;
             }
             jobs.push(Job {
@@ -53,10 +53,16 @@ pub fn jobs_skipping(notebook: &Notebook, skip: &[&str]) -> Vec<Job> {
     jobs
 }
 
+/// Whether the option `eval: false` keeps a cell from being run. Options that cannot be
+/// read are for the export to complain about.
+fn is_switched_off(cell: &Cell, index: usize) -> bool {
+    let options = CellOptions::of(cell, index + 1);
+    options.is_ok_and(|options| options.flag("eval") == Ok(Some(false)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notebook::Cell;
     use serde_json::json;
 
     #[test]
@@ -83,6 +89,7 @@ mod tests {
             tagged("1", &["skip-execution"]),
             tagged("2", &["other", "raises-exception"]),
             tagged("3", &[]),
+            Cell::code("//| eval: false\n4"),
         ];
         let found = jobs(&notebook);
         let found: Vec<(usize, bool)> = found.iter().map(|job| (job.index, job.raises)).collect();

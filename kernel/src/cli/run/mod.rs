@@ -15,6 +15,7 @@ use super::arguments::RunArgs;
 use super::terminal::{Terminal, say};
 use super::waiting;
 use crate::error::Result;
+use crate::export::{self, ExportOptions};
 use crate::notebook::{Notebook, Parameters, mirror_options};
 use crate::report::outcome::CellError;
 use crate::session::workspace::Workspace;
@@ -34,6 +35,7 @@ use surroundings::{enter_folder_of, fix_data_folder};
 pub fn run(args: &RunArgs) -> Result<i32> {
     let began = Instant::now();
     let notebook = read(&args.notebook)?;
+    warn_of_faults(&notebook, &args.notebook);
     let parameters = Parameters::read(&notebook, &args.parameters)?;
     let to = Destinations::check(args)?;
     let request = Request {
@@ -160,6 +162,17 @@ pub fn execute(
         status,
         terminal,
     })
+}
+
+/// Says before a long run what would keep its result from being exported.
+fn warn_of_faults(notebook: &Notebook, path: &Path) {
+    let options = ExportOptions {
+        folder: path.parent().map(Path::to_path_buf),
+        ..ExportOptions::default()
+    };
+    for fault in export::page(notebook, &options).errors {
+        say(&format!("holoscope: {}: {fault}", path.display()));
+    }
 }
 
 /// Runs the cells in order, and saves after each; the failure that has stopped the run.

@@ -182,6 +182,12 @@ impl Results {
             ..ExportOptions::default()
         };
         let page = export::page(&self.notebook, &options);
+        if !page.errors.is_empty() {
+            return Err(Error::Article {
+                path: to.notebook.clone(),
+                faults: page.errors,
+            });
+        }
         if let Err(error) = notebook::replace(&to.html, page.html.as_bytes()) {
             let notebook = to.notebook.display();
             say(&format!("holoscope: wrote {notebook}, but not its page"));

@@ -3,8 +3,11 @@
 
 use super::anchors::Anchors;
 use super::{attribute, element, remove_attribute, set_attribute, set_children, tag_name, text};
+use crate::export::article::Place;
+use crate::export::article::labels::Labels;
 use crate::export::dom::sanitise::is_safe_link;
 use crate::export::escape::Escaped;
+use crate::export::extract::cites::Group;
 use crate::export::extract::{Extracted, Piece, target};
 use markup5ever_rcdom::{Handle, NodeData};
 use std::fmt::Write;
@@ -24,6 +27,11 @@ pub struct Cell<'a> {
     /// The data URI for an image's address.
     pub image: &'a dyn Fn(&str) -> Option<String>,
     pub anchors: &'a mut Anchors,
+    pub labels: &'a mut Labels,
+    /// What stands for a citation; `None` where the page has no bibliography.
+    pub cite: &'a mut dyn FnMut(&Group, Place) -> Option<String>,
+    /// The cell's place in the notebook, from 1.
+    pub number: usize,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -84,21 +92,39 @@ impl Cell<'_> {
         }
     }
 
-    fn text(&self, contents: &str, within: Within) -> Vec<Handle> {
+    fn text(&mut self, contents: &str, within: Within) -> Vec<Handle> {
         if within.verbatim {
             return vec![text(&self.extracted.original(contents))];
         }
-        let pieces = self.extracted.pieces(contents).into_iter();
+        let extracted = self.extracted;
+        let pieces = extracted.pieces(contents).into_iter();
         let nodes = pieces.map(|piece| match piece {
+            Piece::Attributes(.., source) => text(source),
+            Piece::Cite(number, group, source) => match within.link {
+                true => text(source),
+                false => text(&self.citation(number, group, source)),
+            },
             Piece::Text(words) => text(words),
-            Piece::Formula(number, _) => text(&self.extracted.mark_of(number)),
-            Piece::Address(address) if within.link => text(&address.replace("&amp;", "&")),
-            Piece::Address(address) => {
+            Piece::Formula(number, _) => text(&extracted.mark_of(number)),
+            Piece::Address(_, address) if within.link => text(&address.replace("&amp;", "&")),
+            Piece::Address(_, address) => {
                 let words = text(&address.replace("&amp;", "&"));
                 element("a", &[("href", &target(address))], vec![words])
             }
         });
         nodes.collect()
+    }
+
+    /// What stands for a citation or reference until the whole page is known.
+    fn citation(&mut self, number: usize, group: &Group, source: &str) -> String {
+        let place = Place {
+            cell: self.number,
+            line: self.extracted.line(number),
+        };
+        if group.is_reference() {
+            return self.labels.refer(group, place);
+        }
+        (self.cite)(group, place).unwrap_or_else(|| source.to_owned())
     }
 
     /// The ids of the author's HTML stay, if they are the first of their name.
@@ -193,7 +219,7 @@ fn walk(node: &Handle, mut visit: impl FnMut(Step<'_>)) {
         let is = |class: &str| attribute(&node, "class").as_deref() == Some(class);
         match name {
             _ if closing => visit(Step::Close(name)),
-            "sup" if is("footnote-reference") => {}
+            "sup" if is("footnote-reference") || is("note") => {}
             "br" => visit(Step::Text(" ")),
             "img" => {
                 if let Some(alt) = attribute(&node, "alt") {

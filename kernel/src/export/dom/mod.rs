@@ -108,6 +108,24 @@ fn stays_inside(html: &str) -> bool {
     })
 }
 
+/// The text of a node and of all that is inside of it.
+pub fn text_content(node: &Handle) -> String {
+    let mut words = String::new();
+    let mut stack = vec![node.clone()];
+    while let Some(node) = stack.pop() {
+        if let NodeData::Text { contents } = &node.data {
+            words.push_str(&contents.borrow());
+        }
+        stack.extend(node.children.borrow().iter().rev().cloned());
+    }
+    words
+}
+
+/// The text of a piece of HTML.
+pub fn text_of_html(html: &str) -> String {
+    text_content(&parse(html)).trim().to_owned()
+}
+
 /// The name of an HTML element; `None` for text and for elements of SVG and MathML.
 pub fn tag_name(node: &Handle) -> Option<&str> {
     match &node.data {

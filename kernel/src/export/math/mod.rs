@@ -65,6 +65,15 @@ impl Default for Mathematics {
     }
 }
 
+/// Whether a formula is only a reference, which is a link in the prose.
+fn is_reference(formula: &Formula) -> bool {
+    let latex = formula.latex.trim();
+    let name = latex.strip_prefix("\\eqref{");
+    let name = name.or_else(|| latex.strip_prefix("\\ref{"));
+    name.and_then(|name| name.strip_suffix('}'))
+        .is_some_and(|name| !name.contains(['{', '}', '\\']))
+}
+
 impl Mathematics {
     /// The formula as a `<math>` element, nothing for one that only defines
     /// commands, or its source with the reason why it is not drawn.
@@ -73,6 +82,7 @@ impl Mathematics {
     pub fn render(&mut self, formula: &Formula) -> String {
         match self.convert(formula) {
             Ok(math) if math.is_empty() => math,
+            Ok(math) if is_reference(formula) => numbering::reference(&math).unwrap_or(math),
             Ok(math) if formula.display => format!("<span class=\"math-display\">{math}</span>"),
             Ok(math) => math,
             Err(reason) => {
@@ -85,6 +95,11 @@ impl Mathematics {
                 html
             }
         }
+    }
+
+    /// The number and the anchor of the equation of that label.
+    pub fn equation(&self, label: &str) -> Option<(String, String)> {
+        self.numbering.found(label)
     }
 
     /// The page with its references filled in, and every distinct fault, in the

@@ -67,6 +67,12 @@ impl Numbering {
         self.anchored += added.anchored;
     }
 
+    /// The number and the anchor of a label.
+    pub fn found(&self, label: &str) -> Option<(String, String)> {
+        let label = self.labels.get(label)?;
+        Some((label.text.clone()?, label.anchor.clone()))
+    }
+
     /// Fills the references in; the source and the reason of each that leads
     /// nowhere.
     pub fn resolve(&self, html: &str) -> (String, Vec<(String, String)>) {
@@ -127,6 +133,13 @@ impl Numbering {
 
 const MARK: &str = "<!--equation ";
 const END: &str = "-->";
+
+/// The first placeholder of a formula's HTML, alone.
+pub fn reference(html: &str) -> Option<String> {
+    let at = html.find(MARK)?;
+    let end = html[at..].find(END)?;
+    Some(html[at..at + end + END.len()].to_owned())
+}
 
 fn placeholder(number: usize) -> String {
     format!("{MARK}{number}{END}")

@@ -109,7 +109,7 @@ fn every_formula_of_the_notebook_is_drawn_or_refused_with_katexs_reason() {
                 .filter_map(|l| l.as_str())
                 .collect(),
         };
-        let extracted = super::super::extract::extract(&source);
+        let extracted = super::super::extract::extract(&source, false);
         for piece in extracted.pieces(&extracted.text) {
             let Piece::Formula(_, formula) = piece else {
                 continue;
