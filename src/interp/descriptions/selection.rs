@@ -70,12 +70,14 @@ impl InterpretableFeatures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interp::ActivationSign;
     use crate::interp::statistics::Contingency;
 
     /// Of 100 held-out tokens the feature and its predicate share `both` of 20 each.
     fn summary(feature_id: usize, predicate: Predicate, both: u64, share: f64) -> FeatureSummary {
         FeatureSummary {
             feature_id,
+            sign: ActivationSign::Positive,
             predicate,
             threshold: 0.0,
             held_out: Contingency::new(both, 20, 20, 100),

@@ -58,13 +58,14 @@ impl FactorScores {
             "correlation_feature" => id(|s| s.correlation_feature_id),
             "correlation" => of(|s| s.correlation),
         ]?;
-        let signs: [(&str, fn(&FactorScore) -> ActivationSign); 3] = [
-            ("sign", |s| s.sign),
-            ("auc_sign", |s| s.auc_sign),
-            ("correlation_sign", |s| s.correlation_sign),
-        ];
-        for (name, sign) in signs {
-            let signs: Vec<ActivationSign> = scores.iter().map(sign).collect();
+        let signs = |sign: fn(&FactorScore) -> ActivationSign| -> Vec<ActivationSign> {
+            scores.iter().map(sign).collect()
+        };
+        for (name, signs) in [
+            ("sign", signs(|s| s.sign)),
+            ("auc_sign", signs(|s| s.auc_sign)),
+            ("correlation_sign", signs(|s| s.correlation_sign)),
+        ] {
             if let Some(column) = sign_column(name, &signs) {
                 frame.with_column(column)?;
             }

@@ -398,7 +398,7 @@ mod tests {
         let (here, there) = train.shared_with(&other).unwrap();
         assert_eq!(
             (here.classes.clone(), there.classes),
-            (vec!["noun".into(), "verb".into()], here.classes)
+            (vec!["noun".into(), "verb".into()], here.classes.clone())
         );
         assert_eq!(here.counts(), train.counts()[1..]);
         let none = train.only(&["determiner"]).unwrap().shared_with(&other);
