@@ -13,7 +13,7 @@ use holoscope::sae::{
     ActivationBuffer, HOLORAUMY_GENERATORS, Sae, SparseAutoencoder, StandardStep, garden_defect,
     initial_params, resample_dead, train_sae_with,
 };
-use holoscope::show::Show;
+use holoscope::show::{Show, quietly};
 use holoscope::susy::{SignedPermutation, chiral};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

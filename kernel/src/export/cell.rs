@@ -38,7 +38,11 @@ pub fn code(
     if let Some(defaults) = defaults {
         options.complete(defaults);
     }
-    let view = cells::view(&options)?;
+    let mut view = cells::view(&options)?;
+    let captions = [&mut view.caption, &mut view.lst_cap].into_iter().flatten();
+    for text in captions.chain(&mut view.subcaptions).chain(&mut view.alts) {
+        *text = inline::with_values(text, cell).into_owned();
+    }
     let named = view
         .label
         .as_deref()

@@ -127,16 +127,17 @@ impl AblatedLoss {
         self.mean(|b| b.mean_abl)
     }
 
-    /// The smallest rise of the loss in any batch by either ablation; negative where an ablation helped.
+    /// The smallest rise of the loss in any batch by either ablation; negative where an ablation helped, NaN where a
+    /// loss is.
     pub fn least_rise(&self) -> f64 {
-        let rises = self.batches.iter().map(|b| match b.zero_abl < b.mean_abl {
-            true => b.zero_abl - b.loss,
-            false => b.mean_abl - b.loss,
-        });
-        rises.fold(f64::INFINITY, |least, rise| match rise >= least {
-            true => least,
-            // A NaN too, which is never read as a small rise.
-            false => rise,
+        let rises = self.batches.iter();
+        let rises = rises.flat_map(|b| [b.zero_abl - b.loss, b.mean_abl - b.loss]);
+        rises.fold(f64::INFINITY, |least, rise| {
+            match least.is_nan() || rise >= least {
+                true => least,
+                // A NaN too, which is never read as a small rise.
+                false => rise,
+            }
         })
     }
 

@@ -36,7 +36,7 @@ impl Reads {
 }
 
 enum Source {
-    Tokens(ActivationBuffer),
+    Tokens(Box<ActivationBuffer>),
     Sequences(Sequences),
 }
 
@@ -65,7 +65,7 @@ impl Feed {
                 let buffer = ActivationBuffer::new_unless(model, data, cfg, stop)?;
                 let stats = Statistics::of(buffer.rows(), cfg);
                 let sample = first_rows(buffer.rows(), cfg.d_in).to_vec();
-                (Source::Tokens(buffer), stats, sample)
+                (Source::Tokens(Box::new(buffer)), stats, sample)
             }
             Reads::Sequences => {
                 let mut sequences = Sequences::new(model, data, cfg)?;
@@ -103,7 +103,7 @@ impl Feed {
     ) -> Result<Result<Self, String>> {
         let source = match reads {
             Reads::Tokens => match ActivationBuffer::resumed(model, data, cfg, numbers)? {
-                Ok(buffer) => Source::Tokens(buffer),
+                Ok(buffer) => Source::Tokens(Box::new(buffer)),
                 Err(why) => return Ok(Err(why)),
             },
             Reads::Sequences => {
