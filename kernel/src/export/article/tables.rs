@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 /// A number with its sign, its whole part, its decimals and a short unit.
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^[+−–-]?\d[\d,\u{a0}\u{202f}' ]*(?P<decimals>\.\d+)?(?P<behind>(?:[eE][+−-]?\d+)?\s?(?:%|×|[a-zA-Zµ]{1,3})?)$")
+    Regex::new(r"^[+−–-]?\d(?:[\d,\u{a0}\u{202f}']| \d)*(?P<decimals>\.\d+)?(?P<behind>(?:[eE][+−-]?\d+)?\s?(?:%|×|[a-zA-Zµ]{1,3})?)$")
         .expect("a pattern of the source")
 });
 
