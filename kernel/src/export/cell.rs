@@ -9,7 +9,7 @@ use super::output;
 use super::{ExportOptions, provenance};
 use crate::highlight;
 use crate::notebook::options::without_options;
-use crate::notebook::{Cell, CellOptions, Output, OutputKind, TextFault};
+use crate::notebook::{Cell, CellOptions, Output, OutputKind, TextFault, inline};
 use crate::run::output::event::StreamName;
 use serde_json::{Map, Value};
 use std::fmt::Write;

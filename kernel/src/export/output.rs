@@ -34,8 +34,9 @@ const PREFERENCE: [&str; 12] = [
 pub fn to_html(output: &Output, markdown: &mut Markdown, alt: Option<&str>) -> Option<String> {
     match &output.kind {
         OutputKind::Stream { name, text } => Some(format!(
-            "<pre class=\"output stream {}\">{}</pre>\n",
+            "<pre class=\"output stream {}\"{}>{}</pre>\n",
             name.as_str(),
+            reached(text),
             ansi::to_html(text.trim_end_matches('\n'))
         )),
         OutputKind::Display { data, .. } | OutputKind::ExecuteResult { data, .. } => {
@@ -46,6 +47,14 @@ pub fn to_html(output: &Output, markdown: &mut Markdown, alt: Option<&str>) -> O
             evalue,
             traceback,
         } => Some(error(ename, evalue, traceback)),
+    }
+}
+
+/// A long text scrolls, and must be reached by the keyboard for that.
+fn reached(text: &str) -> &'static str {
+    match text.lines().nth(20) {
+        Some(_) => " tabindex=\"0\"",
+        None => "",
     }
 }
 
@@ -108,7 +117,8 @@ fn shown(
             Some(rich("latex", &markdown.mathematics.render(&formula(latex))))
         }
         ("text/plain", Some(text)) => Some(format!(
-            "<pre class=\"output plain\">{}</pre>\n",
+            "<pre class=\"output plain\"{}>{}</pre>\n",
+            reached(text),
             ansi::to_html(text)
         )),
         ("application/json", _) => Some(format!(

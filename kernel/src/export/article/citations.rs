@@ -2,27 +2,28 @@
 //! Source: Pandoc's manual, "Citations"; citationstyles.org for the styles, which
 //! hayagriva knows by their names.
 
+mod written;
+
 use super::front::FrontMatter;
 use super::{Place, bibliography};
-use crate::export::dom::anchors::Anchors;
-use crate::export::escape::{Escaped, escape};
 use crate::export::extract::cites::{Cite, Group};
 use crate::notebook::TextFault;
 use hayagriva::archive::{ArchivedStyle, locales};
 use hayagriva::citationberg::taxonomy::Locator;
 use hayagriva::citationberg::{
-    CitationFormat, FontStyle, FontVariant, FontWeight, IndependentStyle, Locale, LocaleCode,
-    Style, StyleCategory, TextDecoration, VerticalAlign,
+    CitationFormat, IndependentStyle, Locale, LocaleCode, Style, StyleCategory,
 };
 use hayagriva::{
-    BibliographyDriver, BibliographyRequest, CitationItem, CitationRequest, CitePurpose, ElemChild,
-    ElemChildren, ElemMeta, Formatted, Library, LocatorPayload, Rendered, SpecificLocator,
+    BibliographyDriver, BibliographyRequest, CitationItem, CitationRequest, CitePurpose,
+    ElemChildren, Library, LocatorPayload, Rendered, SpecificLocator,
 };
 use regex::Regex;
-use std::collections::{HashMap, HashSet};
-use std::fmt::Write;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::LazyLock;
+use written::{Writer, write_child, write_children};
+
+pub use written::list;
 
 /// What is used where the front matter names no style, as in Quarto.
 const DEFAULT_STYLE: &str = "chicago-author-date";
@@ -30,7 +31,7 @@ const DEFAULT_STYLE: &str = "chicago-author-date";
 /// `, p. 3`, `, chap. 2` and the like at the start of what follows a key.
 static LOCATOR: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"^\s*,?\s*(?P<label>pp?\.?|pages?|chap(?:ter|\.)?|ch\.|sec(?:tion|\.)?|§|fig(?:ure|\.)?|eq(?:uation|\.)?|vol(?:ume|\.)?|para(?:graph|\.)?|no\.|tbl\.|table|line|l\.|app(?:endix|\.)?)?\s*(?P<value>[\divxlcIVXLC][\w.–-]*(?:\s?[,&–-]\s?\d[\w.]*)*)(?P<rest>.*)$",
+        r"^\s*,?\s*(?P<label>(?:pp?|pages?|chap(?:ter)?|ch|sec(?:tion)?|fig(?:ure)?|eq(?:uation)?|vol(?:ume)?|para(?:graph)?|no|tbl|table|line|l|app(?:endix)?)(?:\.|\b)|§)?\s*(?P<value>(?:\d[\w.]*\w|\d|[ivxlcIVXLC]+\b)(?:\s?[,&–-]\s?\d[\w.]*)*)(?P<rest>.*)$",
     )
     .expect("a pattern of the source")
 });
@@ -146,7 +147,7 @@ impl Citations {
         for (group, _) in &self.groups {
             let html = match known(group).then(|| next.next()).flatten() {
                 Some(citation) => self.citation(group, &citation.citation, &previews),
-                None => escape("?"),
+                None => "?".to_owned(),
             };
             cited.citations.push(html);
         }
@@ -249,57 +250,18 @@ impl Citations {
     }
 }
 
-/// Writes a citation with a link for each of its items.
-struct Writer<'a> {
-    group: &'a Group,
-    parts: &'a [(Option<(Locator, String)>, String)],
-    previews: &'a HashMap<String, String>,
-    html: &'a mut String,
-}
-
-impl Writer<'_> {
-    fn children(&mut self, children: &ElemChildren) {
-        for child in &children.0 {
-            match child {
-                ElemChild::Elem(elem) => match elem.meta {
-                    Some(ElemMeta::Entry(at)) => self.item(at, &elem.children),
-                    _ => self.children(&elem.children),
-                },
-                child => write_child(self.html, child),
-            }
-        }
-    }
-
-    fn item(&mut self, at: usize, children: &ElemChildren) {
-        let Some(cite) = self.group.items.get(at) else {
-            return write_children(self.html, children);
-        };
-        if !cite.prefix.is_empty() {
-            let _ = write!(self.html, "{} ", Escaped(&cite.prefix));
-        }
-        let mut words = String::new();
-        write_children(&mut words, children);
-        let link = Anchors::fragment(&format!("ref-{}", cite.key));
-        let _ = write!(
-            self.html,
-            "<span class=\"cite\"><a class=\"ref\" role=\"doc-biblioref\" href=\"{}\">{}</a>",
-            Escaped(&link),
-            without_links(&words)
-        );
-        if let Some(preview) = self.previews.get(&cite.key) {
-            let _ = write!(self.html, "<span class=\"preview\">{preview}</span>");
-        }
-        self.html.push_str("</span>");
-        if let Some((_, rest)) = self.parts.get(at) {
-            let _ = write!(self.html, "{}", Escaped(rest));
-        }
-    }
-}
+/// A locator, and what follows it.
+type Located = (Option<(Locator, String)>, String);
 
 /// The locator of each item, and what else follows its key.
-fn located(group: &Group) -> Vec<(Option<(Locator, String)>, String)> {
+fn located(group: &Group) -> Vec<Located> {
     let items = group.items.iter().map(|cite| {
-        let Some(found) = LOCATOR.captures(&cite.suffix) else {
+        // Without a name, only digits are a page: "i think" follows a key, too.
+        let counts = |found: &regex::Captures| {
+            found.name("label").is_some()
+                || found["value"].starts_with(|c: char| c.is_ascii_digit())
+        };
+        let Some(found) = LOCATOR.captures(&cite.suffix).filter(counts) else {
             return (None, cite.suffix.clone());
         };
         let part = |name: &str| found.name(name).map_or("", |found| found.as_str());
@@ -322,61 +284,6 @@ fn located(group: &Group) -> Vec<(Option<(Locator, String)>, String)> {
         )
     });
     items.collect()
-}
-
-fn write_children(html: &mut String, children: &ElemChildren) {
-    for child in &children.0 {
-        write_child(html, child);
-    }
-}
-
-fn write_child(html: &mut String, child: &ElemChild) {
-    match child {
-        ElemChild::Text(text) => write_text(html, text),
-        ElemChild::Elem(elem) => write_children(html, &elem.children),
-        ElemChild::Markup(text) => html.push_str(&escape(text)),
-        ElemChild::Link { text, url } => {
-            let safe = url.starts_with("https://") || url.starts_with("http://");
-            if !safe {
-                return write_text(html, text);
-            }
-            let _ = write!(html, "<a href=\"{}\">", Escaped(url));
-            write_text(html, text);
-            html.push_str("</a>");
-        }
-        ElemChild::Transparent { .. } => {}
-    }
-}
-
-fn write_text(html: &mut String, text: &Formatted) {
-    let format = &text.formatting;
-    let tags = [
-        (format.font_style == FontStyle::Italic, "i", ""),
-        (format.font_weight == FontWeight::Bold, "b", ""),
-        (format.text_decoration == TextDecoration::Underline, "u", ""),
-        (format.vertical_align == VerticalAlign::Sup, "sup", ""),
-        (format.vertical_align == VerticalAlign::Sub, "sub", ""),
-        (
-            format.font_variant == FontVariant::SmallCaps,
-            "span",
-            " class=\"small-caps\"",
-        ),
-    ];
-    let tags: Vec<_> = tags.iter().filter(|(used, ..)| *used).collect();
-    for (_, tag, class) in &tags {
-        let _ = write!(html, "<{tag}{class}>");
-    }
-    html.push_str(&escape(&text.text));
-    for (_, tag, _) in tags.iter().rev() {
-        let _ = write!(html, "</{tag}>");
-    }
-}
-
-/// A link must hold no other.
-fn without_links(html: &str) -> String {
-    static LINK: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new("</?a(?: [^>]*)?>").expect("a pattern of the source"));
-    LINK.replace_all(html, "").into_owned()
 }
 
 /// The style of that name, or of a file beside the notebook.
@@ -437,17 +344,38 @@ fn format(style: &IndependentStyle) -> CitationFormat {
         .unwrap_or(CitationFormat::AuthorDate)
 }
 
-/// The list of what the page cites; empty where it cites nothing.
-pub fn list(items: &[(String, String)]) -> String {
-    if items.is_empty() {
-        return String::new();
-    }
-    let mut html = String::from("<ol class=\"bibliography\" role=\"list\">\n");
-    let mut seen = HashSet::new();
-    for (key, item) in items {
-        if seen.insert(key) {
-            let _ = writeln!(html, "<li id=\"ref-{}\">{item}</li>", Escaped(key));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locators_are_told_from_other_words() {
+        let located = |suffix: &str| {
+            let cite = Cite {
+                prefix: String::new(),
+                key: "k".to_owned(),
+                bare: false,
+                suffix: suffix.to_owned(),
+            };
+            let group = Group {
+                items: vec![cite],
+                bracketed: true,
+            };
+            super::located(&group).remove(0)
+        };
+        for (suffix, kind, value, rest) in [
+            (", p. 3", Locator::Page, "3", ""),
+            (", pp. 3-5 and on", Locator::Page, "3-5", " and on"),
+            (" 12", Locator::Page, "12", ""),
+            (", chap. iv", Locator::Chapter, "iv", ""),
+            (", sec. 2.1.", Locator::Section, "2.1", "."),
+            (", para 4", Locator::Paragraph, "4", ""),
+        ] {
+            let expected = (Some((kind, value.to_owned())), rest.to_owned());
+            assert_eq!(located(suffix), expected, "{suffix}");
+        }
+        for suffix in ["", " i think", ", cited widely", " pile 3", ", for more"] {
+            assert_eq!(located(suffix), (None, suffix.to_owned()), "{suffix}");
         }
     }
-    html + "</ol>\n"
 }

@@ -82,7 +82,11 @@ impl<'a> Shaper<'a> {
                 Some("div") => out.extend(self.div(node, whole)),
                 Some("blockquote") => out.push(callouts::alert(node)),
                 Some("span") if is_caption(&node) => {}
-                Some(_) => {
+                Some(name) => {
+                    // What may scroll must be reached by the keyboard.
+                    if name == "pre" {
+                        set_attribute(&node, "tabindex", "0");
+                    }
                     self.own(&node);
                     out.push(node);
                 }

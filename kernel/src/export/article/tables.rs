@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 /// A number with its sign, its whole part, its decimals and a short unit.
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^[+−–-]?\d[\d,\u{a0}\u{202f}' ]*(?P<decimals>\.\d+)?(?P<behind>(?:[eE][+−-]?\d+)?\s?(?:%|×|[a-zA-Zµ]{1,3})?)$")
+    Regex::new(r"^[+−–-]?\d(?:[\d,\u{a0}\u{202f}']| \d)*(?P<decimals>\.\d+)?(?P<behind>(?:[eE][+−-]?\d+)?\s?(?:%|×|[a-zA-Zµ]{1,3})?)$")
         .expect("a pattern of the source")
 });
 
@@ -40,6 +40,11 @@ pub fn align(table: &Handle) {
         let (heads, body): (Vec<&Handle>, Vec<&Handle>) = cells
             .into_iter()
             .partition(|cell| tag_name(cell) == Some("th"));
+        // A table is met again inside of its figure.
+        let is_done = |cell: &&Handle| attribute(cell, "class").as_deref() == Some("number");
+        if body.iter().any(is_done) {
+            continue;
+        }
         let texts: Vec<_> = body
             .iter()
             .map(|cell| dom::text_content(cell).trim().to_owned())
@@ -132,6 +137,7 @@ mod tests {
     fn aligned(html: &str) -> String {
         let root = dom::parse(html);
         let table = meaningful(&root).remove(0);
+        align(&table);
         align(&table);
         dom::serialise(&root)
     }
