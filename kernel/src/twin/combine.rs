@@ -3,7 +3,7 @@
 
 use super::filter;
 use super::format::Format;
-use super::section::option;
+use super::section::{option, section};
 use crate::notebook::{Cell, Notebook, option_mark, pairs};
 use serde_json::{Map, Value};
 
@@ -72,7 +72,7 @@ fn combine_metadata(text: &Notebook, notebook: &mut Notebook, format: Format) {
         user.as_ref(),
         filter::NOTEBOOK,
     );
-    let section = super::section(&mut metadata);
+    let section = section(&mut metadata);
     section.shift_remove("text_representation");
     // How the two are paired, and which metadata the text leaves out, is for the notebook to say.
     for name in ["formats", "cell_metadata_filter"] {
