@@ -179,9 +179,10 @@ impl<'a> Watched<'a> {
                     .cells
                     .iter()
                     .filter(|cell| cell.execution_count().is_some());
-                self.board
-                    .say(&format!("{} of {all} cells have run", done.count()));
+                let status = format!("{} of {all} cells have run", done.count());
+                // Who reads that a cell has run finds it on the page.
                 self.render();
+                self.board.say(&status);
             }
         } else if let Some(good) = over {
             self.board.say(match good {
