@@ -53,7 +53,7 @@ fn line(children: Vec<Handle>, parent: &Handle, extracted: &Extracted, notes: bo
     let plain = |node: &Handle| match &node.data {
         NodeData::Text { contents } => {
             let contents = contents.borrow();
-            !(notes && contents.contains("^[")) && !has_mark(&contents, extracted)
+            !(has_mark(&contents, extracted) || notes && contents.contains("^["))
         }
         _ => true,
     };
@@ -184,7 +184,7 @@ fn reopen(frames: &mut Vec<Frame>) {
 }
 
 /// Gives attributes to what stands before them, or to the block that they end.
-fn attach(number: usize, items: &mut Vec<Handle>, block: Option<&Handle>) -> bool {
+fn attach(number: usize, items: &mut [Handle], block: Option<&Handle>) -> bool {
     let free = |node: &Handle| attribute(node, OWN).is_none();
     let is = |node: &Handle, names: &[&str]| tag_name(node).is_some_and(|n| names.contains(&n));
     let mut last = items.last().cloned();

@@ -70,7 +70,7 @@ impl Group {
 /// The citation that begins at `at`, with its length.
 pub fn group(text: &str, at: usize) -> Option<(usize, Group)> {
     let before = text[..at].chars().next_back();
-    match text[at..].as_bytes()[0] {
+    match text.as_bytes()[at] {
         b'@' if before.is_none_or(|c| !c.is_alphanumeric() && !"/@._\\".contains(c)) => {
             in_text(&text[at..])
         }

@@ -234,8 +234,9 @@ mod tests {
         write_cross_layer(&of_three(jump), dir.path()).unwrap();
         let path = encoder_path(dir.path(), 1);
         let tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
-        let message = |change: &dyn Fn(&mut Vec<(String, Tensor)>)| {
-            let mut changed: Vec<(String, Tensor)> = tensors.clone().into_iter().collect();
+        type Tensors = Vec<(String, Tensor)>;
+        let message = |change: &dyn Fn(&mut Tensors)| {
+            let mut changed: Tensors = tensors.clone().into_iter().collect();
             change(&mut changed);
             write_tensors(&path, &changed).unwrap();
             read_cross_layer(dir.path()).unwrap_err().to_string()
