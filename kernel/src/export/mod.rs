@@ -10,6 +10,7 @@ mod extract;
 mod image;
 mod markdown;
 mod math;
+mod options;
 mod output;
 mod provenance;
 mod sections;
@@ -24,31 +25,11 @@ use escape::Escaped;
 use markdown::{Heading, Markdown};
 use math::Fault;
 use std::fmt::Write;
-use std::path::PathBuf;
+
+pub use options::ExportOptions;
 
 /// The style sheet: the page's own, the article's, the formulas'.
 const STYLE: &str = concat!(include_str!("style.css"), include_str!("style/article.css"));
-
-/// How a notebook becomes a page.
-#[derive(Debug, Clone)]
-pub struct ExportOptions {
-    /// The page's title; otherwise the first heading of level one, then "Notebook".
-    pub title: Option<String>,
-    /// Where images named in Markdown are looked up: the notebook's folder.
-    pub folder: Option<PathBuf>,
-    /// Code of more lines than this is folded away until asked for.
-    pub fold_lines: usize,
-}
-
-impl Default for ExportOptions {
-    fn default() -> Self {
-        ExportOptions {
-            title: None,
-            folder: None,
-            fold_lines: 30,
-        }
-    }
-}
 
 /// A notebook's page, and the formulas that it shows as their source.
 pub struct Page {

@@ -2,6 +2,7 @@
 //! it, and the parameters that a run may replace. Nothing here executes code.
 //! Source: nbformat.readthedocs.io, "The Notebook file format".
 
+mod fault;
 mod file;
 pub mod inline;
 mod json;
@@ -17,12 +18,13 @@ pub mod terminal;
 mod write;
 pub mod yaml;
 
+pub use fault::TextFault;
 pub use file::{check_replaceable, is_regular, replace};
 pub(crate) use json::{python_float, split_lines};
 pub use marks::{as_rust, option_mark};
 pub use mirror::mirror_options;
 pub use model::{Cell, CellKind, MimeBundle, Notebook, Output, OutputKind};
-pub use options::{CellOptions, TextFault};
+pub use options::CellOptions;
 pub use outputs::{OutputEvent, Outputs};
 pub use pairing::pairs;
 pub use parameters::{Parameters, Types, in_effect, parse_parameter};

@@ -4,11 +4,11 @@
 //! src/core/jupyter/jupyter.ts (`kJupyterCellOptionKeys`).
 
 use super::Cell;
+use super::fault::TextFault;
 use super::yaml::{self, Entry};
 use regex::Regex;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::LazyLock;
 
 /// What begins an option line: a comment sign of Rust or of Quarto's fallback, a bar,
@@ -27,27 +27,6 @@ const METADATA_KEYS: [&str; 43] = [
     "tbl-cap", "tbl-subcap", "tbl-colwidths", "tbl-column", "cap-location", "fig-cap-location",
     "tbl-cap-location", "column", "cache", "freeze", "code-copy",
 ];
-
-/// Something wrong with a notebook's text, and where.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TextFault {
-    /// The cell's place in the notebook, from 1.
-    pub cell: usize,
-    /// The line within the cell, from 1; 0 for a fault of the cell as a whole.
-    pub line: usize,
-    pub reason: String,
-}
-
-impl fmt::Display for TextFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(f, "cell {}: {}", self.cell, self.reason),
-            line => write!(f, "cell {}, line {line}: {}", self.cell, self.reason),
-        }
-    }
-}
-
-impl std::error::Error for TextFault {}
 
 /// The options of one cell.
 #[derive(Debug, Clone, Default, PartialEq)]

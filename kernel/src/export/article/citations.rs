@@ -21,7 +21,7 @@ use regex::Regex;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::LazyLock;
-use written::{Writer, write_child, write_children};
+use written::{Located, Writer, write_child, write_children};
 
 pub use written::list;
 
@@ -249,9 +249,6 @@ impl Citations {
         format!("<span class=\"citation\">{html}</span>")
     }
 }
-
-/// A locator, and what follows it.
-type Located = (Option<(Locator, String)>, String);
 
 /// The locator of each item, and what else follows its key.
 fn located(group: &Group) -> Vec<Located> {

@@ -1,15 +1,18 @@
 //! Citations and entries as HTML: hayagriva's elements, escaped, with links to the list.
 
-use super::Located;
 use crate::export::dom::anchors::Anchors;
 use crate::export::escape::{Escaped, escape};
 use crate::export::extract::cites::Group;
+use hayagriva::citationberg::taxonomy::Locator;
 use hayagriva::citationberg::{FontStyle, FontVariant, FontWeight, TextDecoration, VerticalAlign};
 use hayagriva::{ElemChild, ElemChildren, ElemMeta, Formatted};
 use regex::Regex;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::LazyLock;
+
+/// A locator, and what follows it.
+pub type Located = (Option<(Locator, String)>, String);
 
 /// Writes a citation with a link for each of its items.
 pub struct Writer<'a> {
