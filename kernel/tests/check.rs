@@ -337,3 +337,31 @@ fn a_cell_that_fails_ends_the_check_and_the_rest_is_said_not_to_have_run() {
     assert_eq!(status, Some(1), "{said}");
     assert!(!said.contains("the run ended before this cell"), "{said}");
 }
+
+#[test]
+fn a_text_is_checked_with_the_outputs_of_its_notebook_and_is_never_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let in_folder = |args: &[&str]| {
+        let output = holoscope().current_dir(dir.path()).args(args).output();
+        let output = output.expect("the binary runs");
+        (output.status.code(), describe(&output))
+    };
+    std::fs::write(path("a.ipynb"), sample().to_string()).unwrap();
+    let (status, said) = in_folder(&["sync", "a.ipynb", "--to", "md"]);
+    assert_eq!(status, Some(0), "{said}");
+    let (status, said) = in_folder(&["check", "a.md", "--against", "a.ipynb"]);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("3 cells compared, no difference"), "{said}");
+
+    let text = std::fs::read(path("a.md")).unwrap();
+    let (status, said) = in_folder(&["check", "a.md", "--update"]);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("a text holds no outputs"), "{said}");
+    assert_eq!(std::fs::read(path("a.md")).unwrap(), text);
+
+    std::fs::remove_file(path("a.ipynb")).unwrap();
+    let (status, said) = in_folder(&["check", "a.md"]);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("no a.ipynb beside it"), "{said}");
+}

@@ -73,6 +73,39 @@ pub fn read(text: &str, format: Format) -> Result<Notebook, Fault> {
     Ok(notebook)
 }
 
+/// Whether a file's name is that of a text, into which no outputs can be written.
+pub fn is_text(path: &Path) -> bool {
+    let end = path.extension();
+    ["md", "rs", "qmd"]
+        .iter()
+        .any(|text| end.is_some_and(|end| end == *text))
+}
+
+/// [`load`], for a text with the outputs of the notebook beside it.
+///
+/// # Errors
+/// Those of [`load`], and [`Error::Notebook`] for a text beside which there is no notebook.
+pub fn load_with_outputs(path: &Path) -> Result<(Notebook, Vec<String>)> {
+    let (text, notes) = load(path)?;
+    let format = std::fs::read_to_string(path).ok();
+    let Some(format) = format.and_then(|text| format_of(path, &text)) else {
+        return Ok((text, notes));
+    };
+    let beside = path.with_extension("ipynb");
+    if !beside.exists() {
+        return Err(Error::Notebook {
+            path: path.to_owned(),
+            line: 0,
+            reason: format!(
+                "a text holds no outputs, and there is no {} beside it; `holoscope sync` makes one",
+                beside.display()
+            ),
+        });
+    }
+    let (notebook, notes) = Notebook::read(&beside)?;
+    Ok((combine::combine(text, notebook, format), notes))
+}
+
 /// Reads a notebook, or the text of one; beside it, what was set right.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// does or a cell failed, 2 when the check could not be made, 128 + N when signal N has ended it.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The notebook (.ipynb)
+    /// The notebook (.ipynb), or its text beside it (see `holoscope sync`)
     pub notebook: PathBuf,
     /// Run nothing: compare the notebook with this one, as the stored with the new
     #[arg(long, value_name = "OTHER.ipynb", conflicts_with_all = ["update", "parameters", "timeout", "allow_errors", "output"])]

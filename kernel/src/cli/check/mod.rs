@@ -9,6 +9,7 @@ use crate::check::report::junit;
 use crate::check::{MAY_FAIL, Report, Rules, SKIPS, compare, has_error};
 use crate::error::{Error, Result};
 use crate::notebook::{self, Notebook, NotebookText, Parameters};
+use crate::twin;
 pub use arguments::CheckArgs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use std::time::Instant;
 pub fn check(args: &CheckArgs) -> Result<i32> {
     let began = Instant::now();
     let rules = rules(args)?;
-    let stored = run::read(&args.notebook)?;
+    let stored = run::read_with_outputs(&args.notebook)?;
     // Before the run enters the notebook's folder.
     let places = Places::of(args)?;
     let Checked {
@@ -27,7 +28,7 @@ pub fn check(args: &CheckArgs) -> Result<i32> {
         origins,
     } = match &args.against {
         Some(other) => {
-            let other = run::read(other)?;
+            let other = run::read_with_outputs(other)?;
             Checked {
                 report: compare(&stored, &other, &rules, &[]),
                 status: Status::Complete,
@@ -95,6 +96,13 @@ impl Places {
             notebook::check_replaceable(&path)?;
             Ok(path)
         };
+        if args.update && twin::is_text(&args.notebook) {
+            return Err(Error::Destination {
+                path: args.notebook.clone(),
+                reason: "a text holds no outputs; `holoscope sync` it, and check its notebook with --update"
+                    .to_owned(),
+            });
+        }
         let optional = |path: &Option<PathBuf>| path.as_deref().map(writable).transpose();
         Ok(Self {
             junit: optional(&args.junit)?,

@@ -3,6 +3,7 @@
 use super::super::arguments::RunArgs;
 use crate::error::{Error, Result};
 use crate::notebook;
+use crate::twin;
 use std::path::{Component, Path, PathBuf};
 
 /// Where results go: absolute paths.
@@ -26,10 +27,7 @@ impl Destinations {
                 .join(name(&args.notebook)?)
                 .with_extension("ipynb"),
         };
-        let is_text = ["md", "rs", "qmd"]
-            .iter()
-            .any(|end| args.notebook.extension().is_some_and(|e| e == *end));
-        if args.in_place && is_text {
+        if args.in_place && twin::is_text(&args.notebook) {
             return Err(Error::Destination {
                 path: args.notebook.clone(),
                 reason:

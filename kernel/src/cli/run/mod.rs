@@ -61,7 +61,15 @@ pub fn run(args: &RunArgs) -> Result<i32> {
 
 /// Reads a notebook, and says what of it was set right.
 pub fn read(path: &Path) -> Result<Notebook> {
-    let (mut notebook, notes) = twin::load(path)?;
+    noted(path, twin::load(path)?)
+}
+
+/// [`read`], for a text with the outputs of the notebook beside it.
+pub fn read_with_outputs(path: &Path) -> Result<Notebook> {
+    noted(path, twin::load_with_outputs(path)?)
+}
+
+fn noted(path: &Path, (mut notebook, notes): (Notebook, Vec<String>)) -> Result<Notebook> {
     for note in &notes {
         say(&format!("holoscope: {}: {note}", path.display()));
     }

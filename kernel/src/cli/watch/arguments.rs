@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// notebook itself is never written. Ctrl-C ends it.
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// The notebook (.ipynb)
+    /// The notebook (.ipynb), or its text (see `holoscope sync`)
     pub notebook: PathBuf,
     /// The port; 0 takes a free one
     #[arg(long, value_name = "N", default_value_t = 0)]
