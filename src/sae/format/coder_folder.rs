@@ -1,9 +1,9 @@
 //! Folders of dictionaries that SAELens does not have: `cfg.json` beside `sae_weights.safetensors`.
 //! Every field of the configuration and every tensor is applied or refused by name.
 
+use super::write_folder::write_folder;
 use super::{CFG, WEIGHTS};
 use crate::error::{Error, Result};
-use crate::file::write_whole;
 use crate::known_fields::shortened;
 use crate::model::{TensorFile, check_finite, read_tensors};
 use crate::sae::variants::TranscoderActivation;
@@ -14,16 +14,11 @@ use std::path::{Path, PathBuf};
 const CFG_FORMAT: &str = "Holoscope configuration";
 const TENSORS_FORMAT: &str = "Holoscope state dict";
 
-/// Writes the two files, the weights first.
+/// Writes the two files.
 pub(super) fn write(dir: &Path, cfg: &Value, tensors: &[(String, Tensor)]) -> Result<()> {
-    std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-    let weights = dir.join(WEIGHTS);
-    let tensors = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
-    let bytes = safetensors::serialize(tensors, None)
-        .map_err(|e| Error::format(&weights, "safetensors file", e))?;
-    write_whole(&weights, &bytes)?;
-    let text = serde_json::to_string_pretty(cfg)?;
-    write_whole(&dir.join(CFG), text.as_bytes())
+    let tensors: Vec<(&str, &Tensor)> =
+        tensors.iter().map(|(name, t)| (name.as_str(), t)).collect();
+    write_folder(dir, WEIGHTS, cfg, &tensors)
 }
 
 /// How an activation function is written: its name, and `k` or the thresholds where it has them.

@@ -17,6 +17,7 @@ mod peers;
 mod pretrained;
 mod releases;
 mod transcoder;
+mod write_folder;
 
 use super::autoencoder::SparseAutoencoder;
 use super::kernels::PursuitRules;
@@ -25,13 +26,13 @@ use super::variants::{
     TemporalSae, TopKSae,
 };
 use crate::error::{Error, Result};
-use crate::file::write_whole;
 use crate::model::{TensorFile, check_finite, read_tensors};
 use candle_core::Tensor;
 use cfg::{Architecture, SCALING, SaeLensCfg, describe_architecture, with_version};
 use own_fields::TemporalFields;
 use serde_json::{Map, Value, json};
 use std::path::Path;
+use write_folder::write_folder;
 
 const CFG: &str = "cfg.json";
 const WEIGHTS: &str = "sae_weights.safetensors";
@@ -112,9 +113,6 @@ impl StandardSae {
         own: &[(String, &Tensor)],
     ) -> Result<()> {
         let cfg = self.cfg_json(architecture);
-        std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-        let cfg_path = dir.join(CFG);
-        let text = serde_json::to_string_pretty(&Value::Object(cfg))?;
         let mut tensors = vec![
             ("W_enc", self.w_enc.contiguous()?),
             (architecture.encoder_bias(), self.b_enc.contiguous()?),
@@ -130,11 +128,7 @@ impl StandardSae {
         for (name, tensor) in own {
             tensors.push((name.as_str(), tensor.contiguous()?));
         }
-        let weights = dir.join(WEIGHTS);
-        let bytes = safetensors::serialize(tensors, None)
-            .map_err(|e| Error::format(&weights, "safetensors file", e))?;
-        write_whole(&weights, &bytes)?;
-        write_whole(&cfg_path, text.as_bytes())
+        write_folder(dir, WEIGHTS, &Value::Object(cfg), &tensors)
     }
 
     /// The parameters in `dir` that every architecture has, and those that only this one has.

@@ -4,9 +4,9 @@
 //! SAELens 6, `saes/transcoder.py`: four architectures, with and without JumpReLU and `W_skip`.
 
 use super::peers::write_sparsify;
+use super::write_folder::write_folder;
 use super::{CFG, FORMAT, WEIGHTS};
 use crate::error::{Error, Result};
-use crate::file::write_whole;
 use crate::known_fields::shortened;
 use crate::model::{check_finite, read_tensors};
 use crate::sae::variants::{Transcoder, TranscoderActivation};
@@ -76,13 +76,7 @@ impl Transcoder {
                 "hook_name_out": self.hook_name_out,
             },
         });
-        std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-        let weights = dir.join(WEIGHTS);
-        let bytes = safetensors::serialize(tensors, None)
-            .map_err(|e| Error::format(&weights, "safetensors file", e))?;
-        write_whole(&weights, &bytes)?;
-        let text = serde_json::to_string_pretty(&cfg)?;
-        write_whole(&dir.join(CFG), text.as_bytes())
+        write_folder(dir, WEIGHTS, &cfg, &tensors)
     }
 
     /// Reads a transcoder's folder written by SAELens 6 or by [`Transcoder::save`], onto the CPU.

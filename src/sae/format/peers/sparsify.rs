@@ -8,9 +8,9 @@ use super::json_fields::Fields;
 use super::loaded::{Loaded, describe};
 use super::tensors::{Tensors, check_widths};
 use crate::error::{Error, Result};
-use crate::file::write_whole;
 use crate::known_fields::{KnownFields, Only, Plain};
 use crate::sae::autoencoder::SparseAutoencoder;
+use crate::sae::format::write_folder::write_folder;
 use crate::sae::variants::{StandardSae, TopKSae, Transcoder, TranscoderActivation};
 use serde_json::json;
 use std::path::Path;
@@ -156,13 +156,7 @@ pub(in crate::sae::format) fn write(dir: &Path, transcoder: &Transcoder, k: usiz
         "hook_name": transcoder.hook_name,
         "hook_name_out": transcoder.hook_name_out,
     });
-    std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-    let weights = dir.join(WEIGHTS);
-    let bytes = safetensors::serialize(tensors, None)
-        .map_err(|e| Error::format(&weights, "safetensors file", e))?;
-    write_whole(&weights, &bytes)?;
-    let text = serde_json::to_string_pretty(&cfg)?;
-    write_whole(&dir.join("cfg.json"), text.as_bytes())
+    write_folder(dir, WEIGHTS, &cfg, &tensors)
 }
 
 /// Block and module of a folder's name, which is that of a module: `layers.5`, `layers.5.mlp`, `h.5.attn`.
