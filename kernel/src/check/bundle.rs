@@ -163,12 +163,8 @@ mod tests {
     use serde_json::json;
 
     fn found(stored: &Value, fresh: &Value, tolerances: &[&str]) -> Vec<(Kind, String)> {
-        let mut rules = Rules::default();
-        tolerances
-            .iter()
-            .for_each(|text| rules.tolerances.add(text).unwrap());
-        let (cell, notebook) = (Cell::code(""), Notebook::new());
-        let rules = CellRules::of(&cell, &notebook, &rules).unwrap();
+        let rules = Rules::with_tolerances(tolerances);
+        let rules = CellRules::of(&Cell::code(""), &Notebook::new(), &rules).unwrap();
         let map = |value: &Value| value.as_object().cloned().unwrap_or_default();
         let found = compare(&map(stored), &map(fresh), &rules).into_iter();
         found.map(|one| (one.kind, one.place)).collect()

@@ -216,12 +216,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn found(stored: &str, fresh: &str, tolerances: &[&str]) -> Vec<(Kind, String)> {
-        let mut rules = Rules::default();
-        tolerances
-            .iter()
-            .for_each(|text| rules.tolerances.add(text).unwrap());
-        let (cell, notebook) = (Cell::code(""), Notebook::new());
-        let rules = CellRules::of(&cell, &notebook, &rules).unwrap();
+        let rules = Rules::with_tolerances(tolerances);
+        let rules = CellRules::of(&Cell::code(""), &Notebook::new(), &rules).unwrap();
         let found = compare(stored, fresh, &rules).into_iter();
         found.map(|one| (one.kind, one.place)).collect()
     }

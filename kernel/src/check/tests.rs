@@ -72,10 +72,7 @@ fn sample() -> Notebook {
 
 /// What is found where the second notebook has been changed so.
 fn planted(change: impl Fn(&mut Notebook), tolerances: &[&str]) -> Vec<(String, Kind, String)> {
-    let mut rules = Rules::default();
-    tolerances
-        .iter()
-        .for_each(|text| rules.tolerances.add(text).unwrap());
+    let rules = Rules::with_tolerances(tolerances);
     let mut changed = sample();
     change(&mut changed);
     let report = compare(&sample(), &changed, &rules, &[]);

@@ -35,12 +35,8 @@ fn chart(points: &[(f64, f64)], shift: f64) -> String {
 }
 
 fn found(stored: &str, fresh: &str, tolerances: &[&str]) -> Vec<Difference> {
-    let mut rules = Rules::default();
-    tolerances
-        .iter()
-        .for_each(|text| rules.tolerances.add(text).unwrap());
-    let (cell, notebook) = (Cell::code(""), Notebook::new());
-    let rules = CellRules::of(&cell, &notebook, &rules).unwrap();
+    let rules = Rules::with_tolerances(tolerances);
+    let rules = CellRules::of(&Cell::code(""), &Notebook::new(), &rules).unwrap();
     compare_svg(stored, fresh, &rules)
 }
 

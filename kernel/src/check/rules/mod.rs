@@ -17,3 +17,15 @@ pub struct Rules {
     /// Only cells tagged `nbval-check-output` are compared.
     pub lax: bool,
 }
+
+#[cfg(test)]
+impl Rules {
+    /// These tolerances, all else as it is by default.
+    pub fn with_tolerances(tolerances: &[&str]) -> Self {
+        let mut rules = Self::default();
+        for text in tolerances {
+            rules.tolerances.add(text).unwrap();
+        }
+        rules
+    }
+}

@@ -3,7 +3,7 @@
 //! Source: quarto.org/docs/reference/formats/html.html; "Front Matter".
 
 use super::Place;
-use crate::notebook::yaml::{self, Entry};
+use crate::notebook::options::yaml::{self, Entry};
 use crate::notebook::{Cell, CellKind, Notebook, TextFault};
 use serde_json::{Map, Value};
 use std::collections::HashMap;

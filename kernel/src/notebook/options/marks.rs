@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-/// How many bytes of a line the mark of an option takes, with one blank behind it; `None` for
-/// other lines.
+/// How many bytes of a line the mark of an option takes, with at most one blank behind it, so that
+/// the indentation of nested values stays; `None` for other lines.
 pub fn option_mark(line: &str) -> Option<usize> {
     let rest = line.strip_prefix("//").or_else(|| line.strip_prefix('#'))?;
     let rest = rest.trim_start_matches([' ', '\t']).strip_prefix('|')?;

@@ -1,8 +1,8 @@
 //! The options of a cell's source in its metadata, where Quarto and MyST read them in every language.
 
-use super::Notebook;
-use super::fault::TextFault;
-use super::options::CellOptions;
+use super::CellOptions;
+use crate::notebook::fault::TextFault;
+use crate::notebook::model::Notebook;
 use serde_json::{Value, json};
 
 /// Copies the options that stand in sources into the metadata of their cells, and takes out those

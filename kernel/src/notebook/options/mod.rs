@@ -3,18 +3,16 @@
 //! Source: Quarto, "Jupyter Cell Options"; src/core/lib/partition-cell-options.ts and
 //! src/core/jupyter/jupyter.ts (`kJupyterCellOptionKeys`).
 
+pub mod marks;
+pub mod mirror;
+pub mod yaml;
+
 use super::Cell;
 use super::fault::TextFault;
-use super::yaml::{self, Entry};
-use regex::Regex;
+use marks::option_mark;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
-use std::sync::LazyLock;
-
-/// What begins an option line: a comment sign of Rust or of Quarto's fallback, a bar,
-/// and at most one space, so that the indentation of nested values stays.
-static PREFIX: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^(?://|#)[ \t]*\|[ ]?").expect("a pattern of the source"));
+use yaml::Entry;
 
 /// The options that Quarto reads from a cell's metadata; all other metadata belong to
 /// other programs. Beside these, keys that begin with `layout` count.
@@ -165,7 +163,7 @@ fn written(source: &str, number: usize) -> Result<Vec<Entry>, TextFault> {
     let block = &source[..block_length(source)];
     let blank = block.lines().take_while(|l| l.trim().is_empty()).count();
     let lines = block.lines().skip(blank);
-    let lines = lines.map(|line| &line[PREFIX.find(line).map_or(0, |found| found.end())..]);
+    let lines = lines.map(|line| &line[option_mark(line).unwrap_or(0)..]);
     let text = lines.collect::<Vec<_>>().join("\n");
     let entries = yaml::mapping(&text).map_err(|fault| TextFault {
         cell: number,
@@ -186,7 +184,7 @@ pub fn block_length(source: &str) -> usize {
     let mut end = 0;
     for line in source.split_inclusive('\n') {
         length += line.len();
-        if PREFIX.is_match(line) {
+        if option_mark(line).is_some() {
             end = length;
         } else if end > 0 || !line.trim().is_empty() {
             break;
