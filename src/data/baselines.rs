@@ -6,7 +6,7 @@
 use super::dataset::Dataset;
 use super::tokens::GPT2_VOCAB;
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, Table, shows_itself};
+use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -104,16 +104,7 @@ impl fmt::Display for Baselines {
     }
 }
 
-shows_itself!(Baselines);
-
-impl Show for Baselines {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .caption(self.title())
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(Baselines, |it| Table::new(it.frame()?).caption(it.title()));
 
 /// Mean loss of `val` under the token frequencies of `train`, nats per token.
 ///
@@ -210,6 +201,7 @@ fn mean_loss(terms: &[(Option<f64>, f64)], lambda: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::show::Show;
 
     #[test]
     fn unigram_loss_of_a_constant_is_by_hand() {

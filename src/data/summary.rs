@@ -2,7 +2,7 @@
 
 use super::{Dataset, TokenSplit};
 use crate::error::Result;
-use crate::show::{MimeBundle, Show, Table, shows_itself};
+use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -94,21 +94,14 @@ impl fmt::Display for DatasetSummary {
     }
 }
 
-shows_itself!(DatasetSummary);
-
-impl Show for DatasetSummary {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .caption(&self.title)
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(DatasetSummary, |it| Table::new(it.frame()?)
+    .caption(&it.title));
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{CorpusSource, DataConfig};
+    use crate::show::Show;
 
     #[test]
     fn the_parts_add_up_to_the_whole() {

@@ -3,7 +3,7 @@
 use super::Transformer;
 use crate::config::{Normalization, PositionalEmbedding, TransformerConfig};
 use crate::error::Result;
-use crate::show::{MimeBundle, Show, Table, shows_itself};
+use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -96,21 +96,14 @@ impl fmt::Display for ModelSummary {
     }
 }
 
-shows_itself!(ModelSummary);
-
-impl Show for ModelSummary {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .head(32)
-            .caption(&self.title)
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(ModelSummary, |it| Table::new(it.frame()?)
+    .head(32)
+    .caption(&it.title));
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::show::Show;
 
     #[test]
     fn the_rows_hold_every_parameter() {

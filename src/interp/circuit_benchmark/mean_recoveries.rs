@@ -3,7 +3,7 @@
 use super::program_recoveries::{MeanRecoveries, MeanRecovery, ProgramRecoveries, ProgramRecovery};
 use super::program_recoveries_view::{ALL, WITHOUT};
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, Table, shows_itself};
+use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -80,15 +80,7 @@ impl fmt::Display for MeanRecoveries {
     }
 }
 
-shows_itself!(MeanRecoveries);
-
-impl Show for MeanRecoveries {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(MeanRecoveries, |it| Table::new(it.frame()?));
 
 /// Edges of known circuits that a graph with frozen patterns cannot see, over several programs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use super::interpretable::InterpretableFeatures;
 use crate::error::Result;
-use crate::show::{MimeBundle, Show, Table, shows_itself};
+use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -85,20 +85,13 @@ impl fmt::Display for ExplainedShares {
     }
 }
 
-shows_itself!(ExplainedShares);
-
-impl Show for ExplainedShares {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .caption(self.title())
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(ExplainedShares, |it| Table::new(it.frame()?)
+    .caption(it.title()));
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::show::Show;
 
     #[test]
     fn shares_are_of_the_scored_features() {

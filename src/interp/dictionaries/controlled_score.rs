@@ -2,7 +2,7 @@
 
 use super::reconstruction::ReconstructionScore;
 use crate::error::Result;
-use crate::show::{MimeBundle, Show, Table, format_number, shows_itself};
+use crate::show::{Table, format_number, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -67,20 +67,13 @@ impl fmt::Display for ControlledScore {
     }
 }
 
-shows_itself!(ControlledScore);
-
-impl Show for ControlledScore {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .caption(self.title())
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(ControlledScore, |it| Table::new(it.frame()?)
+    .caption(it.title()));
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::show::Show;
 
     #[test]
     fn both_scores_stand_side_by_side() {

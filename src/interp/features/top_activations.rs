@@ -8,7 +8,7 @@ use crate::interp::order::largest_first;
 use crate::interp::token_frame::{context, token_rows, visible_tokens};
 use crate::model::Transformer;
 use crate::sae::SparseAutoencoder;
-use crate::show::{Interrupts, MimeBundle, Show, Table, format_number, shows_itself};
+use crate::show::{Interrupts, Table, format_number, shows_itself};
 use candle_core::{IndexOp, Tensor};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
@@ -137,15 +137,7 @@ impl fmt::Display for TopActivations {
     }
 }
 
-shows_itself!(TopActivations);
-
-impl Show for TopActivations {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .gradient("feature")
-            .head(self.rows.len())
-            .caption(self.title())
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(TopActivations, |it| Table::new(it.frame()?)
+    .gradient("feature")
+    .head(it.rows.len())
+    .caption(it.title()));

@@ -2,7 +2,7 @@
 
 use super::factor_scores::FactorScores;
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, Table, shows_itself};
+use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
 
@@ -84,21 +84,14 @@ impl fmt::Display for FactorComparison {
     }
 }
 
-shows_itself!(FactorComparison);
-
-impl Show for FactorComparison {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .head(self.rows.len())
-            .caption(TITLE)
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(FactorComparison, |it| Table::new(it.frame()?)
+    .head(it.rows.len())
+    .caption(TITLE));
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::show::Show;
 
     #[test]
     fn dictionaries_are_rows_by_name() {

@@ -6,7 +6,7 @@ use crate::data::Tokenizer;
 use crate::error::Result;
 use crate::interp::mechanisms::input::check_index;
 use crate::interp::token_frame::visible_tokens;
-use crate::show::{MimeBundle, Show, Table, shows_itself};
+use crate::show::{Table, shows_itself};
 use polars::prelude::{Column, DataFrame};
 use std::fmt;
 
@@ -73,14 +73,6 @@ impl fmt::Display for LensTokens {
     }
 }
 
-shows_itself!(LensTokens);
-
-impl Show for LensTokens {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .head(self.top.len())
-            .caption(TITLE)
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(LensTokens, |it| Table::new(it.frame()?)
+    .head(it.top.len())
+    .caption(TITLE));

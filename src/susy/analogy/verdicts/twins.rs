@@ -4,7 +4,7 @@
 use super::analogy_table::{AnalogyTable, AnalogyTest, Verdict};
 use super::statistics::{Interval, bootstrap_interval};
 use crate::error::{Error, Result};
-use crate::show::{MimeBundle, Show, Table, format_number, shows_itself};
+use crate::show::{Table, format_number, shows_itself};
 use crate::susy::analogy::{Family, Null, Statistic, shuffled_colours};
 use polars::prelude::{DataFrame, df};
 use std::fmt;
@@ -262,21 +262,14 @@ impl fmt::Display for TwinTable {
     }
 }
 
-shows_itself!(TwinTable);
-
-impl Show for TwinTable {
-    fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(Table::new(self.frame()?)
-            .head(self.rows.len())
-            .gradient_within("share f", -1.0, 1.0)
-            .mime_bundle()?
-            .with("text/plain", self.to_string()))
-    }
-}
+shows_itself!(TwinTable, |it| Table::new(it.frame()?)
+    .head(it.rows.len())
+    .gradient_within("share f", -1.0, 1.0));
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::show::Show;
     use crate::susy::analogy::{Planting, Tail, planted_family};
     use crate::susy::chiral;
 
