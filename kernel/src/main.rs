@@ -26,6 +26,7 @@ mod twin;
 
 fn main() {
     // Cargo, evcxr and the session start this same program for their own ends.
+    session::ending::run_if_called_to_remove();
     cargo::stand_in::run_if_called_as_tool();
     cargo::rustc::run_if_called_as_rustc();
     run::process::entry::run_if_called_as_runtime();

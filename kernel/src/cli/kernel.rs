@@ -39,13 +39,13 @@ pub fn serve(args: &KernelArgs) -> Result<i32> {
         is_complete: completeness::of,
     };
     let served = jupyter::serve(&args.connection_file, language, history().as_deref(), start);
+    if let Err(error) = served {
+        temporary.remove();
+        return Err(error.into());
+    }
     // The session is dropped only where it had time to end, and the process ends without
-    // destructors. What is still being written there goes when the folder is taken again.
-    temporary.remove_at_the_end();
-    served?;
-    // At once: rust-analyzer may be starting still, and would make its folders anew.
-    // SAFETY: ends this process; nothing waits to be written.
-    unsafe { libc::_exit(0) }
+    // destructors.
+    crate::session::ending::end(&temporary)
 }
 
 /// What the cell that waits for the library shows meanwhile; the server's log gets it, too.

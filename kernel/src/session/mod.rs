@@ -12,6 +12,7 @@ mod check;
 mod commands;
 mod crates;
 mod dependencies;
+pub mod ending;
 pub mod engine;
 mod explain;
 mod sources;

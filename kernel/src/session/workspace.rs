@@ -248,16 +248,14 @@ impl Workspace {
 }
 
 impl Temporary {
-    /// Removes all of it at the end of the process, whatever its other threads still write there.
-    pub fn remove_at_the_end(&self) {
-        crate::run::process::processes::kill_below(std::process::id());
-        for _ in 0..50 {
-            self.remove();
-            if !self.dir.exists() {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(2));
-        }
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The lock that keeps other sessions out of the workspace.
+    pub fn lock(&self) -> &File {
+        &self.lock
     }
 
     /// Removes all of it, while the workspace is still this session's.
