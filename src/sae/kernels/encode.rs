@@ -5,7 +5,11 @@
 use super::lists::ActiveLists;
 use super::nan::above;
 use super::panel::{CHUNK, Features, PANEL};
+#[cfg(target_arch = "x86_64")]
+use super::rows::{Level, level};
 use super::tile::{KeepSigned, Tile, TileKernel};
+#[cfg(target_arch = "x86_64")]
+use super::transpose::transposed;
 use crate::model::{Kernel, widest};
 use rayon::prelude::*;
 
@@ -33,6 +37,11 @@ impl PackedEncoder {
     /// Number of features.
     pub(in crate::sae) fn d_sae(&self) -> usize {
         self.d_sae
+    }
+
+    /// Width of the input.
+    pub(super) fn d_in(&self) -> usize {
+        self.d_in
     }
 
     /// Packs `w_enc_t`, `[d_sae, d_in]` with one row a feature.
@@ -180,8 +189,42 @@ impl Kernel for TallyTile<'_> {
 
 /// Transposes up to [`PANEL`] rows of `d_in` into a panel; missing rows stay as they are.
 pub(in crate::sae) fn pack_panel(rows: &[f32], d_in: usize, panel: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if level() == Level::Avx512 && rows.len() == PANEL * d_in {
+        // SAFETY: `level` has just asked the CPU for these features.
+        return unsafe { pack_whole_panel(rows, d_in, panel) };
+    }
+    pack_columns(rows, d_in, 0, panel);
+}
+
+/// [`pack_panel`] of as many rows as it has lanes.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn pack_whole_panel(rows: &[f32], d_in: usize, panel: &mut [f32]) {
+    use std::arch::x86_64::*;
+    let whole = d_in / 16 * 16;
+    for from in (0..whole).step_by(16) {
+        for lane in (0..PANEL).step_by(16) {
+            let mut block = [_mm512_setzero_ps(); 16];
+            for (i, to) in block.iter_mut().enumerate() {
+                let row = &rows[(lane + i) * d_in + from..][..16];
+                // SAFETY: as many values as the register has lanes.
+                *to = unsafe { _mm512_loadu_ps(row.as_ptr()) };
+            }
+            for (k, column) in transposed(block).into_iter().enumerate() {
+                let to = &mut panel[(from + k) * PANEL + lane..][..16];
+                // SAFETY: as above.
+                unsafe { _mm512_storeu_ps(to.as_mut_ptr(), column) };
+            }
+        }
+    }
+    pack_columns(rows, d_in, whole, panel);
+}
+
+/// [`pack_panel`] of the columns from `first` on.
+fn pack_columns(rows: &[f32], d_in: usize, first: usize, panel: &mut [f32]) {
     // Blocks of 16 columns keep the rows' cache lines in use while the panel is written in order.
-    for from in (0..d_in).step_by(16) {
+    for from in (first..d_in).step_by(16) {
         let to = d_in.min(from + 16);
         for (lane, row) in rows.chunks_exact(d_in).enumerate() {
             for (k, w) in row[from..to].iter().enumerate() {

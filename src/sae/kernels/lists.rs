@@ -101,6 +101,15 @@ impl RowList {
         self.floor
     }
 
+    /// Appends an activation whose `size` is above the floor.
+    #[inline]
+    pub(super) fn append_above_floor(&mut self, feature: u32, act: f32, size: f32) {
+        if above(size, self.floor) {
+            self.idx.push(feature);
+            self.vals.push(act);
+        }
+    }
+
     /// Appends the lanes of `acts` that `mask` has a bit for.
     #[inline]
     pub(super) fn push(&mut self, mut mask: u32, acts: &[f32; PANEL], features: &Features) {

@@ -12,7 +12,10 @@ mod panel;
 mod product;
 mod pursuit;
 mod rows;
+mod screen;
 mod tile;
+#[cfg(target_arch = "x86_64")]
+mod transpose;
 
 pub(super) use adam::{AdamStep, Moments};
 pub(super) use encode::{PackedEncoder, pack_panel};
@@ -27,3 +30,4 @@ pub(super) use pursuit::{Picks, PursuitScratch};
 pub(super) use rows::{
     BatchRows, adam, add_scaled, combine, dot, feature_gradient, normalise, project, residual,
 };
+pub(super) use screen::{Screen, ScreenScratch};

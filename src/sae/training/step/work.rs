@@ -9,7 +9,9 @@ use super::super::record::StepFigures;
 use super::super::selection::{ByFeature, Selection, keep_largest, next_floor};
 use super::aux_k::AuxWork;
 use super::state::StepState;
-use crate::sae::kernels::{self, ActiveLists, BatchRows, CHUNK, finite_or_nan, product};
+use crate::sae::kernels::{
+    self, ActiveLists, BatchRows, CHUNK, Screen, ScreenScratch, finite_or_nan, product,
+};
 use crate::sae::params::{StandardGrads, StandardParams};
 use rayon::prelude::*;
 
@@ -17,6 +19,7 @@ use rayon::prelude::*;
 #[derive(Debug, Default)]
 pub(in crate::sae::training) struct Work {
     chunks: Vec<ChunkWork>,
+    screen: Screen,
     /// Tokens of the last batch.
     n: usize,
     /// `[tokens rounded up to CHUNK, d_in]`.
@@ -69,9 +72,10 @@ impl ChunkWork {
     fn encode(
         &mut self,
         state: &StepState,
+        screen: &Screen,
         x: &[f32],
         x_cent: &mut [f32],
-        laid_out: &mut Vec<f32>,
+        scratch: &mut ScreenScratch,
         floor: f32,
     ) {
         let d = state.params.d_in;
@@ -80,8 +84,9 @@ impl ChunkWork {
                 *c = finite_or_nan(x - b);
             }
         }
-        let packed = &state.packed;
-        packed.encode(x_cent, x.len() / d, floor, laid_out, &mut self.lists);
+        let (packed, w_enc_t) = (&state.packed, &state.params.w_enc_t);
+        let rows = (&*x_cent, x.len() / d);
+        screen.encode(packed, w_enc_t, rows, floor, scratch, &mut self.lists);
         if let Selection::Thresholds(thresholds) = &state.selection {
             thresholds.split(&mut self.lists, &mut self.near);
         }
@@ -207,6 +212,7 @@ impl Work {
         for resid in &mut self.resid {
             resid.resize(n_chunks * CHUNK * d, 0.0);
         }
+        self.screen.prepare(&state.packed, x, &state.params.b_dec);
         if let Selection::Batch(batch) = &state.selection {
             self.encode_largest(state, x, batch.in_batch(n));
             self.pass(state, x, None);
@@ -248,7 +254,7 @@ impl Work {
     fn pass(&mut self, state: &StepState, x: &[f32], floor: Option<f32>) {
         let rows = CHUNK * state.params.d_in;
         let scale = 2.0 / self.n as f32;
-        let widths = &self.widths;
+        let (widths, screen) = (&self.widths, &self.screen);
         // The parts of every nested dictionary, chunk by chunk.
         let mut resid: Vec<Vec<&mut [f32]>> = self.chunks.iter().map(|_| Vec::new()).collect();
         for level in &mut self.resid {
@@ -270,23 +276,27 @@ impl Work {
             x.par_chunks(rows),
         )
             .into_par_iter()
-            .for_each_init(Vec::new, |laid_out, (chunk, x_cent, resid, x)| {
-                if let Some(floor) = floor {
-                    chunk.encode(state, x, x_cent, laid_out, floor);
-                }
-                match &mut resid[..] {
-                    [resid, gates] if gated => {
-                        chunk.decode_gated(&state.params, x, (resid, gates), scale);
+            .for_each_init(
+                ScreenScratch::default,
+                |scratch, (chunk, x_cent, resid, x)| {
+                    if let Some(floor) = floor {
+                        chunk.encode(state, screen, x, x_cent, scratch, floor);
                     }
-                    resid => chunk.decode(&state.params, x, resid, widths, scale),
-                }
-            });
+                    match &mut resid[..] {
+                        [resid, gates] if gated => {
+                            chunk.decode_gated(&state.params, x, (resid, gates), scale);
+                        }
+                        resid => chunk.decode(&state.params, x, resid, widths, scale),
+                    }
+                },
+            );
     }
 
     /// The lists of the `count` largest activations of the batch.
     fn encode_largest(&mut self, state: &StepState, x: &[f32], count: usize) {
         let rows = CHUNK * state.params.d_in;
         let guess = next_floor(self.least);
+        let screen = &self.screen;
         for floor in [guess, 0.0] {
             (
                 &mut self.chunks,
@@ -294,9 +304,12 @@ impl Work {
                 x.par_chunks(rows),
             )
                 .into_par_iter()
-                .for_each_init(Vec::new, |laid_out, (chunk, x_cent, x)| {
-                    chunk.encode(state, x, x_cent, laid_out, floor);
-                });
+                .for_each_init(
+                    ScreenScratch::default,
+                    |scratch, (chunk, x_cent, x)| {
+                        chunk.encode(state, screen, x, x_cent, scratch, floor);
+                    },
+                );
             let found: usize = self.chunks.iter().map(|c| c.lists.idx.len()).sum();
             if found >= count || floor == 0.0 {
                 break;

@@ -5,7 +5,9 @@
 use super::params::{FeatureBlock, TranscoderParams};
 use super::state::{BlockState, Rule, State};
 use crate::config::L0Loss;
-use crate::sae::kernels::{self, ActiveLists, BatchRows, CHUNK, finite_or_nan, product};
+use crate::sae::kernels::{
+    self, ActiveLists, BatchRows, CHUNK, Screen, ScreenScratch, finite_or_nan, product,
+};
 use crate::sae::training::record::StepFigures;
 use crate::sae::training::selection::ByFeature;
 use crate::sae::training::selection::{JumpRule, Sparsity, keep_largest, next_floor};
@@ -33,6 +35,7 @@ struct ChunkSums {
 #[derive(Debug, Default)]
 pub(super) struct BlockWork {
     chunks: Vec<ChunkLists>,
+    screen: Screen,
     /// What the block reads, `[tokens rounded up to CHUNK, columns read]`.
     x: Vec<f32>,
     /// The residual at the columns that it writes, where these are not all.
@@ -182,12 +185,15 @@ impl BlockWork {
                     }
                 }
             });
+        let no_bias = vec![0.0; d];
+        self.screen
+            .prepare(&state.packed, &self.x[..n * d], &no_bias);
         let Rule::Batch(batch) = &state.rule else {
-            return self.list(state, n, d, 0.0);
+            return self.list(block, state, n, 0.0);
         };
         let count = batch.in_batch(n);
         for floor in [next_floor(self.least), 0.0] {
-            self.list(state, n, d, floor);
+            self.list(block, state, n, floor);
             let found: usize = self.chunks.iter().map(|c| c.lists.idx.len()).sum();
             if found >= count || floor == 0.0 {
                 break;
@@ -198,14 +204,16 @@ impl BlockWork {
     }
 
     /// The lists of what is above `floor`, or above its feature's threshold.
-    fn list(&mut self, state: &BlockState, n: usize, d: usize, floor: f32) {
+    fn list(&mut self, block: &FeatureBlock, state: &BlockState, n: usize, floor: f32) {
+        let (d, screen) = (block.d_in(), &self.screen);
         (&mut self.chunks, self.x.par_chunks(CHUNK * d))
             .into_par_iter()
             .enumerate()
-            .for_each_init(Vec::new, |laid_out, (c, (chunk, x))| {
+            .for_each_init(ScreenScratch::default, |scratch, (c, (chunk, x))| {
                 let tokens = CHUNK.min(n - c * CHUNK);
                 let packed = &state.packed;
-                packed.encode(x, tokens, floor, laid_out, &mut chunk.lists);
+                let (w_enc_t, lists) = (&block.w_enc_t, &mut chunk.lists);
+                screen.encode(packed, w_enc_t, (x, tokens), floor, scratch, lists);
                 if let Rule::Thresholds(thresholds) = &state.rule {
                     thresholds.split(&mut chunk.lists, &mut chunk.near);
                 } else {

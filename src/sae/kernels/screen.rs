@@ -1,0 +1,181 @@
+//! Encoding with fewer products: which features of a token can be listed is settled with 8-bit weights and inputs,
+//! and only their activations are computed in f32. The lists are those of [`PackedEncoder::encode`], bit for bit.
+//!
+//! With `x = c + x' + dx` for one vector `c` of all tokens and `w = w' + dw`, where `x'` and `w'` are whole multiples of
+//! a scale, `|x w - c w - x' w'| <= |dx| |w| + |x'| |dw|` (Cauchy-Schwarz). The product `x' w'` is exact in integers and takes a
+//! quarter of the instructions of one in f32. A feature is a candidate unless its upper bound lies below the floor
+//! or below the `k`th largest lower bound. Candidates' activations are sums in the order of the f32 product.
+
+#[cfg(target_arch = "x86_64")]
+mod bounds;
+#[cfg(target_arch = "x86_64")]
+mod candidates;
+#[cfg(target_arch = "x86_64")]
+mod exact;
+#[cfg(target_arch = "x86_64")]
+mod tile;
+
+use super::encode::PackedEncoder;
+use super::lists::ActiveLists;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Where more than this share of the features are candidates, the product in f32 is faster.
+const MOST_CANDIDATES: f64 = 0.08;
+/// Passes without a screen after one that had too many candidates.
+const PAUSE: u32 = 32;
+/// The centre is the median of about so many rows.
+const CENTRE_ROWS: usize = 32;
+/// Narrower inputs gain nothing.
+const LEAST_D_IN: usize = 64;
+
+/// The encoder in 8 bits, made anew for every pass, and whether it has been worth it.
+#[derive(Debug, Default)]
+pub(in crate::sae) struct Screen {
+    #[cfg(target_arch = "x86_64")]
+    panels: bounds::QuantisedPanels,
+    /// Subtracted from every row before it is rounded, `[d_in]`.
+    centre: Vec<f32>,
+    /// Whether this pass uses it.
+    in_use: bool,
+    pause: u32,
+    /// Rows of this pass, and those that had too many candidates.
+    rows: AtomicUsize,
+    given_up: AtomicUsize,
+}
+
+/// Buffers of one thread.
+#[derive(Debug, Default)]
+pub(in crate::sae) struct ScreenScratch {
+    pub laid_out: Vec<f32>,
+    #[cfg(target_arch = "x86_64")]
+    x: bounds::QuantisedRows,
+    #[cfg(target_arch = "x86_64")]
+    candidates: Vec<candidates::Candidates>,
+    #[cfg(target_arch = "x86_64")]
+    order: candidates::Order,
+}
+
+impl Screen {
+    /// Takes up the weights as they are now, for the passes until they change. The rows will be about those of `x`
+    /// less `b`, `[d_in]`: what they have in common is not rounded.
+    pub(in crate::sae) fn prepare(&mut self, packed: &PackedEncoder, x: &[f32], b: &[f32]) {
+        let (rows, given_up) = (*self.rows.get_mut(), *self.given_up.get_mut());
+        (*self.rows.get_mut(), *self.given_up.get_mut()) = (0, 0);
+        if self.in_use && given_up * 4 > rows {
+            self.pause = PAUSE;
+        }
+        self.in_use = false;
+        if self.pause > 0 {
+            self.pause -= 1;
+            return;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if packed.d_in() >= LEAST_D_IN && tile::is_available() {
+            self.take_centre(packed.d_in(), x, b);
+            self.in_use = self.panels.quantise(packed, &self.centre);
+        }
+    }
+
+    /// The median of some rows of `x`, less `b`, or 0 where that is not finite. (A mean would follow the few tokens
+    /// whose activations are a hundred times the others', and they would set the scale of all.)
+    fn take_centre(&mut self, d: usize, x: &[f32], b: &[f32]) {
+        let apart = (x.len() / d / CENTRE_ROWS).max(1);
+        let rows: Vec<&[f32]> = x.chunks_exact(d).step_by(apart).collect();
+        self.centre.clear();
+        self.centre.resize(d, 0.0);
+        let mut column = vec![0f32; rows.len()];
+        let Some(middle) = rows.len().checked_sub(1).map(|last| last / 2) else {
+            return;
+        };
+        for (k, (c, b)) in self.centre.iter_mut().zip(b).enumerate() {
+            for (value, row) in column.iter_mut().zip(&rows) {
+                *value = row[k];
+            }
+            let (_, median, _) = column.select_nth_unstable_by(middle, f32::total_cmp);
+            *c = *median - b;
+            if !c.is_finite() {
+                *c = 0.0;
+            }
+        }
+    }
+
+    /// [`PackedEncoder::encode`]; `w_enc_t`: the weights that `packed` holds, `[d_sae, d_in]`.
+    pub(in crate::sae) fn encode(
+        &self,
+        packed: &PackedEncoder,
+        w_enc_t: &[f32],
+        (x_cent, n): (&[f32], usize),
+        floor: f32,
+        scratch: &mut ScreenScratch,
+        out: &mut ActiveLists,
+    ) {
+        #[cfg(target_arch = "x86_64")]
+        if self.in_use {
+            self.rows.fetch_add(n, Ordering::Relaxed);
+            if self.encode_candidates(packed, w_enc_t, (x_cent, n), floor, scratch, out) {
+                return;
+            }
+            self.given_up.fetch_add(n, Ordering::Relaxed);
+        }
+        packed.encode(x_cent, n, floor, &mut scratch.laid_out, out);
+    }
+
+    /// Whether the lists were made: not where an input is not finite, or where there are too many candidates.
+    #[cfg(target_arch = "x86_64")]
+    fn encode_candidates(
+        &self,
+        packed: &PackedEncoder,
+        w_enc_t: &[f32],
+        (x_cent, n): (&[f32], usize),
+        floor: f32,
+        scratch: &mut ScreenScratch,
+        out: &mut ActiveLists,
+    ) -> bool {
+        let d = packed.d_in();
+        let ScreenScratch {
+            x,
+            candidates,
+            order,
+            ..
+        } = scratch;
+        if !x.quantise(&x_cent[..n * d], &self.centre) {
+            return false;
+        }
+        candidates.resize_with(x.n_padded(), Default::default);
+        for row in candidates.iter_mut() {
+            row.begin(floor, packed.top_k);
+        }
+        let mut found = 0;
+        for p in 0..self.panels.len() {
+            found += tile::keep_candidates(x, &self.panels, p, packed.signed, candidates);
+            // A few panels' worth of leave: at first nothing is known of the largest.
+            let seen = ((p + 16) * super::panel::PANEL * n) as f64;
+            if packed.top_k.is_none() && found as f64 > MOST_CANDIDATES * seen {
+                return false;
+            }
+        }
+        let mut left = 0;
+        for row in &mut candidates[..n] {
+            row.prune();
+            left += row.len();
+        }
+        if left as f64 > MOST_CANDIDATES * (n * packed.d_sae()) as f64 {
+            return false;
+        }
+        out.begin(floor, packed.signed);
+        let weights = exact::Weights {
+            w_enc_t,
+            bias: &packed.bias,
+            d,
+        };
+        let rows = out.rows.iter_mut().zip(&*candidates);
+        for ((row, candidates), x) in rows.zip(x_cent.chunks_exact(d)).take(n) {
+            order.list(candidates, &weights, x, packed, row);
+        }
+        out.end(n, packed.top_k);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;

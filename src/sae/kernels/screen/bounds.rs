@@ -1,0 +1,265 @@
+//! Weights and inputs in 8 bits, with what bounds the error of their products.
+
+use super::tile::ROWS;
+use crate::sae::kernels::encode::PackedEncoder;
+use crate::sae::kernels::panel::PANEL;
+use rayon::prelude::*;
+use std::arch::x86_64::*;
+
+/// The largest magnitude of a quantised number.
+const LARGEST: f32 = 127.0;
+/// Quantised weights are stored with this added, as the instruction wants one operand without sign.
+const OFFSET: i32 = 128;
+/// A length is rounded up by this factor.
+const UP: f32 = 1.001;
+/// No length is less: squares of smaller numbers are lost in f32.
+const LEAST: f32 = 1e-17;
+/// Smaller numbers have no scale of their own; they count as an error.
+const NO_SCALE: f32 = 1e-30;
+
+/// What is known of the features of a panel, a lane each.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Lanes {
+    pub scale: [f32; PANEL],
+    /// At least the length of each feature's weights.
+    pub norm: [f32; PANEL],
+    /// At least the length of what quantising has changed.
+    pub error: [f32; PANEL],
+    /// The biases, and what the weights make of the centre.
+    pub bias: [f32; PANEL],
+    /// Rounding of these, and of the sum with them.
+    pub of_bias: [f32; PANEL],
+    /// A bit for each lane that is a feature.
+    pub features: u32,
+}
+
+/// The encoder: `words[p][k / 4][lane]` holds `W_enc[k..k + 4][p PANEL + lane]` as bytes.
+#[derive(Debug, Default)]
+pub(super) struct QuantisedPanels {
+    depth: usize,
+    pub words: Vec<[i32; PANEL]>,
+    pub lanes: Vec<Lanes>,
+}
+
+impl QuantisedPanels {
+    pub(super) fn len(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// The words of panel `p`.
+    pub(super) fn panel(&self, p: usize) -> &[[i32; PANEL]] {
+        &self.words[p * self.depth..][..self.depth]
+    }
+
+    /// Takes up the encoder for inputs from which `centre` is subtracted; false where it has a number that is not finite or whose square is not.
+    pub(super) fn quantise(&mut self, packed: &PackedEncoder, centre: &[f32]) -> bool {
+        let d = packed.d_in();
+        let of_centre = length(centre) * rounding(d);
+        self.depth = d.div_ceil(4);
+        let n_panels = packed.bias.len() / PANEL;
+        self.words.resize(n_panels * self.depth, [0; PANEL]);
+        self.lanes.resize_with(n_panels, Lanes::default);
+        (
+            self.words.par_chunks_mut(self.depth),
+            &mut self.lanes,
+            packed.panels.par_chunks_exact(PANEL * d),
+            packed.bias.par_chunks_exact(PANEL),
+        )
+            .into_par_iter()
+            .enumerate()
+            .map(|(p, (words, lanes, panel, bias))| {
+                let n = PANEL.min(packed.d_sae() - p * PANEL);
+                lanes.features = u32::MAX >> (PANEL - n);
+                let panel = panel.as_chunks::<PANEL>().0;
+                // SAFETY: the caller has asked the CPU for the features of the tile's kernel.
+                unsafe { quantise_panel(panel, centre, words, lanes) };
+                let of_features = lanes
+                    .bias
+                    .iter_mut()
+                    .zip(&mut lanes.of_bias)
+                    .zip(&lanes.norm);
+                for (((sum, slack), norm), bias) in of_features.zip(bias) {
+                    *slack = (bias.abs() + sum.abs()) * 1e-6 + of_centre * norm;
+                    *sum += bias;
+                }
+                let is_finite = |v: &[f32; PANEL]| v[..n].iter().all(|v| v.is_finite());
+                is_finite(&lanes.norm) && is_finite(&lanes.error) && is_finite(&lanes.bias)
+            })
+            .reduce(|| true, |a, b| a && b)
+    }
+}
+
+/// Rounds a panel `[d][PANEL]`, lane by lane; writes scales, lengths, and as biases the products with the centre.
+#[target_feature(enable = "avx512f")]
+fn quantise_panel(
+    panel: &[[f32; PANEL]],
+    centre: &[f32],
+    words: &mut [[i32; PANEL]],
+    lanes: &mut Lanes,
+) {
+    for from in (0..PANEL).step_by(16) {
+        // SAFETY: 16 lanes from a multiple of 16 below PANEL.
+        let load = |row: &[f32; PANEL]| unsafe { _mm512_loadu_ps(row[from..].as_ptr()) };
+        let mut largest = _mm512_setzero_ps();
+        for row in panel {
+            largest = _mm512_max_ps(_mm512_abs_ps(load(row)), largest);
+        }
+        let with_scale = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(largest, _mm512_set1_ps(NO_SCALE));
+        let all = _mm512_set1_ps(LARGEST);
+        let scale = _mm512_maskz_div_ps(with_scale, largest, all);
+        let inverse = _mm512_maskz_div_ps(with_scale, all, largest);
+        let zero = _mm512_setzero_ps();
+        let (mut norm, mut error, mut of_centre) = (zero, zero, zero);
+        let inputs = panel.chunks(4).zip(centre.chunks(4));
+        for ((rows, centre), words) in inputs.zip(&mut *words) {
+            // Missing inputs are 0 for the product: those of x are.
+            let mut word = _mm512_setzero_si512();
+            for (row, &c) in rows.iter().zip(centre).rev() {
+                let w = load(row);
+                of_centre = _mm512_fmadd_ps(w, _mm512_set1_ps(c), of_centre);
+                let q = _mm512_cvtps_epi32(_mm512_mul_ps(w, inverse));
+                let lost = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(q), scale, w);
+                norm = _mm512_fmadd_ps(w, w, norm);
+                error = _mm512_fmadd_ps(lost, lost, error);
+                let byte = _mm512_add_epi32(q, _mm512_set1_epi32(OFFSET));
+                word = _mm512_or_si512(_mm512_slli_epi32::<8>(word), byte);
+            }
+            // SAFETY: as above.
+            unsafe { _mm512_storeu_si512(words[from..].as_mut_ptr().cast(), word) };
+        }
+        let up = |squares| {
+            let length = _mm512_sqrt_ps(squares);
+            _mm512_fmadd_ps(length, _mm512_set1_ps(UP), _mm512_set1_ps(LEAST))
+        };
+        for (to, values) in [
+            (&mut lanes.scale, scale),
+            (&mut lanes.norm, up(norm)),
+            (&mut lanes.error, up(error)),
+            (&mut lanes.bias, of_centre),
+        ] {
+            // SAFETY: as above.
+            unsafe { _mm512_storeu_ps(to[from..].as_mut_ptr(), values) };
+        }
+    }
+}
+
+/// The length of a vector.
+fn length(v: &[f32]) -> f32 {
+    v.iter().map(|v| v * v).sum::<f32>().sqrt() * UP + LEAST
+}
+
+/// A sum of `d` products in f32 differs from the true one by at most `d 2^-24` of the lengths' product (Higham 2002,
+/// section 3.1); the rest is for the arithmetic of the bounds.
+fn rounding(d: usize) -> f32 {
+    (d + 64) as f32 * f32::EPSILON
+}
+
+/// What is known of a token's input, centred.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct RowBounds {
+    pub scale: f32,
+    /// What the offset of the weights adds to the integer product.
+    pub offset: i32,
+    /// At least the length of the quantised input.
+    pub norm: f32,
+    /// At least the length of what quantising has changed, and the rounding of a sum in f32 relative to the length
+    /// of the weights.
+    pub error: f32,
+}
+
+/// A chunk's inputs: `words[t][k / 4][i]` holds `x[t ROWS + i][k..k + 4]` as bytes.
+#[derive(Debug, Default)]
+pub(super) struct QuantisedRows {
+    depth: usize,
+    n: usize,
+    words: Vec<[i32; ROWS]>,
+    pub bounds: Vec<RowBounds>,
+}
+
+impl QuantisedRows {
+    /// Number of rows, with those that fill the last tile.
+    pub(super) fn n_padded(&self) -> usize {
+        self.n.next_multiple_of(ROWS)
+    }
+
+    /// Number of rows.
+    pub(super) fn n(&self) -> usize {
+        self.n
+    }
+
+    /// The words of tile `t`.
+    pub(super) fn tile(&self, t: usize) -> &[[i32; ROWS]] {
+        &self.words[t * self.depth..][..self.depth]
+    }
+
+    /// Takes up rows, less the centre; false where one is not finite, or its square is not.
+    pub(super) fn quantise(&mut self, x: &[f32], centre: &[f32]) -> bool {
+        let d = centre.len();
+        self.depth = d.div_ceil(4);
+        self.n = x.len() / d;
+        self.words.clear();
+        let n_tiles = self.n.div_ceil(ROWS);
+        self.words.resize(n_tiles * self.depth, [0; ROWS]);
+        self.bounds.clear();
+        for (i, row) in x.chunks_exact(d).enumerate() {
+            let words = &mut self.words[i / ROWS * self.depth..][..self.depth];
+            // SAFETY: the caller has asked the CPU for the features of the tile's kernel.
+            let bounds = unsafe { quantise_row(row, centre, i % ROWS, words) };
+            if !(bounds.norm.is_finite() && bounds.error.is_finite()) {
+                return false;
+            }
+            self.bounds.push(bounds);
+        }
+        self.bounds.resize(n_tiles * ROWS, RowBounds::default());
+        true
+    }
+}
+
+/// Rounds one input less the centre, which is row `i` of its tile.
+#[target_feature(enable = "avx512f")]
+fn quantise_row(row: &[f32], centre: &[f32], i: usize, words: &mut [[i32; ROWS]]) -> RowBounds {
+    let d = row.len().min(centre.len());
+    let load = |of: &[f32], from: usize| {
+        let lanes = u16::MAX >> (16 - (d - from).min(16));
+        // SAFETY: masked: nothing behind the row is read.
+        unsafe { _mm512_maskz_loadu_ps(lanes, of.as_ptr().add(from)) }
+    };
+    let centred = |from: usize| _mm512_sub_ps(load(row, from), load(centre, from));
+    let starts = || (0..d).step_by(16);
+    let mut largest = _mm512_setzero_ps();
+    for from in starts() {
+        largest = _mm512_max_ps(_mm512_abs_ps(centred(from)), largest);
+    }
+    let largest = _mm512_reduce_max_ps(largest);
+    let (scale, inverse) = match largest >= NO_SCALE {
+        true => (largest / LARGEST, LARGEST / largest),
+        false => (0.0, 0.0),
+    };
+    let zero = _mm512_setzero_ps();
+    let (mut square, mut of_quantised, mut error) = (zero, zero, zero);
+    let mut sum = _mm512_setzero_si512();
+    for from in starts() {
+        let (whole, x) = (load(row, from), centred(from));
+        let q = _mm512_cvtps_epi32(_mm512_mul_ps(x, _mm512_set1_ps(inverse)));
+        let rounded = _mm512_mul_ps(_mm512_cvtepi32_ps(q), _mm512_set1_ps(scale));
+        let lost = _mm512_sub_ps(x, rounded);
+        square = _mm512_fmadd_ps(whole, whole, square);
+        of_quantised = _mm512_fmadd_ps(rounded, rounded, of_quantised);
+        error = _mm512_fmadd_ps(lost, lost, error);
+        sum = _mm512_add_epi32(sum, q);
+        let mut bytes = [0i32; 4];
+        // SAFETY: 16 bytes.
+        unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(q)) };
+        for (words, word) in words[from / 4..].iter_mut().zip(bytes) {
+            words[i] = word;
+        }
+    }
+    let up = |squares: __m512| _mm512_reduce_add_ps(squares).sqrt() * UP + LEAST;
+    let norm = up(of_quantised);
+    RowBounds {
+        scale,
+        offset: OFFSET * _mm512_reduce_add_epi32(sum),
+        norm,
+        error: up(error) + rounding(d) * (up(square) + norm),
+    }
+}
