@@ -5,8 +5,11 @@
 
 use super::WEIGHTS;
 use super::coder_folder::{Folder, activation_k, activation_name, write};
-use super::peers::{CONFIG, has_circuit_tracer_form, read_cross_layer, write_cross_layer};
-use super::pretrained::{join, within};
+use super::peers::{
+    CONFIG, SetConfig, has_circuit_tracer_form, read_cross_layer, read_cross_layer_files,
+    write_cross_layer,
+};
+use super::pretrained::{fetch_entries, join, within};
 use crate::data::Hub;
 use crate::error::{Error, Result};
 use crate::progress::Reporter;
@@ -131,17 +134,29 @@ impl CrossLayerTranscoder {
         reporter: &mut dyn Reporter,
     ) -> Result<CrossLayerTranscoder> {
         let (repo, folder) = within(repo);
+        let config_name = join(&folder, CONFIG);
+        let alone = |files: &[String]| needed(files, config_name.clone()).map(|name| vec![name]);
+        let commit = hub.fetch(&repo, &alone, reporter)?;
+        let config = SetConfig::read_cross_layer(&commit.join(&config_name))?;
+        if let Some(entries) = &config.transcoders {
+            let files = fetch_entries(entries, (&repo, &folder), hub, reporter)?;
+            return read_cross_layer_files(&config, &files);
+        }
         let commit = hub.fetch(&repo, &|files| wanted(files, &folder), reporter)?;
         CrossLayerTranscoder::load(commit.join(&folder))
     }
 }
 
-/// The configuration and the two files of each layer, from 0 on without a gap.
-fn wanted(files: &[String], folder: &str) -> Result<Vec<String>, String> {
-    let needed = |name: String| match files.contains(&name) {
+fn needed(files: &[String], name: String) -> Result<String, String> {
+    match files.contains(&name) {
         true => Ok(name),
         false => Err(format!("there is no {name}")),
-    };
+    }
+}
+
+/// The configuration and the two files of each layer, from 0 on without a gap.
+fn wanted(files: &[String], folder: &str) -> Result<Vec<String>, String> {
+    let needed = |name: String| needed(files, name);
     let part = |part: &str, layer: usize| join(folder, &format!("{part}_{layer}.safetensors"));
     let mut found = vec![needed(join(folder, CONFIG))?];
     let prefix = join(folder, "W_enc_");

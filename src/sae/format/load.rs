@@ -1,9 +1,9 @@
 //! Autoencoders and transcoders of every format that is known.
 
-use super::peers::{Entry, Format, Loaded, SetConfig, detect, read, read_set_files};
+use super::peers::{Format, Loaded, SetConfig, detect, read, read_set_files};
 use crate::error::{Error, Result};
 use crate::sae::variants::{Sae, Transcoder};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 impl Sae {
     /// Reads an autoencoder onto the CPU; the format is found by what is there. `path` is a folder, or
@@ -92,20 +92,11 @@ impl Transcoder {
         let path = dir.join("config.yaml");
         let config = SetConfig::read(&path)?;
         let bad = |reason: String| Error::format(&path, "circuit-tracer configuration", reason);
-        let files: Vec<PathBuf> = match &config.transcoders {
+        let files = match config.files(dir, "Transcoder::set_from_pretrained")? {
+            Some(files) => files,
             None => {
                 let all = (0..).map(|layer| dir.join(format!("layer_{layer}.safetensors")));
                 all.take_while(|file| file.is_file()).collect()
-            }
-            Some(entries) => {
-                let paths = entries.iter().map(|entry| match entry {
-                    Entry::Local(file) => Ok(dir.join(file)),
-                    Entry::Hub { repo, file } => Err(bad(format!(
-                        "transcoders lists hf://{repo}/{file}, which is on the hub; use \
-                         Transcoder::set_from_pretrained"
-                    ))),
-                });
-                paths.collect::<Result<_>>()?
             }
         };
         if files.is_empty() {

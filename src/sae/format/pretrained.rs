@@ -141,29 +141,36 @@ impl Transcoder {
         };
         let commit = hub.fetch(&repo, &choose, reporter)?;
         let config = SetConfig::read(&commit.join(&config_name))?;
-        let mut files = Vec::new();
-        match &config.transcoders {
-            Some(entries) => {
-                for entry in entries {
-                    let (repo, file) = match entry {
-                        Entry::Hub { repo, file } => (repo.clone(), file.clone()),
-                        Entry::Local(file) => (repo.clone(), join(&folder, file)),
-                    };
-                    files.push(
-                        hub.fetch(&repo, &|all| one(all, &file), reporter)?
-                            .join(&file),
-                    );
-                }
-            }
+        let files = match &config.transcoders {
+            Some(entries) => fetch_entries(entries, (&repo, &folder), hub, reporter)?,
             None => {
                 let layers = hub.fetch(&repo, &|all| layers(all, &folder), reporter)?;
                 let all =
                     (0..).map(|n| layers.join(join(&folder, &format!("layer_{n}.safetensors"))));
-                files.extend(all.take_while(|file| file.is_file()));
+                all.take_while(|file| file.is_file()).collect()
             }
-        }
+        };
         read_set_files(&config, &files)
     }
+}
+
+/// Brings the files that a `config.yaml` in `folder` of `repo` lists, and returns where they lie.
+pub(super) fn fetch_entries(
+    entries: &[Entry],
+    (repo, folder): (&str, &str),
+    hub: &Hub,
+    reporter: &mut dyn Reporter,
+) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in entries {
+        let (repo, file) = match entry {
+            Entry::Hub { repo, file } => (repo.clone(), file.clone()),
+            Entry::Local(file) => (repo.to_owned(), join(folder, file)),
+        };
+        let commit = hub.fetch(&repo, &|all| one(all, &file), reporter)?;
+        files.push(commit.join(&file));
+    }
+    Ok(files)
 }
 
 /// The place on this machine, if `repo` is a folder here.

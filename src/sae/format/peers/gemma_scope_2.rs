@@ -1,6 +1,8 @@
-//! Gemma Scope 2: `config.json` beside `params.safetensors`, autoencoders and transcoders of Gemma 3.
+//! Gemma Scope 2: `config.json` beside `params.safetensors`, autoencoders and transcoders of Gemma 3; cross-layer
+//! transcoders, one file a layer.
 //! `pre = x w_enc + b_enc`, `acts = pre H(pre - threshold)`, `y = acts w_dec + b_dec (+ x affine_skip_connection)`.
-//! Source: SAELens' `gemma_3` loader, circuit-tracer's `load_gemma_scope_2_transcoder`.
+//! Source: SAELens' `gemma_3` loader, circuit-tracer's `load_gemma_scope_2_transcoder` and
+//! `load_gemma_scope_2_clt`.
 
 use super::json_fields::Fields;
 use super::loaded::{Loaded, describe};
@@ -140,7 +142,8 @@ impl Parameters {
         let w_dec = tensors.take("w_dec")?;
         if w_dec.rank() == 3 {
             let reason = format!(
-                "w_dec has the shape {:?}: a cross-layer transcoder, which is not supported",
+                "w_dec has the shape {:?}: one layer of a cross-layer transcoder, which CrossLayerTranscoder::load \
+                 reads with the others, listed in circuit-tracer's config.yaml",
                 w_dec.dims()
             );
             return Err(tensors.refuse(reason));
@@ -159,6 +162,51 @@ impl Parameters {
         tensors.finish("this architecture")?;
         Ok(parameters)
     }
+}
+
+/// One layer of a cross-layer transcoder.
+pub(super) struct CrossLayer {
+    /// `[d_in, d_sae]`
+    pub w_enc: Tensor,
+    pub b_enc: Tensor,
+    /// `[d_sae, n_layers - layer, d_out]`
+    pub w_dec: Tensor,
+    pub b_dec: Tensor,
+    pub threshold: Tensor,
+}
+
+/// Layer `layer` of a cross-layer transcoder of `n_layers`. Its `w_dec` is `[d_sae, n_layers, d_out]`; what it would
+/// write to earlier layers, which circuit-tracer ignores and SAELens sums up, has to be 0.
+pub(super) fn cross_layer(
+    mut tensors: Tensors,
+    layer: usize,
+    n_layers: usize,
+) -> Result<CrossLayer> {
+    if tensors.holds(SKIP) {
+        return Err(tensors.refuse(format!(
+            "{SKIP} is a skip connection, which CrossLayerTranscoder has not"
+        )));
+    }
+    let w_dec = tensors.take("w_dec")?;
+    if w_dec.rank() != 3 || w_dec.dim(1)? != n_layers {
+        let wanted = format!("[d_sae, {n_layers}, d_out]");
+        return Err(Error::shape("w_dec", wanted, w_dec.dims()));
+    }
+    let earlier = w_dec.narrow(1, 0, layer)?;
+    if earlier.elem_count() > 0 && earlier.abs()?.max_all()?.to_scalar::<f32>()? != 0.0 {
+        return Err(tensors.refuse(format!(
+            "w_dec of layer {layer} writes to earlier layers, which no cross-layer transcoder does"
+        )));
+    }
+    let found = CrossLayer {
+        w_enc: tensors.take("w_enc")?,
+        b_enc: tensors.take("b_enc")?,
+        w_dec: w_dec.narrow(1, layer, n_layers - layer)?.contiguous()?,
+        b_dec: tensors.take("b_dec")?,
+        threshold: tensors.take("threshold")?,
+    };
+    tensors.finish("a cross-layer transcoder of Gemma Scope 2")?;
+    Ok(found)
 }
 
 /// N of `model.layers.N.{rest}`.

@@ -15,8 +15,8 @@ mod sparsify;
 mod tensors;
 
 pub(super) use circuit_tracer::{
-    CONFIG, Entry, SetConfig, has_circuit_tracer_form, read_cross_layer, read_layer,
-    read_set_files, write_cross_layer,
+    CONFIG, Entry, SetConfig, has_circuit_tracer_form, read_cross_layer, read_cross_layer_files,
+    read_layer, read_set_files, write_cross_layer,
 };
 pub(super) use detect::{Format, detect, read};
 pub(super) use loaded::Loaded;

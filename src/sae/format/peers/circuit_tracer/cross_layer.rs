@@ -1,8 +1,11 @@
 //! circuit-tracer's cross-layer transcoders: `config.yaml`, and two files a layer.
 //! `W_enc_{i}.safetensors` has `W_enc_{i} [d_transcoder, d_model]`, `b_enc_{i}`, `b_dec_{i}` and, for JumpReLU,
 //! `threshold_{i}`; `W_dec_{i}.safetensors` has `W_dec_{i} [d_transcoder, n_layers - i, d_model]`.
-//! Source: circuit-tracer 0.5.0 (`transcoder/cross_layer_transcoder.py`: `to_safetensors`, `load_clt`).
+//! Or, where `config.yaml` has a list `transcoders`, one file of Gemma Scope 2 a layer.
+//! Source: circuit-tracer 0.5.0 (`transcoder/cross_layer_transcoder.py`: `to_safetensors`, `load_clt`,
+//! `load_gemma_scope_2_clt`).
 
+use super::super::gemma_scope_2;
 use super::super::tensors::Tensors;
 use super::set_config::{CONFIG, SetConfig};
 use crate::error::{Error, Result};
@@ -30,10 +33,8 @@ pub(in crate::sae::format) fn read_cross_layer(dir: &Path) -> Result<CrossLayerT
     let config_path = dir.join(CONFIG);
     let config = SetConfig::read_cross_layer(&config_path)?;
     let bad = |reason: &str| Error::format(&config_path, FORMAT, reason);
-    if config.transcoders.is_some() {
-        return Err(bad(
-            "transcoders lists files, as of Gemma Scope 2, whose cross-layer transcoders are not supported",
-        ));
+    if let Some(files) = config.files(dir, "CrossLayerTranscoder::from_pretrained")? {
+        return read_cross_layer_files(&config, &files);
     }
     let n = (0..).take_while(|&layer| encoder_path(dir, layer).is_file());
     let n = n.count();
@@ -52,17 +53,8 @@ pub(in crate::sae::format) fn read_cross_layer(dir: &Path) -> Result<CrossLayerT
             false => TranscoderActivation::Relu,
             true => {
                 let threshold = encoder.take(&name)?;
-                if threshold
-                    .flatten_all()?
-                    .to_vec1::<f32>()?
-                    .iter()
-                    .any(|t| *t < 0.0)
-                {
-                    return Err(encoder.refuse(format!(
-                        "{name} is below 0 for some features, whose activations could be negative"
-                    )));
-                }
-                TranscoderActivation::JumpRelu { threshold }
+                let refuse = |reason: &str| encoder.refuse(format!("{name} {reason}"));
+                jump_relu(threshold, refuse)?
             }
         });
         encoder.finish("the encoder of a layer")?;
@@ -71,6 +63,41 @@ pub(in crate::sae::format) fn read_cross_layer(dir: &Path) -> Result<CrossLayerT
         decoder.finish("the decoder of a layer")?;
     }
     let names = (0..n).map(|layer| config.hook_names(layer));
+    let (reads, writes): (Vec<String>, Vec<String>) = names.unzip();
+    CrossLayerTranscoder::new(w_enc, b_enc, w_dec, b_dec, activations)?.between(&reads, &writes)
+}
+
+/// A threshold below 0 would let negative activations through.
+fn jump_relu(threshold: Tensor, refuse: impl Fn(&str) -> Error) -> Result<TranscoderActivation> {
+    let values = threshold.flatten_all()?.to_vec1::<f32>()?;
+    if values.iter().any(|t| *t < 0.0) {
+        let reason = "is below 0 for some features, whose activations could be negative";
+        return Err(refuse(reason));
+    }
+    Ok(TranscoderActivation::JumpRelu { threshold })
+}
+
+/// The cross-layer transcoder of Gemma Scope 2 whose layers, from 0 on, are in these files.
+///
+/// # Errors
+/// Those of [`read_cross_layer`]; [`Error::Format`] for a skip connection and for weights to earlier layers.
+pub(in crate::sae::format) fn read_cross_layer_files(
+    config: &SetConfig,
+    files: &[PathBuf],
+) -> Result<CrossLayerTranscoder> {
+    let (mut w_enc, mut b_enc, mut w_dec) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut b_dec, mut activations) = (Vec::new(), Vec::new());
+    for (layer, file) in files.iter().enumerate() {
+        let tensors = Tensors::read(file, FORMAT)?;
+        let refuse = |reason: &str| Error::format(file, FORMAT, format!("threshold {reason}"));
+        let found = gemma_scope_2::cross_layer(tensors, layer, files.len())?;
+        activations.push(jump_relu(found.threshold, refuse)?);
+        w_enc.push(found.w_enc);
+        b_enc.push(found.b_enc);
+        w_dec.push(found.w_dec);
+        b_dec.push(found.b_dec);
+    }
+    let names = (0..files.len()).map(|layer| config.hook_names(layer));
     let (reads, writes): (Vec<String>, Vec<String>) = names.unzip();
     CrossLayerTranscoder::new(w_enc, b_enc, w_dec, b_dec, activations)?.between(&reads, &writes)
 }
@@ -223,6 +250,56 @@ mod tests {
         let mut elsewhere = of_three(|_| TranscoderActivation::Relu);
         elsewhere.hook_names[1] = "blocks.1.hook_resid_mid".to_owned();
         assert!(refused(&elsewhere));
+    }
+
+    /// Two layers of two features in a model one wide, as Gemma Scope 2 has them: `w_dec [d_sae, n_layers, d_out]`.
+    #[test]
+    fn files_of_gemma_scope_2_are_the_layers_of_one_transcoder() {
+        let dir = tempfile::tempdir().unwrap();
+        let of = |values: &[f32], shape: &[usize]| {
+            Tensor::from_slice(values, shape, &Device::Cpu).unwrap()
+        };
+        let write = |layer: usize, w_dec: &[f32], more: &[(&str, Tensor)]| {
+            let mut tensors = vec![
+                ("w_enc".to_owned(), of(&[1.0, -1.0], &[1, 2])),
+                ("b_enc".to_owned(), of(&[0.0, 0.0], &[2])),
+                ("w_dec".to_owned(), of(w_dec, &[2, 2, 1])),
+                ("b_dec".to_owned(), of(&[0.5], &[1])),
+                ("threshold".to_owned(), of(&[1.0, 1.0], &[2])),
+            ];
+            tensors.extend(more.iter().map(|(n, t)| ((*n).to_owned(), t.clone())));
+            write_tensors(
+                &dir.path().join(format!("layer_{layer}.safetensors")),
+                &tensors,
+            )
+            .unwrap();
+        };
+        let text = "model_kind: cross_layer_transcoder\nfeature_input_hook: hook_resid_mid\n\
+                    feature_output_hook: hook_mlp_out\ntranscoders:\n- layer_0.safetensors\n- layer_1.safetensors\n";
+        std::fs::write(dir.path().join(CONFIG), text).unwrap();
+        write(0, &[1.0, 10.0, 2.0, 20.0], &[]);
+        write(1, &[0.0, 100.0, 0.0, 200.0], &[]);
+        let found = read_cross_layer(dir.path()).unwrap();
+        assert_eq!(found.hook_names[1], "blocks.1.hook_resid_mid");
+        let y = found.reconstruct(&[of(&[3.0, 0.9], &[2, 1]), of(&[-2.0, -2.0], &[2, 1])]);
+        let y: Vec<Vec<f32>> = y
+            .unwrap()
+            .iter()
+            .map(|y| y.flatten_all().unwrap().to_vec1().unwrap())
+            .collect();
+        // acts_0 = (3, 0), then (0, 0), below the threshold; acts_1 = (0, 2).
+        assert_eq!(y, [[3.5, 0.5], [430.5, 400.5]]);
+        let refused = || read_cross_layer(dir.path()).unwrap_err().to_string();
+        write(1, &[7.0, 100.0, 0.0, 200.0], &[]);
+        assert!(refused().contains("earlier layers"), "{}", refused());
+        write(
+            1,
+            &[0.0, 100.0, 0.0, 200.0],
+            &[("affine_skip_connection", of(&[1.0], &[1, 1]))],
+        );
+        assert!(refused().contains("skip connection"), "{}", refused());
+        write(1, &[0.0, 100.0, 0.0, 200.0], &[("odd", of(&[1.0], &[1]))]);
+        assert!(refused().contains("odd"), "{}", refused());
     }
 
     #[test]

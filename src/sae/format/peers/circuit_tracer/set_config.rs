@@ -4,7 +4,7 @@
 //! refused by line. Source: circuit-tracer 0.5.0 (`utils/hf_utils.py`).
 
 use crate::error::{Error, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The configuration's name in a folder.
 pub(in crate::sae::format) const CONFIG: &str = "config.yaml";
@@ -115,6 +115,30 @@ impl SetConfig {
             feature_output_hook: output.ok_or("there is no feature_output_hook")?,
             transcoders,
         })
+    }
+
+    /// The files that `transcoders` lists, seen from the folder of `config.yaml`; `fetch` is the call that brings
+    /// those of the hub.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for a file on the hub.
+    pub(in crate::sae::format) fn files(
+        &self,
+        dir: &Path,
+        fetch: &str,
+    ) -> Result<Option<Vec<PathBuf>>> {
+        let Some(entries) = &self.transcoders else {
+            return Ok(None);
+        };
+        let files = entries.iter().map(|entry| match entry {
+            Entry::Local(file) => Ok(dir.join(file)),
+            Entry::Hub { repo, file } => Err(Error::format(
+                dir.join(CONFIG),
+                FORMAT,
+                format!("transcoders lists hf://{repo}/{file}, which is on the hub; use {fetch}"),
+            )),
+        });
+        files.collect::<Result<_>>().map(Some)
     }
 
     /// The two hook points in block `layer`, by the names that this library's models have: the MLP's
