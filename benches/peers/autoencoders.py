@@ -17,7 +17,8 @@ import resource
 import sys
 import tempfile
 
-ARCHITECTURES = ("standard", "topk", "jumprelu", "gated", "batchtopk", "matryoshka", "transcoder")
+ARCHITECTURES = ("standard", "topk", "abstopk", "jumprelu", "gated", "batchtopk", "matryoshka", "matching_pursuit",
+                 "transcoder")
 D_IN, D_SAE, K = 512, 4096, 32
 WIDTHS = [256, 512, 1024, 2048, 4096]
 THRESHOLD, BANDWIDTH, INIT_ACTIVE = 0.01, 0.05, 0.03
@@ -39,6 +40,8 @@ def start(data, arch, sparse, d_in=D_IN, d_sae=D_SAE):
         p["theta"] = torch.full((d_sae,), THRESHOLD)
     if arch == "gated":
         p |= {"r_mag": torch.zeros(d_sae), "b_mag": p["b_enc"].clone()}
+    if arch == "matching_pursuit":
+        del p["W_enc"], p["b_enc"]
     if arch == "transcoder":
         p |= {"W_dec": torch.zeros(d_sae, d_in), "b_in": p["b_dec"].clone()}
     return {name: torch.nn.Parameter(value) for name, value in p.items()}
@@ -88,8 +91,26 @@ def dense_loss(arch, k):
         kept = torch.zeros_like(acts if dim else acts.flatten()).scatter(-1, places, values)
         return kept.reshape(acts.shape)
 
+    def pursuit(p, residual, steps):
+        """The square of what is left over after so many steps; SAELens' stopping rules."""
+        n, w_dec = residual.shape[0], p["W_dec"]
+        tokens, done = torch.arange(n), torch.zeros(n, dtype=torch.bool)
+        known = torch.zeros(n, w_dec.shape[0], dtype=torch.bool)
+        for _ in range(steps):
+            with torch.no_grad():
+                best = (residual @ w_dec.T).argmax(1)
+            w = w_dec[best]
+            value = torch.where(done, 0.0, F.relu((residual * w).sum(-1)))
+            residual = residual - value.unsqueeze(1) * w
+            with torch.no_grad():
+                done = done | known[tokens, best] | (residual.norm(dim=-1) < 0.01)
+                known[tokens, best] = True
+        return residual.pow(2).sum() / n
+
     def loss(p, x, y):
         n = x.shape[0]
+        if arch == "matching_pursuit":
+            return pursuit(p, x - p["b_dec"], k)
         b_in = p.get("b_in", p["b_dec"])
         linear = torch.addmm(-(p["W_enc"] @ b_in), x, p["W_enc"].T)
         pre = linear + p["b_enc"]
@@ -99,6 +120,9 @@ def dense_loss(arch, k):
             return error(acts) + SPARSITY[arch] * acts.sum() / n
         if arch in ("topk", "transcoder"):
             return error(largest(F.relu(pre), k, 1))
+        if arch == "abstopk":
+            places = torch.topk(pre.abs(), k, dim=-1, sorted=False).indices
+            return error(torch.zeros_like(pre).scatter(-1, places, pre.gather(-1, places)))
         if arch == "batchtopk":
             return error(largest(F.relu(pre), k * n, 0))
         if arch == "jumprelu":
@@ -129,6 +153,9 @@ class Lists:
 
         if self.arch == "jumprelu":
             return pre > self.p["theta"] - BANDWIDTH / 2
+        if self.arch == "abstopk":
+            keep = torch.zeros_like(pre, dtype=torch.bool)
+            return keep.scatter_(1, torch.topk(pre.abs(), self.k, dim=-1, sorted=False).indices, True)
         acts = torch.relu(pre)
         if self.arch in ("topk", "transcoder"):
             keep = torch.zeros_like(acts, dtype=torch.bool)
@@ -293,6 +320,7 @@ def saelens_step(args):
     name = {"matryoshka": "matryoshka_batchtopk"}.get(args.arch, args.arch)
     more = {"standard": {"l1_coefficient": SPARSITY["standard"]}, "gated": {"l1_coefficient": SPARSITY["gated"]},
             "jumprelu": {"l0_coefficient": SPARSITY["jumprelu"]}, "topk": {"k": K}, "batchtopk": {"k": float(K)},
+            "abstopk": {"k": K}, "matching_pursuit": {"max_iterations": K},
             "matryoshka": {"k": float(K), "matryoshka_widths": list(WIDTHS)}}[args.arch]
     torch.manual_seed(49)
     made, config = get_sae_training_class(name)
@@ -349,6 +377,8 @@ def check():
     WIDTHS, BANDWIDTH = [16, 40, 96], 0.3
     data, target = torch.randn(64, 24), torch.randn(64, 24)
     for arch in ARCHITECTURES:
+        if arch == "matching_pursuit":
+            continue  # there are no lists of it
         p = start(data, arch, True, 24, 96)
         for value in p.values():
             value.data += 0.1 * torch.randn_like(value)
@@ -381,6 +411,8 @@ def main():
         return check()
     if args.arch == "transcoder" and args.impl == "saelens":
         ap.error("SAELens trains no transcoders")
+    if args.arch == "matching_pursuit" and args.impl == "lists":
+        ap.error("there are no lists of matching pursuit: its steps follow one another")
     if args.arch not in ("topk", "transcoder") and args.impl == "sparsify":
         ap.error("sparsify has TopK alone")
     sys.path.insert(0, args.peers)

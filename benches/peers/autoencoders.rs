@@ -2,7 +2,7 @@
 
 use crate::{Args, BETAS, Result, measure};
 use holoscope::config::{Architecture, L0Loss, SaeConfig};
-use holoscope::sae::{StandardStep, initial_params};
+use holoscope::sae::{PursuitRules, PursuitStep, StandardStep, initial_params};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -30,6 +30,7 @@ fn architecture(name: &str) -> Result<(Architecture, f64)> {
             (architecture, l0_coeff)
         }
         "topk" => (Architecture::TopK { k: K }, 0.0),
+        "abstopk" => (Architecture::AbsTopK { k: K }, 0.0),
         "batchtopk" => (Architecture::BatchTopK { k }, 0.0),
         "matryoshka" => {
             let widths = WIDTHS.to_vec();
@@ -86,6 +87,7 @@ fn started(cfg: &SaeConfig, rows: &[f32]) -> Result<StandardStep> {
     let step = StandardStep::new(params, BETAS[0], BETAS[1])?;
     Ok(match &cfg.architecture {
         Architecture::TopK { k } => step.with_top_k(*k),
+        Architecture::AbsTopK { k } => step.with_abs_top_k(*k),
         Architecture::BatchTopK { k } => step.with_batch_top_k(*k, &[])?,
         Architecture::MatryoshkaBatchTopK { k, widths } => step.with_batch_top_k(*k, widths)?,
         Architecture::JumpReLU {
@@ -121,6 +123,32 @@ pub fn sae_train(args: &Args, name: &str) -> Result<()> {
     measure(args, args.batch, &format!(", \"l0\": {l0:.1}"), || {
         step.step(&pool[at % pool.len()], 1e-4, sparsity_weight)?;
         at += 1;
+        Ok(())
+    })
+}
+
+/// At most [`K`] steps of pursuit a token.
+pub fn pursuit_train(args: &Args) -> Result<()> {
+    let cfg = SaeConfig {
+        batch_size: args.batch,
+        ..SaeConfig::default()
+    };
+    let pool = sae_pool(cfg.d_in, args.batch, 8);
+    let mut rng = ChaCha8Rng::seed_from_u64(49);
+    let params = initial_params(&cfg, &pool[0], &vec![0.0; cfg.d_in], &mut rng)?;
+    let rules = PursuitRules {
+        max_iterations: Some(K),
+        ..PursuitRules::default()
+    };
+    let mut step = PursuitStep::new(params.w_dec, params.b_dec, rules, (BETAS[0], BETAS[1]))?;
+    let mut pool = pool.iter().cycle();
+    let mut l0 = 0.0;
+    let mut next = || pool.next().ok_or("no batch");
+    for _ in 0..4 {
+        l0 = step.step(next()?, 1e-4)?.l0;
+    }
+    measure(args, args.batch, &format!(", \"l0\": {l0:.1}"), || {
+        step.step(next()?, 1e-4)?;
         Ok(())
     })
 }

@@ -62,10 +62,13 @@ def variant(title, ours, arch, more=()):
 VARIANTS = [
     variant("standard", "standard", "standard"),
     variant("TopK 32", "topk", "topk", [SPARSIFY]),
+    variant("AbsTopK 32", "abstopk", "abstopk"),
     variant("JumpReLU", "jumprelu", "jumprelu"),
     variant("gated", "gated", "gated"),
     variant("BatchTopK 32", "batchtopk", "batchtopk"),
     variant("Matryoshka BatchTopK 32", "matryoshka", "matryoshka"),
+    ("SAE variant, matching pursuit, 32 steps", "sae_train matching_pursuit --batch 1024",
+     "autoencoders matching_pursuit --impl saelens", [["--impl", "compiled"] + TUNED, ["--impl", "dense"] + TUNED], (3.0, 1.3)),
     variant("transcoder, TopK 32", "transcoder", "transcoder"),
     ("activation patching (patches/s)", "patching", "mechanisms patching",
      [TUNED, ["--impl", "batched"] + TUNED], (3.0, 1.3)),

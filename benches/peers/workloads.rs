@@ -81,6 +81,7 @@ fn main() -> Result<()> {
     match (args.case.as_str(), args.variant.as_str()) {
         ("lm_train", config @ ("A" | "B" | "C")) => lm_train(&args, config),
         ("sae_train", "transcoder") => transcoders::transcoder_train(&args),
+        ("sae_train", "matching_pursuit") => autoencoders::pursuit_train(&args),
         ("sae_train", architecture) => autoencoders::sae_train(&args, architecture),
         ("patching", _) => patching::patching(&args),
         ("dashboards", _) => dashboards::dashboards(&args),

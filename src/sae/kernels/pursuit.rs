@@ -5,6 +5,7 @@ use super::encode::PackedEncoder;
 use super::lists::ActiveLists;
 use super::panel::CHUNK;
 use super::rows::{add_scaled, dot};
+use super::screen::{Screen, ScreenScratch};
 
 /// When matching pursuit is done with a token.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,17 +39,18 @@ pub(in crate::sae) struct PursuitScratch {
     rows: Vec<f32>,
     live: Vec<usize>,
     lists: ActiveLists,
-    laid_out: Vec<f32>,
+    encode: ScreenScratch,
 }
 
 impl PursuitRules {
     /// Pursues the first `n` rows of `residuals`, `[CHUNK, d_in]`, which become what is left over; `picks` gets the
-    /// steps of each. `packed` has the rows of `w_dec`, `[d_sae, d_in]`, no biases, and `top_k` of 1.
+    /// steps of each. `packed` has the rows of `w_dec`, `[d_sae, d_in]`, no biases, and `top_k` of 1; `screen` is
+    /// prepared with it.
     ///
     /// A row that is not finite gets no step and is left as it is.
     pub(in crate::sae) fn pursue(
         &self,
-        packed: &PackedEncoder,
+        (packed, screen): (&PackedEncoder, &Screen),
         w_dec: &[f32],
         residuals: &mut [f32],
         n: usize,
@@ -63,7 +65,7 @@ impl PursuitRules {
             rows,
             live,
             lists,
-            laid_out,
+            encode,
         } = scratch;
         rows.resize(CHUNK * d, 0.0);
         live.clear();
@@ -75,7 +77,7 @@ impl PursuitRules {
             for (place, &i) in live.iter().enumerate() {
                 rows[at(place)].copy_from_slice(&residuals[at(i)]);
             }
-            packed.encode(rows, live.len(), 0.0, laid_out, lists);
+            screen.encode(packed, w_dec, (rows, live.len()), 0.0, encode, lists);
             let mut place = 0;
             live.retain(|&i| {
                 place += 1;

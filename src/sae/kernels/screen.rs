@@ -25,8 +25,9 @@ const MOST_CANDIDATES: f64 = 0.08;
 const PAUSE: u32 = 32;
 /// The centre is the median of about so many rows.
 const CENTRE_ROWS: usize = 32;
-/// Narrower inputs gain nothing.
-const LEAST_D_IN: usize = 64;
+/// Narrower inputs gain nothing; the integer product of wider ones, at most `128 * 127 d_in`, may not fit into 32
+/// bits.
+const WIDTHS: std::ops::RangeInclusive<usize> = 64..=1 << 17;
 
 /// The encoder in 8 bits, made anew for every pass, and whether it has been worth it.
 #[derive(Debug, Default)]
@@ -61,7 +62,7 @@ impl Screen {
     pub(in crate::sae) fn prepare(&mut self, packed: &PackedEncoder, x: &[f32], b: &[f32]) {
         let (rows, given_up) = (*self.rows.get_mut(), *self.given_up.get_mut());
         (*self.rows.get_mut(), *self.given_up.get_mut()) = (0, 0);
-        if self.in_use && given_up * 4 > rows {
+        if self.in_use && is_too_often(given_up, rows) {
             self.pause = PAUSE;
         }
         self.in_use = false;
@@ -70,7 +71,7 @@ impl Screen {
             return;
         }
         #[cfg(target_arch = "x86_64")]
-        if packed.d_in() >= LEAST_D_IN && tile::is_available() {
+        if WIDTHS.contains(&packed.d_in()) && tile::is_available() {
             self.take_centre(packed.d_in(), x, b);
             self.in_use = self.panels.quantise(packed, &self.centre);
         }
@@ -110,7 +111,12 @@ impl Screen {
         out: &mut ActiveLists,
     ) {
         #[cfg(target_arch = "x86_64")]
-        if self.in_use {
+        if self.in_use
+            && !is_too_often(
+                self.given_up.load(Ordering::Relaxed),
+                self.rows.load(Ordering::Relaxed),
+            )
+        {
             self.rows.fetch_add(n, Ordering::Relaxed);
             if self.encode_candidates(packed, w_enc_t, (x_cent, n), floor, scratch, out) {
                 return;
@@ -145,21 +151,18 @@ impl Screen {
         for row in candidates.iter_mut() {
             row.begin(floor, packed.top_k);
         }
-        let mut found = 0;
+        let most = (MOST_CANDIDATES * (n * packed.d_sae()) as f64) as usize;
+        let count = |of: &[candidates::Candidates]| of.iter().map(|row| row.len()).sum::<usize>();
+        // Lists of the largest are pruned only now and then.
+        let unsettled = n * packed.top_k.map_or(0, |k| 8 * k + 32);
         for p in 0..self.panels.len() {
-            found += tile::keep_candidates(x, &self.panels, p, packed.signed, candidates);
-            // A few panels' worth of leave: at first nothing is known of the largest.
-            let seen = ((p + 16) * super::panel::PANEL * n) as f64;
-            if packed.top_k.is_none() && found as f64 > MOST_CANDIDATES * seen {
+            tile::keep_candidates(x, &self.panels, p, packed.signed, candidates);
+            if p % 16 == 0 && count(candidates) > most + unsettled {
                 return false;
             }
         }
-        let mut left = 0;
-        for row in &mut candidates[..n] {
-            row.prune();
-            left += row.len();
-        }
-        if left as f64 > MOST_CANDIDATES * (n * packed.d_sae()) as f64 {
+        candidates.iter_mut().for_each(|row| row.prune());
+        if count(candidates) > most {
             return false;
         }
         out.begin(floor, packed.signed);
@@ -175,6 +178,11 @@ impl Screen {
         out.end(n, packed.top_k);
         true
     }
+}
+
+/// Whether so many rows were given up that the screen costs more than it saves.
+fn is_too_often(given_up: usize, rows: usize) -> bool {
+    given_up * 4 > rows
 }
 
 #[cfg(test)]

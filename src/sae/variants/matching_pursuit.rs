@@ -9,7 +9,7 @@ use super::standard::StandardSae;
 use crate::error::{Error, Result};
 use crate::sae::active::{ActiveFeatures, FeatureActivity};
 use crate::sae::autoencoder::{ActivityCounter, SparseAutoencoder};
-use crate::sae::kernels::{InputEncoder, PursuitRules, PursuitScratch};
+use crate::sae::kernels::{InputEncoder, PursuitRules, PursuitScratch, Screen};
 use candle_core::{DType, Tensor};
 
 /// A trained matching-pursuit autoencoder. Its encoder is its decoder: there are `W_dec` and `b_dec` alone.
@@ -75,8 +75,11 @@ impl MatchingPursuitSae {
             return Err(Error::argument("d_sae", self.d_sae(), reason));
         };
         encoder.packed.top_k = Some(1);
+        let mut screen = Screen::default();
+        screen.prepare(&encoder.packed, &[], &[]);
         Ok(Pursuit {
             encoder,
+            screen,
             w_dec: dictionary.w_dec.flatten_all()?.to_vec1()?,
             rules: self.rules,
         })
@@ -102,6 +105,7 @@ impl PursuitRules {
 /// What depends on the parameters alone.
 struct Pursuit {
     encoder: InputEncoder,
+    screen: Screen,
     w_dec: Vec<f32>,
     rules: PursuitRules,
 }
@@ -112,9 +116,9 @@ impl Pursuit {
         let chunks = self.encoder.by_chunk(x, |x_cent, n, _| {
             let mut residuals = x_cent.to_vec();
             let (mut scratch, mut picks) = (PursuitScratch::default(), Vec::new());
-            let packed = &self.encoder.packed;
+            let encoder = (&self.encoder.packed, &self.screen);
             self.rules.pursue(
-                packed,
+                encoder,
                 &self.w_dec,
                 &mut residuals,
                 n,

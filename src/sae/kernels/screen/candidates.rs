@@ -64,7 +64,8 @@ impl Candidates {
         self.len = len + kept.count_ones() as usize;
         if self.len >= self.prune_at {
             self.prune();
-            self.prune_at = self.len + self.top_k.map_or(0, Self::more);
+            // Where little was dropped, the list doubles before the next time.
+            self.prune_at = self.len + self.top_k.map_or(0, Self::more).max(self.len);
         }
     }
 
@@ -113,10 +114,10 @@ impl Candidates {
     }
 }
 
-/// A number above `low` that at least `k` of `values` reach, close to the largest such, or `low` if there is none.
+/// A number above `floor` that at least `k` of `values` reach, close to the largest such, or `floor` if there is none.
 /// NaN reaches nothing.
 #[target_feature(enable = "avx512f")]
-fn reached_by(values: &[f32], k: usize, low: f32) -> f32 {
+fn reached_by(values: &[f32], k: usize, floor: f32) -> f32 {
     let (blocks, rest) = values.as_chunks::<16>();
     let count = |least: f32| {
         let at_least = _mm512_set1_ps(least);
@@ -137,13 +138,16 @@ fn reached_by(values: &[f32], k: usize, low: f32) -> f32 {
     }
     let high = _mm512_reduce_max_ps(high);
     let mut high = rest.iter().fold(high, |high, v| high.max(*v));
-    let mut low = match low > f32::NEG_INFINITY {
-        true => low,
+    let mut low = match floor > f32::NEG_INFINITY {
+        true => floor,
         false => rest
             .iter()
             .chain(blocks.as_flattened())
             .fold(high, |low, v| low.min(*v)),
     };
+    if low == f32::NEG_INFINITY || count(low) < k {
+        return low.min(floor);
+    }
     for _ in 0..BISECTIONS {
         let middle = 0.5 * (low + high);
         // Not where a bound is infinite, either.

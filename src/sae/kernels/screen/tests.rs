@@ -149,6 +149,26 @@ fn what_is_not_finite_is_left_to_the_product() {
     }
 }
 
+/// Feature 0 has the sum 140,000 * 127^2 in integers, which 32 bits do not hold.
+#[test]
+fn inputs_too_wide_for_the_integer_sum_are_left_to_the_product() {
+    let (d, d_sae) = (140_000, 40);
+    let mut w_enc_t = vec![0.0; d_sae * d];
+    w_enc_t[..d].fill(1.0);
+    let mut packed = PackedEncoder::new(&w_enc_t, &[-1.0; 40], d);
+    packed.bias[0] = 0.0;
+    let x = vec![1.0; CHUNK * d];
+    let case = Case {
+        packed,
+        w_enc_t,
+        x,
+        n: 1,
+    };
+    let (lists, used) = screened(&case, 0.0);
+    assert!(!used);
+    assert_eq!((lists.idx, lists.vals), (vec![0], vec![140_000.0]));
+}
+
 #[test]
 fn a_screen_with_too_many_candidates_pauses() {
     let case = case(5, 96, 640, CHUNK);

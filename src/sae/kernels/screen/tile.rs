@@ -20,30 +20,28 @@ pub(super) fn is_available() -> bool {
         && is_x86_feature_detected!("fma")
 }
 
-/// Appends what panel `p` has to each row's candidates; returns how many.
+/// Appends what panel `p` has to each row's candidates.
 pub(super) fn keep_candidates(
     x: &QuantisedRows,
     panels: &QuantisedPanels,
     p: usize,
     signed: bool,
     candidates: &mut [Candidates],
-) -> usize {
+) {
     let (words, lanes) = (panels.panel(p), &panels.lanes[p]);
-    let mut found = 0;
     for (t, candidates) in candidates.chunks_exact_mut(ROWS).enumerate() {
         let first = t * ROWS;
         let rows = &x.bounds[first..][..ROWS];
         let candidates = &mut candidates[..ROWS.min(x.n() - first)];
         // SAFETY: a screen is in use only where `is_available`.
-        found += unsafe {
+        unsafe {
             let sums = product(x.tile(t), words);
             match signed {
                 true => keep::<true>(&sums, rows, (p * PANEL) as u32, lanes, candidates),
                 false => keep::<false>(&sums, rows, (p * PANEL) as u32, lanes, candidates),
             }
-        };
+        }
     }
-    found
 }
 
 /// `sums[i] = sum_k x[k][i] panel[k]`, of four bytes at a time.
@@ -73,8 +71,7 @@ fn keep<const SIGNED: bool>(
     first: u32,
     lanes: &Lanes,
     candidates: &mut [Candidates],
-) -> usize {
-    let mut found = 0;
+) {
     for v in 0..VECS {
         // SAFETY: 16 lanes from a multiple of 16 below PANEL.
         let load = |of: &[f32; PANEL]| unsafe { _mm512_loadu_ps(of[v * 16..].as_ptr()) };
@@ -95,7 +92,6 @@ fn keep<const SIGNED: bool>(
             let kept =
                 _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(upper, _mm512_set1_ps(to.floor())) & features;
             if kept != 0 {
-                found += kept.count_ones() as usize;
                 to.push(
                     kept,
                     first + (v * 16) as u32,
@@ -105,5 +101,4 @@ fn keep<const SIGNED: bool>(
             }
         }
     }
-    found
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::model::first_not_finite_of;
 use crate::sae::kernels::{
     self, AdamStep, CHUNK, Moments, PANEL, PackedEncoder, Picks, PursuitRules, PursuitScratch,
-    finite_or_nan, pack_panel,
+    Screen, finite_or_nan, pack_panel,
 };
 use crate::sae::state_dict::{Slot, Slots, moments};
 use rayon::prelude::*;
@@ -23,6 +23,7 @@ pub struct PursuitStep {
     rules: PursuitRules,
     /// `w_dec` as the kernel reads it.
     packed: PackedEncoder,
+    screen: Screen,
     adam_dec: Moments,
     adam_b: Moments,
     pub(super) silent: Vec<u32>,
@@ -65,6 +66,7 @@ impl PursuitStep {
             d_in,
             rules,
             packed,
+            screen: Screen::default(),
             adam_dec: Moments::zeros(w_dec.len()),
             adam_b: Moments::zeros(d_in),
             silent: vec![0; d_sae],
@@ -160,6 +162,7 @@ impl PursuitStep {
             betas: _,
             steps,
             // Made anew by each forward pass.
+            screen: _,
             residuals: _,
             picks: _,
             n: _,
@@ -191,7 +194,10 @@ impl PursuitStep {
         let n = x.len() / d;
         self.n = n;
         self.residuals.resize(n.div_ceil(CHUNK) * CHUNK * d, 0.0);
-        let (b_dec, packed, w_dec, rules) = (&self.b_dec, &self.packed, &self.w_dec, self.rules);
+        // What is left over has no common part.
+        self.screen.prepare(&self.packed, &[], &[]);
+        let (b_dec, w_dec, rules) = (&self.b_dec, &self.w_dec, self.rules);
+        let encoder = (&self.packed, &self.screen);
         let chunks: Vec<Vec<Picks>> = (
             self.residuals.par_chunks_mut(CHUNK * d),
             x.par_chunks(CHUNK * d),
@@ -204,7 +210,7 @@ impl PursuitStep {
                     }
                 }
                 let mut picks = Vec::new();
-                rules.pursue(packed, w_dec, residuals, x.len() / d, scratch, &mut picks);
+                rules.pursue(encoder, w_dec, residuals, x.len() / d, scratch, &mut picks);
                 picks
             })
             .collect();
