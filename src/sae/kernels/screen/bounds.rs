@@ -1,11 +1,12 @@
 //! Weights and inputs in 8 bits, with what bounds the error of their products.
 
-use super::tile::ROWS;
 use crate::sae::kernels::encode::PackedEncoder;
 use crate::sae::kernels::panel::PANEL;
 use rayon::prelude::*;
 use std::arch::x86_64::*;
 
+/// Rows of one tile: with the lanes of a panel their sums fill 24 of the 32 registers.
+pub(super) const ROWS: usize = 12;
 /// The largest magnitude of a quantised number.
 const LARGEST: f32 = 127.0;
 /// Quantised weights are stored with this added, as the instruction wants one operand without sign.

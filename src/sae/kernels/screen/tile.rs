@@ -1,12 +1,10 @@
 //! The integer product, a tile of registers at a time, and the candidates that it leaves.
 
-use super::bounds::{Lanes, QuantisedPanels, QuantisedRows, RowBounds};
+use super::bounds::{Lanes, QuantisedPanels, QuantisedRows, ROWS, RowBounds};
 use super::candidates::Candidates;
 use crate::sae::kernels::panel::PANEL;
 use std::arch::x86_64::*;
 
-/// Rows of one tile: with the lanes of a panel they fill 24 of the 32 registers.
-pub(super) const ROWS: usize = 12;
 /// Registers of a panel's lanes.
 const VECS: usize = PANEL / 16;
 
