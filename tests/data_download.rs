@@ -149,6 +149,41 @@ fn a_whole_download_arrives_with_progress_in_bytes() {
 }
 
 #[test]
+fn downloads_of_one_file_take_turns() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, _) = target(&dir);
+    let server = Server::new(Manner::Ranges);
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..6)
+            .map(|_| scope.spawn(|| get(&server, &path, &digest())))
+            .collect();
+        for one in all {
+            one.join().unwrap().unwrap();
+        }
+    });
+    // Those who waited found it there.
+    assert_eq!(server.asked(), [""]);
+    let left: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn who_waits_for_a_download_can_be_interrupted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, _) = target(&dir);
+    let lock = std::fs::File::create(path.with_file_name("input.txt.lock")).unwrap();
+    lock.lock().unwrap();
+    let mut stopped = Recorder {
+        stop: true,
+        ..Recorder::default()
+    };
+    let server = Server::new(Manner::Ranges);
+    let ended = download_verified(&server.url, &path, &digest(), "the text", &mut stopped);
+    assert!(matches!(ended, Err(Error::Interrupted { .. })), "{ended:?}");
+    assert!(server.asked().is_empty());
+}
+
+#[test]
 fn a_cut_download_resumes_where_it_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let (path, part) = target(&dir);

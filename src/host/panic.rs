@@ -30,9 +30,28 @@ pub(super) fn report_panic(info: &PanicHookInfo<'_>) {
         "frames": users_functions(&trace),
     });
     // What was printed before stands before it.
-    let _ = std::io::stdout().flush();
+    match is_cells_thread() {
+        true => drop(std::io::stdout().flush()),
+        false => flush_unless_locked(),
+    }
     notify(&notice);
 }
+
+/// Flushes stdout, unless another thread holds it: that thread may be printing a value whose
+/// `Display` waits for the one that panics.
+fn flush_unless_locked() {
+    let (done, flushed) = std::sync::mpsc::sync_channel(1);
+    let flush = move || {
+        let _ = std::io::stdout().flush();
+        let _ = done.send(());
+    };
+    if std::thread::Builder::new().spawn(flush).is_ok() {
+        let _ = flushed.recv_timeout(LOCKED);
+    }
+}
+
+/// After this long stdout is taken to be locked.
+const LOCKED: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// The backtrace of here, as text.
 ///

@@ -1,6 +1,7 @@
 //! An exact fraction, in lowest terms: gadgets, traces over d and su(2) coefficients.
 //! `num / den` with `den > 0` and `gcd(num, den) = 1`.
-//! Source: elementary; i64 is ample for traces of matrices of size at most 16.
+//! Source: elementary; i64 is ample for traces of matrices of size at most 16. A result that it does not hold is a
+//! panic, never another number.
 
 use crate::error::{Error, Result};
 use std::fmt;
@@ -28,22 +29,37 @@ impl Ratio {
     /// `num / den` in lowest terms.
     ///
     /// # Errors
-    /// A zero denominator.
+    /// [`Error::Argument`] for a zero denominator, and for numbers whose lowest terms an i64 does not hold.
     pub fn new(num: i64, den: i64) -> Result<Self> {
         if den == 0 {
             return Err(Error::argument("denominator", den, "must not be 0"));
         }
-        Ok(Self::reduced(num, den))
+        let reason = "must leave lowest terms that an i64 holds";
+        Self::checked(i128::from(num), i128::from(den))
+            .ok_or_else(|| Error::argument("fraction", format!("{num}/{den}"), reason))
     }
 
     /// `num / den` for a denominator that is known not to be zero.
+    ///
+    /// # Panics
+    /// Where an i64 does not hold the lowest terms.
     pub(super) fn reduced(num: i64, den: i64) -> Self {
+        Self::exactly(i128::from(num), i128::from(den))
+    }
+
+    fn exactly(num: i128, den: i128) -> Self {
+        Self::checked(num, den)
+            .unwrap_or_else(|| panic!("the fraction {num}/{den} is too large for 64 bits"))
+    }
+
+    /// `None` where an i64 does not hold the lowest terms. No product of two i64 is `i128::MIN`.
+    fn checked(num: i128, den: i128) -> Option<Self> {
         let sign = if den < 0 { -1 } else { 1 };
-        let g = gcd(num.unsigned_abs(), den.unsigned_abs()).max(1) as i64;
-        Self {
-            num: sign * num / g,
-            den: sign * den / g,
-        }
+        let g = gcd(num.unsigned_abs(), den.unsigned_abs()).max(1) as i128;
+        Some(Self {
+            num: i64::try_from(sign * (num / g)).ok()?,
+            den: i64::try_from(sign * (den / g)).ok()?,
+        })
     }
 
     /// Numerator, with the sign.
@@ -67,7 +83,7 @@ impl Ratio {
     }
 }
 
-fn gcd(a: u64, b: u64) -> u64 {
+fn gcd(a: u128, b: u128) -> u128 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
@@ -86,20 +102,15 @@ impl PartialEq<i64> for Ratio {
 impl Add for Ratio {
     type Output = Ratio;
     fn add(self, other: Ratio) -> Ratio {
-        Ratio::reduced(
-            self.num * other.den + other.num * self.den,
-            self.den * other.den,
-        )
+        let [a, b, c, d] = [self.num, self.den, other.num, other.den].map(i128::from);
+        Ratio::exactly(a * d + c * b, b * d)
     }
 }
 
 impl Neg for Ratio {
     type Output = Ratio;
     fn neg(self) -> Ratio {
-        Ratio {
-            num: -self.num,
-            den: self.den,
-        }
+        Ratio::exactly(-i128::from(self.num), i128::from(self.den))
     }
 }
 
@@ -110,5 +121,28 @@ impl fmt::Display for Ratio {
         } else {
             f.pad(&format!("{}/{}", self.num, self.den))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_whose_terms_do_not_fit_into_64_bits_are_exact_where_the_result_does() {
+        // (2^40 + 1) / 2^40 twice: the common denominator is 2^80 before it is reduced.
+        let near_one = Ratio::new((1 << 40) + 1, 1 << 40).unwrap();
+        assert_eq!(near_one + near_one, Ratio::new((1 << 40) + 1, 1 << 39).unwrap());
+        assert_eq!(Ratio::new(i64::MIN, -2).unwrap(), 1_i64 << 62);
+        assert_eq!(Ratio::new(i64::MIN, i64::MIN).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_result_that_64_bits_do_not_hold_is_no_other_number() {
+        assert!(Ratio::new(i64::MIN, -1).is_err());
+        assert!(Ratio::new(1, i64::MIN).is_err());
+        let sum = std::panic::catch_unwind(|| Ratio::from(i64::MAX) + Ratio::from(1));
+        assert!(sum.is_err());
+        assert!(std::panic::catch_unwind(|| -Ratio::from(i64::MIN)).is_err());
     }
 }

@@ -1,13 +1,14 @@
 //! A download that can be resumed and is checked before anyone sees it.
 //!
 //! Bytes go to `NAME.part`; once complete and of the right SHA-256 it is renamed to `NAME`.
+//! Who downloads a file holds a lock on `NAME.lock`; others wait and then find the file there.
 //! Resuming: HTTP range requests, RFC 9110 section 14.
 
 use super::super::digest::hex;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Reporter};
 use sha2::{Digest, Sha256};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -71,6 +72,12 @@ pub(in crate::data) fn download_from(
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     }
+    let there = path.exists();
+    let _turn = Turn::take(path, label, reporter)?;
+    // Somebody else may have brought it meanwhile.
+    if !there && path.exists() && (sha256.is_empty() || digest_matches(path, sha256)?) {
+        return Ok(());
+    }
     let part = part_path(path);
     if sha256.is_empty() {
         remove(&part)?;
@@ -100,9 +107,56 @@ pub(in crate::data) fn download_from(
 
 /// `NAME.part` beside `NAME`.
 fn part_path(path: &Path) -> PathBuf {
+    beside(path, ".part")
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".part");
+    name.push(ending);
     PathBuf::from(name)
+}
+
+/// The right to write `NAME.part`: a lock on `NAME.lock`, which is removed when it ends.
+struct Turn {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Turn {
+    /// Waits until no other process (or thread) downloads the same file.
+    fn take(of: &Path, label: &str, reporter: &mut dyn Reporter) -> Result<Self> {
+        let path = beside(of, ".lock");
+        let waiting = Progress::new(reporter, &format!("wait for the download of {label}"), "B", 0);
+        loop {
+            let lock = File::create(&path).map_err(Error::io("create", &path))?;
+            match lock.try_lock() {
+                // Not a file that its former owner has just removed.
+                Ok(()) if is_at(&lock, &path) => return Ok(Self { path, _lock: lock }),
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) if waiting.interrupted() => {
+                    return Err(Error::Interrupted { what: "download" });
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+                Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // Before the lock goes; one that cannot be removed locks nothing.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Whether `path` still names this file.
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(own), Ok(named)) => (own.dev(), own.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
 }
 
 /// Requests what `part` still lacks and appends it.

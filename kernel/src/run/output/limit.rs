@@ -21,6 +21,8 @@ const RATE: f64 = (1 << 18) as f64;
 const CLEAR: f64 = 1024.0;
 /// Text of a cell that is kept in memory before its file is begun.
 const HEAD: usize = 1 << 19;
+/// Bytes of a cell's text that its file may have: a loop that prints must not fill the disk.
+const KEPT: usize = 1 << 30;
 /// Lines of what was not shown that a cell ends with.
 const TAIL: usize = 10;
 
@@ -35,10 +37,39 @@ pub struct Limiter {
     /// All text of the cell, until there is a file.
     head: Vec<u8>,
     file: Option<(PathBuf, File)>,
+    /// Bytes that the file may still have, and of which none came too much.
+    room: Room,
     /// What is not shown at present.
     missing: Option<Missing>,
     /// Whether anything of this cell was not shown.
     cut: bool,
+}
+
+/// What may still be written to the file.
+#[derive(Debug)]
+struct Room {
+    most: usize,
+    left: usize,
+    /// Whether something had no place.
+    full: bool,
+}
+
+impl Room {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            left: most,
+            full: false,
+        }
+    }
+
+    /// The part of a text that has a place.
+    fn take<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+        let taken = text.len().min(self.left);
+        self.left -= taken;
+        self.full |= taken < text.len();
+        &text[..taken]
+    }
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +90,7 @@ impl Limiter {
             bucket: Bucket::new(BURST, RATE),
             head: Vec::new(),
             file: None,
+            room: Room::new(KEPT),
             missing: None,
             cut: false,
         }
@@ -141,6 +173,7 @@ impl Limiter {
             let _ = std::fs::remove_file(path);
         }
         self.head.clear();
+        self.room = Room::new(self.room.most);
         self.missing = None;
         self.cut = false;
     }
@@ -154,15 +187,15 @@ impl Limiter {
             }
         } else if let Some((_, file)) = &mut self.file {
             // A full disk must not stop the cell; the note then names less than all.
-            let _ = file.write_all(text.as_bytes());
+            let _ = file.write_all(self.room.take(text.as_bytes()));
         }
     }
 
-    fn open(&self) -> Option<(PathBuf, File)> {
+    fn open(&mut self) -> Option<(PathBuf, File)> {
         std::fs::create_dir_all(&self.dir).ok()?;
         let path = self.dir.join(format!("cell-{}.txt", self.cell));
         let mut file = File::create(&path).ok()?;
-        file.write_all(&self.head).ok()?;
+        file.write_all(self.room.take(&self.head)).ok()?;
         Some((path, file))
     }
 
@@ -185,6 +218,9 @@ impl Limiter {
     fn note(&mut self) -> Option<Event> {
         let missing = self.missing.take()?;
         let place = match &self.file {
+            Some((path, _)) if self.room.full => {
+                format!("its first {} bytes are in {}", self.room.most, path.display())
+            }
             Some((path, _)) => format!("all of it is in {}", path.display()),
             None => format!("it could not be kept in {}", self.dir.display()),
         };
@@ -217,6 +253,24 @@ fn split(text: &str, room: usize) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_full_says_how_much_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut limiter = Limiter::new(dir.path().join("output"));
+        limiter.room = Room::new(3 << 20);
+        for cell in 1..=2 {
+            limiter.begin();
+            let line = format!("{}\n", "x".repeat(99));
+            for _ in 0..40 {
+                limiter.take(StreamName::Stdout, line.repeat(1000));
+            }
+            let note = text(&limiter.end(), StreamName::Stderr);
+            assert!(note.contains("its first 3145728 bytes are in"), "{note}");
+            let file = dir.path().join(format!("output/cell-{cell}.txt"));
+            assert_eq!(std::fs::metadata(file).unwrap().len(), 3 << 20);
+        }
+    }
 
     fn text(events: &[Event], stream: StreamName) -> String {
         let of = |e: &Event| match e {
