@@ -8,6 +8,8 @@ saelens: the body of `SAETrainer.fit`; sparsify: `SparseCoder`, whose forward an
 fused Adam. dense: autograd over dense matrices, the bias folded into the product; compiled: that, through
 `torch.compile`. lists: gradients by hand, over lists of the active entries (CSR), with the encoder's product alone dense;
 it starts, as ours does, where few features are active. `--check` compares its gradients with those of `dense`.
+
+Transcoders with and without a skip, the crosscoder and the cross-layer transcoder are in maps.py, the temporal one in sequences.py.
 """
 
 import argparse
@@ -18,11 +20,26 @@ import sys
 import tempfile
 
 ARCHITECTURES = ("standard", "topk", "abstopk", "jumprelu", "gated", "batchtopk", "matryoshka", "matching_pursuit",
-                 "transcoder")
+                 "transcoder", "transcoder_skip", "crosscoder", "cross_layer", "temporal")
 D_IN, D_SAE, K = 512, 4096, 32
 WIDTHS = [256, 512, 1024, 2048, 4096]
 THRESHOLD, BANDWIDTH, INIT_ACTIVE = 0.01, 0.05, 0.03
+# Widths and features of those that have others.
+SIZES = {"temporal": (256, 1024)}
 SPARSITY = {"standard": 1.0, "gated": 1.0, "jumprelu": 0.05}
+
+
+def module(arch):
+    """Where it is, if not here."""
+    if arch in ("transcoder", "transcoder_skip", "crosscoder", "cross_layer"):
+        import maps
+
+        return maps
+    if arch == "temporal":
+        import sequences
+
+        return sequences
+    return None
 
 
 def start(data, arch, sparse, d_in=D_IN, d_sae=D_SAE):
@@ -42,8 +59,6 @@ def start(data, arch, sparse, d_in=D_IN, d_sae=D_SAE):
         p |= {"r_mag": torch.zeros(d_sae), "b_mag": p["b_enc"].clone()}
     if arch == "matching_pursuit":
         del p["W_enc"], p["b_enc"]
-    if arch == "transcoder":
-        p |= {"W_dec": torch.zeros(d_sae, d_in), "b_in": p["b_dec"].clone()}
     return {name: torch.nn.Parameter(value) for name, value in p.items()}
 
 
@@ -111,14 +126,13 @@ def dense_loss(arch, k):
         n = x.shape[0]
         if arch == "matching_pursuit":
             return pursuit(p, x - p["b_dec"], k)
-        b_in = p.get("b_in", p["b_dec"])
-        linear = torch.addmm(-(p["W_enc"] @ b_in), x, p["W_enc"].T)
+        linear = torch.addmm(-(p["W_enc"] @ p["b_dec"]), x, p["W_enc"].T)
         pre = linear + p["b_enc"]
         error = lambda acts, w=p["W_dec"], b=p["b_dec"]: (torch.addmm(b, acts, w) - y).pow(2).sum() / n
         if arch == "standard":
             acts = F.relu(pre)
             return error(acts) + SPARSITY[arch] * acts.sum() / n
-        if arch in ("topk", "transcoder"):
+        if arch == "topk":
             return error(largest(F.relu(pre), k, 1))
         if arch == "abstopk":
             places = torch.topk(pre.abs(), k, dim=-1, sorted=False).indices
@@ -157,7 +171,7 @@ class Lists:
             keep = torch.zeros_like(pre, dtype=torch.bool)
             return keep.scatter_(1, torch.topk(pre.abs(), self.k, dim=-1, sorted=False).indices, True)
         acts = torch.relu(pre)
-        if self.arch in ("topk", "transcoder"):
+        if self.arch == "topk":
             keep = torch.zeros_like(acts, dtype=torch.bool)
             keep.scatter_(1, torch.topk(acts, self.k, dim=-1, sorted=False).indices, True)
             return keep & (acts > 0)
@@ -182,8 +196,7 @@ class Lists:
         import torch
 
         p, n, arch = self.p, x.shape[0], self.arch
-        b_in = p.get("b_in", p["b_dec"])
-        linear = torch.addmm(-(p["W_enc"] @ b_in), x, p["W_enc"].T)
+        linear = torch.addmm(-(p["W_enc"] @ p["b_dec"]), x, p["W_enc"].T)
         pre = linear + p["b_enc"]
         mask = self.select(pre)
         rows, cols = mask.nonzero(as_tuple=True)
@@ -230,12 +243,8 @@ class Lists:
         g_linear = g_pre if g_linear is None else g_linear
         into = csr(g_linear).t().to_sparse_csr()
         total = by_feature(g_linear)
-        g_b_in = -(total @ p["W_enc"])
-        g_b_dec = residual.sum(0)
-        grads = {"W_enc": torch.sparse.mm(into, x).addr_(total, b_in, alpha=-1), "W_dec": g_dec,
-                 "b_enc": by_feature(g_pre), "b_dec": g_b_dec if "b_in" in p else g_b_dec + g_b_in, **own}
-        if "b_in" in p:
-            grads["b_in"] = g_b_in
+        grads = {"W_enc": torch.sparse.mm(into, x).addr_(total, p["b_dec"], alpha=-1), "W_dec": g_dec,
+                 "b_enc": by_feature(g_pre), "b_dec": residual.sum(0) - total @ p["W_enc"], **own}
         return loss, grads
 
     def nested(self, shape, rows, cols, values, y):
@@ -277,33 +286,37 @@ def own_step(bench, args, pool):
     """Dense, compiled or over lists: one step of Adam."""
     import torch
 
-    p = start(pool[0][0], args.arch, args.impl == "lists")
+    other, sparse = module(args.arch), args.impl == "lists"
+    if other:
+        p = other.start(args.arch, *pool[0], SIZES.get(args.arch, (D_IN, D_SAE))[1], INIT_ACTIVE)
+        held = lambda: other.project(p, args.arch)
+    else:
+        p = start(pool[0][0], args.arch, sparse)
+        held = lambda: project(p)
     adam, _ = bench.make_adamw(list(p.values()), lr=1e-4, cls="Adam", betas=(0.9, 0.99))
-    unit = args.arch != "transcoder"
-    if args.impl == "lists":
-        lists = Lists(p, args.arch, K)
+    if sparse:
+        lists = (other.Lists if other else Lists)(p, args.arch, K)
 
         @torch.no_grad()
         def step(x, y):
             loss, grads = lists(x, y)
             for name, g in grads.items():
                 p[name].grad = g
-            if unit:
-                project(p)
+            held()
             adam.step()
+            step.l0 = getattr(lists, "l0", None)
             return loss
 
         return step
-    loss_of = dense_loss(args.arch, K)
+    loss_of = (other.dense_loss if other else dense_loss)(args.arch, K)
     if args.impl == "compiled":
         loss_of = torch.compile(loss_of)
 
     def step(x, y):
         loss = loss_of(p, x, y)
         loss.backward()
-        if unit:
-            with torch.no_grad():
-                project(p)
+        with torch.no_grad():
+            held()
         adam.step()
         adam.zero_grad()
         return loss.detach()
@@ -346,9 +359,10 @@ def sparsify_step(bench, args):
     from sparsify.sparse_coder import SparseCoder
 
     torch.manual_seed(49)
-    transcode = args.arch == "transcoder"
+    transcode = args.arch != "topk"
     coder = SparseCoder(D_IN, SparseCoderConfig(num_latents=D_SAE, k=K, transcode=transcode,
-                                                normalize_decoder=not transcode), device="cpu", dtype=torch.float32)
+                                                normalize_decoder=not transcode,
+                                                skip_connection=args.arch == "transcoder_skip"), device="cpu", dtype=torch.float32)
     adam, _ = bench.make_adamw(coder.parameters(), lr=1e-4, cls="Adam", betas=(0.9, 0.99))
 
     def step(x, y):
@@ -375,23 +389,28 @@ def check():
     torch.set_default_dtype(torch.float64)
     global WIDTHS, BANDWIDTH
     WIDTHS, BANDWIDTH = [16, 40, 96], 0.3
+    here, sequences = sys.modules[__name__], module("temporal")
+    sequences.N_POS, sequences.N_HEADS, sequences.BOTTLENECK = 16, 2, 4
     data, target = torch.randn(64, 24), torch.randn(64, 24)
     for arch in ARCHITECTURES:
         if arch == "matching_pursuit":
             continue  # there are no lists of it
-        p = start(data, arch, True, 24, 96)
+        other = module(arch)
+        p = other.start(arch, data, target, 96, INIT_ACTIVE) if other else start(data, arch, True, 24, 96)
         for value in p.values():
             value.data += 0.1 * torch.randn_like(value)
         if arch == "jumprelu":
             p["theta"].data.abs_()
-        y = target if arch == "transcoder" else data
-        loss = dense_loss(arch, 5)(p, data, y)
+        y = target if arch in ("transcoder", "transcoder_skip", "cross_layer") else data
+        loss = (other or here).dense_loss(arch, 5)(p, data, y)
         loss.backward()
         with torch.no_grad():
-            found, grads = Lists(p, arch, 5)(data, y)
+            found, grads = (other or here).Lists(p, arch, 5)(data, y)
         assert set(grads) == set(p), (arch, set(grads) ^ set(p))
-        difference = max(((grads[k] - p[k].grad).abs().max() / p[k].grad.abs().max()).item() for k in p)
-        print(f"{arch:12} loss {loss.item():.6f} {found.item():.6f}, gradients differ by {difference:.1e} at most")
+        # The bias of an attention's keys has a gradient of 0.
+        size = lambda g: g.abs().max().clamp(min=1e-6)
+        difference = max(((grads[k] - p[k].grad).abs().max() / size(p[k].grad)).item() for k in p)
+        print(f"{arch:15} loss {loss.item():.6f} {found.item():.6f}, gradients differ by {difference:.1e} at most")
         assert abs(loss.item() - found.item()) < 1e-9 * loss.item() and difference < 1e-9
 
 
@@ -409,12 +428,12 @@ def main():
     args = ap.parse_args()
     if args.check:
         return check()
-    if args.arch == "transcoder" and args.impl == "saelens":
-        ap.error("SAELens trains no transcoders")
+    if args.arch in ("transcoder", "transcoder_skip", "crosscoder", "cross_layer", "temporal") and args.impl == "saelens":
+        ap.error(f"SAELens does not train {args.arch}")
     if args.arch == "matching_pursuit" and args.impl == "lists":
         ap.error("there are no lists of matching pursuit: its steps follow one another")
-    if args.arch not in ("topk", "transcoder") and args.impl == "sparsify":
-        ap.error("sparsify has TopK alone")
+    if args.arch not in ("topk", "transcoder", "transcoder_skip") and args.impl == "sparsify":
+        ap.error("sparsify has TopK alone, of one site")
     sys.path.insert(0, args.peers)
     import bench
 
@@ -429,10 +448,15 @@ def main():
 
     warnings.filterwarnings("ignore", message="Sparse")
     torch.set_num_threads(args.threads)
-    pool = [(x, x) for x in bench.sae_pool(D_IN, args.batch, 8)]
-    if args.arch == "transcoder":  # an output that is a function of the input, as wide
+    pool = [(x, x) for x in bench.sae_pool(SIZES.get(args.arch, (D_IN, D_SAE))[0], args.batch, 8)]
+    if args.arch in ("transcoder", "transcoder_skip", "cross_layer"):  # an output that is a function of the input, as wide
         w = torch.randn(D_IN, D_IN, generator=torch.Generator().manual_seed(3)) / D_IN**0.5
+        if args.arch == "cross_layer":  # of a layer and those before it
+            w[D_IN // 2:, : D_IN // 2] = 0
         pool = [(x, torch.relu(x @ w)) for x, _ in pool]
+    if args.arch in ("crosscoder", "cross_layer", "temporal"):  # as our training scales them
+        scaled = lambda rows: rows * (rows.shape[1] ** 0.5 / rows.norm(dim=-1).mean())
+        pool = [(scaled(x), scaled(y)) for x, y in pool]
     step = {"saelens": lambda: saelens_step(args), "sparsify": lambda: sparsify_step(bench, args)}.get(
         args.impl, lambda: own_step(bench, args, pool))()
     batches = bench.cycle(pool)
@@ -448,6 +472,7 @@ def main():
         "max": round(rates[-1], 1), "loss_first": round(losses[0], 4), "loss_last": round(losses[-1], 4),
         "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "contention": meta["contention"],
+        **({"l0": round(step.l0, 1)} if getattr(step, "l0", None) else {}),
     }), flush=True)
 
 

@@ -54,9 +54,15 @@ SPARSIFY = ["--impl", "sparsify"] + TUNED
 
 def variant(title, ours, arch, more=()):
     """A step of 1,024 activations, 512 wide, of 4,096 features; SAELens where it trains the architecture."""
-    plain = "sparsify" if arch == "transcoder" else "saelens"
+    plain = "sparsify" if arch.startswith("transcoder") else "saelens"
     return (f"SAE variant, {title}", f"sae_train {ours} --batch 1024", f"autoencoders {arch} --impl {plain}",
             [*OWN, *more], (3.0, 1.3))
+
+
+def untrained(title, arch):
+    """What no package trains: autograd in place of one."""
+    return (f"SAE variant, {title}", f"sae_train {arch} --batch 1024", f"autoencoders {arch} --impl dense",
+            [*OWN, TUNED], (1.3, 1.3))
 
 
 VARIANTS = [
@@ -70,6 +76,10 @@ VARIANTS = [
     ("SAE variant, matching pursuit, 32 steps", "sae_train matching_pursuit --batch 1024",
      "autoencoders matching_pursuit --impl saelens", [["--impl", "compiled"] + TUNED, ["--impl", "dense"] + TUNED], (3.0, 1.3)),
     variant("transcoder, TopK 32", "transcoder", "transcoder"),
+    variant("skip transcoder, TopK 32", "transcoder_skip", "transcoder_skip"),
+    untrained("crosscoder, 2 sites of 256", "crosscoder"),
+    untrained("cross-layer transcoder, 2 layers of 256", "cross_layer"),
+    untrained("temporal, 256 wide, 1,024 features", "temporal"),
     ("activation patching (patches/s)", "patching", "mechanisms patching",
      [TUNED, ["--impl", "batched"] + TUNED], (3.0, 1.3)),
     ("100 feature dashboards (dashboards/s)", "dashboards", "mechanisms dashboards", [TUNED], (3.0, 3.0)),

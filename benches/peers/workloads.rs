@@ -10,6 +10,7 @@ mod autoencoders;
 mod dashboards;
 mod measurements;
 mod patching;
+mod temporal;
 mod transcoders;
 
 use holoscope::candle::{Device, Tensor};
@@ -80,7 +81,10 @@ fn main() -> Result<()> {
     let args = Args::parse()?;
     match (args.case.as_str(), args.variant.as_str()) {
         ("lm_train", config @ ("A" | "B" | "C")) => lm_train(&args, config),
-        ("sae_train", "transcoder") => transcoders::transcoder_train(&args),
+        ("sae_train", "transcoder") => transcoders::transcoder_train(&args, false),
+        ("sae_train", "transcoder_skip") => transcoders::transcoder_train(&args, true),
+        ("sae_train", name @ ("crosscoder" | "cross_layer")) => transcoders::map_train(&args, name),
+        ("sae_train", "temporal") => temporal::temporal_train(&args),
         ("sae_train", "matching_pursuit") => autoencoders::pursuit_train(&args),
         ("sae_train", architecture) => autoencoders::sae_train(&args, architecture),
         ("patching", _) => patching::patching(&args),

@@ -160,8 +160,6 @@ fn a_cell_that_kills_the_process_is_an_error_that_says_so() {
     assert!(text(&error["evalue"]).contains("signal 6"), "{error}");
 }
 
-/// `cargo run` puts its folders of libraries first, and a build of the whole workspace leaves an
-/// image there that is not the one which cells are linked with.
 /// `println!` holds stdout while `Display` runs, and the thread that panics wants to flush it.
 #[test]
 fn a_panic_is_reported_while_another_thread_prints() {
@@ -170,7 +168,11 @@ fn a_panic_is_reported_while_another_thread_prints() {
                  fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {\n        \
                  let inner = std::thread::spawn(|| panic!(\"from inside\")).join();\n        \
                  write!(f, \"printed, {}\", inner.is_err())\n    }\n}\n";
-    let (output, cells) = run(dir.path(), &[waits, "println!(\"{Waits}\");"], &["--timeout", "120"]);
+    let (output, cells) = run(
+        dir.path(),
+        &[waits, "println!(\"{Waits}\");"],
+        &["--timeout", "120"],
+    );
     assert!(output.status.success(), "{}", describe(&output));
     let shown = serde_json::to_string(outputs(&cells[1])).unwrap();
     assert!(shown.contains("printed, true"), "{shown}");
@@ -193,9 +195,14 @@ fn the_folder_of_the_sessions_may_have_spaces() {
         .unwrap();
     assert!(output.status.success(), "{}", describe(&output));
     let cells = read_cells(&out);
-    assert_eq!(text(&outputs(&cells[1])[0]["data"]["text/plain"]).trim(), "3");
+    assert_eq!(
+        text(&outputs(&cells[1])[0]["data"]["text/plain"]).trim(),
+        "3"
+    );
 }
 
+/// `cargo run` puts its folders of libraries first, and a build of the whole workspace leaves an
+/// image there that is not the one which cells are linked with.
 #[test]
 fn an_image_of_another_build_is_not_taken_for_ours() {
     let dir = tempfile::tempdir().unwrap();

@@ -132,7 +132,10 @@ mod tests {
     fn sums_whose_terms_do_not_fit_into_64_bits_are_exact_where_the_result_does() {
         // (2^40 + 1) / 2^40 twice: the common denominator is 2^80 before it is reduced.
         let near_one = Ratio::new((1 << 40) + 1, 1 << 40).unwrap();
-        assert_eq!(near_one + near_one, Ratio::new((1 << 40) + 1, 1 << 39).unwrap());
+        assert_eq!(
+            near_one + near_one,
+            Ratio::new((1 << 40) + 1, 1 << 39).unwrap()
+        );
         assert_eq!(Ratio::new(i64::MIN, -2).unwrap(), 1_i64 << 62);
         assert_eq!(Ratio::new(i64::MIN, i64::MIN).unwrap(), 1);
     }

@@ -126,7 +126,12 @@ impl Turn {
     /// Waits until no other process (or thread) downloads the same file.
     fn take(of: &Path, label: &str, reporter: &mut dyn Reporter) -> Result<Self> {
         let path = beside(of, ".lock");
-        let waiting = Progress::new(reporter, &format!("wait for the download of {label}"), "B", 0);
+        let waiting = Progress::new(
+            reporter,
+            &format!("wait for the download of {label}"),
+            "B",
+            0,
+        );
         loop {
             let lock = File::create(&path).map_err(Error::io("create", &path))?;
             match lock.try_lock() {

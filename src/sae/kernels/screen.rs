@@ -7,13 +7,17 @@
 //! or below the `k`th largest lower bound. Candidates' activations are sums in the order of the f32 product.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod bounds;
 #[cfg(target_arch = "x86_64")]
 mod candidates;
 #[cfg(target_arch = "x86_64")]
 mod exact;
 #[cfg(target_arch = "x86_64")]
-mod tile;
+mod product;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
 
 use super::encode::PackedEncoder;
 use super::lists::ActiveLists;
@@ -33,6 +37,8 @@ const WIDTHS: std::ops::RangeInclusive<usize> = 64..=1 << 17;
 #[derive(Debug, Default)]
 pub(in crate::sae) struct Screen {
     #[cfg(target_arch = "x86_64")]
+    unit: Option<product::Unit>,
+    #[cfg(target_arch = "x86_64")]
     panels: bounds::QuantisedPanels,
     /// Subtracted from every row before it is rounded, `[d_in]`.
     centre: Vec<f32>,
@@ -50,6 +56,8 @@ pub(in crate::sae) struct ScreenScratch {
     pub laid_out: Vec<f32>,
     #[cfg(target_arch = "x86_64")]
     x: bounds::QuantisedRows,
+    #[cfg(target_arch = "x86_64")]
+    sums: product::Sums,
     #[cfg(target_arch = "x86_64")]
     candidates: Vec<candidates::Candidates>,
     #[cfg(target_arch = "x86_64")]
@@ -71,9 +79,12 @@ impl Screen {
             return;
         }
         #[cfg(target_arch = "x86_64")]
-        if WIDTHS.contains(&packed.d_in()) && tile::is_available() {
-            self.take_centre(packed.d_in(), x, b);
-            self.in_use = self.panels.quantise(packed, &self.centre);
+        {
+            self.unit = self.unit.or_else(product::Unit::fastest);
+            if WIDTHS.contains(&packed.d_in()) && self.unit.is_some() {
+                self.take_centre(packed.d_in(), x, b);
+                self.in_use = self.panels.quantise(packed, &self.centre);
+            }
         }
     }
 
@@ -111,14 +122,15 @@ impl Screen {
         out: &mut ActiveLists,
     ) {
         #[cfg(target_arch = "x86_64")]
-        if self.in_use
+        if let Some(unit) = self.unit.filter(|_| self.in_use)
             && !is_too_often(
                 self.given_up.load(Ordering::Relaxed),
                 self.rows.load(Ordering::Relaxed),
             )
         {
             self.rows.fetch_add(n, Ordering::Relaxed);
-            if self.encode_candidates(packed, w_enc_t, (x_cent, n), floor, scratch, out) {
+            let x = (x_cent, n);
+            if self.encode_candidates(unit, packed, w_enc_t, x, floor, scratch, out) {
                 return;
             }
             self.given_up.fetch_add(n, Ordering::Relaxed);
@@ -128,8 +140,10 @@ impl Screen {
 
     /// Whether the lists were made: not where an input is not finite, or where there are too many candidates.
     #[cfg(target_arch = "x86_64")]
+    #[expect(clippy::too_many_arguments, reason = "those of `encode`, and the unit")]
     fn encode_candidates(
         &self,
+        unit: product::Unit,
         packed: &PackedEncoder,
         w_enc_t: &[f32],
         (x_cent, n): (&[f32], usize),
@@ -140,6 +154,7 @@ impl Screen {
         let d = packed.d_in();
         let ScreenScratch {
             x,
+            sums,
             candidates,
             order,
             ..
@@ -147,7 +162,7 @@ impl Screen {
         if !x.quantise(&x_cent[..n * d], &self.centre) {
             return false;
         }
-        candidates.resize_with(x.n_padded(), Default::default);
+        candidates.resize_with(n, Default::default);
         for row in candidates.iter_mut() {
             row.begin(floor, packed.top_k);
         }
@@ -156,7 +171,8 @@ impl Screen {
         // Lists of the largest are pruned only now and then.
         let unsettled = n * packed.top_k.map_or(0, |k| 8 * k + 32);
         for p in 0..self.panels.len() {
-            tile::keep_candidates(x, &self.panels, p, packed.signed, candidates);
+            let panel = (&self.panels, p);
+            product::keep_candidates(unit, x, panel, packed.signed, sums, candidates);
             if p % 16 == 0 && count(candidates) > most + unsettled {
                 return false;
             }

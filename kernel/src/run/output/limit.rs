@@ -219,7 +219,11 @@ impl Limiter {
         let missing = self.missing.take()?;
         let place = match &self.file {
             Some((path, _)) if self.room.full => {
-                format!("its first {} bytes are in {}", self.room.most, path.display())
+                format!(
+                    "its first {} bytes are in {}",
+                    self.room.most,
+                    path.display()
+                )
             }
             Some((path, _)) => format!("all of it is in {}", path.display()),
             None => format!("it could not be kept in {}", self.dir.display()),

@@ -1,12 +1,21 @@
 //! Weights and inputs in 8 bits, with what bounds the error of their products.
 
 use crate::sae::kernels::encode::PackedEncoder;
-use crate::sae::kernels::panel::PANEL;
+use crate::sae::kernels::panel::{CHUNK, PANEL};
 use rayon::prelude::*;
 use std::arch::x86_64::*;
 
-/// Rows of one tile: with the lanes of a panel their sums fill 24 of the 32 registers.
-pub(super) const ROWS: usize = 12;
+/// Inputs of one step of the product's instructions over the inputs; their number is rounded up to it.
+const STEP: usize = 64;
+/// Four inputs of each lane of a panel, as bytes.
+#[derive(Debug, Default, Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Word(pub [i32; PANEL]);
+/// [`STEP`] inputs of a row, as bytes.
+#[derive(Debug, Default, Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Line(pub [i32; STEP / 4]);
+
 /// The largest magnitude of a quantised number.
 const LARGEST: f32 = 127.0;
 /// Quantised weights are stored with this added, as the instruction wants one operand without sign.
@@ -34,11 +43,12 @@ pub(super) struct Lanes {
     pub features: u32,
 }
 
-/// The encoder: `words[p][k / 4][lane]` holds `W_enc[k..k + 4][p PANEL + lane]` as bytes.
+/// The encoder: `words[p][k / 4][lane]` holds `W_enc[k..k + 4][p PANEL + lane]` as bytes,
+/// 0 from `d_in` on.
 #[derive(Debug, Default)]
 pub(super) struct QuantisedPanels {
     depth: usize,
-    pub words: Vec<[i32; PANEL]>,
+    pub words: Vec<Word>,
     pub lanes: Vec<Lanes>,
 }
 
@@ -48,7 +58,7 @@ impl QuantisedPanels {
     }
 
     /// The words of panel `p`.
-    pub(super) fn panel(&self, p: usize) -> &[[i32; PANEL]] {
+    pub(super) fn panel(&self, p: usize) -> &[Word] {
         &self.words[p * self.depth..][..self.depth]
     }
 
@@ -56,9 +66,9 @@ impl QuantisedPanels {
     pub(super) fn quantise(&mut self, packed: &PackedEncoder, centre: &[f32]) -> bool {
         let d = packed.d_in();
         let of_centre = length(centre) * rounding(d);
-        self.depth = d.div_ceil(4);
+        self.depth = d.div_ceil(STEP) * (STEP / 4);
         let n_panels = packed.bias.len() / PANEL;
-        self.words.resize(n_panels * self.depth, [0; PANEL]);
+        self.words.resize(n_panels * self.depth, Word::default());
         self.lanes.resize_with(n_panels, Lanes::default);
         (
             self.words.par_chunks_mut(self.depth),
@@ -72,7 +82,7 @@ impl QuantisedPanels {
                 let n = PANEL.min(packed.d_sae() - p * PANEL);
                 lanes.features = u32::MAX >> (PANEL - n);
                 let panel = panel.as_chunks::<PANEL>().0;
-                // SAFETY: the caller has asked the CPU for the features of the tile's kernel.
+                // SAFETY: the caller has asked the CPU for the features of the product's kernels.
                 unsafe { quantise_panel(panel, centre, words, lanes) };
                 let of_features = lanes
                     .bias
@@ -92,12 +102,7 @@ impl QuantisedPanels {
 
 /// Rounds a panel `[d][PANEL]`, lane by lane; writes scales, lengths, and as biases the products with the centre.
 #[target_feature(enable = "avx512f")]
-fn quantise_panel(
-    panel: &[[f32; PANEL]],
-    centre: &[f32],
-    words: &mut [[i32; PANEL]],
-    lanes: &mut Lanes,
-) {
+fn quantise_panel(panel: &[[f32; PANEL]], centre: &[f32], words: &mut [Word], lanes: &mut Lanes) {
     for from in (0..PANEL).step_by(16) {
         // SAFETY: 16 lanes from a multiple of 16 below PANEL.
         let load = |row: &[f32; PANEL]| unsafe { _mm512_loadu_ps(row[from..].as_ptr()) };
@@ -112,7 +117,7 @@ fn quantise_panel(
         let zero = _mm512_setzero_ps();
         let (mut norm, mut error, mut of_centre) = (zero, zero, zero);
         let inputs = panel.chunks(4).zip(centre.chunks(4));
-        for ((rows, centre), words) in inputs.zip(&mut *words) {
+        for ((rows, centre), Word(words)) in inputs.zip(&mut *words) {
             // Missing inputs are 0 for the product: those of x are.
             let mut word = _mm512_setzero_si512();
             for (row, &c) in rows.iter().zip(centre).rev() {
@@ -168,57 +173,55 @@ pub(super) struct RowBounds {
     pub error: f32,
 }
 
-/// A chunk's inputs: `words[t][k / 4][i]` holds `x[t ROWS + i][k..k + 4]` as bytes.
+/// A chunk's inputs as bytes, row by row, and rows of zeros up to [`CHUNK`].
 #[derive(Debug, Default)]
 pub(super) struct QuantisedRows {
-    depth: usize,
+    steps: usize,
     n: usize,
-    words: Vec<[i32; ROWS]>,
+    lines: Vec<Line>,
+    /// Of each row.
     pub bounds: Vec<RowBounds>,
 }
 
 impl QuantisedRows {
-    /// Number of rows, with those that fill the last tile.
-    pub(super) fn n_padded(&self) -> usize {
-        self.n.next_multiple_of(ROWS)
-    }
-
     /// Number of rows.
     pub(super) fn n(&self) -> usize {
         self.n
     }
 
-    /// The words of tile `t`.
-    pub(super) fn tile(&self, t: usize) -> &[[i32; ROWS]] {
-        &self.words[t * self.depth..][..self.depth]
+    /// Lines of one row.
+    pub(super) fn steps(&self) -> usize {
+        self.steps
     }
 
-    /// Takes up rows, less the centre; false where one is not finite, or its square is not.
+    /// The lines of [`CHUNK`] rows.
+    pub(super) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Takes up at most [`CHUNK`] rows, less the centre; false where one is not finite, or its square is not.
     pub(super) fn quantise(&mut self, x: &[f32], centre: &[f32]) -> bool {
         let d = centre.len();
-        self.depth = d.div_ceil(4);
-        self.n = x.len() / d;
-        self.words.clear();
-        let n_tiles = self.n.div_ceil(ROWS);
-        self.words.resize(n_tiles * self.depth, [0; ROWS]);
+        (self.steps, self.n) = (d.div_ceil(STEP), x.len() / d);
+        self.lines.clear();
+        self.lines.resize(CHUNK * self.steps, Line::default());
         self.bounds.clear();
-        for (i, row) in x.chunks_exact(d).enumerate() {
-            let words = &mut self.words[i / ROWS * self.depth..][..self.depth];
-            // SAFETY: the caller has asked the CPU for the features of the tile's kernel.
-            let bounds = unsafe { quantise_row(row, centre, i % ROWS, words) };
+        let rows = self.lines.chunks_exact_mut(self.steps);
+        for (lines, row) in rows.zip(x.chunks_exact(d)) {
+            // SAFETY: the caller has asked the CPU for the features of the product's kernels.
+            let bounds = unsafe { quantise_row(row, centre, lines) };
             if !(bounds.norm.is_finite() && bounds.error.is_finite()) {
                 return false;
             }
             self.bounds.push(bounds);
         }
-        self.bounds.resize(n_tiles * ROWS, RowBounds::default());
         true
     }
 }
 
-/// Rounds one input less the centre, which is row `i` of its tile.
+/// Rounds one input less the centre.
 #[target_feature(enable = "avx512f")]
-fn quantise_row(row: &[f32], centre: &[f32], i: usize, words: &mut [[i32; ROWS]]) -> RowBounds {
+fn quantise_row(row: &[f32], centre: &[f32], lines: &mut [Line]) -> RowBounds {
     let d = row.len().min(centre.len());
     let load = |of: &[f32], from: usize| {
         let lanes = u16::MAX >> (16 - (d - from).min(16));
@@ -248,12 +251,9 @@ fn quantise_row(row: &[f32], centre: &[f32], i: usize, words: &mut [[i32; ROWS]]
         of_quantised = _mm512_fmadd_ps(rounded, rounded, of_quantised);
         error = _mm512_fmadd_ps(lost, lost, error);
         sum = _mm512_add_epi32(sum, q);
-        let mut bytes = [0i32; 4];
+        let bytes = &mut lines[from / STEP].0[from % STEP / 4..][..4];
         // SAFETY: 16 bytes.
         unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(q)) };
-        for (words, word) in words[from / 4..].iter_mut().zip(bytes) {
-            words[i] = word;
-        }
     }
     let up = |squares: __m512| _mm512_reduce_add_ps(squares).sqrt() * UP + LEAST;
     let norm = up(of_quantised);

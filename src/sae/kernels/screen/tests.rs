@@ -48,23 +48,35 @@ fn case(seed: u64, d: usize, d_sae: usize, n: usize) -> Case {
     }
 }
 
-/// The lists with a screen, and whether it was used to the end.
-fn screened(case: &Case, floor: f32) -> (ActiveLists, bool) {
-    let (mut screen, mut lists) = (Screen::default(), ActiveLists::default());
+/// A screen for each kind of instructions that this CPU has for it; without any, one that is not used.
+fn screens() -> Vec<Screen> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(fastest) = product::Unit::fastest() {
+        let with = |unit| Screen {
+            unit: Some(unit),
+            ..Screen::default()
+        };
+        // A CPU with tiles has the registers, too.
+        let mut units = vec![fastest, product::Unit::Vnni];
+        units.dedup();
+        return units.into_iter().map(with).collect();
+    }
+    vec![Screen::default()]
+}
+
+/// The lists with each screen, and whether it was used to the end.
+fn screened(case: &Case, floor: f32) -> Vec<(ActiveLists, bool)> {
     let d = case.packed.d_in();
-    screen.prepare(&case.packed, &case.x[..case.n * d], &vec![0.25; d]);
     let mut scratch = ScreenScratch::default();
-    let x = (&case.x[..], case.n);
-    screen.encode(
-        &case.packed,
-        &case.w_enc_t,
-        x,
-        floor,
-        &mut scratch,
-        &mut lists,
-    );
-    let used = screen.in_use && *screen.given_up.get_mut() == 0;
-    (lists, used)
+    let with = |mut screen: Screen| {
+        let mut lists = ActiveLists::default();
+        screen.prepare(&case.packed, &case.x[..case.n * d], &vec![0.25; d]);
+        let (packed, x) = (&case.packed, (&case.x[..], case.n));
+        screen.encode(packed, &case.w_enc_t, x, floor, &mut scratch, &mut lists);
+        let used = screen.in_use && *screen.given_up.get_mut() == 0;
+        (lists, used)
+    };
+    screens().into_iter().map(with).collect()
 }
 
 fn all(case: &Case, floor: f32) -> ActiveLists {
@@ -101,8 +113,10 @@ proptest! {
             (Some(_), _) => 0.0,
             (None, deep) => [1.5, 2.5, 4.0][deep] * (d as f32).sqrt(),
         };
-        let (lists, _) = screened(&case, floor);
-        prop_assert_eq!(bits(&lists), bits(&all(&case, floor)));
+        let expected = bits(&all(&case, floor));
+        for (lists, _) in screened(&case, floor) {
+            prop_assert_eq!(bits(&lists), expected.clone());
+        }
     }
 }
 
@@ -114,19 +128,16 @@ fn sparse_lists_are_made_by_the_screen_where_the_processor_has_one() {
         let (before, after) = case.x.split_at_mut((i - 2) * 512);
         after[..3 * 512].copy_from_slice(&before[before.len() - 512..].repeat(3));
     }
-    let available = cfg!(target_arch = "x86_64") && {
-        #[cfg(target_arch = "x86_64")]
-        {
-            tile::is_available()
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        false
-    };
+    #[cfg(target_arch = "x86_64")]
+    let available = product::Unit::fastest().is_some();
+    #[cfg(not(target_arch = "x86_64"))]
+    let available = false;
     for (top_k, floor) in [(Some(32), 0.0), (None, 4.0 * 512f32.sqrt())] {
         case.packed.top_k = top_k;
-        let (lists, used) = screened(&case, floor);
-        assert_eq!(used, available, "{top_k:?}");
-        assert_eq!(bits(&lists), bits(&all(&case, floor)));
+        for (lists, used) in screened(&case, floor) {
+            assert_eq!(used, available, "{top_k:?}");
+            assert_eq!(bits(&lists), bits(&all(&case, floor)));
+        }
     }
 }
 
@@ -143,8 +154,9 @@ fn what_is_not_finite_is_left_to_the_product() {
         in_b.packed.bias[499] = bad;
         for mut case in [in_x, in_w, in_b] {
             case.packed.top_k = Some(8);
-            let (lists, _) = screened(&case, 0.0);
-            assert_eq!(bits(&lists), bits(&all(&case, 0.0)), "{bad}");
+            for (lists, _) in screened(&case, 0.0) {
+                assert_eq!(bits(&lists), bits(&all(&case, 0.0)), "{bad}");
+            }
         }
     }
 }
@@ -164,9 +176,10 @@ fn inputs_too_wide_for_the_integer_sum_are_left_to_the_product() {
         x,
         n: 1,
     };
-    let (lists, used) = screened(&case, 0.0);
-    assert!(!used);
-    assert_eq!((lists.idx, lists.vals), (vec![0], vec![140_000.0]));
+    for (lists, used) in screened(&case, 0.0) {
+        assert!(!used);
+        assert_eq!((lists.idx, lists.vals), (vec![0], vec![140_000.0]));
+    }
 }
 
 #[test]
