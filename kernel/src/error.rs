@@ -34,6 +34,10 @@ pub enum Error {
         faults: Vec<crate::notebook::TextFault>,
     },
 
+    /// A page that no browser could print.
+    #[error("cannot print the page: {reason}")]
+    Print { reason: String },
+
     /// A value given with `-p` that the notebook's parameters cell does not accept.
     #[error("parameter {name}: {reason}")]
     Parameter { name: String, reason: String },

@@ -1,8 +1,8 @@
-//! Writing files.
+//! Files: whether two paths are one, and writing.
 
 use crate::error::{Error, Result};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// Writes through a temporary file, and leaves an identical file (and its
 /// modification time, which cargo reads) alone.
@@ -19,6 +19,42 @@ pub fn write_if_changed(path: &Path, text: &str) -> Result<()> {
         .map_err(|e| e.error)
         .map_err(Error::io("rename", path))?;
     Ok(())
+}
+
+/// Whether two paths lead to one file, by whichever names and links. Devices are nobody's own.
+pub fn same_file(one: &Path, other: &Path) -> bool {
+    let (one, other) = (resolved(one), resolved(other));
+    if one
+        .metadata()
+        .is_ok_and(|found| !found.is_file() && !found.is_dir())
+    {
+        return false;
+    }
+    one == other || is_hard_link(&one, &other)
+}
+
+/// A path without links and dots, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if let Ok(found) = path.canonicalize() {
+        return found;
+    }
+    let parent = path.parent().map(resolved);
+    match (parent, path.components().next_back()) {
+        (Some(parent), Some(Component::Normal(name))) => parent.join(name),
+        // Of a folder that is yet to be made.
+        (Some(mut parent), Some(Component::ParentDir)) => {
+            parent.pop();
+            parent
+        }
+        _ => path,
+    }
+}
+
+fn is_hard_link(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |path: &Path| path.metadata().map(|found| (found.dev(), found.ino())).ok();
+    place(one).is_some_and(|found| place(other) == Some(found))
 }
 
 #[cfg(test)]

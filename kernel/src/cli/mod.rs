@@ -45,7 +45,7 @@ enum Command {
     Clean(clean::CleanArgs),
     #[command(about = "Show how two notebooks differ, cell by cell")]
     Diff(diff::DiffArgs),
-    #[command(about = "Write a notebook as something else: a Rust program")]
+    #[command(about = "Write a notebook as a page, Markdown, a PDF or a Rust program")]
     Export(export::ExportArgs),
     #[command(about = "Find what is better mended in a notebook before others see it")]
     Lint(lint::LintArgs),

@@ -3,6 +3,7 @@
 
 mod ansi;
 mod article;
+mod as_markdown;
 mod cell;
 pub mod dom;
 pub mod escape;
@@ -26,6 +27,7 @@ use markdown::{Heading, Markdown};
 use math::Fault;
 use std::fmt::Write;
 
+pub use as_markdown::markdown;
 pub use options::ExportOptions;
 
 /// The style sheet: the page's own, the article's, the formulas'.

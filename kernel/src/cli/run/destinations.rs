@@ -2,9 +2,10 @@
 
 use super::super::arguments::RunArgs;
 use crate::error::{Error, Result};
+use crate::files::same_file;
 use crate::notebook;
 use crate::twin;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Where results go: absolute paths.
 #[derive(Debug)]
@@ -83,42 +84,6 @@ fn writable(path: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     notebook::check_replaceable(&path)?;
     Ok(path)
-}
-
-/// Whether two paths lead to one file, by whichever names and links. Devices are nobody's own.
-fn same_file(one: &Path, other: &Path) -> bool {
-    let (one, other) = (resolved(one), resolved(other));
-    if one
-        .metadata()
-        .is_ok_and(|found| !found.is_file() && !found.is_dir())
-    {
-        return false;
-    }
-    one == other || is_hard_link(&one, &other)
-}
-
-/// A path without links and dots, as far as it exists.
-fn resolved(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    if let Ok(found) = path.canonicalize() {
-        return found;
-    }
-    let parent = path.parent().map(resolved);
-    match (parent, path.components().next_back()) {
-        (Some(parent), Some(Component::Normal(name))) => parent.join(name),
-        // Of a folder that is yet to be made.
-        (Some(mut parent), Some(Component::ParentDir)) => {
-            parent.pop();
-            parent
-        }
-        _ => path,
-    }
-}
-
-fn is_hard_link(one: &Path, other: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let place = |path: &Path| path.metadata().map(|found| (found.dev(), found.ino())).ok();
-    place(one).is_some_and(|found| place(other) == Some(found))
 }
 
 #[cfg(test)]

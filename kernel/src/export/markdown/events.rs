@@ -97,7 +97,13 @@ impl<'a> Writer<'a, '_> {
             "rust" | "rs" => highlight::to_html(&code),
             _ => escape(&code),
         };
-        let html = format!("<pre class=\"code\"><code>{body}</code></pre>\n");
+        // Cells' code, which has no class, is Rust.
+        let class = match language {
+            "rust" | "rs" => String::new(),
+            "" => " class=\"language-text\"".to_owned(),
+            other => format!(" class=\"language-{}\"", Escaped(other)),
+        };
+        let html = format!("<pre class=\"code\"><code{class}>{body}</code></pre>\n");
         self.out.push(Event::Html(html.into()));
     }
 

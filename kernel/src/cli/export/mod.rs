@@ -1,0 +1,185 @@
+//! `holoscope export`: a notebook as something else.
+
+mod print;
+
+use super::terminal::say;
+use crate::error::{Error, Result};
+use crate::export::{self, ExportOptions};
+use crate::files::same_file;
+use crate::notebook::{self, Notebook};
+use crate::twin::{self, program};
+use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+
+/// `html`, `md` and `pdf` are the page of the notebook as it is stored: nothing runs (`holoscope run` runs it first).
+/// `md` has references, citations and computed values written out, formulas as LaTeX, and pictures in `NAME_files`.
+/// `pdf` is that page as Chromium prints it, with page numbers; Chromium, Chrome or Edge must be installed, or
+/// HOLOSCOPE_CHROMIUM name one. `rs` is a program: the cells in order, within `main`. It compiles against the library
+/// and prints what the cells show.
+///
+/// Exit status: 0, or 2 where the notebook cannot be read, is no article, or has a cell that cannot be part of a program.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The notebook (.ipynb), or its text (.md, .rs, .qmd)
+    pub notebook: PathBuf,
+    #[arg(long, value_enum)]
+    pub to: To,
+    /// Where to write it [default: out/<name> with the ending of its kind]
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum To {
+    /// One self-contained page
+    Html,
+    /// Markdown that GitHub shows and Quarto reads, with its pictures in a folder
+    Md,
+    /// The page, printed by Chromium
+    Pdf,
+    /// A Rust program
+    Rs,
+}
+
+impl To {
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Html => "html",
+            Self::Md => "md",
+            Self::Pdf => "pdf",
+            Self::Rs => "rs",
+        }
+    }
+}
+
+/// Writes the export; the result is the exit status.
+pub fn export(args: &ExportArgs) -> Result<i32> {
+    let from = &args.notebook;
+    let name = from.file_name().unwrap_or_default().to_string_lossy();
+    let default = || {
+        Path::new("out")
+            .join(&*name)
+            .with_extension(args.to.ending())
+    };
+    let path = args.output.clone().unwrap_or_else(default);
+    if same_file(from, &path) {
+        let reason = "is what would be exported; name another file with -o".to_owned();
+        return Err(Error::Destination { path, reason });
+    }
+    let mut by = String::new();
+    let mut pictures = Vec::new();
+    let beside = beside(&path);
+    let bytes = match args.to {
+        To::Md => {
+            let file = export::markdown(&page(from)?, &beside.name);
+            pictures = file.pictures;
+            file.text.into_bytes()
+        }
+        To::Html => page(from)?.into_bytes(),
+        To::Pdf => {
+            let browser = print::Browser::find()?;
+            let printed = browser.print(&page(from)?)?;
+            by = format!(", printed by {}", browser.name());
+            printed
+        }
+        To::Rs => {
+            let (notebook, _) = twin::load(from)?;
+            let program = program::program(&notebook, &name);
+            program
+                .map_err(|reason| refused(from, reason))?
+                .into_bytes()
+        }
+    };
+    let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    }
+    notebook::replace(&path, &bytes)?;
+    if !pictures.is_empty() {
+        std::fs::create_dir_all(&beside.folder).map_err(Error::io("create", &beside.folder))?;
+        by = format!(
+            " and {} pictures in {}",
+            pictures.len(),
+            beside.folder.display()
+        );
+    }
+    for (name, bytes) in &pictures {
+        notebook::replace(&beside.folder.join(name), bytes)?;
+    }
+    say(&format!("holoscope: wrote {}{by}", path.display()));
+    Ok(0)
+}
+
+/// Where pictures go.
+struct Beside {
+    name: String,
+    folder: PathBuf,
+}
+
+/// `NAME_files` beside `NAME.md`, as Quarto calls it.
+fn beside(path: &Path) -> Beside {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let name = format!("{stem}_files");
+    Beside {
+        folder: path.with_file_name(&name),
+        name,
+    }
+}
+
+fn refused(path: &Path, reason: String) -> Error {
+    Error::Notebook {
+        path: path.to_owned(),
+        line: 0,
+        reason,
+    }
+}
+
+/// The page of a notebook with the outputs that are stored.
+fn page(path: &Path) -> Result<String> {
+    let (notebook, notes) = twin::load_with_outputs(path)?;
+    for note in notes {
+        say(&format!("holoscope: {}: {note}", path.display()));
+    }
+    warn_of_missing_outputs(&notebook, path);
+    let folder = path
+        .parent()
+        .map(|folder| match folder.as_os_str().is_empty() {
+            true => PathBuf::from("."),
+            false => folder.to_owned(),
+        });
+    let page = export::page(
+        &notebook,
+        &ExportOptions {
+            folder,
+            ..ExportOptions::default()
+        },
+    );
+    if !page.errors.is_empty() {
+        return Err(Error::Article {
+            path: path.to_owned(),
+            faults: page.errors,
+        });
+    }
+    for fault in &page.faults {
+        say(&format!(
+            "holoscope: {}: a formula is shown as its source: {fault}",
+            path.display()
+        ));
+    }
+    Ok(page.html)
+}
+
+/// A notebook whose cells have not run gives a page of code alone.
+fn warn_of_missing_outputs(notebook: &Notebook, path: &Path) {
+    let code = notebook.cells.iter().filter(|cell| cell.is_code());
+    let (n, run) = code.fold((0, 0), |(n, run), cell| {
+        (n + 1, run + usize::from(cell.execution_count().is_some()))
+    });
+    if n > 0 && run == 0 {
+        let path = path.display();
+        say(&format!(
+            "holoscope: none of the {n} cells of {path} has been run; \
+             `holoscope run {path}` runs them and writes the page, too"
+        ));
+    }
+}

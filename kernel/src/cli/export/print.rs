@@ -1,0 +1,182 @@
+//! A page as Chromium prints it.
+
+use crate::error::{Error, Result};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Names a browser to print with.
+const CHOSEN: &str = "HOLOSCOPE_CHROMIUM";
+/// What browsers are called in `PATH`.
+const NAMES: [&str; 9] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "brave-browser",
+    "microsoft-edge",
+    "microsoft-edge-stable",
+    "headless_shell",
+];
+/// Where they lie on a Mac.
+const ON_A_MAC: [&str; 3] = [
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
+];
+/// A browser that has not printed by then is stopped.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// How often it is asked whether it has ended.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A browser that prints.
+pub struct Browser {
+    program: PathBuf,
+}
+
+impl Browser {
+    /// The browser that HOLOSCOPE_CHROMIUM names, or the first that is installed.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn find() -> Result<Self> {
+        if let Some(chosen) = std::env::var_os(CHOSEN).filter(|path| !path.is_empty()) {
+            let program = PathBuf::from(chosen);
+            return match program.is_file() {
+                true => Ok(Self { program }),
+                false => Err(failed(format!(
+                    "{CHOSEN} names {}, which is no file",
+                    program.display()
+                ))),
+            };
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let in_path =
+            std::env::split_paths(&path).flat_map(|folder| NAMES.map(|name| folder.join(name)));
+        let found = in_path
+            .chain(ON_A_MAC.map(PathBuf::from))
+            .find(|at| at.is_file());
+        match found {
+            Some(program) => Ok(Self { program }),
+            None => Err(failed(format!(
+                "there is no Chromium, Chrome or Edge in PATH; install one \
+                 (apt install chromium, brew install --cask chromium), or name one in {CHOSEN}"
+            ))),
+        }
+    }
+
+    /// What it says that it is.
+    pub fn name(&self) -> String {
+        let asked = Command::new(&self.program)
+            .arg("--version")
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output();
+        let answer = asked
+            .ok()
+            .and_then(|asked| String::from_utf8(asked.stdout).ok());
+        let answer = answer
+            .as_deref()
+            .map(str::trim)
+            .filter(|answer| !answer.is_empty());
+        answer.map_or_else(|| self.program.display().to_string(), str::to_owned)
+    }
+
+    /// The page as a PDF with an outline; its style sheet numbers the pages.
+    ///
+    /// # Errors
+    /// What the browser says where it prints nothing, or not in time.
+    pub fn print(&self, html: &str) -> Result<Vec<u8>> {
+        let folder = tempfile::Builder::new()
+            .prefix("holoscope-print-")
+            .tempdir();
+        let folder = folder.map_err(Error::io("create", std::env::temp_dir()))?;
+        let (page, pdf) = (
+            folder.path().join("page.html"),
+            folder.path().join("page.pdf"),
+        );
+        std::fs::write(&page, html).map_err(Error::io("write", &page))?;
+        let mut browser = self.command(folder.path(), &page, &pdf);
+        let mut browser = browser.spawn().map_err(Error::io("start", &self.program))?;
+        let said = wait(&mut browser)?;
+        match std::fs::read(&pdf) {
+            Ok(bytes) if bytes.starts_with(b"%PDF-") => Ok(bytes),
+            _ => Err(failed(format!(
+                "{} has printed nothing; it says:\n{}",
+                self.program.display(),
+                last_lines(&said)
+            ))),
+        }
+    }
+
+    fn command(&self, folder: &Path, page: &Path, pdf: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        let option = |name: &str, path: &Path| {
+            let mut option = std::ffi::OsString::from(name);
+            option.push(path);
+            option
+        };
+        command
+            .args([
+                "--headless",
+                "--disable-gpu",
+                "--no-first-run",
+                "--disable-extensions",
+            ])
+            .args(["--no-pdf-header-footer", "--generate-pdf-document-outline"])
+            .arg(option("--user-data-dir=", &folder.join("profile")))
+            .arg(option("--print-to-pdf=", pdf))
+            // Chromium refuses to start as root with its sandbox.
+            .args(is_root().then_some("--no-sandbox"))
+            .arg(option("file://", page))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        command
+    }
+}
+
+fn is_root() -> bool {
+    // SAFETY: the call has no arguments and cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+fn failed(reason: String) -> Error {
+    Error::Print { reason }
+}
+
+/// Waits until the browser has ended; what it wrote to its standard error.
+fn wait(browser: &mut Child) -> Result<String> {
+    let stderr = browser.stderr.take();
+    let reader = std::thread::spawn(move || {
+        let mut said = Vec::new();
+        if let Some(mut stderr) = stderr {
+            let _ = stderr.read_to_end(&mut said);
+        }
+        String::from_utf8_lossy(&said).into_owned()
+    });
+    let began = Instant::now();
+    loop {
+        match browser.try_wait() {
+            Ok(Some(_)) => break,
+            Ok(None) if began.elapsed() < PATIENCE => std::thread::sleep(LOOK),
+            Ok(None) => {
+                let _ = browser.kill();
+                let _ = browser.wait();
+                let seconds = PATIENCE.as_secs();
+                return Err(failed(format!(
+                    "the browser has not ended within {seconds} s"
+                )));
+            }
+            Err(error) => return Err(failed(error.to_string())),
+        }
+    }
+    Ok(reader.join().unwrap_or_default())
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(5)..].join("\n")
+}

@@ -1,0 +1,169 @@
+//! Words, links, code and formulas within a block.
+
+use super::pictures::Pictures;
+use super::{dom, has_class};
+use markup5ever_rcdom::{Handle, NodeData};
+
+/// What a reader of the page sees only with the pointer, or that only a page needs.
+const UNSEEN: [&str; 3] = ["preview", "anchor", "way"];
+
+/// The Markdown of a node's children, in one line but for its line breaks.
+pub fn children(node: &Handle, pictures: &mut Pictures) -> String {
+    let mut text = String::new();
+    for child in node.children.borrow().iter() {
+        push(&mut text, child, pictures);
+    }
+    text
+}
+
+fn push(text: &mut String, node: &Handle, pictures: &mut Pictures) {
+    match &node.data {
+        NodeData::Text { contents } => push_words(text, &contents.borrow()),
+        NodeData::Element { .. } => push_element(text, node, pictures),
+        _ => {}
+    }
+}
+
+fn push_element(text: &mut String, node: &Handle, pictures: &mut Pictures) {
+    if UNSEEN.iter().any(|class| has_class(node, class)) {
+        return;
+    }
+    let inner = |pictures: &mut Pictures| children(node, pictures);
+    let tag = super::tag_name(node).unwrap_or_default();
+    match tag {
+        "em" | "i" | "cite" | "dfn" => push_wrapped(text, &inner(pictures), "*", "*"),
+        "strong" | "b" => push_wrapped(text, &inner(pictures), "**", "**"),
+        "del" | "s" => push_wrapped(text, &inner(pictures), "~~", "~~"),
+        "sup" | "sub" | "kbd" | "mark" | "ins" | "u" => {
+            let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+            push_wrapped(text, &inner(pictures), &open, &close);
+        }
+        "code" | "samp" => text.push_str(&code(&dom::text_content(node))),
+        "a" => match dom::attribute(node, "href") {
+            Some(href) => {
+                let inner = inner(pictures);
+                let inner = inner.trim();
+                text.push_str(&format!("[{inner}]({})", address(&href)));
+            }
+            None => text.push_str(&inner(pictures)),
+        },
+        "br" => text.push_str("\\\n"),
+        "math" => text.push_str(&formula(node)),
+        "img" | "svg" => text.push_str(&pictures.keep(node)),
+        "input" if dom::attribute(node, "type").as_deref() == Some("checkbox") => {
+            let done = dom::attribute(node, "checked").is_some();
+            text.push_str(if done { "[x]" } else { "[ ]" });
+        }
+        "style" | "script" | "template" | "input" | "label" | "button" => {}
+        _ => text.push_str(&inner(pictures)),
+    }
+}
+
+/// Spaces stay outside of what is wrapped, where Markdown wants them.
+fn push_wrapped(text: &mut String, inner: &str, open: &str, close: &str) {
+    let trimmed = inner.trim();
+    if trimmed.is_empty() {
+        return text.push_str(inner);
+    }
+    let before = &inner[..inner.len() - inner.trim_start().len()];
+    let after = &inner[inner.trim_end().len()..];
+    for part in [before, open, trimmed, close, after] {
+        text.push_str(part);
+    }
+}
+
+/// A formula in dollars; one of its own in a block of its own.
+fn formula(math: &Handle) -> String {
+    let Some(tex) = super::find(math, "annotation").map(|node| dom::text_content(&node)) else {
+        return escaped(&dom::text_content(math));
+    };
+    let tex = without_labels(tex.trim());
+    match dom::attribute(math, "display").as_deref() {
+        Some("block") => format!("\n\n$$\n{tex}\n$$\n\n"),
+        // A bar would divide a table's cell.
+        _ => format!(
+            "${}$",
+            tex.replace("\\|", "\\Vert ").replace('|', "\\vert ")
+        ),
+    }
+}
+
+/// Neither GitHub nor Quarto draws a formula with a `\label`: its number stands in the references.
+fn without_labels(tex: &str) -> String {
+    let mut rest = tex;
+    let mut kept = String::new();
+    while let Some(at) = rest.find("\\label{") {
+        kept.push_str(rest[..at].trim_end());
+        let after = &rest[at..];
+        rest = after.find('}').map_or("", |end| &after[end + 1..]);
+    }
+    kept + rest
+}
+
+/// Code between as many backticks as it needs.
+fn code(text: &str) -> String {
+    let ticks = "`".repeat(longest_run(text, '`') + 1);
+    let space = match text.starts_with('`') || text.ends_with('`') || text.trim().is_empty() {
+        true => " ",
+        false => "",
+    };
+    format!("{ticks}{space}{}{space}{ticks}", text.replace('\n', " "))
+}
+
+/// The most of `c` in a row.
+pub fn longest_run(text: &str, c: char) -> usize {
+    let runs = text.split(|other| other != c).map(str::len);
+    runs.max().unwrap_or(0)
+}
+
+/// An address that ends where it should.
+pub fn address(href: &str) -> String {
+    match href.contains([' ', '(', ')', '<', '>']) {
+        true => format!("<{}>", href.replace('<', "%3C").replace('>', "%3E")),
+        false => href.to_owned(),
+    }
+}
+
+/// White space as HTML has it: runs are one space.
+fn push_words(text: &mut String, words: &str) {
+    let collapses = |c: char| matches!(c, ' ' | '\n' | '\t' | '\r');
+    let mut last_is_space = text.is_empty() || text.ends_with([' ', '\n']);
+    for c in escaped(words).chars() {
+        match collapses(c) {
+            true if last_is_space => {}
+            true => {
+                text.push(' ');
+                last_is_space = true;
+            }
+            false => {
+                text.push(c);
+                last_is_space = false;
+            }
+        }
+    }
+}
+
+/// Text that Markdown reads as itself.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut before = ' ';
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let within_a_word =
+            before.is_alphanumeric() && rest.peek().is_some_and(|next| next.is_alphanumeric());
+        if matches!(
+            c,
+            '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '$' | '~' | '|'
+        ) || (c == '_' && !within_a_word)
+            || (c == '&'
+                && rest
+                    .peek()
+                    .is_some_and(|next| next.is_alphanumeric() || *next == '#'))
+        {
+            out.push('\\');
+        }
+        out.push(c);
+        before = c;
+    }
+    out
+}

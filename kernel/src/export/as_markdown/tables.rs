@@ -1,0 +1,121 @@
+//! Tables: with bars where Markdown can say it, else as HTML, which GitHub shows as well.
+
+use super::pictures::Pictures;
+use super::{dom, inlines};
+use markup5ever_rcdom::{Handle, NodeData};
+
+/// A table's block, and its caption.
+pub fn table(node: &Handle, pictures: &mut Pictures) -> Vec<String> {
+    let mut rows = Vec::new();
+    let mut blocks = Vec::new();
+    collect(node, &mut rows, &mut blocks, pictures);
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    if columns == 0 {
+        return blocks;
+    }
+    if rows
+        .iter()
+        .flatten()
+        .any(|cell| spans(cell) || holds_blocks(cell))
+    {
+        strip(node);
+        let alone = dom::element("div", &[], vec![node.clone()]);
+        blocks.push(dom::serialise(&alone));
+        return blocks;
+    }
+    let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
+    let mut lines = Vec::new();
+    let has_head = rows[0]
+        .iter()
+        .all(|cell| super::tag_name(cell) == Some("th"));
+    if !has_head {
+        lines.push(line(vec![String::new(); columns]));
+        lines.push(rule(&rows[0], columns));
+    }
+    for (i, row) in rows.iter().enumerate() {
+        let mut cells: Vec<String> = row
+            .iter()
+            .map(|cell| inlines::children(cell, pictures).trim().replace('\n', " "))
+            .collect();
+        cells.resize(columns, String::new());
+        lines.push(line(cells));
+        if has_head && i == 0 {
+            lines.push(rule(rows.get(1).unwrap_or(row), columns));
+        }
+    }
+    blocks.push(lines.join("\n"));
+    blocks
+}
+
+/// Numbers stand at the right.
+fn rule(row: &[Handle], columns: usize) -> String {
+    let is_number = |cell: &Handle| {
+        let text = dom::text_content(cell);
+        let text = text
+            .trim()
+            .trim_end_matches('%')
+            .replace(['\u{2212}', ','], "");
+        !text.is_empty() && text.trim_start_matches('-').parse::<f64>().is_ok()
+    };
+    let marks = (0..columns).map(|at| match row.get(at).is_some_and(is_number) {
+        true => "--:",
+        false => ":--",
+    });
+    format!("|{}|", marks.collect::<Vec<_>>().join("|"))
+}
+
+/// Rows of cells, and what stands above them.
+fn collect(
+    node: &Handle,
+    rows: &mut Vec<Vec<Handle>>,
+    blocks: &mut Vec<String>,
+    pictures: &mut Pictures,
+) {
+    for child in node.children.borrow().iter() {
+        match super::tag_name(child) {
+            Some("tr") => {
+                let cells = child.children.borrow();
+                let is_cell = |cell: &&Handle| matches!(super::tag_name(cell), Some("td" | "th"));
+                rows.push(cells.iter().filter(is_cell).cloned().collect());
+            }
+            Some("caption") => blocks.push(inlines::children(child, pictures).trim().to_owned()),
+            Some("thead" | "tbody" | "tfoot") => collect(child, rows, blocks, pictures),
+            _ => {}
+        }
+    }
+}
+
+fn spans(cell: &Handle) -> bool {
+    ["rowspan", "colspan"]
+        .iter()
+        .any(|key| dom::attribute(cell, key).is_some_and(|span| span.trim() != "1"))
+}
+
+/// Whether a cell has more than a line of text.
+fn holds_blocks(cell: &Handle) -> bool {
+    let is_block =
+        |tag: &str| matches!(tag, "ul" | "ol" | "pre" | "table" | "blockquote" | "figure");
+    let children = cell.children.borrow();
+    let mut all = children.iter();
+    all.any(|child| super::tag_name(child).is_some_and(is_block) || holds_blocks(child))
+}
+
+/// Takes away what GitHub drops and what is only for the page's style.
+fn strip(node: &Handle) {
+    if let NodeData::Element { attrs, .. } = &node.data {
+        let keeps = |name: &str| {
+            matches!(
+                name,
+                "rowspan" | "colspan" | "align" | "href" | "src" | "alt"
+            )
+        };
+        attrs
+            .borrow_mut()
+            .retain(|attribute| keeps(&attribute.name.local));
+    }
+    let unwanted = |child: &Handle| matches!(super::tag_name(child), Some("style" | "script"));
+    node.children.borrow_mut().retain(|child| !unwanted(child));
+    for child in node.children.borrow().iter() {
+        strip(child);
+    }
+}

@@ -1,0 +1,127 @@
+use super::*;
+use pulldown_cmark::{Event, Options, Parser};
+
+fn text(main: &str) -> String {
+    markdown(&format!("<main>{main}</main>"), "a_files").text
+}
+
+/// What a reader of the Markdown sees, read by another program's parser.
+fn shown(text: &str) -> String {
+    let mut words = String::new();
+    for event in Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_GFM) {
+        match event {
+            Event::Text(text) | Event::Code(text) => words.push_str(&text),
+            Event::SoftBreak | Event::HardBreak | Event::End(_) => words.push(' '),
+            _ => {}
+        }
+    }
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn blocks_become_markdown() {
+    insta::assert_snapshot!(text(concat!(
+        "<h1 id=\"a\"><span>1</span> Title <a class=\"anchor\" href=\"#a\">#</a></h1>",
+        "<p>See <a href=\"#fig-a\">Figure 1</a>, <em>so</em> <strong>bold </strong>and <code>a`b</code>,\n",
+        "<math><semantics><mi>x</mi><annotation encoding=\"application/x-tex\">x_1</annotation></semantics></math>.</p>",
+        "<p><span class=\"math-display\"><math display=\"block\"><semantics><mi>y</mi>",
+        "<annotation encoding=\"application/x-tex\">y \\label{eq-y}</annotation></semantics></math></span></p>",
+        "<ul><li>one</li><li>two<ol start=\"3\"><li>three</li></ol></li></ul>",
+        "<blockquote><p>said</p></blockquote>",
+        "<div class=\"callout callout-warning\"><p class=\"callout-title\">Beware</p><p>of this</p></div>",
+        "<details class=\"source\" open><summary>[1]</summary><pre class=\"code\"><code>let a = 1;</code></pre></details>",
+        "<pre class=\"output stream stdout\">```\nprinted</pre>",
+        "<figure id=\"fig-a\"><img src=\"data:image/png;base64,AAAA\" alt=\"a [line]\">",
+        "<figcaption><span>Figure 1:</span> A line.</figcaption></figure>",
+        "<table><tr><th>name</th><th>L0</th></tr><tr><td>top|k</td><td>32.5</td></tr></table>",
+        "<details class=\"fold\"><summary>show</summary><p>hidden</p></details>",
+        "<dl><div><dt>seed</dt><dd>7</dd></div></dl><hr><style>a { }</style>",
+    )));
+}
+
+#[test]
+fn pictures_are_files_and_equal_ones_are_one_file() {
+    let image = "<img src=\"data:image/png;base64,iVBORw0KGgo=\" alt=\"\">";
+    let svg = "<svg viewBox=\"0 0 1 1\" aria-label=\"a chart\"><text>a&nbsp;b</text></svg>";
+    let page = format!("<main><p>{image}{image}</p>{svg}</main>");
+    let file = markdown(&page, "my files");
+    let names: Vec<&str> = file
+        .pictures
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(names, ["picture-1.png", "picture-2.svg"]);
+    assert_eq!(file.pictures[0].1, b"\x89PNG\r\n\x1a\n");
+    let svg = String::from_utf8(file.pictures[1].1.clone()).unwrap();
+    assert!(
+        svg.contains("xmlns=\"http://www.w3.org/2000/svg\""),
+        "{svg}"
+    );
+    assert!(svg.contains("a&#160;b"), "{svg}");
+    assert!(
+        file.text.contains("![a chart](<my files/picture-2.svg>)"),
+        "{}",
+        file.text
+    );
+}
+
+#[test]
+fn formulas_have_dollars_that_pandoc_reads_too_and_no_bars() {
+    let math = |tex: &str| {
+        text(&format!(
+            "<p>so <math><semantics><mi>x</mi><annotation>{tex}</annotation></semantics></math>.</p>"
+        ))
+    };
+    assert_eq!(math("x_1 + y_2"), "so $x_1 + y_2$.\n");
+    assert_eq!(math("|a| \\| b"), "so $\\vert a\\vert  \\Vert  b$.\n");
+}
+
+/// A token view is one line of spans, with places where it may break.
+#[test]
+fn places_where_a_line_may_break_divide_no_paragraph() {
+    assert_eq!(
+        text("<div><span>·a</span><wbr><span>·b</span><wbr></div>"),
+        "·a·b\n"
+    );
+}
+
+#[test]
+fn a_table_that_bars_cannot_say_stays_html() {
+    let spans = text(
+        "<table style=\"x\"><tr><td colspan=\"2\" class=\"c\">a</td></tr><tr><td>b</td><td>c</td></tr></table>",
+    );
+    assert!(spans.contains("<td colspan=\"2\">a</td>"), "{spans}");
+    assert!(!spans.contains("class"), "{spans}");
+}
+
+proptest::proptest! {
+    /// Whatever stands in a paragraph, a list or a cell, a reader of the Markdown sees it.
+    #[test]
+    fn text_is_read_as_itself(words in "[ -~]{0,60}") {
+        let escaped = crate::export::escape::escape(&words);
+        let expected = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        for html in [
+            format!("<p>{escaped}</p>"),
+            format!("<ul><li>{escaped}</li></ul>"),
+            format!("<table><tr><th>{escaped}</th></tr></table>"),
+            format!("<h2>{escaped}</h2>"),
+        ] {
+            let text = text(&html);
+            proptest::prop_assert_eq!(shown(&text), expected.clone(), "{}", text);
+        }
+    }
+
+    /// Code is shown to the letter.
+    #[test]
+    fn code_is_read_as_itself(code in "[ -~]{1,40}") {
+        let html = format!("<pre class=\"code\"><code>{}</code></pre>", crate::export::escape::escape(&code));
+        let text = text(&html);
+        let mut found = String::new();
+        for event in Parser::new(&text) {
+            if let Event::Text(text) = event {
+                found.push_str(&text);
+            }
+        }
+        proptest::prop_assert_eq!(found.trim_end_matches('\n'), code);
+    }
+}

@@ -1,0 +1,140 @@
+//! `holoscope export` as a user meets it: pages and PDFs of notebooks as they are stored.
+
+mod common;
+
+use common::{describe, holoscope, write_notebook};
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+fn export(dir: &Path, words: &[&str], browser: Option<&Path>) -> Output {
+    let mut command = holoscope();
+    command.current_dir(dir).arg("export").args(words);
+    if let Some(browser) = browser {
+        command.env("HOLOSCOPE_CHROMIUM", browser);
+    }
+    command.output().expect("the binary runs")
+}
+
+fn article() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/article/article.ipynb")
+}
+
+/// A script in the browser's place.
+fn script(dir: &Path, text: &str) -> PathBuf {
+    let path = dir.join("browser");
+    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn a_page_has_the_outputs_that_are_stored_and_pictures_from_beside_the_notebook() {
+    let dir = tempfile::tempdir().unwrap();
+    let notebook = article();
+    let output = export(
+        dir.path(),
+        &["--to", "html", notebook.to_str().unwrap()],
+        None,
+    );
+    assert!(output.status.success(), "{}", describe(&output));
+    let page = std::fs::read_to_string(dir.path().join("out/article.html")).unwrap();
+    let stored: Value = serde_json::from_slice(&std::fs::read(&notebook).unwrap()).unwrap();
+    assert_eq!(stored["nbformat"], 4);
+    assert!(page.contains("Figure\u{a0}1:"), "no numbered figure");
+    assert!(
+        page.contains("data:image/png;base64,"),
+        "no picture from pentagon.png"
+    );
+    assert!(!page.contains("http-equiv=\"refresh\""));
+}
+
+#[test]
+fn an_article_with_a_fault_is_not_exported() {
+    let dir = tempfile::tempdir().unwrap();
+    let cells = json!([{"cell_type": "markdown", "id": "a", "metadata": {},
+        "source": "---\ntitle: A\n---\n\nSee @fig-none."}]);
+    let notebook = json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells});
+    std::fs::write(dir.path().join("a.ipynb"), notebook.to_string()).unwrap();
+    let output = export(
+        dir.path(),
+        &["--to", "html", "a.ipynb", "-o", "a.html"],
+        None,
+    );
+    assert_eq!(output.status.code(), Some(2), "{}", describe(&output));
+    assert!(
+        describe(&output).contains("@fig-none refers to nothing"),
+        "{}",
+        describe(&output)
+    );
+    assert!(!dir.path().join("a.html").exists());
+}
+
+#[test]
+fn what_was_never_run_is_said_and_the_notebook_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    write_notebook(&dir.path().join("a.ipynb"), &["1 + 1", "2 + 2"]);
+    let before = std::fs::read(dir.path().join("a.ipynb")).unwrap();
+    let output = export(dir.path(), &["--to", "html", "a.ipynb"], None);
+    assert!(output.status.success(), "{}", describe(&output));
+    assert!(
+        describe(&output).contains("none of the 2 cells of a.ipynb has been run"),
+        "{}",
+        describe(&output)
+    );
+    let output = export(
+        dir.path(),
+        &["--to", "html", "a.ipynb", "-o", "./a.ipynb"],
+        None,
+    );
+    assert_eq!(output.status.code(), Some(2), "{}", describe(&output));
+    assert_eq!(std::fs::read(dir.path().join("a.ipynb")).unwrap(), before);
+}
+
+/// The text that a PDF's pages show cannot be read without inflating them; its page tree can.
+#[test]
+fn a_pdf_has_pages_and_an_outline() {
+    let dir = tempfile::tempdir().unwrap();
+    let notebook = article();
+    let words = ["--to", "pdf", notebook.to_str().unwrap(), "-o", "a.pdf"];
+    let output = export(dir.path(), &words, None);
+    let said = describe(&output);
+    if said.contains("there is no Chromium") && std::env::var_os("CI").is_none() {
+        println!("skipped: no Chromium to print with");
+        return;
+    }
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("printed by"), "{said}");
+    let pdf = std::fs::read(dir.path().join("a.pdf")).unwrap();
+    assert!(pdf.starts_with(b"%PDF-"));
+    let has = |what: &[u8]| pdf.windows(what.len()).any(|part| part == what);
+    assert!(
+        has(b"/Type /Page\n") || has(b"/Type /Page ") || has(b"/Type /Page/"),
+        "no page"
+    );
+    assert!(has(b"/Outlines"), "no outline");
+}
+
+#[test]
+fn a_browser_that_fails_is_quoted_and_one_that_is_missing_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    write_notebook(&dir.path().join("a.ipynb"), &["1 + 1"]);
+    let broken = script(dir.path(), "echo no display at all >&2; exit 1");
+    let output = export(dir.path(), &["--to", "pdf", "a.ipynb"], Some(&broken));
+    assert_eq!(output.status.code(), Some(2), "{}", describe(&output));
+    assert!(
+        describe(&output).contains("no display at all"),
+        "{}",
+        describe(&output)
+    );
+    let gone = dir.path().join("no such browser");
+    let output = export(dir.path(), &["--to", "pdf", "a.ipynb"], Some(&gone));
+    assert_eq!(output.status.code(), Some(2), "{}", describe(&output));
+    assert!(
+        describe(&output).contains("HOLOSCOPE_CHROMIUM names"),
+        "{}",
+        describe(&output)
+    );
+    assert!(!dir.path().join("out/a.pdf").exists());
+}
