@@ -116,6 +116,46 @@ fn a_pdf_has_pages_and_an_outline() {
     assert!(has(b"/Outlines"), "no outline");
 }
 
+/// Spaces, `#`, `%` and letters of any alphabet in the folders' names.
+#[test]
+fn markdown_finds_its_pictures_and_a_pdf_its_page_whatever_the_folders_are_called() {
+    let dir = tempfile::tempdir().unwrap();
+    let odd = dir.path().join("a #b 50%41 \u{e9}?");
+    std::fs::create_dir(&odd).unwrap();
+    let notebook = article();
+    let notebook = notebook.to_str().unwrap();
+    let output = export(
+        &odd,
+        &["--to", "md", notebook, "-o", "my notes #1.md"],
+        None,
+    );
+    assert!(output.status.success(), "{}", describe(&output));
+    let text = std::fs::read_to_string(odd.join("my notes #1.md")).unwrap();
+    assert!(
+        text.contains("](my%20notes%20%231_files/picture-1."),
+        "{text}"
+    );
+    assert!(odd.join("my notes #1_files").read_dir().unwrap().count() > 0);
+    let mut command = holoscope();
+    command.current_dir(&odd).env("TMPDIR", &odd);
+    let output = command
+        .args(["export", "--to", "pdf", notebook, "-o", "a.pdf"])
+        .output()
+        .unwrap();
+    let said = describe(&output);
+    if said.contains("there is no Chromium") && std::env::var_os("CI").is_none() {
+        println!("skipped: no Chromium to print with");
+        return;
+    }
+    assert!(output.status.success(), "{said}");
+    // A page that says that there is no such file has one page and no outline.
+    let pdf = std::fs::read(odd.join("a.pdf")).unwrap();
+    assert!(
+        pdf.windows(9).any(|part| part == b"/Outlines"),
+        "not the article"
+    );
+}
+
 #[test]
 fn a_browser_that_fails_is_quoted_and_one_that_is_missing_is_named() {
     let dir = tempfile::tempdir().unwrap();
@@ -128,6 +168,10 @@ fn a_browser_that_fails_is_quoted_and_one_that_is_missing_is_named() {
         "{}",
         describe(&output)
     );
+    // What the browser leaves running, with its standard error, must not hold the export up.
+    let leaves = script(dir.path(), "sleep 1000 & echo gone before >&2; exit 0");
+    let output = export(dir.path(), &["--to", "pdf", "a.ipynb"], Some(&leaves));
+    assert_eq!(output.status.code(), Some(2), "{}", describe(&output));
     let gone = dir.path().join("no such browser");
     let output = export(dir.path(), &["--to", "pdf", "a.ipynb"], Some(&gone));
     assert_eq!(output.status.code(), Some(2), "{}", describe(&output));

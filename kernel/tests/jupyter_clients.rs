@@ -110,8 +110,8 @@ fn quick_write_up() -> std::path::PathBuf {
     let notebooks = root().join("notebooks");
     let source = std::fs::read_to_string(notebooks.join("dictionary_learning.ipynb")).unwrap();
     let quick = source.replace(
-        "let profile: &str = \\\"paper\\\";",
-        "let profile: &str = \\\"quick\\\";",
+        "let profile = \\\"paper\\\";",
+        "let profile = \\\"quick\\\";",
     );
     assert_ne!(quick, source, "the parameters cell has changed");
     let path = notebooks.join(".stock_evcxr_test.ipynb");

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::progress::{Progress, Reporter};
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -133,11 +133,22 @@ impl Turn {
             0,
         );
         loop {
-            let lock = File::create(&path).map_err(Error::io("create", &path))?;
+            let lock = match File::create(&path) {
+                // Of another user, whose process ended without removing it.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied && path.exists() => {
+                    File::open(&path)
+                }
+                created => created,
+            };
+            let lock = lock.map_err(Error::io("create", &path))?;
             match lock.try_lock() {
                 // Not a file that its former owner has just removed.
                 Ok(()) if is_at(&lock, &path) => return Ok(Self { path, _lock: lock }),
                 Ok(()) => {}
+                // Of a file system that has no locks.
+                Err(TryLockError::Error(error)) if knows_no_locks(&error) => {
+                    return Ok(Self { path, _lock: lock });
+                }
                 Err(TryLockError::WouldBlock) if waiting.interrupted() => {
                     return Err(Error::Interrupted { what: "download" });
                 }
@@ -153,6 +164,13 @@ impl Drop for Turn {
         // Before the lock goes; one that cannot be removed locks nothing.
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+fn knows_no_locks(error: &std::io::Error) -> bool {
+    let none = [libc::ENOSYS, libc::ENOTSUP, libc::EOPNOTSUPP, libc::ENOLCK];
+    error
+        .raw_os_error()
+        .is_some_and(|code| none.contains(&code))
 }
 
 /// Whether `path` still names this file.

@@ -2,8 +2,11 @@
 
 use crate::error::{Error, Result};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 /// Names a browser to print with.
@@ -28,6 +31,8 @@ const ON_A_MAC: [&str; 3] = [
 ];
 /// A browser that has not printed by then is stopped.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// What it has said by then is quoted.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How often it is asked whether it has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -93,12 +98,11 @@ impl Browser {
             .prefix("holoscope-print-")
             .tempdir();
         let folder = folder.map_err(Error::io("create", std::env::temp_dir()))?;
-        let (page, pdf) = (
-            folder.path().join("page.html"),
-            folder.path().join("page.pdf"),
-        );
+        let path = std::path::absolute(folder.path());
+        let path = path.map_err(Error::io("resolve", folder.path()))?;
+        let (page, pdf) = (path.join("page.html"), path.join("page.pdf"));
         std::fs::write(&page, html).map_err(Error::io("write", &page))?;
-        let mut browser = self.command(folder.path(), &page, &pdf);
+        let mut browser = self.command(&path, &page, &pdf);
         let mut browser = browser.spawn().map_err(Error::io("start", &self.program))?;
         let said = wait(&mut browser)?;
         match std::fs::read(&pdf) {
@@ -130,7 +134,9 @@ impl Browser {
             .arg(option("--print-to-pdf=", pdf))
             // Chromium refuses to start as root with its sandbox.
             .args(is_root().then_some("--no-sandbox"))
-            .arg(option("file://", page))
+            .arg(address_of(page))
+            // What it starts ends with it.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -147,33 +153,49 @@ fn failed(reason: String) -> Error {
     Error::Print { reason }
 }
 
-/// Waits until the browser has ended; what it wrote to its standard error.
+/// A path as a URL.
+fn address_of(path: &Path) -> String {
+    let mut address = "file://".to_owned();
+    for &byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'~' => address.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => address.push(char::from(byte)),
+            _ => address += &format!("%{byte:02X}"),
+        }
+    }
+    address
+}
+
+/// Waits until the browser has ended, and ends what it has left running; what it wrote to its standard error.
 fn wait(browser: &mut Child) -> Result<String> {
     let stderr = browser.stderr.take();
-    let reader = std::thread::spawn(move || {
+    let (words, said) = sync_channel(1);
+    std::thread::spawn(move || {
         let mut said = Vec::new();
         if let Some(mut stderr) = stderr {
             let _ = stderr.read_to_end(&mut said);
         }
-        String::from_utf8_lossy(&said).into_owned()
+        let _ = words.send(String::from_utf8_lossy(&said).into_owned());
     });
     let began = Instant::now();
-    loop {
+    let ended = loop {
         match browser.try_wait() {
-            Ok(Some(_)) => break,
+            Ok(Some(_)) => break Ok(()),
             Ok(None) if began.elapsed() < PATIENCE => std::thread::sleep(LOOK),
             Ok(None) => {
-                let _ = browser.kill();
-                let _ = browser.wait();
                 let seconds = PATIENCE.as_secs();
-                return Err(failed(format!(
+                break Err(failed(format!(
                     "the browser has not ended within {seconds} s"
                 )));
             }
-            Err(error) => return Err(failed(error.to_string())),
+            Err(error) => break Err(failed(error.to_string())),
         }
-    }
-    Ok(reader.join().unwrap_or_default())
+    };
+    // SAFETY: the call has no pointers; the group is the browser's own, and gone if nothing is left of it.
+    unsafe { libc::kill(-(browser.id() as libc::pid_t), libc::SIGKILL) };
+    let _ = browser.wait();
+    ended?;
+    Ok(said.recv_timeout(LAST_WORDS).unwrap_or_default())
 }
 
 fn last_lines(text: &str) -> String {

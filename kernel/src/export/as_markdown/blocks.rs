@@ -1,18 +1,12 @@
 //! Blocks: headings, paragraphs, lists, code, figures.
 
 use super::pictures::Pictures;
-use super::{classes, dom, has_class, inlines, tables};
+use super::{UNSEEN, classes, dom, has_class, inlines, tables};
 use markup5ever_rcdom::{Handle, NodeData};
-use std::collections::HashSet;
-
-/// Parts of the page that are for the page alone.
-const UNSEEN: [&str; 4] = ["contents", "preview", "anchor", "way"];
 
 /// A page's blocks in the making.
 pub struct Blocks<'p> {
     pub pictures: &'p mut Pictures,
-    /// Ids that links lead to.
-    pub targets: HashSet<String>,
 }
 
 impl Blocks<'_> {
@@ -51,13 +45,18 @@ impl Blocks<'_> {
         if UNSEEN.iter().any(|class| has_class(node, class)) {
             return Vec::new();
         }
-        let mut blocks = self.anchor(node);
+        let mut blocks: Vec<String> = self.pictures.anchor(node).into_iter().collect();
         let tag = super::tag_name(node).unwrap_or_default();
         match tag {
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
                 let level = usize::from(tag.as_bytes()[1] - b'0');
-                let words = inlines::children(node, self.pictures).replace('\n', " ");
-                blocks.push(format!("{} {}", "#".repeat(level), words.trim()));
+                let words = inlines::one_line(node, self.pictures);
+                // One at the end is read as a mark that closes the heading.
+                let words = match words.strip_suffix('#') {
+                    Some(before) => format!("{before}\\#"),
+                    None => words,
+                };
+                blocks.push(format!("{} {words}", "#".repeat(level)));
             }
             "p" | "figcaption" | "summary" | "dt" => {
                 let children = node.children.borrow().clone();
@@ -78,13 +77,6 @@ impl Blocks<'_> {
         blocks
     }
 
-    /// A place that a link leads to. Quarto and GitHub give headings other ids.
-    fn anchor(&mut self, node: &Handle) -> Vec<String> {
-        let id = dom::attribute(node, "id").filter(|id| self.targets.remove(id));
-        let anchor = id.map(|id| format!("<a id=\"{}\"></a>", crate::export::escape::escape(&id)));
-        anchor.into_iter().collect()
-    }
-
     fn list(&mut self, node: &Handle, ordered: bool) -> String {
         let start = dom::attribute(node, "start").and_then(|start| start.parse().ok());
         let mut number: usize = start.unwrap_or(1);
@@ -99,13 +91,14 @@ impl Blocks<'_> {
                 false => "- ".to_owned(),
             };
             number += 1;
-            let mut blocks = self.anchor(item);
-            blocks.extend(self.children(item));
-            if blocks.len() > 1 && blocks[0].starts_with("<a id=") {
-                let anchor = blocks.remove(0);
-                blocks[0].insert_str(0, &anchor);
+            let anchor = self.pictures.anchor(item);
+            let mut blocks = self.children(item);
+            match (anchor, blocks.first_mut()) {
+                (Some(anchor), Some(first)) if is_paragraph(first) => first.insert_str(0, &anchor),
+                (Some(anchor), _) => blocks.insert(0, anchor),
+                (None, _) => {}
             }
-            loose |= blocks.iter().skip(1).any(|block| !begins_a_list(block));
+            loose |= blocks.iter().skip(1).any(|block| !may_follow_a_line(block));
             let text = blocks.join(if loose { "\n\n" } else { "\n" });
             items.push(mark.clone() + &indented(&text, mark.len()));
         }
@@ -119,13 +112,16 @@ impl Blocks<'_> {
         while let Some(child) = stack.pop() {
             match super::tag_name(&child) {
                 Some("dt") => {
-                    let name = inlines::children(&child, self.pictures);
-                    lines.push(format!("- **{}**:", name.trim()));
+                    let name = inlines::one_line(&child, self.pictures);
+                    lines.push(format!("- **{name}**:"));
                 }
                 Some("dd") => {
                     let text = self.children(&child).join("\n\n");
                     match lines.last_mut() {
-                        Some(line) => *line += &format!(" {}", indented(&text, 2)),
+                        Some(line) if is_paragraph(&text) => {
+                            *line += &format!(" {}", indented(&text, 2));
+                        }
+                        Some(line) => *line += &format!("\n\n  {}", indented(&text, 2)),
                         None => lines.push(format!("- {}", indented(&text, 2))),
                     }
                 }
@@ -167,9 +163,9 @@ impl Blocks<'_> {
         for child in node.children.borrow().iter() {
             match has_class(child, "callout-title") {
                 true => {
-                    let title = inlines::children(child, self.pictures);
-                    if !title.trim().eq_ignore_ascii_case(kind) {
-                        blocks.push(format!("**{}**", title.trim()));
+                    let title = inlines::one_line(child, self.pictures);
+                    if !title.eq_ignore_ascii_case(kind) {
+                        blocks.push(format!("**{title}**"));
                     }
                 }
                 false => {
@@ -190,6 +186,12 @@ fn is_inline(node: &Handle) -> bool {
         NodeData::Element { .. } => matches!(
             super::tag_name(node).unwrap_or_default(),
             "a" | "abbr"
+                | "big"
+                | "button"
+                | "font"
+                | "nobr"
+                | "ruby"
+                | "strike"
                 | "b"
                 | "bdi"
                 | "bdo"
@@ -249,10 +251,17 @@ fn language(node: &Handle) -> String {
     named.unwrap_or_else(|| "rust".to_owned())
 }
 
-/// Whether a block is a list; a paragraph that looks like one is guarded.
-fn begins_a_list(block: &str) -> bool {
+/// Whether a block is read as one of its own right below a line of text: a list is, whose first number is 1.
+fn may_follow_a_line(block: &str) -> bool {
+    block.starts_with("- ") || block.starts_with("1. ")
+}
+
+/// Whether something may stand before a block on its first line.
+fn is_paragraph(block: &str) -> bool {
+    let begins_otherwise = ["```", "$$", "#", "- ", "> ", "|", "<", "---", "!["];
     let digits = block.bytes().take_while(u8::is_ascii_digit).count();
-    block.starts_with("- ") || (digits > 0 && block[digits..].starts_with(". "))
+    let is_list = digits > 0 && block[digits..].starts_with(". ");
+    !is_list && !begins_otherwise.iter().any(|mark| block.starts_with(mark))
 }
 
 fn quoted(text: &str) -> String {
@@ -278,17 +287,29 @@ fn indented(text: &str, by: usize) -> String {
     out
 }
 
-/// A paragraph whose beginning is read as no heading, list or quotation.
+/// A paragraph none of whose lines is read as the beginning of something else.
 fn guarded(text: &str) -> String {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let rest = &text[digits..];
-    let is_number = digits > 0 && (rest.starts_with(". ") || rest.starts_with(") "));
-    match text.as_bytes().first() {
-        Some(b'#' | b'+' | b'=') => format!("\\{text}"),
-        Some(b'-') if text.starts_with("- ") || text.bytes().all(|b| b == b'-') => {
-            format!("\\{text}")
-        }
-        _ if is_number => format!("{}\\{rest}", &text[..digits]),
-        _ => text.to_owned(),
+    if text.starts_with("$$\n") {
+        return text.to_owned();
+    }
+    // A break at the end breaks nothing.
+    let text = text.trim_end();
+    let backslashes = text.bytes().rev().take_while(|b| *b == b'\\').count();
+    let text = &text[..text.len() - backslashes % 2];
+    let lines: Vec<String> = text.split('\n').map(guarded_line).collect();
+    lines.join("\n")
+}
+
+fn guarded_line(line: &str) -> String {
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = &line[digits..];
+    let ends = |rest: &str| rest.is_empty() || rest.starts_with([' ', '\\']);
+    let is_number = digits > 0 && rest.starts_with(['.', ')']) && ends(&rest[1..]);
+    let is_rule = |b: u8| matches!(b, b'-' | b' ' | b'\\');
+    match line.as_bytes().first() {
+        Some(b'#' | b'+' | b'=') => format!("\\{line}"),
+        Some(b'-') if ends(&line[1..]) || line.bytes().all(is_rule) => format!("\\{line}"),
+        _ if is_number => format!("{}\\{rest}", &line[..digits]),
+        _ => line.to_owned(),
     }
 }

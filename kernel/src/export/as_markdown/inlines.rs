@@ -1,44 +1,73 @@
 //! Words, links, code and formulas within a block.
 
 use super::pictures::Pictures;
-use super::{dom, has_class};
+use super::{UNSEEN, dom, has_class};
 use markup5ever_rcdom::{Handle, NodeData};
-
-/// What a reader of the page sees only with the pointer, or that only a page needs.
-const UNSEEN: [&str; 3] = ["preview", "anchor", "way"];
 
 /// The Markdown of a node's children, in one line but for its line breaks.
 pub fn children(node: &Handle, pictures: &mut Pictures) -> String {
     let mut text = String::new();
-    for child in node.children.borrow().iter() {
-        push(&mut text, child, pictures);
+    let children = node.children.borrow();
+    for (at, child) in children.iter().enumerate() {
+        match &child.data {
+            NodeData::Text { contents } => push_words(&mut text, &contents.borrow()),
+            NodeData::Element { .. } => {
+                let next = children[at + 1..].iter().find(|next| !is_unseen(next));
+                let next = next.and_then(|next| dom::text_content(next).chars().next());
+                push_element(&mut text, child, next, pictures);
+            }
+            _ => {}
+        }
     }
     text
 }
 
-fn push(text: &mut String, node: &Handle, pictures: &mut Pictures) {
-    match &node.data {
-        NodeData::Text { contents } => push_words(text, &contents.borrow()),
-        NodeData::Element { .. } => push_element(text, node, pictures),
-        _ => {}
-    }
+/// [`children`] where a line must not end: in a heading or a cell.
+pub fn one_line(node: &Handle, pictures: &mut Pictures) -> String {
+    let text = children(node, pictures);
+    let text = text.replace("\n\n$$\n", "$").replace("\n$$\n\n", "$");
+    let text = text.trim().replace("\\\n", "<br>").replace('\n', " ");
+    text.trim_end_matches("<br>").to_owned()
 }
 
-fn push_element(text: &mut String, node: &Handle, pictures: &mut Pictures) {
-    if UNSEEN.iter().any(|class| has_class(node, class)) {
+fn is_unseen(node: &Handle) -> bool {
+    UNSEEN.iter().any(|class| has_class(node, class))
+}
+
+/// `next` is the character that follows.
+fn push_element(text: &mut String, node: &Handle, next: Option<char>, pictures: &mut Pictures) {
+    if is_unseen(node) {
         return;
     }
+    if let Some(anchor) = pictures.anchor(node) {
+        text.push_str(&anchor);
+    }
+    // Marks beside a letter or beside each other are read as text.
+    let is_tight = text.ends_with(|c: char| c.is_alphanumeric() || c == '*')
+        || next.is_some_and(|c| c.is_alphanumeric() || c == '*');
     let inner = |pictures: &mut Pictures| children(node, pictures);
     let tag = super::tag_name(node).unwrap_or_default();
     match tag {
+        "em" | "i" | "cite" | "dfn" if is_tight => {
+            push_wrapped(text, &inner(pictures), "<em>", "</em>");
+        }
+        "strong" | "b" if is_tight => {
+            push_wrapped(text, &inner(pictures), "<strong>", "</strong>");
+        }
         "em" | "i" | "cite" | "dfn" => push_wrapped(text, &inner(pictures), "*", "*"),
         "strong" | "b" => push_wrapped(text, &inner(pictures), "**", "**"),
-        "del" | "s" => push_wrapped(text, &inner(pictures), "~~", "~~"),
+        "del" | "s" | "strike" => push_wrapped(text, &inner(pictures), "<del>", "</del>"),
         "sup" | "sub" | "kbd" | "mark" | "ins" | "u" => {
             let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
             push_wrapped(text, &inner(pictures), &open, &close);
         }
-        "code" | "samp" => text.push_str(&code(&dom::text_content(node))),
+        "code" | "samp" => {
+            if text.ends_with('`') {
+                // Two codes that touch would be one.
+                text.push_str("<!-- -->");
+            }
+            text.push_str(&code(&dom::text_content(node)));
+        }
         "a" => match dom::attribute(node, "href") {
             Some(href) => {
                 let inner = inner(pictures);
@@ -54,7 +83,11 @@ fn push_element(text: &mut String, node: &Handle, pictures: &mut Pictures) {
             let done = dom::attribute(node, "checked").is_some();
             text.push_str(if done { "[x]" } else { "[ ]" });
         }
-        "style" | "script" | "template" | "input" | "label" | "button" => {}
+        "style" | "script" | "template" | "input" | "button" => {}
+        "p" | "div" | "li" | "section" | "pre" if !text.is_empty() => {
+            text.push_str("\\\n");
+            text.push_str(&inner(pictures));
+        }
         _ => text.push_str(&inner(pictures)),
     }
 }
@@ -80,11 +113,11 @@ fn formula(math: &Handle) -> String {
     let tex = without_labels(tex.trim());
     match dom::attribute(math, "display").as_deref() {
         Some("block") => format!("\n\n$$\n{tex}\n$$\n\n"),
-        // A bar would divide a table's cell.
-        _ => format!(
-            "${}$",
-            tex.replace("\\|", "\\Vert ").replace('|', "\\vert ")
-        ),
+        // A bar would divide a table's cell, and a line could begin a list.
+        _ => {
+            let tex = tex.replace("\\|", "\\Vert ").replace('|', "\\vert ");
+            format!("${}$", tex.split_whitespace().collect::<Vec<_>>().join(" "))
+        }
     }
 }
 
@@ -94,10 +127,11 @@ fn without_labels(tex: &str) -> String {
     let mut kept = String::new();
     while let Some(at) = rest.find("\\label{") {
         kept.push_str(rest[..at].trim_end());
+        kept.push(' ');
         let after = &rest[at..];
         rest = after.find('}').map_or("", |end| &after[end + 1..]);
     }
-    kept + rest
+    (kept + rest).trim().to_owned()
 }
 
 /// Code between as many backticks as it needs.
@@ -105,6 +139,8 @@ fn code(text: &str) -> String {
     let ticks = "`".repeat(longest_run(text, '`') + 1);
     let space = match text.starts_with('`') || text.ends_with('`') || text.trim().is_empty() {
         true => " ",
+        // One space on both sides is not part of a code.
+        false if text.starts_with(' ') && text.ends_with(' ') => " ",
         false => "",
     };
     format!("{ticks}{space}{}{space}{ticks}", text.replace('\n', " "))

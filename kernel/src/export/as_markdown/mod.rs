@@ -13,6 +13,9 @@ use markup5ever_rcdom::{Handle, NodeData};
 use pictures::Pictures;
 use std::collections::HashSet;
 
+/// Parts of the page that only a page needs, or that its readers see only with the pointer.
+const UNSEEN: [&str; 4] = ["contents", "preview", "anchor", "way"];
+
 /// A document of several files.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MarkdownFile {
@@ -27,9 +30,9 @@ pub fn markdown(page: &str, folder: &str) -> MarkdownFile {
     // A tree that goes empties all of its nodes, so that `root` must stay.
     let main = find(&root, "main").unwrap_or_else(|| root.clone());
     let mut pictures = Pictures::new(folder);
+    pictures.targets = targets(&main);
     let mut blocks = Blocks {
         pictures: &mut pictures,
-        targets: targets(&main),
     };
     let text = blocks.children(&main).join("\n\n");
     MarkdownFile {
@@ -54,7 +57,7 @@ fn targets(root: &Handle) -> HashSet<String> {
     while let Some(node) = stack.pop() {
         let link = dom::attribute(&node, "href").filter(|_| !has_class(&node, "anchor"));
         if let Some(id) = link.as_deref().and_then(|link| link.strip_prefix('#')) {
-            found.insert(id.to_owned());
+            found.insert(decoded(id));
         }
         stack.extend(node.children.borrow().iter().cloned());
     }
@@ -67,6 +70,27 @@ fn tag_name(node: &Handle) -> Option<&str> {
         NodeData::Element { name, .. } => Some(&name.local),
         _ => None,
     }
+}
+
+/// A fragment's id: a page writes some characters of it by their bytes.
+fn decoded(fragment: &str) -> String {
+    let bytes = fragment.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = fragment.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn has_class(node: &Handle, name: &str) -> bool {

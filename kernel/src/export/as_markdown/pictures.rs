@@ -2,12 +2,16 @@
 
 use super::dom;
 use super::inlines::{address, escaped};
+use crate::export::escape::escape;
 use base64::Engine;
 use markup5ever_rcdom::Handle;
+use std::collections::HashSet;
 
 /// The pictures so far.
 pub struct Pictures {
     folder: String,
+    /// Ids that links lead to, and that are yet to be written.
+    pub targets: HashSet<String>,
     pub files: Vec<(String, Vec<u8>)>,
 }
 
@@ -15,26 +19,37 @@ impl Pictures {
     pub fn new(folder: &str) -> Self {
         Self {
             folder: folder.to_owned(),
+            targets: HashSet::new(),
             files: Vec::new(),
         }
     }
 
+    /// A place that a link leads to, or nothing. Quarto and GitHub give headings other ids.
+    pub fn anchor(&mut self, node: &Handle) -> Option<String> {
+        let id = dom::attribute(node, "id").or_else(|| dom::attribute(node, "name"))?;
+        let is_target = self.targets.remove(&id);
+        is_target.then(|| format!("<a id=\"{}\"></a>", escape(&id)))
+    }
+
     /// Keeps an `<svg>` or an `<img>` with a `data:` address; the Markdown that shows it.
     pub fn keep(&mut self, node: &Handle) -> String {
+        let (source, alt) = self.file(node);
+        format!("![{}]({})", escaped(&alt), address(&source))
+    }
+
+    /// The address of a picture, as a file where it has none of its own, and what it says to those who do not see it.
+    pub fn file(&mut self, node: &Handle) -> (String, String) {
         let (alt, kept) = match super::tag_name(node) {
             Some("svg") => (dom::attribute(node, "aria-label"), Some(svg(node))),
             _ => (dom::attribute(node, "alt"), embedded(node)),
         };
-        let alt = escaped(alt.as_deref().unwrap_or("figure").trim());
-        let alt = alt.split_whitespace().collect::<Vec<_>>().join(" ");
+        let alt = alt.as_deref().unwrap_or("figure").split_whitespace();
+        let alt = alt.collect::<Vec<_>>().join(" ");
         let Some((ending, bytes)) = kept else {
-            let source = dom::attribute(node, "src").unwrap_or_default();
-            return format!("![{alt}]({})", address(&source));
+            return (dom::attribute(node, "src").unwrap_or_default(), alt);
         };
-        let same = self
-            .files
-            .iter()
-            .find(|(name, known)| name.ends_with(ending) && *known == bytes);
+        let mut known = self.files.iter();
+        let same = known.find(|(name, known)| name.ends_with(ending) && *known == bytes);
         let name = match same {
             Some((name, _)) => name.clone(),
             None => {
@@ -43,8 +58,22 @@ impl Pictures {
                 name
             }
         };
-        format!("![{alt}]({})", address(&format!("{}/{name}", self.folder)))
+        (format!("{}/{name}", encoded(&self.folder)), alt)
     }
+}
+
+/// A folder's name within a URL.
+fn encoded(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        match c {
+            '%' | '#' | '?' | ' ' | '(' | ')' | '<' | '>' | '"' => {
+                out += &format!("%{:02X}", c as u32)
+            }
+            _ => out.push(c),
+        }
+    }
+    out
 }
 
 /// A file of its own.

@@ -1,7 +1,7 @@
 //! Tables: with bars where Markdown can say it, else as HTML, which GitHub shows as well.
 
 use super::pictures::Pictures;
-use super::{dom, inlines};
+use super::{UNSEEN, dom, has_class, inlines};
 use markup5ever_rcdom::{Handle, NodeData};
 
 /// A table's block, and its caption.
@@ -18,9 +18,10 @@ pub fn table(node: &Handle, pictures: &mut Pictures) -> Vec<String> {
         .flatten()
         .any(|cell| spans(cell) || holds_blocks(cell))
     {
-        strip(node);
+        strip(node, pictures);
         let alone = dom::element("div", &[], vec![node.clone()]);
-        blocks.push(dom::serialise(&alone));
+        // A blank line would end the HTML.
+        blocks.push(dom::serialise(&alone).replace("\n\n", "\n&#10;"));
         return blocks;
     }
     let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
@@ -35,7 +36,7 @@ pub fn table(node: &Handle, pictures: &mut Pictures) -> Vec<String> {
     for (i, row) in rows.iter().enumerate() {
         let mut cells: Vec<String> = row
             .iter()
-            .map(|cell| inlines::children(cell, pictures).trim().replace('\n', " "))
+            .map(|cell| with_escaped_bars(&inlines::one_line(cell, pictures)))
             .collect();
         cells.resize(columns, String::new());
         lines.push(line(cells));
@@ -45,6 +46,20 @@ pub fn table(node: &Handle, pictures: &mut Pictures) -> Vec<String> {
     }
     blocks.push(lines.join("\n"));
     blocks
+}
+
+/// A bar divides cells, within code as well.
+fn with_escaped_bars(cell: &str) -> String {
+    let mut out = String::with_capacity(cell.len());
+    let mut backslashes = 0;
+    for c in cell.chars() {
+        if c == '|' && backslashes % 2 == 0 {
+            out.push('\\');
+        }
+        backslashes = if c == '\\' { backslashes + 1 } else { 0 };
+        out.push(c);
+    }
+    out
 }
 
 /// Numbers stand at the right.
@@ -78,7 +93,7 @@ fn collect(
                 let is_cell = |cell: &&Handle| matches!(super::tag_name(cell), Some("td" | "th"));
                 rows.push(cells.iter().filter(is_cell).cloned().collect());
             }
-            Some("caption") => blocks.push(inlines::children(child, pictures).trim().to_owned()),
+            Some("caption") => blocks.push(inlines::one_line(child, pictures)),
             Some("thead" | "tbody" | "tfoot") => collect(child, rows, blocks, pictures),
             _ => {}
         }
@@ -100,8 +115,8 @@ fn holds_blocks(cell: &Handle) -> bool {
     all.any(|child| super::tag_name(child).is_some_and(is_block) || holds_blocks(child))
 }
 
-/// Takes away what GitHub drops and what is only for the page's style.
-fn strip(node: &Handle) {
+/// Takes away what GitHub drops and what is only for the page; pictures become files, formulas LaTeX.
+fn strip(node: &Handle, pictures: &mut Pictures) {
     if let NodeData::Element { attrs, .. } = &node.data {
         let keeps = |name: &str| {
             matches!(
@@ -113,9 +128,30 @@ fn strip(node: &Handle) {
             .borrow_mut()
             .retain(|attribute| keeps(&attribute.name.local));
     }
-    let unwanted = |child: &Handle| matches!(super::tag_name(child), Some("style" | "script"));
-    node.children.borrow_mut().retain(|child| !unwanted(child));
-    for child in node.children.borrow().iter() {
-        strip(child);
+    let children = node.children.take();
+    let mut kept = Vec::new();
+    for child in children {
+        let is_unseen = UNSEEN.iter().any(|class| has_class(&child, class));
+        match super::tag_name(&child) {
+            _ if is_unseen => {}
+            Some("style" | "script" | "caption") => {}
+            Some("svg" | "img") => {
+                let (source, alt) = pictures.file(&child);
+                kept.push(dom::element(
+                    "img",
+                    &[("src", &source), ("alt", &alt)],
+                    Vec::new(),
+                ));
+            }
+            Some("math") => {
+                let tex = super::find(&child, "annotation").map(|tex| dom::text_content(&tex));
+                kept.push(dom::text(&format!("${}$", tex.unwrap_or_default())));
+            }
+            _ => {
+                strip(&child, pictures);
+                kept.push(child);
+            }
+        }
     }
+    node.children.replace(kept);
 }

@@ -59,7 +59,7 @@ fn pictures_are_files_and_equal_ones_are_one_file() {
     );
     assert!(svg.contains("a&#160;b"), "{svg}");
     assert!(
-        file.text.contains("![a chart](<my files/picture-2.svg>)"),
+        file.text.contains("![a chart](my%20files/picture-2.svg)"),
         "{}",
         file.text
     );
@@ -83,6 +83,71 @@ fn places_where_a_line_may_break_divide_no_paragraph() {
         text("<div><span>·a</span><wbr><span>·b</span><wbr></div>"),
         "·a·b\n"
     );
+}
+
+#[test]
+fn cells_keep_code_with_bars_breaks_and_paragraphs_on_one_line() {
+    let table = text(
+        "<table><tr><th>a</th><th>b</th></tr><tr><td><code>|x| x + 1</code></td><td>one<br>two</td></tr>\
+         <tr><td><div>c</div><div>d</div></td><td>$</td></tr></table>",
+    );
+    assert_eq!(
+        table,
+        "| a | b |\n|:--|:--|\n| `\\|x\\| x + 1` | one<br>two |\n| c<br>d | \\$ |\n"
+    );
+}
+
+#[test]
+fn links_within_the_page_find_their_places() {
+    let found = text(
+        "<p><a href=\"#Gr%C3%B6%C3%9Fe\">there</a> and <a href=\"#fnref-1\">back</a>, not <a href=\"#gone\">gone</a></p>\
+         <h2 id=\"Gr\u{f6}\u{df}e\">A</h2><p>x<sup><a id=\"fnref-1\" href=\"#fn-1\">1</a></sup></p>\
+         <ol><li id=\"fn-1\"><pre class=\"code\"><code>a</code></pre></li></ol>",
+    );
+    assert!(
+        found.contains("<a id=\"Gr\u{f6}\u{df}e\"></a>\n\n## A"),
+        "{found}"
+    );
+    assert!(
+        found.contains("<sup><a id=\"fnref-1\"></a>[1](#fn-1)</sup>"),
+        "{found}"
+    );
+    assert!(
+        found.contains("1. <a id=\"fn-1\"></a>\n\n   ```rust\n   a\n   ```"),
+        "{found}"
+    );
+}
+
+#[test]
+fn marks_beside_letters_and_each_other_are_tags() {
+    assert_eq!(
+        text("<p><strong>Note:</strong>text</p>"),
+        "<strong>Note:</strong>text\n"
+    );
+    assert_eq!(
+        text("<p>un<em>believ</em>able <em>so</em></p>"),
+        "un<em>believ</em>able *so*\n"
+    );
+    assert_eq!(shown(&text("<p><code>a</code><code>b</code></p>")), "ab");
+}
+
+#[test]
+fn lines_that_look_like_other_blocks_stay_text() {
+    for words in [
+        "1.",
+        "2024.",
+        "7)",
+        "a<br>- b",
+        "a<br># b",
+        "a<br>1. b",
+        "a<br>---",
+        "a<br>",
+    ] {
+        let text = text(&format!("<p>{words}</p>"));
+        let expected = words.replace("<br>", " ");
+        assert_eq!(shown(&text), expected.trim(), "{text}");
+    }
+    assert_eq!(shown(&text("<h2>a #</h2>")), "a #");
 }
 
 #[test]

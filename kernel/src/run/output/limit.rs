@@ -52,6 +52,8 @@ struct Room {
     left: usize,
     /// Whether something had no place.
     full: bool,
+    /// Whether the file could not be written; what came after that is not in it.
+    failed: bool,
 }
 
 impl Room {
@@ -60,15 +62,23 @@ impl Room {
             most,
             left: most,
             full: false,
+            failed: false,
         }
     }
 
-    /// The part of a text that has a place.
-    fn take<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+    /// Writes the part of a text that has a place. A full disk must not stop the cell.
+    fn write(&mut self, text: &[u8], to: &mut File) {
+        if self.failed {
+            return;
+        }
         let taken = text.len().min(self.left);
-        self.left -= taken;
-        self.full |= taken < text.len();
-        &text[..taken]
+        match to.write_all(&text[..taken]) {
+            Ok(()) => {
+                self.left -= taken;
+                self.full |= taken < text.len();
+            }
+            Err(_) => self.failed = true,
+        }
     }
 }
 
@@ -179,15 +189,16 @@ impl Limiter {
     }
 
     fn keep(&mut self, text: &str) {
-        if self.file.is_none() {
+        if let Some((_, file)) = &mut self.file {
+            self.room.write(text.as_bytes(), file);
+        } else if !self.room.failed {
             self.head.extend_from_slice(text.as_bytes());
             if self.head.len() > HEAD {
                 self.file = self.open();
+                // A file that is begun later would lack the beginning.
+                self.room.failed |= self.file.is_none();
                 self.head = Vec::new();
             }
-        } else if let Some((_, file)) = &mut self.file {
-            // A full disk must not stop the cell; the note then names less than all.
-            let _ = file.write_all(self.room.take(text.as_bytes()));
         }
     }
 
@@ -195,7 +206,7 @@ impl Limiter {
         std::fs::create_dir_all(&self.dir).ok()?;
         let path = self.dir.join(format!("cell-{}.txt", self.cell));
         let mut file = File::create(&path).ok()?;
-        file.write_all(self.room.take(&self.head)).ok()?;
+        self.room.write(&self.head, &mut file);
         Some((path, file))
     }
 
@@ -218,6 +229,9 @@ impl Limiter {
     fn note(&mut self) -> Option<Event> {
         let missing = self.missing.take()?;
         let place = match &self.file {
+            Some((path, _)) if self.room.failed => {
+                format!("only a part of it could be written to {}", path.display())
+            }
             Some((path, _)) if self.room.full => {
                 format!(
                     "its first {} bytes are in {}",
