@@ -43,8 +43,10 @@ fn push_element(text: &mut String, node: &Handle, next: Option<char>, pictures: 
         text.push_str(&anchor);
     }
     // Marks beside a letter or beside each other are read as text.
-    let is_tight = text.ends_with(|c: char| c.is_alphanumeric() || c == '*')
-        || next.is_some_and(|c| c.is_alphanumeric() || c == '*');
+    let own = dom::text_content(node);
+    let touches = |c: char| c.is_alphanumeric() || c == '*';
+    let is_tight = (text.ends_with(touches) && !own.starts_with(char::is_whitespace))
+        || (next.is_some_and(touches) && !own.ends_with(char::is_whitespace));
     let inner = |pictures: &mut Pictures| children(node, pictures);
     let tag = super::tag_name(node).unwrap_or_default();
     match tag {

@@ -73,7 +73,7 @@ fn formulas_have_dollars_that_pandoc_reads_too_and_no_bars() {
         ))
     };
     assert_eq!(math("x_1 + y_2"), "so $x_1 + y_2$.\n");
-    assert_eq!(math("|a| \\| b"), "so $\\vert a\\vert  \\Vert  b$.\n");
+    assert_eq!(math("|a| \\| b"), "so $\\vert a\\vert \\Vert b$.\n");
 }
 
 /// A token view is one line of spans, with places where it may break.
