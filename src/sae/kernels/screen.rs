@@ -17,6 +17,8 @@ mod exact;
 #[cfg(target_arch = "x86_64")]
 mod product;
 #[cfg(target_arch = "x86_64")]
+mod sums;
+#[cfg(target_arch = "x86_64")]
 mod vnni;
 
 use super::encode::PackedEncoder;
@@ -57,7 +59,7 @@ pub(in crate::sae) struct ScreenScratch {
     #[cfg(target_arch = "x86_64")]
     x: bounds::QuantisedRows,
     #[cfg(target_arch = "x86_64")]
-    sums: product::Sums,
+    sums: sums::Sums,
     #[cfg(target_arch = "x86_64")]
     candidates: Vec<candidates::Candidates>,
     #[cfg(target_arch = "x86_64")]

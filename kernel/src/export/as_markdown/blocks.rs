@@ -1,7 +1,9 @@
 //! Blocks: headings, paragraphs, lists, code, figures.
 
+use super::nodes::{self, UNSEEN, classes, has_class};
 use super::pictures::Pictures;
-use super::{UNSEEN, classes, dom, has_class, inlines, tables};
+use super::{inlines, tables, words};
+use crate::export::dom;
 use markup5ever_rcdom::{Handle, NodeData};
 
 /// A page's blocks in the making.
@@ -46,7 +48,7 @@ impl Blocks<'_> {
             return Vec::new();
         }
         let mut blocks: Vec<String> = self.pictures.anchor(node).into_iter().collect();
-        let tag = super::tag_name(node).unwrap_or_default();
+        let tag = nodes::tag_name(node).unwrap_or_default();
         match tag {
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
                 let level = usize::from(tag.as_bytes()[1] - b'0');
@@ -83,7 +85,7 @@ impl Blocks<'_> {
         let mut items = Vec::new();
         let mut loose = false;
         for item in node.children.borrow().iter() {
-            if super::tag_name(item) != Some("li") {
+            if nodes::tag_name(item) != Some("li") {
                 continue;
             }
             let mark = match ordered {
@@ -110,7 +112,7 @@ impl Blocks<'_> {
         let mut lines: Vec<String> = Vec::new();
         let mut stack: Vec<Handle> = node.children.borrow().iter().rev().cloned().collect();
         while let Some(child) = stack.pop() {
-            match super::tag_name(&child) {
+            match nodes::tag_name(&child) {
                 Some("dt") => {
                     let name = inlines::one_line(&child, self.pictures);
                     lines.push(format!("- **{name}**:"));
@@ -133,14 +135,14 @@ impl Blocks<'_> {
 
     fn without_summary(&mut self, node: &Handle) -> Vec<String> {
         let children = node.children.borrow().clone();
-        let is_summary = |child: &Handle| super::tag_name(child) == Some("summary");
+        let is_summary = |child: &Handle| nodes::tag_name(child) == Some("summary");
         let rest = children.into_iter().filter(|child| !is_summary(child));
         self.children(&dom::element("div", &[], rest.collect()))
     }
 
     /// What opens with a click, on GitHub as well.
     fn folded(&mut self, node: &Handle) -> Vec<String> {
-        let summary = super::find(node, "summary").map(|summary| dom::text_content(&summary));
+        let summary = nodes::find(node, "summary").map(|summary| dom::text_content(&summary));
         let summary = summary.unwrap_or_default();
         let summary = crate::export::escape::escape(summary.trim());
         let mut blocks = vec![format!("<details>\n<summary>{summary}</summary>")];
@@ -184,7 +186,7 @@ fn is_inline(node: &Handle) -> bool {
     match &node.data {
         NodeData::Text { .. } => true,
         NodeData::Element { .. } => matches!(
-            super::tag_name(node).unwrap_or_default(),
+            nodes::tag_name(node).unwrap_or_default(),
             "a" | "abbr"
                 | "big"
                 | "button"
@@ -233,7 +235,7 @@ fn is_inline(node: &Handle) -> bool {
 fn fenced(node: &Handle) -> String {
     let text = dom::text_content(node);
     let text = text.trim_matches('\n');
-    let fence = "`".repeat((inlines::longest_run(text, '`') + 1).max(3));
+    let fence = "`".repeat((words::longest_run(text, '`') + 1).max(3));
     let language = match has_class(node, "code") {
         true => language(node),
         false => "text".to_owned(),
@@ -243,7 +245,7 @@ fn fenced(node: &Handle) -> String {
 
 /// The language of a listing, which the page keeps as a class; cells are Rust.
 fn language(node: &Handle) -> String {
-    let code = super::find(node, "code");
+    let code = nodes::find(node, "code");
     let named = code
         .iter()
         .flat_map(classes)

@@ -1,7 +1,9 @@
 //! Words, links, code and formulas within a block.
 
+use super::nodes::{self, UNSEEN, has_class};
 use super::pictures::Pictures;
-use super::{UNSEEN, dom, has_class};
+use super::words::{address, escaped, longest_run};
+use crate::export::dom;
 use markup5ever_rcdom::{Handle, NodeData};
 
 /// The Markdown of a node's children, in one line but for its line breaks.
@@ -48,7 +50,7 @@ fn push_element(text: &mut String, node: &Handle, next: Option<char>, pictures: 
     let is_tight = (text.ends_with(touches) && !own.starts_with(char::is_whitespace))
         || (next.is_some_and(touches) && !own.ends_with(char::is_whitespace));
     let inner = |pictures: &mut Pictures| children(node, pictures);
-    let tag = super::tag_name(node).unwrap_or_default();
+    let tag = nodes::tag_name(node).unwrap_or_default();
     match tag {
         "em" | "i" | "cite" | "dfn" if is_tight => {
             push_wrapped(text, &inner(pictures), "<em>", "</em>");
@@ -109,7 +111,7 @@ fn push_wrapped(text: &mut String, inner: &str, open: &str, close: &str) {
 
 /// A formula in dollars; one of its own in a block of its own.
 fn formula(math: &Handle) -> String {
-    let Some(tex) = super::find(math, "annotation").map(|node| dom::text_content(&node)) else {
+    let Some(tex) = nodes::find(math, "annotation").map(|node| dom::text_content(&node)) else {
         return escaped(&dom::text_content(math));
     };
     let tex = without_labels(tex.trim());
@@ -148,20 +150,6 @@ fn code(text: &str) -> String {
     format!("{ticks}{space}{}{space}{ticks}", text.replace('\n', " "))
 }
 
-/// The most of `c` in a row.
-pub fn longest_run(text: &str, c: char) -> usize {
-    let runs = text.split(|other| other != c).map(str::len);
-    runs.max().unwrap_or(0)
-}
-
-/// An address that ends where it should.
-pub fn address(href: &str) -> String {
-    match href.contains([' ', '(', ')', '<', '>']) {
-        true => format!("<{}>", href.replace('<', "%3C").replace('>', "%3E")),
-        false => href.to_owned(),
-    }
-}
-
 /// White space as HTML has it: runs are one space.
 fn push_words(text: &mut String, words: &str) {
     let collapses = |c: char| matches!(c, ' ' | '\n' | '\t' | '\r');
@@ -179,29 +167,4 @@ fn push_words(text: &mut String, words: &str) {
             }
         }
     }
-}
-
-/// Text that Markdown reads as itself.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut before = ' ';
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        let within_a_word =
-            before.is_alphanumeric() && rest.peek().is_some_and(|next| next.is_alphanumeric());
-        if matches!(
-            c,
-            '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '$' | '~' | '|'
-        ) || (c == '_' && !within_a_word)
-            || (c == '&'
-                && rest
-                    .peek()
-                    .is_some_and(|next| next.is_alphanumeric() || *next == '#'))
-        {
-            out.push('\\');
-        }
-        out.push(c);
-        before = c;
-    }
-    out
 }

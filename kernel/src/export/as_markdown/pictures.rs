@@ -1,7 +1,8 @@
 //! Pictures as files beside the text.
 
-use super::dom;
-use super::inlines::{address, escaped};
+use super::nodes;
+use super::words::{address, escaped};
+use crate::export::dom;
 use crate::export::escape::escape;
 use base64::Engine;
 use markup5ever_rcdom::Handle;
@@ -39,7 +40,7 @@ impl Pictures {
 
     /// The address of a picture, as a file where it has none of its own, and what it says to those who do not see it.
     pub fn file(&mut self, node: &Handle) -> (String, String) {
-        let (alt, kept) = match super::tag_name(node) {
+        let (alt, kept) = match nodes::tag_name(node) {
             Some("svg") => (dom::attribute(node, "aria-label"), Some(svg(node))),
             _ => (dom::attribute(node, "alt"), embedded(node)),
         };

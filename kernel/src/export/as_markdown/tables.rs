@@ -1,7 +1,9 @@
 //! Tables: with bars where Markdown can say it, else as HTML, which GitHub shows as well.
 
+use super::inlines;
+use super::nodes::{self, UNSEEN, has_class};
 use super::pictures::Pictures;
-use super::{UNSEEN, dom, has_class, inlines};
+use crate::export::dom;
 use markup5ever_rcdom::{Handle, NodeData};
 
 /// A table's block, and its caption.
@@ -28,7 +30,7 @@ pub fn table(node: &Handle, pictures: &mut Pictures) -> Vec<String> {
     let mut lines = Vec::new();
     let has_head = rows[0]
         .iter()
-        .all(|cell| super::tag_name(cell) == Some("th"));
+        .all(|cell| nodes::tag_name(cell) == Some("th"));
     if !has_head {
         lines.push(line(vec![String::new(); columns]));
         lines.push(rule(&rows[0], columns));
@@ -87,10 +89,10 @@ fn collect(
     pictures: &mut Pictures,
 ) {
     for child in node.children.borrow().iter() {
-        match super::tag_name(child) {
+        match nodes::tag_name(child) {
             Some("tr") => {
                 let cells = child.children.borrow();
-                let is_cell = |cell: &&Handle| matches!(super::tag_name(cell), Some("td" | "th"));
+                let is_cell = |cell: &&Handle| matches!(nodes::tag_name(cell), Some("td" | "th"));
                 rows.push(cells.iter().filter(is_cell).cloned().collect());
             }
             Some("caption") => blocks.push(inlines::one_line(child, pictures)),
@@ -112,7 +114,7 @@ fn holds_blocks(cell: &Handle) -> bool {
         |tag: &str| matches!(tag, "ul" | "ol" | "pre" | "table" | "blockquote" | "figure");
     let children = cell.children.borrow();
     let mut all = children.iter();
-    all.any(|child| super::tag_name(child).is_some_and(is_block) || holds_blocks(child))
+    all.any(|child| nodes::tag_name(child).is_some_and(is_block) || holds_blocks(child))
 }
 
 /// Takes away what GitHub drops and what is only for the page; pictures become files, formulas LaTeX.
@@ -132,7 +134,7 @@ fn strip(node: &Handle, pictures: &mut Pictures) {
     let mut kept = Vec::new();
     for child in children {
         let is_unseen = UNSEEN.iter().any(|class| has_class(&child, class));
-        match super::tag_name(&child) {
+        match nodes::tag_name(&child) {
             _ if is_unseen => {}
             Some("style" | "script" | "caption") => {}
             Some("svg" | "img") => {
@@ -144,7 +146,7 @@ fn strip(node: &Handle, pictures: &mut Pictures) {
                 ));
             }
             Some("math") => {
-                let tex = super::find(&child, "annotation").map(|tex| dom::text_content(&tex));
+                let tex = nodes::find(&child, "annotation").map(|tex| dom::text_content(&tex));
                 kept.push(dom::text(&format!("${}$", tex.unwrap_or_default())));
             }
             _ => {

@@ -2,7 +2,7 @@
 //! (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18).
 
 use super::bounds::{Line, QuantisedRows, Word};
-use super::product::Sums;
+use super::sums::Sums;
 use crate::sae::kernels::panel::PANEL;
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid_count, _MM_HINT_T1, _mm_prefetch};

@@ -2,24 +2,10 @@
 
 use super::bounds::{Lanes, QuantisedPanels, QuantisedRows, RowBounds};
 use super::candidates::Candidates;
+use super::sums::{Sums, VECS};
 use super::{amx, vnni};
-use crate::sae::kernels::panel::{CHUNK, PANEL};
+use crate::sae::kernels::panel::PANEL;
 use std::arch::x86_64::*;
-
-/// Registers of a panel's lanes.
-pub(super) const VECS: usize = PANEL / 16;
-
-/// `sums[i][lane] = sum_k x[i][k] w[k][lane]` of a chunk's rows, in integers; what of a row or a lane that does not
-/// exist is not defined.
-#[derive(Debug)]
-#[repr(align(64))]
-pub(super) struct Sums(pub [[i32; PANEL]; CHUNK]);
-
-impl Default for Sums {
-    fn default() -> Self {
-        Self([[0; PANEL]; CHUNK])
-    }
-}
 
 /// The instructions that the integer product is made with. The sums are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The integer product in the registers of AVX-512 VNNI.
 
 use super::bounds::{Line, QuantisedRows, Word};
-use super::product::{Sums, VECS};
+use super::sums::{Sums, VECS};
 use std::arch::x86_64::*;
 
 /// Rows of one tile: with the lanes of a panel their sums fill 24 of the 32 registers.

@@ -1,0 +1,18 @@
+//! What the integer product writes.
+
+use crate::sae::kernels::panel::{CHUNK, PANEL};
+
+/// Registers of a panel's lanes.
+pub(super) const VECS: usize = PANEL / 16;
+
+/// `sums[i][lane] = sum_k x[i][k] w[k][lane]` of a chunk's rows, in integers; what of a row or a lane that does not
+/// exist is not defined.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(super) struct Sums(pub [[i32; PANEL]; CHUNK]);
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self([[0; PANEL]; CHUNK])
+    }
+}
