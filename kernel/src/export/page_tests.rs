@@ -36,6 +36,21 @@ fn page_of(cell: Cell) -> String {
     html(&notebook(vec![cell]), &ExportOptions::default())
 }
 
+/// `\(` and `\[` begin a formula, so that they are no escapes.
+#[test]
+fn computed_values_are_text_whatever_is_in_them() {
+    let value = "(zeros) [4, 32] \\(x\\) \\[y\\] $5 and $6 `a` *b* @c [^1] [d](e) <i> a_b | 7)";
+    let mut cell = Cell::markdown("So `{rust} v`, as it is.");
+    let result =
+        json!({"status": "ok", "data": {"text/plain": format!("{value:?}")}, "metadata": {}});
+    let known = json!([{"expression": "v", "result": result}]);
+    cell.metadata.insert("user_expressions".to_owned(), known);
+    let page = page_of(cell);
+    assert!(!page.contains("<math"), "a formula");
+    let text = dom::text_of_html(&page);
+    assert!(text.contains(&format!("So {value}, as it is.")), "{text}");
+}
+
 /// All elements of a page's body.
 fn elements(page: &str) -> Vec<Handle> {
     let body = page.split_once("<body>").unwrap().1;

@@ -187,10 +187,14 @@ fn markdown(result: &Value) -> Option<String> {
     let text = plain(data.get("text/plain")?.as_str()?).into_owned();
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        if "\\`*_{}[]<>()#|~$@^\"'&!".contains(c) {
-            escaped.push('\\');
+        match c {
+            '\n' => escaped.push(' '),
+            // `\[` and `\(` begin a formula; a bracket without its link needs no backslash.
+            '[' => escaped.push_str("&#91;"),
+            ']' => escaped.push_str("&#93;"),
+            c if "\\`*_{}<>#|~$@^\"'&!".contains(c) => escaped.extend(['\\', c]),
+            c => escaped.push(c),
         }
-        escaped.push(if c == '\n' { ' ' } else { c });
     }
     Some(escaped)
 }
@@ -251,7 +255,7 @@ mod tests {
         let mut cell =
             Cell::markdown("The mean is `{rust} mean ; .1`, of `{rust} n` (`{rust} gone`).");
         let ok = |text: &str| json!({"status": "ok", "data": {"text/plain": text}, "metadata": {}});
-        let answers = [("mean ; .1", ok("\"3.5\"")), ("n", ok("a*b"))];
+        let answers = [("mean ; .1", ok("\"3.5\"")), ("n", ok("a*b (c) [d]"))];
         let answers = answers.map(|(expression, result)| Answer {
             expression: expression.to_owned(),
             result,
@@ -259,7 +263,7 @@ mod tests {
         store(&mut cell, &answers);
         assert_eq!(
             with_values(&cell.source, &cell),
-            "The mean is 3.5, of a\\*b (`{rust} gone`)."
+            "The mean is 3.5, of a\\*b (c) &#91;d&#93; (`{rust} gone`)."
         );
         store(&mut cell, &[]);
         assert!(cell.metadata.is_empty());
