@@ -189,10 +189,11 @@ fn markdown(result: &Value) -> Option<String> {
     for c in text.chars() {
         match c {
             '\n' => escaped.push(' '),
-            // `\[` and `\(` begin a formula; a bracket without its link needs no backslash.
+            // `\[`, `\(` and `\\(` begin a formula.
+            '\\' => escaped.push_str("&#92;"),
             '[' => escaped.push_str("&#91;"),
             ']' => escaped.push_str("&#93;"),
-            c if "\\`*_{}<>#|~$@^\"'&!".contains(c) => escaped.extend(['\\', c]),
+            c if "`*_{}<>#|~$@^\"'&!".contains(c) => escaped.extend(['\\', c]),
             c => escaped.push(c),
         }
     }
