@@ -21,6 +21,15 @@ fn article() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/article/article.ipynb")
 }
 
+/// Whether there is nothing to print with, which CI must have.
+fn is_skipped(said: &str) -> bool {
+    let skipped = said.contains("there is no Chromium") && std::env::var_os("CI").is_none();
+    if skipped {
+        println!("skipped: no Chromium to print with");
+    }
+    skipped
+}
+
 /// A script in the browser's place.
 fn script(dir: &Path, text: &str) -> PathBuf {
     let path = dir.join("browser");
@@ -100,8 +109,7 @@ fn a_pdf_has_pages_and_an_outline() {
     let words = ["--to", "pdf", notebook.to_str().unwrap(), "-o", "a.pdf"];
     let output = export(dir.path(), &words, None);
     let said = describe(&output);
-    if said.contains("there is no Chromium") && std::env::var_os("CI").is_none() {
-        println!("skipped: no Chromium to print with");
+    if is_skipped(&said) {
         return;
     }
     assert!(output.status.success(), "{said}");
@@ -143,8 +151,7 @@ fn markdown_finds_its_pictures_and_a_pdf_its_page_whatever_the_folders_are_calle
         .output()
         .unwrap();
     let said = describe(&output);
-    if said.contains("there is no Chromium") && std::env::var_os("CI").is_none() {
-        println!("skipped: no Chromium to print with");
+    if is_skipped(&said) {
         return;
     }
     assert!(output.status.success(), "{said}");

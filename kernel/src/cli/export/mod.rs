@@ -79,7 +79,7 @@ pub fn export(args: &ExportArgs) -> Result<i32> {
         To::Pdf => {
             let browser = print::Browser::find()?;
             let printed = browser.print(&page(from)?)?;
-            by = format!(", printed by {}", browser.name());
+            by = format!(", printed by {}", browser.program.display());
             printed
         }
         To::Rs => {

@@ -38,7 +38,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// A browser that prints.
 pub struct Browser {
-    program: PathBuf,
+    pub program: PathBuf,
 }
 
 impl Browser {
@@ -70,23 +70,6 @@ impl Browser {
                  (apt install chromium, brew install --cask chromium), or name one in {CHOSEN}"
             ))),
         }
-    }
-
-    /// What it says that it is.
-    pub fn name(&self) -> String {
-        let asked = Command::new(&self.program)
-            .arg("--version")
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .output();
-        let answer = asked
-            .ok()
-            .and_then(|asked| String::from_utf8(asked.stdout).ok());
-        let answer = answer
-            .as_deref()
-            .map(str::trim)
-            .filter(|answer| !answer.is_empty());
-        answer.map_or_else(|| self.program.display().to_string(), str::to_owned)
     }
 
     /// The page as a PDF with an outline; its style sheet numbers the pages.
