@@ -23,6 +23,7 @@ mod file;
 pub mod host;
 pub mod interp;
 mod known_fields;
+pub mod lesson;
 pub mod model;
 pub mod prelude;
 pub mod progress;

@@ -10,6 +10,7 @@ pub use crate::config::*;
 pub use crate::data::*;
 pub use crate::error::{Error, Result};
 pub use crate::interp::*;
+pub use crate::lesson::*;
 pub use crate::model::*;
 pub use crate::progress::Silent;
 pub use crate::rasp::{self, CompileOptions, CompiledProgram};

@@ -34,6 +34,17 @@ pub enum Error {
         faults: Vec<crate::notebook::TextFault>,
     },
 
+    /// A lesson whose exercises are incomplete.
+    #[error("{}: the lesson cannot be used:\n{}", .path.display(), lines(.faults))]
+    Lesson {
+        path: PathBuf,
+        faults: Vec<crate::notebook::TextFault>,
+    },
+
+    /// A notebook of which no cell could be run.
+    #[error("{}: {reason}", .path.display())]
+    Run { path: PathBuf, reason: String },
+
     /// A page that no browser could print.
     #[error("cannot print the page: {reason}")]
     Print { reason: String },

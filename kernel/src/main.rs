@@ -14,6 +14,7 @@ mod image;
 mod json;
 mod jupyter;
 mod kernelspec;
+mod lesson;
 mod notebook;
 mod plan;
 mod read;

@@ -35,6 +35,9 @@ pub struct RunArgs {
     /// Interrupt a cell that takes longer than this, compiling included: seconds, or 90s, 15m, 2h
     #[arg(long, value_name = "TIME", value_parser = timeout)]
     pub timeout: Option<Duration>,
+    /// Run the cells in this folder [default: the notebook's]
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod doctor;
 mod export;
 mod install;
 mod kernel;
+mod lessons;
 mod lint;
 mod new;
 mod run;
@@ -49,6 +50,10 @@ enum Command {
     Export(export::ExportArgs),
     #[command(about = "Find what is better mended in a notebook before others see it")]
     Lint(lint::LintArgs),
+    #[command(about = "Make the student's and the teacher's version of a lesson")]
+    Assign(lessons::assign::AssignArgs),
+    #[command(about = "Run what students have handed in, and write who has solved what")]
+    Grade(lessons::grade::GradeArgs),
     /// Make the kernel "Rust (Holoscope)" known to Jupyter; build what it needs, and try it
     Install(InstallArgs),
     /// Remove the kernel from Jupyter
@@ -72,6 +77,8 @@ pub fn main() -> i32 {
         Command::Diff(args) => diff::diff(&args),
         Command::Export(args) => export::export(&args),
         Command::Lint(args) => lint::lint(&args),
+        Command::Assign(args) => lessons::assign::assign(&args),
+        Command::Grade(args) => lessons::grade::grade(&args),
         Command::Install(args) => install::install(&args),
         Command::Uninstall(args) => install::uninstall(&args),
         Command::Kernel(args) => kernel::serve(&args),

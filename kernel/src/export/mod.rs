@@ -15,6 +15,7 @@ mod options;
 mod output;
 mod provenance;
 mod sections;
+pub mod site;
 
 use crate::notebook::{Cell, CellKind, Notebook, TextFault, inline};
 use article::citations::{self, Citations, Cited};

@@ -137,6 +137,7 @@ fn afresh(
         given: &args.parameters,
         allow_errors: args.allow_errors,
         timeout: args.timeout,
+        folder: None,
         keep_outputs: false,
         jobs: &jobs_to_check,
     };

@@ -1,6 +1,7 @@
 //! `holoscope export`: a notebook as something else.
 
 mod print;
+mod site;
 
 use super::terminal::say;
 use crate::error::{Error, Result};
@@ -17,13 +18,22 @@ use std::path::{Path, PathBuf};
 /// HOLOSCOPE_CHROMIUM name one. `rs` is a program: the cells in order, within `main`. It compiles against the library
 /// and prints what the cells show.
 ///
+/// `--site` writes the pages of all notebooks of a folder and of the folders in it, and an `index.html` that searches them without
+/// a server.
+///
 /// Exit status: 0, or 2 where the notebook cannot be read, is no article, or has a cell that cannot be part of a program.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// The notebook (.ipynb), or its text (.md, .rs, .qmd)
+    /// The notebook (.ipynb), or its text (.md, .rs, .qmd); with --site a folder
     pub notebook: PathBuf,
-    #[arg(long, value_enum)]
-    pub to: To,
+    #[arg(long, value_enum, required_unless_present = "site")]
+    pub to: Option<To>,
+    /// Write the pages of a folder's notebooks into this folder, with an index
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["to", "output"])]
+    pub site: Option<PathBuf>,
+    /// The title of the site's index [default: the folder's name]
+    #[arg(long, requires = "site")]
+    pub title: Option<String>,
     /// Where to write it [default: out/<name> with the ending of its kind]
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
@@ -55,11 +65,16 @@ impl To {
 /// Writes the export; the result is the exit status.
 pub fn export(args: &ExportArgs) -> Result<i32> {
     let from = &args.notebook;
+    let to = match (&args.site, args.to) {
+        (Some(site), _) => return site::export(from, site, args.title.as_deref()),
+        (None, Some(to)) => to,
+        (None, None) => To::Html,
+    };
     let name = from.file_name().unwrap_or_default().to_string_lossy();
     let default = || {
         Path::new("out")
             .join(&*name)
-            .with_extension(args.to.ending())
+            .with_extension(to.ending())
     };
     let path = args.output.clone().unwrap_or_else(default);
     if same_file(from, &path) {
@@ -69,7 +84,7 @@ pub fn export(args: &ExportArgs) -> Result<i32> {
     let mut by = String::new();
     let mut pictures = Vec::new();
     let beside = beside(&path);
-    let bytes = match args.to {
+    let bytes = match to {
         To::Md => {
             let file = export::markdown(&page(from)?, &beside.name);
             pictures = file.pictures;

@@ -29,13 +29,13 @@ pub use results::{Results, Status};
 use signals::Signals;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use surroundings::{enter_folder_of, fix_data_folder};
+use surroundings::{enter_folder, fix_data_folder};
 
 /// Runs the notebook; the result is the exit status (see [`RunArgs`]).
 pub fn run(args: &RunArgs) -> Result<i32> {
     let began = Instant::now();
     let notebook = read(&args.notebook)?;
-    warn_of_faults(&notebook, &args.notebook);
+    warn_of_faults(&notebook, &args.notebook, args.cwd.as_deref());
     let parameters = Parameters::read(&notebook, &args.parameters)?;
     let to = Destinations::check(args)?;
     let request = Request {
@@ -43,6 +43,7 @@ pub fn run(args: &RunArgs) -> Result<i32> {
         given: &args.parameters,
         allow_errors: args.allow_errors,
         timeout: args.timeout,
+        folder: args.cwd.as_deref(),
         keep_outputs: args.in_place,
         jobs: &jobs,
     };
@@ -84,6 +85,8 @@ pub struct Request<'a> {
     pub given: &'a [(String, String)],
     pub allow_errors: bool,
     pub timeout: Option<Duration>,
+    /// Where cells run; the notebook's folder where it is `None`.
+    pub folder: Option<&'a Path>,
     /// Outputs of an earlier run stay until their cell runs.
     pub keep_outputs: bool,
     /// Which cells run.
@@ -133,8 +136,7 @@ pub fn execute(
     let mut terminal = Terminal::new();
     let image = waiting::build()?;
     let built = began.elapsed().as_secs_f64();
-    // Cells read files relative to their notebook, as under Jupyter.
-    enter_folder_of(request.path)?;
+    enter_folder(request.path, request.folder)?;
     let mut cells = Cells::start(workspace, &image, request.timeout, signals.clone())?;
     terminal.note(&format!(
         "ready after {:.1} s (library {built:.1} s)",
@@ -173,9 +175,9 @@ pub fn execute(
 }
 
 /// Says before a long run what would keep its result from being exported.
-fn warn_of_faults(notebook: &Notebook, path: &Path) {
+fn warn_of_faults(notebook: &Notebook, path: &Path, folder: Option<&Path>) {
     let options = ExportOptions {
-        folder: path.parent().map(Path::to_path_buf),
+        folder: folder.or(path.parent()).map(Path::to_path_buf),
         ..ExportOptions::default()
     };
     for fault in export::page(notebook, &options).errors {

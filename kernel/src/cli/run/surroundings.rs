@@ -21,8 +21,15 @@ pub unsafe fn fix_data_folder() {
     }
 }
 
-pub fn enter_folder_of(notebook: &Path) -> Result<()> {
-    let path = std::path::absolute(notebook).map_err(Error::io("resolve", notebook))?;
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    std::env::set_current_dir(dir).map_err(Error::io("enter", dir))
+/// Cells read files relative to their notebook, as under Jupyter, unless another folder is given.
+pub fn enter_folder(notebook: &Path, given: Option<&Path>) -> Result<()> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(Error::io("resolve", path));
+    let dir = match given {
+        Some(dir) => absolute(dir)?,
+        None => {
+            let path = absolute(notebook)?;
+            path.parent().unwrap_or(Path::new("/")).to_owned()
+        }
+    };
+    std::env::set_current_dir(&dir).map_err(Error::io("enter", &dir))
 }

@@ -1,0 +1,112 @@
+//! `holoscope assign`: the student's and the teacher's version of a lesson, and the proof of its checks.
+
+use super::process::{Limits, run_notebook};
+use super::{read, unusable};
+use crate::cli::terminal::say;
+use crate::cli::waiting;
+use crate::error::{Error, Result};
+use crate::lesson::verification::{Finding, Verification};
+use crate::lesson::versions;
+use crate::notebook::{self, Notebook, NotebookText};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// A lesson's source has, for each exercise: a code cell whose solution stands between `// BEGIN SOLUTION` and
+/// `// END SOLUTION`; raw cells tagged `wrong`, each a typical wrong answer in full, with `//| message: "..."` at its top
+/// (a part of what the check must say of it); code cells tagged `check`, which assert or end in the library's `check(name,
+/// hint, || ...)`, with parts that students do not see between `// BEGIN HIDDEN TESTS` and `// END HIDDEN TESTS`; Markdown cells
+/// tagged `solution`, on common mistakes.
+///
+/// The student's version has `todo!()` in place of solutions, which follow the checks as folded blocks. The
+/// teacher's version shows solutions, hidden tests and wrong answers.
+///
+/// Exit status: 0; 1 where --verify finds that a check does not do what it should; 2 where a lesson could not be read,
+/// run or written.
+#[derive(Debug, Args)]
+pub struct AssignArgs {
+    /// Lessons (.ipynb, or their texts: .md, .rs, .qmd)
+    #[arg(required = true, value_name = "LESSON")]
+    pub lessons: Vec<PathBuf>,
+    /// Where to write `student/NAME.ipynb` and `teacher/NAME.ipynb`
+    #[arg(short, long, value_name = "DIR", default_value = "out/lessons")]
+    pub output: PathBuf,
+    /// Leave the folded solutions out of the student's version
+    #[arg(long)]
+    pub no_solutions: bool,
+    /// First run each lesson: solutions must pass, the code that students begin with must not, and each wrong answer must
+    /// get its message. Nothing is written where that fails
+    #[arg(long)]
+    pub verify: bool,
+}
+
+/// Writes both versions of each lesson; the result is the exit status.
+pub fn assign(args: &AssignArgs) -> Result<i32> {
+    if args.verify {
+        waiting::build()?;
+    }
+    let mut status = 0;
+    for path in &args.lessons {
+        let lesson = read(path)?;
+        if args.verify && !verify(path, &lesson)? {
+            status = 1;
+            continue;
+        }
+        let student = versions::student(&lesson, !args.no_solutions).map_err(unusable(path))?;
+        let teacher = versions::teacher(&lesson).map_err(unusable(path))?;
+        for (folder, version) in [("student", student), ("teacher", teacher)] {
+            write(&args.output.join(folder), path, &version)?;
+        }
+    }
+    Ok(status)
+}
+
+fn write(folder: &Path, lesson: &Path, version: &Notebook) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    let name = lesson.file_name().unwrap_or_default();
+    let path = folder.join(name).with_extension("ipynb");
+    if crate::files::same_file(&path, lesson) {
+        let reason = "is the lesson's source; name another folder with -o".to_owned();
+        return Err(Error::Destination { path, reason });
+    }
+    notebook::replace(&path, NotebookText::of(version).with(version).as_bytes())?;
+    say(&format!("holoscope: wrote {}", path.display()));
+    Ok(())
+}
+
+/// Whether every answer gets what it should.
+fn verify(path: &Path, lesson: &Notebook) -> Result<bool> {
+    let verification = Verification::of(lesson).map_err(unusable(path))?;
+    let executed = run_notebook(&verification.notebook, path, &Limits::none())?.notebook;
+    let findings = verification.findings(&executed);
+    println!("{}", path.display());
+    let mut exercise = "";
+    for finding in &findings {
+        if finding.exercise != exercise {
+            exercise = &finding.exercise;
+            println!("  {exercise}");
+        }
+        println!("    {}", line(finding));
+    }
+    let faults = findings.iter().filter(|finding| finding.fault.is_some());
+    let n = faults.count();
+    let exercises = findings.iter().filter(|f| f.answer == "solution").count();
+    say(&format!(
+        "holoscope: {}: {exercises} exercises, {} answers: {}",
+        path.display(),
+        findings.len(),
+        match n {
+            0 => "each gets what it should".to_owned(),
+            1 => "1 does not get what it should".to_owned(),
+            n => format!("{n} do not get what they should"),
+        }
+    ));
+    Ok(n == 0)
+}
+
+fn line(finding: &Finding) -> String {
+    let (answer, verdict) = (&finding.answer, finding.verdict.text());
+    match &finding.fault {
+        None => format!("{answer:<15} {verdict}"),
+        Some(fault) => format!("{answer:<15} {verdict}\n{:20}WRONG: {fault}", ""),
+    }
+}

@@ -1,0 +1,203 @@
+//! `holoscope grade`: runs what students have handed in, and writes who has solved what.
+
+use super::process::{Limits, Run, run_notebook};
+use super::submissions::{Submission, submissions};
+use super::{csv, read, unusable};
+use crate::cli::arguments::timeout;
+use crate::cli::terminal::say;
+use crate::cli::waiting;
+use crate::error::{Error, Result};
+use crate::export::{self, ExportOptions};
+use crate::lesson::exercises::exercises;
+use crate::lesson::grading::{Grade, grades, to_grade};
+use crate::notebook::{self, NotebookText};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Each notebook is run in a process of its own, with the checks of the lesson's source in place of its own; its other
+/// cells are the student's. An exercise counts 1 point a check, or nbgrader's `points`. Students' programs run with your
+/// rights: limits of time and memory end what runs away, they do not keep a program from your files.
+///
+/// The table goes to the standard output, and `grades.csv` (a line an exercise), the executed notebooks and their pages
+/// to -o.
+///
+/// Exit status: 0; 1 where a notebook could not be graded; 2 where nothing could be.
+#[derive(Debug, Args)]
+pub struct GradeArgs {
+    /// What was handed in: FOLDER/STUDENT.ipynb, or FOLDER/STUDENT/LESSON.ipynb
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// The lesson's source, or a folder of lessons, which have the names of what was handed in
+    #[arg(short, long, value_name = "LESSON")]
+    pub lesson: PathBuf,
+    /// Where to write results
+    #[arg(short, long, value_name = "DIR", default_value = "out/grades")]
+    pub output: PathBuf,
+    /// End a run that takes longer than this: seconds, or 90s, 15m, 2h
+    #[arg(long, value_name = "TIME", value_parser = timeout, default_value = "10m")]
+    pub time: Duration,
+    /// Interrupt a cell that takes longer than this
+    #[arg(long, value_name = "TIME", value_parser = timeout, default_value = "2m")]
+    pub cell_time: Duration,
+    /// What each process of a run may allocate, in GB
+    #[arg(long, value_name = "GB", value_parser = gigabytes, default_value = "8")]
+    pub memory: u64,
+}
+
+/// Bytes of a number of GB.
+fn gigabytes(text: &str) -> std::result::Result<u64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(n) if n > 0.0 && n < 1e6 => Ok((n * 1e9) as u64),
+        _ => Err("give a number of GB above 0: 4, 0.5".to_owned()),
+    }
+}
+
+/// A submission's results.
+struct Row {
+    student: String,
+    lesson: String,
+    result: std::result::Result<Graded, String>,
+}
+
+struct Graded {
+    grades: Vec<Grade>,
+    timed_out: bool,
+    seconds: f64,
+}
+
+/// Grades every submission; the result is the exit status.
+pub fn grade(args: &GradeArgs) -> Result<i32> {
+    let (found, strangers) = submissions(&args.folder, &args.lesson)?;
+    for path in &strangers {
+        say(&format!(
+            "holoscope: {}: no lesson of this name in {}",
+            path.display(),
+            args.lesson.display()
+        ));
+    }
+    if found.is_empty() {
+        return Err(Error::Destination {
+            path: args.folder.clone(),
+            reason: "there is no notebook to grade".to_owned(),
+        });
+    }
+    std::fs::create_dir_all(&args.output).map_err(Error::io("create", &args.output))?;
+    waiting::build()?;
+    let mut rows = Vec::new();
+    for (n, submission) in found.iter().enumerate() {
+        let lesson = submission.lesson.file_stem().unwrap_or_default();
+        let row = Row {
+            student: submission.student.clone(),
+            lesson: lesson.to_string_lossy().into_owned(),
+            result: of_submission(submission, args).map_err(|error| error.to_string()),
+        };
+        say(&format!("[{}/{}] {}", n + 1, found.len(), line(&row)));
+        rows.push(row);
+    }
+    let path = args.output.join("grades.csv");
+    notebook::replace(&path, table(&rows).as_bytes())?;
+    for row in &rows {
+        println!("{}", line(row));
+    }
+    say(&format!("holoscope: wrote {}", path.display()));
+    let all = rows.iter().all(|row| row.result.is_ok()) && strangers.is_empty();
+    Ok(i32::from(!all))
+}
+
+fn of_submission(submission: &Submission, args: &GradeArgs) -> Result<Graded> {
+    let lesson = read(&submission.lesson)?;
+    let exercises = exercises(&lesson).map_err(unusable(&submission.lesson))?;
+    let handed_in = read(&submission.path)?;
+    let Some(notebook) = to_grade(&lesson, &exercises, &handed_in) else {
+        return Err(Error::Notebook {
+            path: submission.path.clone(),
+            line: 0,
+            reason: "it has none of the lesson's exercises (their cells are known by their ids): \
+                     was it made from this lesson by `holoscope assign`?"
+                .to_owned(),
+        });
+    };
+    let limits = Limits {
+        time: Some(args.time),
+        cell: Some(args.cell_time),
+        memory: Some(args.memory),
+        shown: false,
+    };
+    let run = run_notebook(&notebook, &submission.lesson, &limits)?;
+    keep(&run, submission, &args.output)?;
+    Ok(Graded {
+        grades: grades(&lesson, &exercises, &run.notebook),
+        timed_out: run.timed_out,
+        seconds: run.seconds,
+    })
+}
+
+/// The executed notebook and its page, for whoever reads the answers.
+fn keep(run: &Run, submission: &Submission, output: &Path) -> Result<()> {
+    let folder = output.join(&submission.student);
+    std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    let name = submission.lesson.file_stem().unwrap_or_default();
+    let path = folder.join(name).with_extension("ipynb");
+    let text = NotebookText::of(&run.notebook).with(&run.notebook);
+    notebook::replace(&path, text.as_bytes())?;
+    let options = ExportOptions {
+        folder: submission.lesson.parent().map(Path::to_path_buf),
+        ..ExportOptions::default()
+    };
+    let page = export::page(&run.notebook, &options);
+    notebook::replace(&path.with_extension("html"), page.html.as_bytes())
+}
+
+/// A submission in one line.
+fn line(row: &Row) -> String {
+    let who = format!("{:<20} {}", row.student, row.lesson);
+    match &row.result {
+        Err(reason) => format!("{who}: not graded: {reason}"),
+        Ok(graded) => {
+            let sum = |f: fn(&Grade) -> f64| graded.grades.iter().map(f).sum::<f64>();
+            let marks: Vec<String> = graded.grades.iter().map(mark).collect();
+            let late = match graded.timed_out {
+                true => ", ended when its time was over",
+                false => "",
+            };
+            format!(
+                "{who}: {} of {} points ({}; {:.0} s{late})",
+                sum(|g| g.points),
+                sum(|g| g.of),
+                marks.join(" | "),
+                graded.seconds
+            )
+        }
+    }
+}
+
+fn mark(grade: &Grade) -> String {
+    match grade.verdict.is_passed() {
+        true => "passed".to_owned(),
+        false => grade.verdict.text(),
+    }
+}
+
+/// `grades.csv`.
+fn table(rows: &[Row]) -> String {
+    let head = ["student", "lesson", "exercise", "points", "of", "result"];
+    let mut text = csv::row(&head);
+    for row in rows {
+        match &row.result {
+            Err(reason) => {
+                text += &csv::row(&[&row.student, &row.lesson, "", "", "", reason]);
+            }
+            Ok(graded) => {
+                for grade in &graded.grades {
+                    let (points, of) = (grade.points.to_string(), grade.of.to_string());
+                    let result = grade.verdict.text();
+                    let fields = [&row.student, &row.lesson, &grade.exercise, &points, &of];
+                    let [student, lesson, exercise, points, of] = fields.map(String::as_str);
+                    text += &csv::row(&[student, lesson, exercise, points, of, &result]);
+                }
+            }
+        }
+    }
+    text
+}

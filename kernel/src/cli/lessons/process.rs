@@ -1,0 +1,156 @@
+//! A notebook's run in a process of its own, within limits of time and memory.
+
+use crate::error::{Error, Result};
+use crate::notebook::{self, Notebook, NotebookText};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a run that was told to end may take to save what it has.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// What a run may use.
+pub struct Limits {
+    /// Of the whole run.
+    pub time: Option<Duration>,
+    /// Of one cell.
+    pub cell: Option<Duration>,
+    /// Of each process, in bytes.
+    pub memory: Option<u64>,
+    /// Whether its progress is shown.
+    pub shown: bool,
+}
+
+impl Limits {
+    pub fn none() -> Self {
+        Self {
+            time: None,
+            cell: None,
+            memory: None,
+            shown: true,
+        }
+    }
+}
+
+/// A run that is over.
+pub struct Run {
+    /// As far as it has come.
+    pub notebook: Notebook,
+    pub timed_out: bool,
+    pub seconds: f64,
+}
+
+/// Runs the notebook, cells that fail included, in the folder of `place`.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Run`] where no cell could be run.
+pub fn run_notebook(notebook: &Notebook, place: &Path, limits: &Limits) -> Result<Run> {
+    let folder = tempfile::tempdir().map_err(Error::io("create", &std::env::temp_dir()))?;
+    let to_run = folder.path().join("notebook.ipynb");
+    let executed = folder.path().join("executed.ipynb");
+    let text = NotebookText::of(notebook).with(notebook);
+    notebook::replace(&to_run, text.as_bytes())?;
+    let program = std::env::current_exe().map_err(Error::io("find", "holoscope"))?;
+    let mut command = Command::new(program);
+    command.arg("run").arg(&to_run).arg("-o").arg(&executed);
+    command.arg("--allow-errors").arg("--cwd");
+    command.arg(match place.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    });
+    if let Some(limit) = limits.cell {
+        command
+            .arg("--timeout")
+            .arg(limit.as_secs_f64().to_string());
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    if !limits.shown {
+        command.stderr(Stdio::null());
+    }
+    if let Some(bytes) = limits.memory {
+        limit_memory(&mut command, bytes);
+    }
+    let began = Instant::now();
+    let child = command
+        .spawn()
+        .map_err(Error::io("start", "holoscope run"))?;
+    let timed_out = !wait(child, limits.time)?;
+    let seconds = began.elapsed().as_secs_f64();
+    if !executed.exists() {
+        return Err(Error::Run {
+            path: place.to_owned(),
+            reason: match timed_out {
+                true => "the time was over before its first cell had run".to_owned(),
+                false => "no cell could be run: try it with `holoscope run`".to_owned(),
+            },
+        });
+    }
+    let (notebook, _) = Notebook::read(&executed)?;
+    Ok(Run {
+        notebook,
+        timed_out,
+        seconds,
+    })
+}
+
+/// Waits for the end; ends it itself when the time is over. Whether it has ended by itself.
+fn wait(mut child: Child, limit: Option<Duration>) -> Result<bool> {
+    let failed = || Error::io("wait for", "holoscope run");
+    let Some(limit) = limit else {
+        child.wait().map_err(failed())?;
+        return Ok(true);
+    };
+    let began = Instant::now();
+    let mut told = false;
+    loop {
+        if child.try_wait().map_err(failed())?.is_some() {
+            return Ok(!told);
+        }
+        if began.elapsed() > limit && !told {
+            told = true;
+            end(&mut child);
+        }
+        if began.elapsed() > limit + GRACE {
+            let _ = child.kill();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Tells the run to interrupt its cell, save and end.
+#[cfg(unix)]
+fn end(child: &mut Child) {
+    if let Ok(id) = i32::try_from(child.id()) {
+        // SAFETY: sends a signal to a child that has not been waited for.
+        unsafe { libc::kill(id, libc::SIGTERM) };
+    }
+}
+
+#[cfg(not(unix))]
+fn end(child: &mut Child) {
+    let _ = child.kill();
+}
+
+/// Data and heap of the process, and of each that it starts.
+#[cfg(target_os = "linux")]
+fn limit_memory(command: &mut Command, bytes: u64) {
+    use std::os::unix::process::CommandExt;
+    let limit = libc::rlimit {
+        rlim_cur: bytes,
+        rlim_max: bytes,
+    };
+    let set = move || {
+        // SAFETY: one system call on a value of its own.
+        match unsafe { libc::setrlimit(libc::RLIMIT_DATA, &raw const limit) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: between fork and exec nothing but that call is made, which allocates nothing.
+    unsafe { command.pre_exec(set) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_memory(_: &mut Command, _: u64) {
+    crate::cli::terminal::say("holoscope: --memory is heeded on Linux alone");
+}

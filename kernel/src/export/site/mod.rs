@@ -1,0 +1,113 @@
+//! Several notebooks as a small site: their pages, with the way to each other, and an index that searches them without
+//! a server.
+
+mod index;
+mod outline;
+
+use super::escape::Escaped;
+pub use index::index;
+pub use outline::{Outline, outline};
+use std::fmt::Write;
+
+/// One page of a site.
+pub struct SitePage {
+    /// Its file, from the site's folder on, parts separated by `/`.
+    pub path: String,
+    pub html: String,
+    pub outline: Outline,
+}
+
+const STYLE: &str = include_str!("site.css");
+
+/// A page with the way to the index, to the page before and to the next one, and with links to notebooks of the site
+/// turned into links to their pages.
+pub fn with_way(
+    page: &SitePage,
+    before: Option<&SitePage>,
+    next: Option<&SitePage>,
+    pages: &[SitePage],
+) -> String {
+    let up = "../".repeat(page.path.matches('/').count());
+    let mut way = format!(
+        "<nav class=\"site\" aria-label=\"Site\"><a href=\"{up}index.html\">Index</a>"
+    );
+    for (rel, to) in [("prev", before), ("next", next)] {
+        if let Some(to) = to {
+            let arrow = match rel {
+                "prev" => ("\u{2190} ", ""),
+                _ => ("", " \u{2192}"),
+            };
+            let _ = write!(
+                way,
+                "<a rel=\"{rel}\" href=\"{up}{}\">{}{}{}</a>",
+                Escaped(&link(&to.path)),
+                arrow.0,
+                Escaped(&to.outline.title),
+                arrow.1
+            );
+        }
+    }
+    way.push_str("</nav>\n");
+    let html = page
+        .html
+        .replacen("</head>", &format!("<style>\n{STYLE}</style>\n</head>"), 1)
+        .replacen("<main>\n", &format!("<main>\n{way}"), 1);
+    with_links_to_pages(&html, &page.path, pages)
+}
+
+/// Links to notebooks of the site lead to their pages.
+fn with_links_to_pages(html: &str, from: &str, pages: &[SitePage]) -> String {
+    const HREF: &str = "href=\"";
+    let mut out = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some(at) = rest.find(HREF) {
+        let (head, tail) = rest.split_at(at + HREF.len());
+        out.push_str(head);
+        let end = tail.find('"').unwrap_or(tail.len());
+        let (address, after) = tail.split_at(end);
+        let (file, fragment) = address.split_at(address.find('#').unwrap_or(end));
+        let page = file.strip_suffix(".ipynb").map(|stem| format!("{stem}.html"));
+        match page.filter(|page| pages.iter().any(|of| link(&of.path) == resolved(from, page))) {
+            Some(page) => {
+                out.push_str(&page);
+                out.push_str(fragment);
+            }
+            None => out.push_str(address),
+        }
+        rest = after;
+    }
+    out + rest
+}
+
+/// An address in a page's folder, from the site's folder on.
+fn resolved(from: &str, address: &str) -> String {
+    let from = link(from);
+    let mut parts: Vec<&str> = from.split('/').collect();
+    parts.pop();
+    for part in address.split('/') {
+        match part {
+            "." | "" => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// A path as an address: characters that have a meaning there are written by their bytes.
+pub fn link(path: &str) -> String {
+    let mut out = String::new();
+    for byte in path.bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'~' => out.push(byte as char),
+            _ if byte.is_ascii_alphanumeric() => out.push(byte as char),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! Grading: a submission with the checks of the lesson's source, and what they say of it.
+
+use super::exercises::{Exercise, points};
+use super::verdict::Verdict;
+use crate::notebook::{Cell, Notebook};
+
+/// The submission as it is graded: every check as the source has it, hidden tests included, behind the cell that it
+/// follows there; checks that the student has changed, copied or deleted count for nothing. `None` for a notebook that
+/// has none of the lesson's exercises.
+pub fn to_grade(
+    lesson: &Notebook,
+    exercises: &[Exercise],
+    submission: &Notebook,
+) -> Option<Notebook> {
+    let has = |id: &str| submission.cells.iter().any(|cell| cell.id == id);
+    if !exercises.iter().any(|e| has(&lesson.cells[e.solution].id)) {
+        return None;
+    }
+    let checks = || exercises.iter().flat_map(|exercise| &exercise.checks);
+    let is_check = |id: &str| checks().any(|at| lesson.cells[*at].id == id);
+    let mut graded = submission.clone();
+    graded.cells.retain(|cell| !is_check(&cell.id));
+    for at in checks() {
+        let place = place_of(lesson, *at, &graded.cells);
+        graded.cells.insert(place, lesson.cells[*at].clone());
+    }
+    for cell in &mut graded.cells {
+        cell.set_outputs(Vec::new());
+        cell.set_execution_count(None);
+    }
+    Some(graded)
+}
+
+/// Where a check goes: behind the last of the cells before it that the submission still has.
+fn place_of(lesson: &Notebook, check: usize, cells: &[Cell]) -> usize {
+    let before = lesson.cells[..check].iter().rev();
+    let mut places = before.filter_map(|of| cells.iter().position(|cell| cell.id == of.id));
+    places.next().map_or(0, |at| at + 1)
+}
+
+/// The grade of one exercise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grade {
+    pub exercise: String,
+    pub points: f64,
+    pub of: f64,
+    /// The first verdict that is no pass.
+    pub verdict: Verdict,
+}
+
+/// The grades of an executed submission, an exercise each.
+pub fn grades(lesson: &Notebook, exercises: &[Exercise], executed: &Notebook) -> Vec<Grade> {
+    let grade = |exercise: &Exercise| {
+        let mut grade = Grade {
+            exercise: exercise.name.clone(),
+            points: 0.0,
+            of: 0.0,
+            verdict: Verdict::Passed,
+        };
+        for at in &exercise.checks {
+            let check = &lesson.cells[*at];
+            let executed = executed.cells.iter().find(|cell| cell.id == check.id);
+            let verdict = executed.map_or(Verdict::NotRun, Verdict::of);
+            grade.of += points(check);
+            match verdict.is_passed() {
+                true => grade.points += points(check),
+                false if grade.verdict.is_passed() => grade.verdict = verdict,
+                false => {}
+            }
+        }
+        grade
+    };
+    exercises.iter().map(grade).collect()
+}

@@ -1,0 +1,95 @@
+//! What a check that has run says: read from its outputs.
+
+use crate::notebook::{Cell, OutputKind};
+use serde_json::Value;
+
+/// Under this type the library's `check` shows its result for programs (`src/lesson/result.rs`).
+const MIME: &str = "application/vnd.holoscope.exercise+json";
+
+/// What a check says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Passed,
+    /// With the message for the student.
+    Failed(String),
+    /// The student's code still says `todo!()`.
+    NotStarted,
+    /// The check could not run: it did not compile, the process ended, it was interrupted.
+    Broken(String),
+    /// The run did not come to it.
+    NotRun,
+}
+
+impl Verdict {
+    /// Of a check cell of an executed notebook. A cell that asserts by itself passes when it ends without an error.
+    pub fn of(check: &Cell) -> Verdict {
+        if check.execution_count().is_none() {
+            return Verdict::NotRun;
+        }
+        let mut worst = Verdict::Passed;
+        for output in check.outputs() {
+            let verdict = match &output.kind {
+                OutputKind::Display { data, .. } | OutputKind::ExecuteResult { data, .. } => {
+                    data.get(MIME).map(of_result)
+                }
+                OutputKind::Error { ename, evalue, .. } => Some(of_error(ename, evalue)),
+                OutputKind::Stream { .. } => None,
+            };
+            if let Some(verdict) = verdict
+                && verdict != Verdict::Passed
+            {
+                worst = verdict;
+            }
+        }
+        worst
+    }
+
+    pub fn is_passed(&self) -> bool {
+        *self == Verdict::Passed
+    }
+
+    /// In one line.
+    pub fn text(&self) -> String {
+        match self {
+            Verdict::Passed => "passed".to_owned(),
+            Verdict::Failed(message) => format!("failed: {}", first_line(message)),
+            Verdict::NotStarted => "not started".to_owned(),
+            Verdict::Broken(message) => format!("did not run: {}", first_line(message)),
+            Verdict::NotRun => "not run".to_owned(),
+        }
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// Of the library's `check`.
+fn of_result(data: &Value) -> Verdict {
+    let message = data.get("message").and_then(Value::as_str);
+    let message = message.unwrap_or_default().to_owned();
+    match data.get("state").and_then(Value::as_str) {
+        Some("passed") => Verdict::Passed,
+        Some("not started") => Verdict::NotStarted,
+        _ => Verdict::Failed(message),
+    }
+}
+
+/// Of a cell that asserts by itself.
+fn of_error(ename: &str, evalue: &str) -> Verdict {
+    let is_todo =
+        evalue.starts_with("not yet implemented") || evalue.starts_with("not implemented");
+    match ename {
+        "panic" if is_todo => Verdict::NotStarted,
+        "panic" | "error" => Verdict::Failed(evalue.to_owned()),
+        _ => Verdict::Broken(format!("{ename}: {evalue}")),
+    }
+}
+
+/// The error of a cell that failed.
+pub fn error(cell: &Cell) -> Option<String> {
+    cell.outputs().iter().find_map(|output| match &output.kind {
+        OutputKind::Error { ename, evalue, .. } => Some(format!("{ename}: {evalue}")),
+        _ => None,
+    })
+}
