@@ -189,3 +189,47 @@ fn a_browser_that_fails_is_quoted_and_one_that_is_missing_is_named() {
     );
     assert!(!dir.path().join("out/a.pdf").exists());
 }
+
+#[test]
+fn a_folder_becomes_a_site_whose_pages_lead_to_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    for folder in [
+        "notes",
+        "notes/lessons",
+        "notes/.ipynb_checkpoints",
+        "notes/site",
+    ] {
+        std::fs::create_dir_all(at(folder)).unwrap();
+    }
+    let notebook = |path: &str, text: &str| {
+        let cell = json!({"cell_type": "markdown", "id": "a", "metadata": {}, "source": text});
+        let notebook = json!({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5});
+        std::fs::write(at(path), notebook.to_string()).unwrap();
+    };
+    notebook(
+        "notes/main.ipynb",
+        "# Main\n\nBegin with [the lesson](lessons/1.ipynb#way).",
+    );
+    notebook(
+        "notes/lessons/1.ipynb",
+        "# Lesson\n\n## Way\n\nDistinctive words.",
+    );
+    notebook("notes/.ipynb_checkpoints/main.ipynb", "# Old");
+    // Of an earlier export: no notebook of the site.
+    notebook("notes/site/old.ipynb", "# Older");
+    let output = export(dir.path(), &["notes", "--site", "notes/site"], None);
+    assert!(output.status.success(), "{}", describe(&output));
+    let page = |path: &str| std::fs::read_to_string(at("notes/site").join(path)).unwrap();
+    assert!(page("main.html").contains("href=\"lessons/1.html#way\""));
+    assert!(page("lessons/1.html").contains("href=\"../main.html\">\u{2190} Main</a>"));
+    let index = page("index.html");
+    assert!(index.contains("<h1 class=\"title\">notes</h1>"), "{index}");
+    assert!(
+        index.contains("Distinctive words") && !index.contains("Old"),
+        "{index}"
+    );
+    assert!(!at("notes/site/old.html").exists());
+    let output = export(dir.path(), &["notes/main.ipynb", "--site", "out"], None);
+    assert_eq!(output.status.code(), Some(2), "{}", describe(&output));
+}

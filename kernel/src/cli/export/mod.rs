@@ -71,11 +71,7 @@ pub fn export(args: &ExportArgs) -> Result<i32> {
         (None, None) => To::Html,
     };
     let name = from.file_name().unwrap_or_default().to_string_lossy();
-    let default = || {
-        Path::new("out")
-            .join(&*name)
-            .with_extension(to.ending())
-    };
+    let default = || Path::new("out").join(&*name).with_extension(to.ending());
     let path = args.output.clone().unwrap_or_else(default);
     if same_file(from, &path) {
         let reason = "is what would be exported; name another file with -o".to_owned();

@@ -25,14 +25,24 @@ pub fn export(folder: &Path, out: &Path, title: Option<&str>) -> Result<i32> {
     }
     notebooks.sort();
     // A folder's own notebooks before those of the folders in it.
-    notebooks.sort_by_key(|path| (path.components().count() > 1, path.parent().map(Path::to_owned)));
+    notebooks.sort_by_key(|path| {
+        (
+            path.components().count() > 1,
+            path.parent().map(Path::to_owned),
+        )
+    });
     let mut pages = Vec::new();
     for relative in &notebooks {
         if relative.with_extension("html") == Path::new("index.html") {
-            return refuse(&folder.join(relative), "its page would be the index; rename it");
+            return refuse(
+                &folder.join(relative),
+                "its page would be the index; rename it",
+            );
         }
         let html = page(&folder.join(relative))?;
-        let parts = relative.components().map(|part| part.as_os_str().to_string_lossy());
+        let parts = relative
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy());
         let path = parts.collect::<Vec<_>>().join("/");
         pages.push(SitePage {
             path: path.trim_end_matches(".ipynb").to_owned() + ".html",
@@ -47,7 +57,10 @@ pub fn export(folder: &Path, out: &Path, title: Option<&str>) -> Result<i32> {
     }
     let absolute = std::path::absolute(folder).map_err(Error::io("resolve", folder))?;
     let name = absolute.file_name().unwrap_or_default().to_string_lossy();
-    write(&out.join("index.html"), &index(title.unwrap_or(&name), &pages))?;
+    write(
+        &out.join("index.html"),
+        &index(title.unwrap_or(&name), &pages),
+    )?;
     say(&format!(
         "holoscope: wrote {} pages and {}",
         pages.len(),

@@ -25,7 +25,9 @@ pub fn index(title: &str, pages: &[SitePage]) -> String {
     let script = script(pages);
     let digest = STANDARD.encode(Sha256::digest(script.as_bytes()));
     let body = format!("{}{}<script>{script}</script>\n", search_box(), list(pages));
-    let heading_end = shell.find("</h1></section>").map_or(0, |at| at + "</h1></section>".len());
+    let heading_end = shell
+        .find("</h1></section>")
+        .map_or(0, |at| at + "</h1></section>".len());
     let end = shell.find("</main>").unwrap_or(shell.len());
     let (head, _) = shell.split_at(heading_end);
     let html = format!("{head}\n{body}{}", &shell[end..]);
@@ -58,8 +60,17 @@ fn list(pages: &[SitePage]) -> String {
             if !of.is_empty() {
                 let name = of.replace(['_', '-'], " ");
                 let mut letters = name.chars();
-                let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-                let _ = writeln!(html, "<h2>{}{}</h2>", Escaped(&first), Escaped(letters.as_str()));
+                let first: String = letters
+                    .next()
+                    .into_iter()
+                    .flat_map(char::to_uppercase)
+                    .collect();
+                let _ = writeln!(
+                    html,
+                    "<h2>{}{}</h2>",
+                    Escaped(&first),
+                    Escaped(letters.as_str())
+                );
             }
             html.push_str("<ul>\n");
             (folder, open) = (of, true);

@@ -28,9 +28,8 @@ pub fn with_way(
     pages: &[SitePage],
 ) -> String {
     let up = "../".repeat(page.path.matches('/').count());
-    let mut way = format!(
-        "<nav class=\"site\" aria-label=\"Site\"><a href=\"{up}index.html\">Index</a>"
-    );
+    let mut way =
+        format!("<nav class=\"site\" aria-label=\"Site\"><a href=\"{up}index.html\">Index</a>");
     for (rel, to) in [("prev", before), ("next", next)] {
         if let Some(to) = to {
             let arrow = match rel {
@@ -66,8 +65,14 @@ fn with_links_to_pages(html: &str, from: &str, pages: &[SitePage]) -> String {
         let end = tail.find('"').unwrap_or(tail.len());
         let (address, after) = tail.split_at(end);
         let (file, fragment) = address.split_at(address.find('#').unwrap_or(end));
-        let page = file.strip_suffix(".ipynb").map(|stem| format!("{stem}.html"));
-        match page.filter(|page| pages.iter().any(|of| link(&of.path) == resolved(from, page))) {
+        let page = file
+            .strip_suffix(".ipynb")
+            .map(|stem| format!("{stem}.html"));
+        match page.filter(|page| {
+            pages
+                .iter()
+                .any(|of| link(&of.path) == resolved(from, page))
+        }) {
             Some(page) => {
                 out.push_str(&page);
                 out.push_str(fragment);

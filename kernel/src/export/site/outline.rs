@@ -7,6 +7,11 @@ use serde::Serialize;
 /// Characters of a description.
 const DESCRIPTION: usize = 220;
 
+/// Elements within a word or a line.
+const INLINE: [&str; 11] = [
+    "a", "abbr", "b", "code", "em", "i", "span", "strong", "sub", "sup", "cite",
+];
+
 /// What a page is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
@@ -37,7 +42,9 @@ pub fn outline(page: &str) -> Outline {
     for section in &mut reader.sections {
         section.text = squeezed(&section.text);
     }
-    reader.sections.retain(|s| !(s.title.is_empty() && s.text.is_empty()));
+    reader
+        .sections
+        .retain(|s| !(s.title.is_empty() && s.text.is_empty()));
     Outline {
         title: reader.title.unwrap_or_else(|| "Notebook".to_owned()),
         description: reader.description.unwrap_or_default(),
@@ -65,7 +72,9 @@ impl Reader {
         let class = dom::attribute(node, "class").unwrap_or_default();
         let is = |name: &str| class.split_whitespace().any(|given| given == name);
         // What a reader of the text does not read as text: code, outputs, formulas' sources, and the page's own parts.
-        let unread = ["contents", "anchor", "preview", "site", "provenance"].iter().any(|name| is(name));
+        let unread = ["contents", "anchor", "preview", "site", "provenance"]
+            .iter()
+            .any(|name| is(name));
         match element_name(node) {
             Some("style" | "script" | "title" | "pre" | "svg" | "annotation" | "nav") => return,
             Some("section") if is("code") => return self.captions(node),
@@ -82,7 +91,9 @@ impl Reader {
             _ => {}
         }
         self.children(node);
-        self.add(" ");
+        if !element_name(node).is_some_and(|name| INLINE.contains(&name)) {
+            self.add(" ");
+        }
     }
 
     /// Of code with its outputs only what is written about them.

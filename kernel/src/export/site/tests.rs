@@ -28,8 +28,8 @@ fn an_outline_has_what_is_read_and_no_code() {
     assert_eq!(
         sections,
         [
-            ("a", "The first", "Means of x 1 . Figure 1: a curve"),
-            ("b", "Second", "See two and gone ."),
+            ("a", "The first", "Means of x1. Figure 1: a curve"),
+            ("b", "Second", "See two and gone."),
         ]
     );
 }
@@ -41,11 +41,20 @@ fn pages_lead_to_each_other_and_links_to_notebooks_to_pages() {
         site_page("deep/two.html", "<main>\n<h1>Two</h1></main>"),
     ];
     let one = with_way(&pages[0], None, Some(&pages[1]), &pages);
-    assert!(one.contains("href=\"deep/two.html#c\"") && one.contains("href=\"gone.ipynb\""), "{one}");
-    assert!(one.contains("<a rel=\"next\" href=\"deep/two.html\">Two \u{2192}</a>"), "{one}");
+    assert!(
+        one.contains("href=\"deep/two.html#c\"") && one.contains("href=\"gone.ipynb\""),
+        "{one}"
+    );
+    assert!(
+        one.contains("<a rel=\"next\" href=\"deep/two.html\">Two \u{2192}</a>"),
+        "{one}"
+    );
     let two = with_way(&pages[1], Some(&pages[0]), None, &pages);
     assert!(two.contains("<a href=\"../index.html\">Index</a>"), "{two}");
-    assert!(two.contains("href=\"../one.html\">\u{2190} The first</a>"), "{two}");
+    assert!(
+        two.contains("href=\"../one.html\">\u{2190} The first</a>"),
+        "{two}"
+    );
 }
 
 #[test]
@@ -54,14 +63,29 @@ fn an_index_lists_pages_and_its_script_is_the_one_that_is_allowed() {
     use sha2::{Digest, Sha256};
     let pages = [
         site_page("one.html", PAGE),
-        site_page("my lessons/a&b.html", "<main>\n<h1>&lt;/script&gt; A</h1></main>"),
+        site_page(
+            "my lessons/a&b.html",
+            "<main>\n<h1>&lt;/script&gt; A</h1></main>",
+        ),
     ];
     let html = index("Notebooks <all>", &pages);
-    assert!(html.contains("<h1 class=\"title\">Notebooks &lt;all&gt;</h1>"), "{html}");
+    assert!(
+        html.contains("<h1 class=\"title\">Notebooks &lt;all&gt;</h1>"),
+        "{html}"
+    );
     assert!(html.contains("<h2>My lessons</h2>"), "{html}");
-    assert!(html.contains("<a href=\"my%20lessons/a%26b.html\">&lt;/script&gt; A</a>"), "{html}");
+    assert!(
+        html.contains("<a href=\"my%20lessons/a%26b.html\">&lt;/script&gt; A</a>"),
+        "{html}"
+    );
     assert_eq!(html.matches("</script>").count(), 1);
-    let script = html.split_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
+    let script = html
+        .split_once("<script>")
+        .unwrap()
+        .1
+        .split_once("</script>")
+        .unwrap()
+        .0;
     let digest = Sha256::digest(script.as_bytes());
     let digest = base64::engine::general_purpose::STANDARD.encode(digest);
     assert!(html.contains(&format!("script-src 'sha256-{digest}'")));
