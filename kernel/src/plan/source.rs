@@ -47,8 +47,8 @@ impl Source {
         self.marks.push((start..self.text.len(), mark));
     }
 
-    /// A stretch of a cell, with what is put into it; `module` is the path of the cell's module
-    /// within its crate.
+    /// A stretch of a cell, with what is put into it, in the order of places; `module` is the path of the
+    /// cell's module within its crate.
     pub fn users(
         &mut self,
         cell: &Arc<CellText>,

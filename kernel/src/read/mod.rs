@@ -184,6 +184,8 @@ impl Reader<'_> {
         let mut read = Item::from_ast(item, range.clone(), BEFORE.len(), self.code);
         if read.kind != Kind::Use {
             read.insertions.extend(within(checks, &range));
+            // A later method of an `impl` has its own insertions behind a loop of an earlier one.
+            read.insertions.sort_by_key(|insertion| insertion.at);
         }
         self.cell.items.push(read);
     }
@@ -371,6 +373,25 @@ mod tests {
             .flat_map(|s| s.insertions.iter().map(|i| i.at))
             .collect();
         assert_eq!(inserted, [code.find("return").unwrap() + "return".len()]);
+    }
+
+    /// They are put in one after the other: out of order, they would cut the code to pieces.
+    #[test]
+    fn insertions_stand_in_the_order_of_their_places() {
+        for code in [
+            "struct A;\nimpl A { fn f(&self) { loop { g(); } } fn g(&self) { while h() {} } fn k(&self) {} }",
+            "mod m { pub fn f() { for _ in 0.. { g(); } } fn g() {} struct B { x: u8 } }",
+            "trait T { fn f() { loop { g(); } } fn g(); }\nfn h() { for _ in 0.. { f(); } }\nfn k() {}",
+            "let f = || loop { if x { return; } };\nwhile y() { if z { return; } }",
+        ] {
+            let cell = read(code);
+            let items = cell.items.iter().map(|item| &item.insertions);
+            for insertions in items.chain(cell.statements.iter().map(|s| &s.insertions)) {
+                let places: Vec<usize> = insertions.iter().map(|i| i.at).collect();
+                assert!(places.is_sorted(), "{code}: {places:?}");
+            }
+            assert!(!cell.broken, "{code}");
+        }
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Reader {
             Some(name) if name.len() == 2 && name.starts_with('h') && name != "hr" => {
                 return self.heading(node);
             }
-            Some("p") if self.description.is_none() && self.title.is_some() => {
+            Some("p") if self.description.is_none() && self.title.is_some() && !is("subtitle") => {
                 let text = squeezed(&readable(node));
                 if !text.is_empty() {
                     self.description = Some(shortened(&text));

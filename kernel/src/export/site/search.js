@@ -29,10 +29,14 @@ function score(entry, words) {
 function excerpt(section, words) {
   const lower = section.text.toLowerCase();
   const places = words.map((word) => lower.indexOf(word)).filter((at) => at >= 0);
-  const from = Math.max(0, (places.length ? Math.min(...places) : 0) - 60);
-  const piece = section.text.slice(from, from + 200);
+  const first = (places.length ? Math.min(...places) : 0) - 60;
+  // Whole words only.
+  const from = first <= 0 ? 0 : section.text.indexOf(" ", first) + 1;
+  const most = section.text.slice(from, from + 200);
+  const goesOn = from + 200 < section.text.length;
+  const piece = goesOn ? most.slice(0, Math.max(most.lastIndexOf(" "), 0)) : most;
   const line = document.createElement("p");
-  let rest = (from > 0 ? "\u2026 " : "") + piece + (from + 200 < section.text.length ? " \u2026" : "");
+  let rest = (from > 0 ? "\u2026 " : "") + piece + (goesOn ? " \u2026" : "");
   while (rest) {
     const low = rest.toLowerCase();
     const next = words.map((word) => [low.indexOf(word), word.length]).filter(([at]) => at >= 0).sort((a, b) => a[0] - b[0])[0];
