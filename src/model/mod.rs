@@ -24,7 +24,7 @@ pub use hooks::{
     ActivationCache, BlockPoint, Hook, HookName, NamesFilter, NonFinite, mean_ablate, zero_ablate,
 };
 pub(crate) use hooks::{first_not_finite, first_not_finite_of, mean_over};
-pub(crate) use ops::{Kernel, widest};
+pub(crate) use ops::{Kernel, exp_shifted, widest};
 pub use passes::GenerateConfig;
 pub(crate) use safetensors_io::{TensorFile, check_finite, read as read_tensors};
 pub use summary::{ModelSummary, ParameterRow};

@@ -30,7 +30,7 @@ pub(super) use layer_norm::{layer_norm, layer_norm_gradients};
 pub(super) use linear::{linear, linear_gradients};
 pub(super) use residual::add;
 pub(super) use rotary::rotate;
-pub(crate) use vector::{Kernel, widest};
+pub(crate) use vector::{Kernel, exp_shifted, widest};
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, WithDType, bail};
 

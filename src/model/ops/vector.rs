@@ -164,6 +164,20 @@ pub(super) fn exp_in_place(xs: &mut [f32], shift: f32) -> f32 {
     lanes.iter().sum::<f32>() + tail
 }
 
+/// [`exp_in_place`], compiled for the widest registers of the CPU.
+pub(crate) fn exp_shifted(xs: &mut [f32], shift: f32) -> f32 {
+    struct Exp<'a>(&'a mut [f32], f32);
+    impl Kernel for Exp<'_> {
+        type Output = f32;
+
+        #[inline(always)]
+        fn run(self) -> f32 {
+            exp_in_place(self.0, self.1)
+        }
+    }
+    widest(Exp(xs, shift))
+}
+
 /// Adds the sum over rows of a row-major matrix to `out`, one entry a column. Each column is
 /// summed in row order, however many threads there are.
 pub(super) fn add_column_sums(out: &mut [f32], matrix: &[f32]) {

@@ -24,7 +24,7 @@ pub(super) use input_encoder::InputEncoder;
 pub(super) use lists::{ActiveLists, RowList};
 pub(super) use nan::{above, finite_or_nan};
 pub(super) use panel::{CHUNK, PANEL};
-pub(super) use product::product;
+pub(super) use product::{Matrix, Place, product};
 pub use pursuit::PursuitRules;
 pub(super) use pursuit::{Picks, PursuitScratch};
 pub(super) use rows::{

@@ -40,6 +40,7 @@ pub use gated::GatedSae;
 pub use jump_relu::JumpReLUSae;
 pub use matching_pursuit::MatchingPursuitSae;
 pub use standard::StandardSae;
+pub(in crate::sae) use temporal::{EPS as TEMPORAL_EPS, TINY as TEMPORAL_TINY};
 pub use temporal::{TemporalAttention, TemporalCodes, TemporalSae};
 pub use top_k::TopKSae;
 pub use transcoders::{CrossLayerTranscoder, Crosscoder, Transcoder, TranscoderActivation};

@@ -19,9 +19,9 @@ use crate::sae::autoencoder::SparseAutoencoder;
 use candle_core::{D, DType, Tensor};
 
 /// Keeps the norm of a prediction from 0, as in SAELens.
-const EPS: f64 = 1e-6;
+pub(in crate::sae) const EPS: f64 = 1e-6;
 /// Under the root of a norm, so that the slope at 0 is a number.
-const TINY: f64 = 1e-30;
+pub(in crate::sae) const TINY: f64 = 1e-30;
 
 /// One attention layer over codes; weights `[out, in]`, biases `[out]`.
 #[derive(Debug, Clone)]

@@ -2,13 +2,14 @@
 
 use super::super::record::StepFigures;
 use super::super::trainer::{Learner, Rates};
-use super::parameters::Parameters;
+use super::layer::Layer;
+use super::parameters::Parameter;
 use super::sequences::positions;
+use super::shape::Shape;
+use super::step::TemporalStep;
 use crate::config::{Architecture, SaeConfig};
 use crate::error::{Error, Result};
 use crate::model::Transformer;
-use crate::sae::active::ActiveFeatures;
-use crate::sae::kernels::AdamStep;
 use crate::sae::state_dict::{Slot, Slots};
 use crate::sae::variants::{Sae, TemporalAttention, TemporalSae};
 use candle_core::{Device, Tensor};
@@ -16,17 +17,10 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// A temporal autoencoder that learns.
+/// A temporal autoencoder that learns, on scaled activations.
 pub(in crate::sae::training) struct TemporalLearner {
-    /// Of variables, on scaled activations.
-    sae: TemporalSae,
-    parameters: Parameters,
-    betas: (f64, f64),
-    silent: Vec<u32>,
-    steps: usize,
-    /// Positions of a sequence.
-    n_pos: usize,
-    device: Device,
+    step: TemporalStep,
+    k: Option<usize>,
 }
 
 impl TemporalLearner {
@@ -37,53 +31,13 @@ impl TemporalLearner {
         model: &Transformer,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self> {
-        let mut parameters = Parameters::new(model.device());
-        Ok(Self {
-            sae: initial(cfg, mean, rng, &mut parameters)?,
-            parameters,
-            betas: (cfg.beta1, cfg.beta2),
-            silent: vec![0; cfg.d_sae],
-            steps: 0,
-            n_pos: positions(model, cfg)?,
-            device: model.device().clone(),
-        })
+        initial(cfg, mean, positions(model, cfg)?, rng)
     }
 }
 
 impl Learner for TemporalLearner {
     fn step(&mut self, x: &[f32], rates: Rates) -> Result<StepFigures> {
-        let d_in = self.sae.dictionary.w_dec.dim(1)?;
-        let n = x.len() / d_in;
-        let shape = (n / self.n_pos, self.n_pos, d_in);
-        let x = Tensor::from_slice(x, shape, &self.device)?;
-        let n = n as f64;
-        let codes = self.sae.encode_with_predictions(&x)?;
-        let x_hat = self.sae.written_by(&(&codes.novel + &codes.predicted)?)?;
-        let loss = ((x_hat - x)?.sqr()?.sum_all()? / n)?;
-        let l2 = f64::from(loss.to_scalar::<f32>()?);
-        if !l2.is_finite() {
-            return Err(Error::NotFinite {
-                what: "the autoencoder's loss".to_owned(),
-                value: l2,
-                step: self.steps + 1,
-            });
-        }
-        self.steps += 1;
-        let adam = AdamStep::new(rates.lr, self.betas.0, self.betas.1, self.steps);
-        self.parameters.update(&adam, &loss.backward()?)?;
-        let active = ActiveFeatures::of_dense(&codes.novel.detach())?;
-        self.silent.iter_mut().for_each(|s| *s += 1);
-        let mut l1 = 0.0;
-        for (feature, act) in active.entries() {
-            self.silent[feature] = 0;
-            l1 += f64::from(act);
-        }
-        Ok(StepFigures {
-            l2,
-            l1: l1 / n,
-            l0: active.n_active() as f64 / n,
-            ..StepFigures::default()
-        })
+        self.step.step(x, rates.lr)
     }
 
     /// Its paper moves no feature.
@@ -96,7 +50,7 @@ impl Learner for TemporalLearner {
     }
 
     fn silent_steps(&self) -> &[u32] {
-        &self.silent
+        &self.step.silent
     }
 
     /// None: it takes no constraint.
@@ -105,57 +59,99 @@ impl Learner for TemporalLearner {
     }
 
     fn slots(&mut self) -> Slots<'_> {
-        let Self {
-            // Of the parameters.
-            sae: _,
-            parameters,
-            betas: _,
+        let TemporalStep {
+            shape,
+            w_dec,
+            b_dec,
+            layers,
             silent,
             steps,
-            n_pos: _,
-            device: _,
-        } = self;
-        let mut slots = parameters.slots();
+            ..
+        } = &mut self.step;
+        let one = |name: &str, n: usize| [(name.to_owned(), n)];
+        let mut slots = w_dec.slots(&one("W_dec", shape.d_sae * shape.d_in));
+        slots.extend(b_dec.slots(&one("b_dec", shape.d_in)));
+        for (i, layer) in layers.iter_mut().enumerate() {
+            slots.extend(layer.slots(shape, i));
+        }
         slots.push(("silent".to_owned(), Slot::U32(silent)));
         slots.push(("steps".to_owned(), Slot::Count(steps)));
         slots
     }
 
     fn restored(&mut self) -> Result<()> {
-        self.parameters.restored()
+        self.step.repack();
+        Ok(())
     }
 
     /// The scale of the activations stays its factor on the input, since attention does not scale.
     fn sae(&self, _: &SaeConfig, scale: f32, device: &Device) -> Result<Sae> {
-        let fixed = |t: &Tensor| Ok::<_, Error>(t.detach().copy()?.to_device(device)?);
-        let sae = &self.sae;
-        let layers = sae.layers.iter().map(|layer| {
-            let mut all = layer.named().into_iter();
-            TemporalAttention::of_named(|name| match all.find(|(known, _)| *known == name) {
-                Some((_, tensor)) => fixed(tensor),
-                None => Err(Error::argument("parameter", name, "is not of this layer")),
-            })
-        });
+        let step = &self.step;
+        let Shape { d_in, d_sae, .. } = step.shape;
+        let layers = step
+            .layers
+            .iter()
+            .map(|layer| layer.tensors(&step.shape, device));
         let mut learnt = TemporalSae::new(
-            fixed(&sae.dictionary.w_dec)?,
-            fixed(&sae.dictionary.b_dec)?,
+            Tensor::from_slice(&step.w_dec.values, (d_sae, d_in), device)?,
+            Tensor::from_slice(&step.b_dec.values, d_in, device)?,
             layers.collect::<Result<_>>()?,
-            sae.n_heads,
-            sae.k,
+            step.shape.n_heads,
+            self.k,
         )?;
         learnt.input_scale = f64::from(scale);
         Ok(learnt.into())
     }
 }
 
+impl Layer {
+    /// The numbers under SAELens' names, for a checkpoint.
+    fn slots<'a>(&'a mut self, shape: &Shape, i: usize) -> Slots<'a> {
+        let [weights, biases] =
+            ["weight", "bias"].map(|of| move |name: &str| format!("attn_layers.{i}.{name}.{of}"));
+        let (w, d) = (shape.width, shape.d_sae);
+        let parts = [("k_ctx", w), ("q_target", w), ("v_ctx", d)];
+        let mut slots = self
+            .w_kqv
+            .slots(&parts.map(|(name, n)| (weights(name), n * d)));
+        slots.extend(self.b_kqv.slots(&parts.map(|(name, n)| (biases(name), n))));
+        slots.extend(self.w_o.slots(&[(weights("c_proj"), d * d)]));
+        slots.extend(self.b_o.slots(&[(biases("c_proj"), d)]));
+        slots
+    }
+
+    /// The layer as tensors.
+    fn tensors(&self, shape: &Shape, device: &Device) -> Result<TemporalAttention> {
+        let (w, d) = (shape.width, shape.d_sae);
+        let (keys, queries, values) = (0..w, w..2 * w, 2 * w..2 * w + d);
+        let rows = |of: &Parameter, rows: std::ops::Range<usize>| {
+            let values = &of.values[rows.start * d..rows.end * d];
+            Tensor::from_slice(values, (rows.len(), d), device)
+        };
+        let bias = |of: &Parameter, rows: std::ops::Range<usize>| {
+            Tensor::from_slice(&of.values[rows.clone()], rows.len(), device)
+        };
+        Ok(TemporalAttention {
+            w_k: rows(&self.w_kqv, keys.clone())?,
+            b_k: bias(&self.b_kqv, keys)?,
+            w_q: rows(&self.w_kqv, queries.clone())?,
+            b_q: bias(&self.b_kqv, queries)?,
+            w_v: rows(&self.w_kqv, values.clone())?,
+            b_v: bias(&self.b_kqv, values)?,
+            w_o: rows(&self.w_o, 0..d)?,
+            b_o: bias(&self.b_o, 0..d)?,
+        })
+    }
+}
+
 /// SAELens' first values: `W_dec` standard normal; rows of the attention's weights in random directions, of the lengths
-/// that keep the scale; biases as PyTorch's. `b_dec` is the mean. Every parameter is a variable.
+/// that keep the scale; biases as PyTorch's. `b_dec` is the mean.
 fn initial(
     cfg: &SaeConfig,
     mean: &[f32],
+    n_pos: usize,
     rng: &mut ChaCha8Rng,
-    parameters: &mut Parameters,
-) -> Result<TemporalSae> {
+) -> Result<TemporalLearner> {
     let Architecture::Temporal {
         k,
         n_heads,
@@ -168,39 +164,49 @@ fn initial(
         return Err(Error::argument("architecture", name, reason));
     };
     let (d_in, d_sae) = (cfg.d_in, cfg.d_sae);
+    let shape = Shape {
+        d_in,
+        d_sae,
+        width: d_sae / bottleneck_factor,
+        n_heads,
+        n_pos,
+    };
     let normal = StandardNormal.sample_iter(&mut *rng);
     let w_dec: Vec<f32> = normal.take(d_sae * d_in).collect();
-    let w_dec = parameters.add("W_dec", w_dec, &[d_sae, d_in])?;
-    let b_dec = parameters.add("b_dec", mean.to_vec(), &[d_in])?;
-    let width = d_sae / bottleneck_factor;
-    let (of_head, of_value) = (
-        1.0 / ((width / n_heads) as f32).sqrt(),
-        1.0 / ((d_sae / n_heads) as f32).sqrt(),
-    );
-    let of_output = 1.0 / (d_sae as f32).sqrt();
-    let mut layers = Vec::with_capacity(n_attn_layers);
-    for i in 0..n_attn_layers {
-        layers.push(TemporalAttention::of_named(|name| {
-            let full_name = format!("attn_layers.{i}.{name}");
-            let (n_out, length) = match name.split('.').next() {
-                Some("v_ctx") => (d_sae, of_value),
-                Some("c_proj") => (d_sae, of_output),
-                _ => (width, of_head),
-            };
-            let bound = 1.0 / (d_sae as f32).sqrt();
-            let mut draw = |n: usize| -> Vec<f32> {
-                (0..n).map(|_| rng.random_range(-bound..bound)).collect()
-            };
-            if name.ends_with("bias") {
-                return parameters.add(&full_name, draw(n_out), &[n_out]);
-            }
-            let mut rows = draw(n_out * d_sae);
-            for row in rows.chunks_exact_mut(d_sae) {
-                let norm = row.iter().map(|w| w * w).sum::<f32>().sqrt();
-                row.iter_mut().for_each(|w| *w *= length / (1e-6 + norm));
-            }
-            parameters.add(&full_name, rows, &[n_out, d_sae])
-        })?);
+    let layers = (0..n_attn_layers)
+        .map(|_| first_layer(&shape, rng))
+        .collect();
+    let betas = (cfg.beta1, cfg.beta2);
+    let step = TemporalStep::new(shape, (w_dec, mean.to_vec(), layers), k, betas);
+    Ok(TemporalLearner { step, k })
+}
+
+fn first_layer(shape: &Shape, rng: &mut ChaCha8Rng) -> Layer {
+    let (width, d_sae) = (shape.width, shape.d_sae);
+    let of_head = 1.0 / ((width / shape.n_heads) as f32).sqrt();
+    let of_value = 1.0 / ((d_sae / shape.n_heads) as f32).sqrt();
+    let bound = 1.0 / (d_sae as f32).sqrt();
+    let (mut w_kqv, mut b_kqv) = (Vec::new(), Vec::new());
+    let mut draw =
+        |n: usize| -> Vec<f32> { (0..n).map(|_| rng.random_range(-bound..bound)).collect() };
+    let mut part = |n_out: usize, length: f32| {
+        let mut rows = draw(n_out * d_sae);
+        for row in rows.chunks_exact_mut(d_sae) {
+            let norm = row.iter().map(|w| w * w).sum::<f32>().sqrt();
+            row.iter_mut().for_each(|w| *w *= length / (1e-6 + norm));
+        }
+        (rows, draw(n_out))
+    };
+    for (n_out, length) in [(width, of_head), (width, of_head), (d_sae, of_value)] {
+        let (rows, bias) = part(n_out, length);
+        w_kqv.extend(rows);
+        b_kqv.extend(bias);
     }
-    TemporalSae::new(w_dec, b_dec, layers, n_heads, k)
+    let (w_o, b_o) = part(d_sae, bound);
+    Layer {
+        w_kqv: Parameter::new(w_kqv),
+        b_kqv: Parameter::new(b_kqv),
+        w_o: Parameter::new(w_o),
+        b_o: Parameter::new(b_o),
+    }
 }
