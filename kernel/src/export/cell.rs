@@ -11,7 +11,8 @@ use super::provenance;
 use crate::highlight;
 use crate::notebook::options::without_options;
 use crate::notebook::{Cell, CellOptions, Output, OutputKind, TextFault, inline};
-use crate::run::output::event::StreamName;
+use crate::report::progress;
+use crate::run::output::event::{MimeBundle, StreamName};
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
@@ -118,6 +119,13 @@ fn input(cell: &Cell, source: &str, open: bool, view: &View) -> String {
     )
 }
 
+/// Whether it is the line that is left of a long loop, which belongs to no figure.
+fn is_progress(data: &MimeBundle) -> bool {
+    let html = data.get("text/html").and_then(serde_json::Value::as_str);
+    let start = format!("<div class=\"{}\">", progress::CLASS);
+    html.is_some_and(|html| html.starts_with(&start))
+}
+
 /// What a cell has shown; what it displays is a figure or table if its options say so.
 fn outputs(outputs: &[Output], view: &View, markdown: &mut Markdown, place: Place) -> String {
     let mut html = String::new();
@@ -136,7 +144,8 @@ fn outputs(outputs: &[Output], view: &View, markdown: &mut Markdown, place: Plac
                 let _ = writeln!(html, "<div class=\"output markdown\">{text}</div>");
                 continue;
             }
-            OutputKind::Display { .. } | OutputKind::ExecuteResult { .. } => true,
+            OutputKind::Display { data, .. } => !is_progress(data),
+            OutputKind::ExecuteResult { .. } => true,
             OutputKind::Stream { .. } | OutputKind::Error { .. } => false,
         };
         let alt = view.alt(parts.len()).filter(|_| displayed);

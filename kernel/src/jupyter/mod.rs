@@ -14,7 +14,6 @@ mod kernel;
 mod message;
 mod origin;
 mod outputs;
-pub mod progress_view;
 mod signature;
 mod sockets;
 mod worker;

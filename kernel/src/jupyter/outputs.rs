@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::progress_view;
+use crate::report::progress;
 use crate::run::output::event::{Event, Progress};
 
 /// Turns events into messages; remembers the displays of the loops that run.
@@ -126,7 +126,7 @@ impl Outputs {
 
 fn shown(progress: &Progress, msg_type: &'static str, display_id: &str) -> (&'static str, Value) {
     let content = json!({
-        "data": progress_view::render(progress),
+        "data": progress::render(progress),
         "metadata": {},
         "transient": {"display_id": display_id},
     });

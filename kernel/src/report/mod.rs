@@ -1,4 +1,5 @@
-//! The last step of a cell's life: how it ended, in words that a person can act on.
+//! What a person reads of a cell: how it ended, and how far its loops are.
 
 pub mod diagnostic;
 pub mod outcome;
+pub mod progress;

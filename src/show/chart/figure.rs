@@ -63,6 +63,14 @@ pub struct ChartOptions {
 }
 
 impl ChartOptions {
+    /// About how many ticks the horizontal axis has room for.
+    pub(super) fn x_ticks(&self) -> usize {
+        match self.width {
+            0 => 7,
+            width => (width as usize / 90).clamp(2, 7),
+        }
+    }
+
     /// Options with a title and axis labels.
     pub fn new(title: &str, x_label: &str, y_label: &str) -> Self {
         Self {

@@ -20,6 +20,10 @@ use crate::show::{escape, format_number, png};
 const MAX_RECTS: usize = 900;
 /// Width of a cell when there are few.
 const CELL_PX: f64 = 54.0;
+/// What stands beside the cells: names of rows and the colour bar.
+const BESIDE: f64 = 170.0;
+/// Of so many columns at most, names that do not fit are shortened.
+const MAX_SHORTENED: usize = 24;
 /// Longer names of columns and rows are cut.
 const MAX_NAME: usize = 18;
 /// Cells a side of a picture at most; more are averaged in blocks.
@@ -64,7 +68,10 @@ pub fn heatmap_with_gaps(
 
     let few = rows.len() * n_cols <= MAX_RECTS;
     let mut options = options.clone();
-    let mut wide = 520.0;
+    let mut wide = match options.width {
+        0 => 520.0,
+        width => (f64::from(width) - BESIDE).max(CELL_PX),
+    };
     if few && options.width == 0 {
         // Few cells need not be stretched over the whole width.
         let names = x_names
@@ -73,8 +80,8 @@ pub fn heatmap_with_gaps(
         wide = names.fold(CELL_PX, f64::max) * n_cols as f64;
         // Titles are bold.
         let title = 1.1 * text_width(&options.title, 16.0) + 30.0;
-        options.width = (170.0 + wide).max(title).clamp(320.0, 680.0) as u32;
-        wide = wide.min(520.0);
+        options.width = (BESIDE + wide).max(title).clamp(320.0, 680.0) as u32;
+        wide = f64::from(options.width) - BESIDE;
     }
     let block = (rows.len().div_ceil(MAX_SIDE), n_cols.div_ceil(MAX_SIDE));
     if block.0.max(block.1) > 1 {
@@ -144,11 +151,24 @@ fn names_axis(names: &[String], n: usize, pixels: f64, room: f64, (lo, hi): (f64
         Some(name) => one_line(name, MAX_NAME),
         None => i.to_string(),
     };
-    let widest = (0..n.min(names.len()))
-        .map(|i| text_width(&name(i), 11.5) + 6.0)
-        .fold(0.0, f64::max);
+    let widest = |name: &dyn Fn(usize) -> String| {
+        let widths = (0..n.min(names.len())).map(|i| text_width(&name(i), 11.5) + 6.0);
+        widths.fold(0.0, f64::max)
+    };
     // Names stand side by side on the horizontal axis, above each other on the other.
     let horizontal = lo < hi;
+    // Few names are shortened rather than left out; each cell has its names in full.
+    let cell = pixels / n.max(1) as f64;
+    let longest = (0..n.min(names.len()))
+        .map(|i| name(i).chars().count())
+        .max();
+    let shortened = |length: usize| move |i: usize| one_line(&name(i), length);
+    let length = (3..longest.unwrap_or(3))
+        .rev()
+        .find(|length| horizontal && n <= MAX_SHORTENED && widest(&shortened(*length)) <= cell);
+    let length = length.filter(|_| widest(&name) > cell).unwrap_or(MAX_NAME);
+    let name = shortened(length);
+    let widest = widest(&name);
     let room = if horizontal && !names.is_empty() {
         widest
     } else {

@@ -46,7 +46,7 @@ pub fn line_chart(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
             .chain(x_references),
         options.log_x,
         !options.log_x && points().all(|p| p.0 >= 0.0 || p.0.is_nan()),
-        7,
+        options.x_ticks(),
     );
     let references = options.y_references.iter().map(|r| r.value);
     let y = Axis::covering(

@@ -69,7 +69,7 @@ pub(super) fn axes(series: &[Trace], options: &ChartOptions) -> Result<(Axis, Ax
         .map(|p| p.1)
         .chain(y_references)
         .chain(interval_ends(series));
-    let x = Axis::covering(xs, options.log_x, false, 7);
+    let x = Axis::covering(xs, options.log_x, false, options.x_ticks());
     let y = Axis::covering(ys, options.log_y, false, 6);
     Ok((x.ok_or_else(nothing)?, y.ok_or_else(nothing)?))
 }

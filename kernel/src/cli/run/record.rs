@@ -1,7 +1,7 @@
 //! What the events of a running cell leave in the notebook.
 
-use crate::jupyter::progress_view;
 use crate::notebook::OutputEvent;
+use crate::report::progress;
 use crate::run::output::event::Event;
 
 /// What an event leaves in the notebook: of a progress bar, its last line.
@@ -48,7 +48,7 @@ pub fn recorded(event: Event, execution_count: u64) -> Option<OutputEvent> {
                 return None;
             }
             OutputEvent::Display {
-                data: progress_view::render(&progress),
+                data: progress::render(&progress),
                 metadata: serde_json::Map::new(),
                 display_id: None,
             }

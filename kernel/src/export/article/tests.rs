@@ -131,6 +131,38 @@ fn parts_of_a_figure_have_letters() {
     );
 }
 
+/// Loops that took long leave their last lines among what a cell displays.
+#[test]
+fn the_line_of_a_loop_is_no_part_of_a_figure() {
+    use crate::run::output::event::Progress;
+    let mut cell = showing(
+        "//| label: fig-x\n//| fig-cap: Whole\n//| fig-subcap: [One, Two]\nx",
+        2,
+    );
+    let line = crate::report::progress::render(&Progress {
+        label: "train".to_owned(),
+        finished: true,
+        ..Progress::default()
+    });
+    let mut outputs = cell.outputs().to_vec();
+    outputs.insert(
+        0,
+        Output::from(OutputKind::Display {
+            data: line,
+            metadata: Map::new(),
+        }),
+    );
+    cell.set_outputs(outputs);
+    let html = body(&exported(vec![cell]));
+    let (before, figure) = html.split_once("<figure").unwrap();
+    assert!(before.contains("train"), "{html}");
+    assert!(
+        figure.contains("(a)</span> One</figcaption>") && !figure.contains("train"),
+        "{html}"
+    );
+    assert!(!figure.contains("(c)"), "{html}");
+}
+
 #[test]
 fn faults_are_found_with_their_places() {
     let cases: Vec<(Vec<Cell>, Vec<&str>)> = vec![

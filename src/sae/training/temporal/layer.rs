@@ -46,6 +46,26 @@ pub(super) struct BackwardWork {
     of_biases: Vec<f32>,
 }
 
+impl BackwardWork {
+    /// Adds to `g_r`, `[tokens, d_in]`, what goes through the codes of the last layer of [`Layer::backward`].
+    pub(super) fn add_through_codes(&self, shape: &Shape, w_dec: &[f32], g_r: &mut [f32]) {
+        let g_z = Matrix::new(&self.of_codes, shape.d_sae);
+        let decoder = Matrix::new(w_dec, shape.d_in);
+        let place = Place::new(g_r, shape.d_in).adding();
+        place.takes(1.0, g_z, decoder, true);
+    }
+
+    /// The same summed over tokens: a product with the sum of the codes' gradients alone.
+    pub(super) fn add_sum_through_codes(&mut self, shape: &Shape, w_dec: &[f32], sum: &mut [f32]) {
+        let mut of_codes = vec![0.0; shape.d_sae];
+        let (g_z, room) = (&self.of_codes, &mut self.of_biases);
+        column_sums(g_z, shape.n_pos, room, &mut of_codes);
+        for (g, w) in of_codes.iter().zip(w_dec.chunks_exact(shape.d_in)) {
+            kernels::add_scaled(*g, w, sum);
+        }
+    }
+}
+
 impl Layer {
     /// Takes what the layer predicts away from `r`.
     pub(super) fn forward(
@@ -112,8 +132,8 @@ impl Layer {
             });
     }
 
-    /// Makes the gradients of the layer's parameters, adds to that of `W_dec`, and turns the gradient of what was left
-    /// over, `g_r`, into that of what the layer got.
+    /// Makes the gradients of the layer's parameters and adds to that of `W_dec`. The gradient of what was left over, `g_r`,
+    /// becomes that of what the layer got, but for the part that goes through its codes ([`BackwardWork::add_through_codes`]).
     pub(super) fn backward(
         &mut self,
         shape: &Shape,
@@ -172,10 +192,6 @@ impl Layer {
         let r = Matrix::new(&work.r, d_in);
         let g_w_dec = Place::new(&mut w_dec.gradient, d_in);
         g_w_dec.adding().takes(1.0, g_z.t(), r, true);
-        let decoder = Matrix::new(&w_dec.values, d_in);
-        Place::new(g_r, d_in)
-            .adding()
-            .takes(1.0, g_z, decoder, true);
     }
 
     /// Gradients of keys, queries and values, before they were moved, and of their biases.

@@ -183,13 +183,21 @@ impl TemporalStep {
             sums,
             ..
         } = &mut self.work;
+        let mut below = self.layers.len();
         for (layer, of_layer) in self.layers.iter_mut().zip(layers).rev() {
             layer.backward(&self.shape, &mut self.w_dec, g_r, of_layer, back);
+            below -= 1;
+            if below > 0 {
+                back.add_through_codes(&self.shape, &self.w_dec.values, g_r);
+            }
         }
-        // r = x - b_dec
-        let n = self.shape.n_pos;
-        column_sums(g_r, n, sums, &mut self.b_dec.gradient);
-        self.b_dec.gradient.iter_mut().for_each(|g| *g = -*g);
+        // r = x - b_dec: of the lowest layer only the sum over tokens counts.
+        let gradient = &mut self.b_dec.gradient;
+        column_sums(g_r, self.shape.n_pos, sums, gradient);
+        if !self.layers.is_empty() {
+            back.add_sum_through_codes(&self.shape, &self.w_dec.values, gradient);
+        }
+        gradient.iter_mut().for_each(|g| *g = -*g);
     }
 
     /// Through `e = novel W_dec - r`, `novel = lam r W_dec^T` where it is listed: gradients of `r`, and of `W_dec` so far.

@@ -9,11 +9,14 @@ use serde_json::Value;
 
 use crate::run::output::event::{MimeBundle, Progress};
 
+/// Marks the line that is left of a loop: it is no part of a figure.
+pub const CLASS: &str = "holoscope-progress";
+
 /// A loop's state as HTML and as plain text.
 pub fn render(progress: &Progress) -> MimeBundle {
     let text = line(progress);
     let html = match progress.finished {
-        true => format!("<div>{}</div>", escape(&text)),
+        true => format!("<div class=\"{CLASS}\">{}</div>", escape(&text)),
         false => bar(progress, &text),
     };
     [("text/html", html), ("text/plain", text)]
