@@ -118,6 +118,15 @@ fn a_lesson_is_verified_and_makes_both_versions() {
 }
 
 #[test]
+fn the_template_of_a_lesson_is_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = command(dir.path(), &["new", "first", "--template", "lesson"]);
+    assert!(output.status.success(), "{}", describe(&output));
+    let output = command(dir.path(), &["assign", "--verify", "first.ipynb"]);
+    assert!(output.status.success(), "{}", describe(&output));
+}
+
+#[test]
 fn a_check_that_says_something_else_of_a_wrong_answer_is_found() {
     let dir = tempfile::tempdir().unwrap();
     write(

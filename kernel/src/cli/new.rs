@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// The notebook's name becomes its title. Nothing is ever overwritten.
 ///
 /// Templates: `article` has a title block, a figure with a caption, a value in the text and a
-/// bibliography; `lesson` has an exercise that checks itself, with hint and solution; `blank` has a
+/// bibliography; `lesson` has an exercise that checks itself, for `holoscope assign`; `blank` has a
 /// title and one cell.
 #[derive(Debug, Args)]
 pub struct NewArgs {
@@ -130,5 +130,19 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_lesson_has_an_exercise_with_all_its_parts() {
+        let lesson = template(Template::Lesson, "My lesson").unwrap();
+        let found = crate::lesson::exercises::exercises(&lesson).unwrap();
+        let parts = found.iter().map(|exercise| {
+            let (wrong, checks) = (exercise.wrong.len(), exercise.checks.len());
+            (exercise.name.as_str(), wrong, checks, exercise.texts.len())
+        });
+        let parts: Vec<_> = parts.collect();
+        assert_eq!(parts, [("Exercise 1: Frequency", 1, 1, 1)]);
+        let message = found[0].wrong[0].message.as_deref();
+        assert_eq!(message, Some("divide whole numbers"));
     }
 }

@@ -1,6 +1,7 @@
 //! Pictures inside the page: data URIs only, so that the page needs no network
 //! and no folder beside it. Source: RFC 2397.
 
+use super::address::decoded;
 use crate::notebook::Cell;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,14 +22,14 @@ pub fn resolve(address: &str, cell: &Cell, folder: Option<&Path>) -> Option<Stri
         let attachments = cell.extra.get("attachments")?;
         let bundle = attachments
             .get(name)
-            .or_else(|| attachments.get(percent_decode(name).as_str()))?;
+            .or_else(|| attachments.get(decoded(name).as_str()))?;
         let (mime, data) = bundle.as_object()?.iter().next()?;
         return data_uri(mime, data);
     }
     if address.contains("://") || address.starts_with("//") {
         return None;
     }
-    let name = percent_decode(address.split(['?', '#']).next()?);
+    let name = decoded(address.split(['?', '#']).next()?);
     let path = folder?.join(&name);
     let extension = path.extension()?.to_str()?.to_ascii_lowercase();
     let mime = match extension.as_str() {
@@ -60,26 +61,6 @@ pub fn data_uri(mime: &str, data: &Value) -> Option<String> {
     // Decoded once, to be sure that nothing but base64 gets into an attribute.
     STANDARD.decode(&digits).ok()?;
     Some(format!("data:{mime};base64,{digits}"))
-}
-
-fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let digits = tail.get(..2).and_then(|d| std::str::from_utf8(d).ok());
-        let decoded = digits.and_then(|d| u8::from_str_radix(d, 16).ok());
-        match decoded {
-            Some(decoded) if byte == b'%' => {
-                bytes.push(decoded);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

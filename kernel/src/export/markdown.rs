@@ -5,6 +5,7 @@
 
 mod events;
 
+use super::address;
 use super::article::Place;
 use super::article::citations::Citations;
 use super::article::inline;
@@ -237,7 +238,7 @@ impl Markdown {
         let index = self.headings.len();
         self.label(node, index);
         let link = match dom::attribute(node, "id") {
-            Some(id) => Anchors::fragment(&id),
+            Some(id) => address::fragment(&id),
             None => {
                 let anchor = self.anchors.want(words.replace(' ', "-"));
                 dom::set_attribute(node, "id", &anchor.id());

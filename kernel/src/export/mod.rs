@@ -1,6 +1,7 @@
 //! A notebook as one self-contained HTML page, typeset like a paper: nothing is
 //! fetched, nothing runs but what the notebook's own outputs bring along.
 
+mod address;
 mod ansi;
 mod article;
 mod as_markdown;
@@ -22,7 +23,7 @@ use article::citations::{self, Citations, Cited};
 use article::front::{self, FrontMatter, NoteLocation};
 use article::labels::{Known, SectionNumber};
 use article::title;
-use dom::anchors::Anchors;
+
 use escape::Escaped;
 use markdown::{Heading, Markdown};
 use math::Fault;
@@ -248,7 +249,7 @@ impl<'a> Writer<'a> {
         let mut section = |id: &str, title: &str, numbers: &mut Vec<SectionNumber>| {
             self.markdown.headings.push(Heading {
                 level: top,
-                link: Anchors::fragment(id),
+                link: address::fragment(id),
                 mark: String::new(),
                 html: title.to_owned(),
                 text: title.to_owned(),

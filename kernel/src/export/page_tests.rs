@@ -70,26 +70,6 @@ fn attributes(page: &str, key: &str) -> Vec<String> {
         .collect()
 }
 
-fn decoded(fragment: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = fragment.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let digits = tail.get(..2).and_then(|d| std::str::from_utf8(d).ok());
-        let code = digits.and_then(|d| u8::from_str_radix(d, 16).ok());
-        match code.filter(|_| byte == b'%') {
-            Some(code) => {
-                bytes.push(code);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap()
-}
-
 /// Every id is there once, and every link within the page leads to one.
 fn assert_reachable(page: &str) {
     let ids = attributes(page, "id");
@@ -101,7 +81,7 @@ fn assert_reachable(page: &str) {
         if let Some(fragment) = link.strip_prefix('#') {
             let found = ids
                 .iter()
-                .any(|id| id == fragment || *id == decoded(fragment));
+                .any(|id| id == fragment || *id == super::address::decoded(fragment));
             assert!(found, "{link} in {ids:?}");
         }
     }

@@ -4,7 +4,7 @@
 #[inline(always)]
 pub(in crate::sae) fn above(x: f32, floor: f32) -> bool {
     // As one comparison, so that it stays one instruction.
-    #[allow(clippy::neg_cmp_op_on_partial_ord)]
+    #[allow(clippy::neg_cmp_op_on_partial_ord, reason = "NaN is above, too")]
     {
         !(x <= floor)
     }

@@ -1,6 +1,6 @@
 //! `holoscope export FOLDER --site OUT`.
 
-use super::page;
+use super::stored::page;
 use crate::cli::terminal::say;
 use crate::error::{Error, Result};
 use crate::export::site::{SitePage, index, outline, with_way};

@@ -3,7 +3,7 @@
 //! Source: Quarto, "Cross References".
 
 use super::Place;
-use crate::export::dom::anchors::Anchors;
+use crate::export::address;
 use crate::export::escape::{Escaped, escape};
 use crate::export::extract::cites::{Cite, Group};
 use crate::notebook::TextFault;
@@ -178,10 +178,10 @@ impl Labels {
             let (kind, label) = cite.label()?;
             let named = |number: &str, word: &str| words(cite, word, number);
             Some(match &self.targets.get(&label)?.0 {
-                Target::Number(number) => (named(number, word(kind)), Anchors::fragment(&label)),
+                Target::Number(number) => (named(number, word(kind)), address::fragment(&label)),
                 Target::Equation => {
                     let (number, anchor) = (known.equation)(&label)?;
-                    (named(&number, word(kind)), Anchors::fragment(&anchor))
+                    (named(&number, word(kind)), address::fragment(&anchor))
                 }
                 Target::Section(index) => {
                     let section = known.sections.get(*index)?;
@@ -190,7 +190,7 @@ impl Labels {
                         (number, true) => named(number, "Appendix"),
                         (number, false) => named(number, word(kind)),
                     };
-                    (text, Anchors::fragment(&label))
+                    (text, address::fragment(&label))
                 }
             })
         });

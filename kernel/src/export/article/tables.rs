@@ -34,6 +34,14 @@ pub fn caption_text(caption: &Handle) -> Vec<Handle> {
 /// longest of its column is followed by as much empty space.
 pub fn align(table: &Handle) {
     let rows = rows(table);
+    // A head without words names nothing to a screen reader.
+    let heads = rows
+        .iter()
+        .flatten()
+        .filter(|cell| tag_name(cell) == Some("th"));
+    for head in heads.filter(|head| head.children.borrow().is_empty()) {
+        set_attribute(head, "role", "presentation");
+    }
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     for column in 0..columns {
         let cells: Vec<_> = rows.iter().filter_map(|row| row.get(column)).collect();
@@ -140,6 +148,16 @@ mod tests {
         align(&table);
         align(&table);
         dom::serialise(&root)
+    }
+
+    #[test]
+    fn a_head_without_words_is_no_head_to_a_screen_reader() {
+        let html =
+            aligned("<table><tr><th></th><th>W</th></tr><tr><td>a</td><td>b</td></tr></table>");
+        assert!(
+            html.contains("<th role=\"presentation\"></th><th>W</th>"),
+            "{html}"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a page's elements are.
 
+use crate::export::address::decoded;
 use crate::export::dom;
 use markup5ever_rcdom::{Handle, NodeData};
 use std::collections::HashSet;
@@ -36,27 +37,6 @@ pub fn tag_name(node: &Handle) -> Option<&str> {
         NodeData::Element { name, .. } => Some(&name.local),
         _ => None,
     }
-}
-
-/// A fragment's id: a page writes some characters of it by their bytes.
-pub fn decoded(fragment: &str) -> String {
-    let bytes = fragment.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = fragment.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 pub fn has_class(node: &Handle, name: &str) -> bool {

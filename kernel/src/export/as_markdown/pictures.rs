@@ -2,6 +2,7 @@
 
 use super::nodes;
 use super::words::{address, escaped};
+use crate::export::address::path;
 use crate::export::dom;
 use crate::export::escape::escape;
 use base64::Engine;
@@ -59,22 +60,8 @@ impl Pictures {
                 name
             }
         };
-        (format!("{}/{name}", encoded(&self.folder)), alt)
+        (format!("{}/{name}", path(&self.folder)), alt)
     }
-}
-
-/// A folder's name within a URL.
-fn encoded(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars() {
-        match c {
-            '%' | '#' | '?' | ' ' | '(' | ')' | '<' | '>' | '"' => {
-                out += &format!("%{:02X}", c as u32)
-            }
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 /// A file of its own.

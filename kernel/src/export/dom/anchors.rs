@@ -2,6 +2,7 @@
 //! heading must be that heading, so ids are given when all names are known; until
 //! then marks stand for them.
 
+use crate::export::address;
 use crate::export::escape::Escaped;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -57,21 +58,6 @@ impl Anchors {
         value.starts_with(ID) && value.ends_with(END)
     }
 
-    /// `#` and an id as a URL writes it. Source: URL Standard, "fragment percent-encode
-    /// set"; `%` as well, because browsers decode before they look for the id.
-    pub fn fragment(id: &str) -> String {
-        let mut out = String::from("#");
-        for byte in id.bytes() {
-            match byte {
-                b'"' | b'<' | b'>' | b'`' | b'%' | b'&' | b'\'' | 0..=0x20 | 0x7f.. => {
-                    let _ = write!(out, "%{byte:02X}");
-                }
-                _ => out.push(byte as char),
-            }
-        }
-        out
-    }
-
     /// The page with the ids in the place of their marks.
     pub fn resolve(&self, html: &str) -> String {
         let ids = self.ids();
@@ -89,7 +75,7 @@ impl Anchors {
                     if mark == ID {
                         let _ = write!(out, "{}", Escaped(id));
                     } else {
-                        out.push_str(&Anchors::fragment(id));
+                        out.push_str(&address::fragment(id));
                     }
                     rest = after;
                 }

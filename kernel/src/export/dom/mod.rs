@@ -88,6 +88,9 @@ fn remove_page_wide(root: &Handle, seen: &mut dyn FnMut(&str)) {
                 Some("base" | "meta" | "plaintext" | "frameset")
             )
         });
+        if scrolls(&node) && attribute(&node, "tabindex").is_none() {
+            set_attribute(&node, "tabindex", "0");
+        }
         if let Some(id) = attribute(&node, "id") {
             seen(&id);
             if id == anchors::TOGGLE {
@@ -96,6 +99,15 @@ fn remove_page_wide(root: &Handle, seen: &mut dyn FnMut(&str)) {
         }
         stack.extend(node.children.borrow().iter().cloned());
     }
+}
+
+/// Whether an element's own style lets it scroll: the keyboard must reach it for that.
+fn scrolls(node: &Handle) -> bool {
+    let style = attribute(node, "style").unwrap_or_default();
+    style.split(';').any(|rule| {
+        let (name, value) = rule.split_once(':').unwrap_or_default();
+        name.trim().starts_with("overflow") && matches!(value.trim(), "auto" | "scroll")
+    })
 }
 
 /// Whether what follows the fragment is read as standing after it.
@@ -205,6 +217,16 @@ mod tests {
 
     fn closed(html: &str) -> String {
         enclose(html, &mut |_| {})
+    }
+
+    #[test]
+    fn what_scrolls_is_reached_by_the_keyboard() {
+        let scrolling = "<div style=\"color: red; overflow-x:auto\">a</div>";
+        let reached = "<div style=\"color: red; overflow-x:auto\" tabindex=\"0\">a</div>";
+        assert_eq!(enclose(scrolling, &mut |_| {}), reached);
+        for still in ["<div style=\"overflow:hidden\">a</div>", "<div>a</div>"] {
+            assert_eq!(enclose(still, &mut |_| {}), still);
+        }
     }
 
     #[test]

@@ -74,6 +74,9 @@ fn is_reference(formula: &Formula) -> bool {
         .is_some_and(|name| !name.contains(['{', '}', '\\']))
 }
 
+/// Formulas of more characters may be wider than a phone.
+const SCROLLS_FROM: usize = 40;
+
 impl Mathematics {
     /// The formula as a `<math>` element, nothing for one that only defines
     /// commands, or its source with the reason why it is not drawn.
@@ -83,7 +86,14 @@ impl Mathematics {
         match self.convert(formula) {
             Ok(math) if math.is_empty() => math,
             Ok(math) if is_reference(formula) => numbering::reference(&math).unwrap_or(math),
-            Ok(math) if formula.display => format!("<span class=\"math-display\">{math}</span>"),
+            Ok(math) if formula.display => {
+                // One that scrolls on a phone must be reached by the keyboard for that.
+                let reached = match formula.source.chars().count() > SCROLLS_FROM {
+                    true => " tabindex=\"0\"",
+                    false => "",
+                };
+                format!("<span class=\"math-display\"{reached}>{math}</span>")
+            }
             Ok(math) => math,
             Err(reason) => {
                 let html = format!(

@@ -1,6 +1,7 @@
 //! The index: every page with its first words, by folder, and a search over the text of all of them.
 
-use super::{STYLE, SitePage, link};
+use super::{STYLE, SitePage};
+use crate::export::address;
 use crate::export::escape::Escaped;
 use crate::export::{ExportOptions, page};
 use crate::notebook::{Cell, CellKind, Notebook};
@@ -78,7 +79,7 @@ fn list(pages: &[SitePage]) -> String {
         let _ = writeln!(
             html,
             "<li><a href=\"{}\">{}</a><p>{}</p></li>",
-            Escaped(&link(&page.path)),
+            Escaped(&address::path(&page.path)),
             Escaped(&page.outline.title),
             Escaped(&page.outline.description)
         );
@@ -93,7 +94,7 @@ fn list(pages: &[SitePage]) -> String {
 fn script(pages: &[SitePage]) -> String {
     let pages = pages.iter().map(|page| {
         json!({
-            "link": link(&page.path),
+            "link": address::path(&page.path),
             "title": page.outline.title,
             "sections": page.outline.sections,
         })

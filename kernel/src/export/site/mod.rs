@@ -4,6 +4,7 @@
 mod index;
 mod outline;
 
+use super::address;
 use super::escape::Escaped;
 pub use index::index;
 pub use outline::{Outline, outline};
@@ -39,7 +40,7 @@ pub fn with_way(
             let _ = write!(
                 way,
                 "<a rel=\"{rel}\" href=\"{up}{}\">{}{}{}</a>",
-                Escaped(&link(&to.path)),
+                Escaped(&address::path(&to.path)),
                 arrow.0,
                 Escaped(&to.outline.title),
                 arrow.1
@@ -71,7 +72,7 @@ fn with_links_to_pages(html: &str, from: &str, pages: &[SitePage]) -> String {
         match page.filter(|page| {
             pages
                 .iter()
-                .any(|of| link(&of.path) == resolved(from, page))
+                .any(|of| address::path(&of.path) == resolved(from, page))
         }) {
             Some(page) => {
                 out.push_str(&page);
@@ -86,7 +87,7 @@ fn with_links_to_pages(html: &str, from: &str, pages: &[SitePage]) -> String {
 
 /// An address in a page's folder, from the site's folder on.
 fn resolved(from: &str, address: &str) -> String {
-    let from = link(from);
+    let from = address::path(from);
     let mut parts: Vec<&str> = from.split('/').collect();
     parts.pop();
     for part in address.split('/') {
@@ -97,21 +98,6 @@ fn resolved(from: &str, address: &str) -> String {
         }
     }
     parts.join("/")
-}
-
-/// A path as an address: characters that have a meaning there are written by their bytes.
-pub fn link(path: &str) -> String {
-    let mut out = String::new();
-    for byte in path.bytes() {
-        match byte {
-            b'/' | b'-' | b'_' | b'.' | b'~' => out.push(byte as char),
-            _ if byte.is_ascii_alphanumeric() => out.push(byte as char),
-            _ => {
-                let _ = write!(out, "%{byte:02X}");
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Citations and entries as HTML: hayagriva's elements, escaped, with links to the list.
 
-use crate::export::dom::anchors::Anchors;
+use crate::export::address;
 use crate::export::escape::{Escaped, escape};
 use crate::export::extract::cites::Group;
 use hayagriva::citationberg::taxonomy::Locator;
@@ -44,7 +44,7 @@ impl Writer<'_> {
         }
         let mut words = String::new();
         write_children(&mut words, children);
-        let link = Anchors::fragment(&format!("ref-{}", cite.key));
+        let link = address::fragment(&format!("ref-{}", cite.key));
         let _ = write!(
             self.html,
             "<span class=\"cite\"><a class=\"ref\" role=\"doc-biblioref\" href=\"{}\">{}</a>",
