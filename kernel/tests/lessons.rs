@@ -219,9 +219,11 @@ fn submissions_are_graded_within_their_limits() {
         "bo,means,Exercise 1: The mean,0,1,failed: 4 is the sum: divide by the number of values",
     );
     starts("bo,means,Exercise 2: Largest,0,1,not started");
-    starts("cy,means,Exercise 1: The mean,0,1,did not run: timeout");
+    starts(
+        "cy,means,Exercise 1: The mean,0,1,\"did not run: timeout: the cell took longer than the 8 s",
+    );
     starts("cy,means,Exercise 2: Largest,0,1,not started");
-    starts("di,means,Exercise 1: The mean,0,1,did not run: died");
+    starts("di,means,Exercise 1: The mean,0,1,\"did not run: died: ");
     starts("ed,means,,,,");
     let feedback = at("out/grades/bo/means.html");
     assert!(
