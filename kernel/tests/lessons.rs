@@ -127,6 +127,21 @@ fn the_template_of_a_lesson_is_right() {
 }
 
 #[test]
+fn a_lesson_without_ids_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut old = lesson("4 is the sum");
+    old["nbformat_minor"] = json!(4);
+    for cell in old["cells"].as_array_mut().unwrap() {
+        cell.as_object_mut().unwrap().remove("id");
+    }
+    write(&dir.path().join("means.ipynb"), &old);
+    let output = command(dir.path(), &["assign", "means.ipynb"]);
+    assert_eq!(output.status.code(), Some(2), "{}", describe(&output));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("cell 1: it has no id"), "{said}");
+}
+
+#[test]
 fn a_check_that_says_something_else_of_a_wrong_answer_is_found() {
     let dir = tempfile::tempdir().unwrap();
     write(
@@ -225,6 +240,13 @@ fn submissions_are_graded_within_their_limits() {
     starts("cy,means,Exercise 2: Largest,0,1,not started");
     starts("di,means,Exercise 1: The mean,0,1,\"did not run: died: ");
     starts("ed,means,,,,");
+    starts("flo,means,Exercise 1: The mean,0,1,not started");
+    starts("flo,means,,,,\"in/flo/means-Copy1.ipynb was handed in for the same lesson");
+    let output = command(
+        dir.path(),
+        &["grade", "in", "--lesson", "means.ipynb", "-o", "in"],
+    );
+    assert_eq!(output.status.code(), Some(2), "{}", describe(&output));
     let feedback = at("out/grades/bo/means.html");
     assert!(
         std::fs::read_to_string(feedback)

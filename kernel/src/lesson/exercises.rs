@@ -1,6 +1,6 @@
 //! The exercises of a lesson's source: which cells are solutions, wrong answers and checks.
 
-use super::markers::{Region, regions};
+use super::markers::{MarkerFault, Region, regions};
 use crate::notebook::options::without_options;
 use crate::notebook::{Cell, CellKind, CellOptions, Notebook, TextFault, option_mark};
 use serde_json::Value;
@@ -29,25 +29,43 @@ pub enum Role {
 /// What a cell is for.
 ///
 /// # Errors
-/// A marker without its partner, with the cell's number, from 1.
+/// A marker without its partner, or a cell of another kind than its tags or markers are for; with the cell's number, from 1.
 pub fn role(cell: &Cell, number: usize) -> Result<Role, TextFault> {
-    Ok(match &cell.kind {
+    let at_line = |fault: MarkerFault| TextFault {
+        cell: number,
+        line: fault.line,
+        reason: fault.reason,
+    };
+    let marked = regions(&cell.source).map_err(at_line)?;
+    let has = |region: Region| marked.iter().any(|marked| marked.region == region);
+    let role = match &cell.kind {
         CellKind::Raw if cell.has_tag(WRONG) => Role::Wrong,
         CellKind::Markdown if cell.has_tag(SOLUTION_TEXT) => Role::SolutionText,
-        CellKind::Raw | CellKind::Markdown => Role::Given,
-        CellKind::Code { .. } => {
-            let marked = regions(&cell.source).map_err(|fault| TextFault {
-                cell: number,
-                line: fault.line,
-                reason: fault.reason,
-            })?;
-            let is_solution = marked.iter().any(|m| m.region == Region::Solution);
-            match is_solution {
-                true => Role::Exercise,
-                false if is_check(cell) => Role::Check,
-                false => Role::Given,
-            }
+        CellKind::Code { .. } if has(Region::Solution) => Role::Exercise,
+        CellKind::Code { .. } if is_check(cell) => Role::Check,
+        CellKind::Raw | CellKind::Markdown | CellKind::Code { .. } => Role::Given,
+    };
+    // What would reach students with what they must not see.
+    let reason = match &cell.kind {
+        _ if role != Role::Given => return Ok(role),
+        CellKind::Markdown | CellKind::Raw if !marked.is_empty() => {
+            "marked regions are for code cells; tag text on a solution `solution`"
         }
+        CellKind::Code { .. } if has(Region::HiddenTests) => {
+            "hidden tests stand in cells tagged `check`"
+        }
+        CellKind::Code { .. } if cell.has_tag(WRONG) => "wrong answers are raw cells",
+        CellKind::Markdown if cell.has_tag(WRONG) => "wrong answers are raw cells",
+        CellKind::Code { .. } | CellKind::Raw if cell.has_tag(SOLUTION_TEXT) => {
+            "the tag `solution` is for Markdown; a solution's code stands between `// BEGIN SOLUTION` and `// END SOLUTION`"
+        }
+        CellKind::Markdown | CellKind::Raw if cell.has_tag(CHECK) => "checks are code cells",
+        CellKind::Markdown | CellKind::Raw | CellKind::Code { .. } => return Ok(role),
+    };
+    Err(TextFault {
+        cell: number,
+        line: 0,
+        reason: reason.to_owned(),
     })
 }
 

@@ -1,12 +1,13 @@
 //! Grading: a submission with the checks of the lesson's source, and what they say of it.
 
 use super::exercises::{Exercise, points};
+use super::markers::without_markers;
 use super::verdict::Verdict;
 use crate::notebook::{Cell, Notebook};
 
-/// The submission as it is graded: every check as the source has it, hidden tests included, behind the cell that it
-/// follows there; checks that the student has changed, copied or deleted count for nothing. `None` for a notebook that
-/// has none of the lesson's exercises.
+/// The submission as it is graded: every check as the source has it, hidden tests included, where the submission has it;
+/// one that is gone stands behind the cell that it follows in the source. What the student has done to checks counts for
+/// nothing. `None` for a notebook that has none of the lesson's exercises.
 pub fn to_grade(
     lesson: &Notebook,
     exercises: &[Exercise],
@@ -16,13 +17,17 @@ pub fn to_grade(
     if !exercises.iter().any(|e| has(&lesson.cells[e.solution].id)) {
         return None;
     }
-    let checks = || exercises.iter().flat_map(|exercise| &exercise.checks);
-    let is_check = |id: &str| checks().any(|at| lesson.cells[*at].id == id);
     let mut graded = submission.clone();
-    graded.cells.retain(|cell| !is_check(&cell.id));
-    for at in checks() {
-        let place = place_of(lesson, *at, &graded.cells);
-        graded.cells.insert(place, lesson.cells[*at].clone());
+    for at in exercises.iter().flat_map(|exercise| &exercise.checks) {
+        let mut check = lesson.cells[*at].clone();
+        check.source = without_markers(&check.source);
+        match graded.cells.iter_mut().find(|cell| cell.id == check.id) {
+            Some(cell) => *cell = check,
+            None => {
+                let place = place_of(lesson, *at, &graded.cells);
+                graded.cells.insert(place, check);
+            }
+        }
     }
     for cell in &mut graded.cells {
         cell.set_outputs(Vec::new());

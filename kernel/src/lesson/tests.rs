@@ -241,7 +241,11 @@ fn a_submission_is_graded_with_the_checks_of_the_source() {
         ids,
         ["title", "solution", "check", "solution-solution", "mine"]
     );
-    assert_eq!(graded.cells[2].source, CHECK);
+    let source = &graded.cells[2].source;
+    assert!(
+        source.contains("no values") && !source.contains("HIDDEN"),
+        "{source}"
+    );
 
     let passed = grades(&lesson, &found, &executed(&graded, |_| None));
     assert_eq!((passed[0].points, passed[0].of), (1.0, 1.0));
@@ -252,6 +256,68 @@ fn a_submission_is_graded_with_the_checks_of_the_source() {
     assert_eq!((failed[0].points, failed[0].of), (0.0, 1.0));
     assert_eq!(failed[0].verdict, Verdict::Failed("no mean".to_owned()));
     assert_eq!(to_grade(&lesson, &found, &Notebook::new()), None);
+}
+
+/// The answer in a cell of the student's own, which the check stands behind.
+#[test]
+fn a_check_stays_where_the_student_has_it() {
+    let lesson = lesson();
+    let found = exercises(&lesson).unwrap();
+    let mut handed_in = student(&lesson, false).unwrap();
+    handed_in
+        .cells
+        .insert(2, cell(CellKind::code(), "mine", &[], "fn mean"));
+    let graded = to_grade(&lesson, &found, &handed_in).unwrap();
+    let ids: Vec<&str> = graded.cells.iter().map(|c| c.id.as_str()).collect();
+    assert_eq!(ids, ["title", "solution", "mine", "check", "rest"]);
+}
+
+#[test]
+fn a_check_that_shows_no_result_has_not_passed() {
+    let of = |source: &str, outputs: Vec<Output>| {
+        let mut check = Cell::code(source);
+        check.set_execution_count(Some(1));
+        check.set_outputs(outputs);
+        Verdict::of(&check)
+    };
+    let two =
+        "let hint = \"check(\";\ncheck(\"a\", hint, || {});\ncheck(\"b\", hint, || { x.check() })";
+    let passed = || result("passed", "");
+    assert!(matches!(of(two, vec![passed()]), Verdict::Broken(_)));
+    assert_eq!(of(two, vec![passed(), passed()]), Verdict::Passed);
+    assert_eq!(of("assert!(true);", Vec::new()), Verdict::Passed);
+}
+
+#[test]
+fn what_students_must_not_see_is_refused_where_it_would_reach_them() {
+    for (kind, tags, source, reason) in [
+        (
+            CellKind::code(),
+            &[][..],
+            "// BEGIN HIDDEN TESTS\n// END HIDDEN TESTS",
+            "tagged `check`",
+        ),
+        (
+            CellKind::Markdown,
+            &[][..],
+            "### BEGIN SOLUTION\na\n### END SOLUTION",
+            "for code cells",
+        ),
+        (CellKind::code(), &["wrong"][..], "1", "raw cells"),
+        (CellKind::code(), &["solution"][..], "1", "is for Markdown"),
+        (CellKind::Markdown, &["check"][..], "a", "are code cells"),
+    ] {
+        let mut lesson = lesson();
+        lesson.cells.push(cell(kind, "leak", tags, source));
+        let faults = exercises(&lesson).unwrap_err();
+        assert!(faults[0].to_string().contains(reason), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_name_with_braces_is_no_format() {
+    let code = super::versions::starting_code(SOLUTION, "Exercise 2: {1, 2}");
+    assert!(code.contains("todo!(\"Exercise 2: {{1, 2}}\")"), "{code}");
 }
 
 #[test]

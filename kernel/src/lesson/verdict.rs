@@ -1,6 +1,7 @@
 //! What a check that has run says: read from its outputs.
 
 use crate::notebook::{Cell, OutputKind};
+use ra_ap_syntax::{AstNode, Edition, SourceFile, ast};
 use serde_json::Value;
 
 /// Under this type the library's `check` shows its result for programs (`src/lesson/result.rs`).
@@ -21,27 +22,36 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Of a check cell of an executed notebook. A cell that asserts by itself passes when it ends without an error.
+    /// Of a check cell of an executed notebook. A cell that asserts by itself passes when it ends without an error; one
+    /// that calls the library's `check` must show as many results as it has calls.
     pub fn of(check: &Cell) -> Verdict {
         if check.execution_count().is_none() {
             return Verdict::NotRun;
         }
-        let mut worst = Verdict::Passed;
+        let (mut worst, mut shown) = (Verdict::Passed, 0);
         for output in check.outputs() {
             let verdict = match &output.kind {
                 OutputKind::Display { data, .. } | OutputKind::ExecuteResult { data, .. } => {
+                    shown += usize::from(data.contains_key(MIME));
                     data.get(MIME).map(of_result)
                 }
                 OutputKind::Error { ename, evalue, .. } => Some(of_error(ename, evalue)),
                 OutputKind::Stream { .. } => None,
             };
             if let Some(verdict) = verdict
-                && verdict != Verdict::Passed
+                && worst.is_passed()
             {
                 worst = verdict;
             }
         }
-        worst
+        let calls = calls_of_check(&check.source);
+        match worst {
+            Verdict::Passed if shown < calls => Verdict::Broken(format!(
+                "it has {calls} calls of `check` and shows {shown} results: a result is shown when it is the cell's last \
+                 expression, without a semicolon, or by `display(&..)?`"
+            )),
+            worst => worst,
+        }
     }
 
     pub fn is_passed(&self) -> bool {
@@ -62,6 +72,20 @@ impl Verdict {
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
+}
+
+/// How often a source calls `check`.
+fn calls_of_check(source: &str) -> usize {
+    let parsed = SourceFile::parse(&format!("fn f() {{ {source} }}"), Edition::Edition2024);
+    let nodes = parsed.tree().syntax().descendants();
+    let calls = nodes
+        .filter_map(ast::CallExpr::cast)
+        .filter_map(|call| call.expr());
+    let names = calls.filter_map(|called| match called {
+        ast::Expr::PathExpr(path) => path.path()?.segment()?.name_ref(),
+        _ => None,
+    });
+    names.filter(|name| name.text() == "check").count()
 }
 
 /// Of the library's `check`.

@@ -2,6 +2,7 @@
 //! typical wrong answer is caught with the message that was meant for it.
 
 use super::exercises::{Exercise, exercises};
+use super::markers::without_markers;
 use super::verdict::{Verdict, error};
 use super::versions::starting_code;
 use crate::notebook::{Cell, Notebook, TextFault};
@@ -49,7 +50,12 @@ impl Verification {
         notebook.cells.clear();
         let mut candidates = Vec::new();
         for (at, cell) in lesson.cells.iter().enumerate() {
-            notebook.cells.push(cell.clone());
+            let mut cell = cell.clone();
+            if cell.is_code() {
+                // Marks of other languages are no comments of Rust.
+                cell.source = without_markers(&cell.source);
+            }
+            notebook.cells.push(cell);
             let ending = |e: &&Exercise| e.checks.last() == Some(&at);
             if let Some(exercise) = found.iter().find(ending) {
                 add_answers(lesson, exercise, &mut notebook.cells, &mut candidates);
@@ -125,13 +131,13 @@ fn add_answers(
                 .checks
                 .iter()
                 .map(|at| {
-                    let source = lesson.cells[*at].source.clone();
+                    let source = without_markers(&lesson.cells[*at].source);
                     add(source, named(format!("check-{at}")))
                 })
                 .collect(),
         });
     }
-    let mut again = Cell::code(solution.source.clone());
+    let mut again = Cell::code(without_markers(&solution.source));
     again.id = format!("verify-{}-again", exercise.solution);
     cells.push(again);
 }

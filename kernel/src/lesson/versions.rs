@@ -81,7 +81,9 @@ pub fn teacher(lesson: &Notebook) -> Result<Notebook, Vec<TextFault>> {
 
 /// What the student begins with: `todo!()` in the place of the solution.
 pub fn starting_code(source: &str, exercise: &str) -> String {
-    let todo = format!("todo!({:?})", exercise);
+    // The name stands where a format does.
+    let name = exercise.replace('{', "{{").replace('}', "}}");
+    let todo = format!("todo!({name:?})");
     let code = replaced(source, Region::Solution, Some(&todo));
     // A fault would have been found with the exercises.
     let code = code.unwrap_or_else(|_| source.to_owned());

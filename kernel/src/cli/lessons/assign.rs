@@ -7,8 +7,10 @@ use crate::cli::waiting;
 use crate::error::{Error, Result};
 use crate::lesson::verification::{Finding, Verification};
 use crate::lesson::versions;
-use crate::notebook::{self, Notebook, NotebookText};
+use crate::notebook::{self, Notebook, NotebookText, TextFault};
+use crate::twin;
 use clap::Args;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// A lesson's source has, for each exercise: a code cell whose solution stands between `// BEGIN SOLUTION` and
@@ -47,6 +49,7 @@ pub fn assign(args: &AssignArgs) -> Result<i32> {
     let mut status = 0;
     for path in &args.lessons {
         let lesson = read(path)?;
+        check_ids(path)?;
         if args.verify && !verify(path, &lesson)? {
             status = 1;
             continue;
@@ -58,6 +61,41 @@ pub fn assign(args: &AssignArgs) -> Result<i32> {
         }
     }
     Ok(status)
+}
+
+/// What students hand in is known by the ids of its cells, so that the lesson must have them, and keep them.
+fn check_ids(path: &Path) -> Result<()> {
+    let fault = |cell: usize, reason: &str| {
+        let reason = format!("{reason}; what is handed in is known by the ids of its cells");
+        unusable(path)(vec![TextFault {
+            cell,
+            line: 0,
+            reason,
+        }])
+    };
+    let file = match twin::is_text(path) {
+        true => path.with_extension("ipynb"),
+        false => path.to_owned(),
+    };
+    if !file.exists() {
+        let reason = "a text has no ids: `holoscope sync` makes a notebook beside it";
+        return Err(fault(1, reason));
+    }
+    let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
+    // What is no notebook has been refused when it was read.
+    let json: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let cells = json.get("cells").and_then(Value::as_array);
+    let without = cells.and_then(|cells| {
+        let has_none = |cell: &Value| !cell.get("id").is_some_and(Value::is_string);
+        cells.iter().position(has_none)
+    });
+    match without {
+        None => Ok(()),
+        Some(at) => Err(fault(
+            at + 1,
+            "it has no id: run the lesson with `holoscope run --in-place`, or save it in JupyterLab",
+        )),
+    }
 }
 
 fn write(folder: &Path, lesson: &Path, version: &Notebook) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::cli::terminal::say;
 use crate::cli::waiting;
 use crate::error::{Error, Result};
 use crate::export::{self, ExportOptions};
+use crate::files::same_file;
 use crate::lesson::exercises::exercises;
 use crate::lesson::grading::{Grade, grades, to_grade};
 use crate::notebook::{self, NotebookText};
@@ -22,7 +23,7 @@ use std::time::Duration;
 /// The table goes to the standard output, and `grades.csv` (a line an exercise), the executed notebooks and their pages
 /// to -o.
 ///
-/// Exit status: 0; 1 where a notebook could not be graded; 2 where nothing could be.
+/// Exit status: 0; 1 where a notebook could not be graded, or its run ended early; 2 where nothing could be.
 #[derive(Debug, Args)]
 pub struct GradeArgs {
     /// What was handed in: FOLDER/STUDENT.ipynb, or FOLDER/STUDENT/LESSON.ipynb
@@ -45,6 +46,9 @@ pub struct GradeArgs {
     pub memory: u64,
 }
 
+/// The name of the table.
+const TABLE: &str = "grades.csv";
+
 /// Bytes of a number of GB.
 fn gigabytes(text: &str) -> std::result::Result<u64, String> {
     match text.trim().parse::<f64>() {
@@ -62,13 +66,20 @@ struct Row {
 
 struct Graded {
     grades: Vec<Grade>,
-    timed_out: bool,
+    /// Why the run has ended before its last cell.
+    early: Option<String>,
     seconds: f64,
 }
 
 /// Grades every submission; the result is the exit status.
 pub fn grade(args: &GradeArgs) -> Result<i32> {
-    let (found, strangers) = submissions(&args.folder, &args.lesson)?;
+    if same_file(&args.output, &args.folder) {
+        return Err(Error::Destination {
+            path: args.output.clone(),
+            reason: "is what was handed in; name another folder with -o".to_owned(),
+        });
+    }
+    let (found, strangers) = submissions(&args.folder, &args.lesson, &args.output)?;
     for path in &strangers {
         say(&format!(
             "holoscope: {}: no lesson of this name in {}",
@@ -84,25 +95,47 @@ pub fn grade(args: &GradeArgs) -> Result<i32> {
     }
     std::fs::create_dir_all(&args.output).map_err(Error::io("create", &args.output))?;
     waiting::build()?;
-    let mut rows = Vec::new();
+    let path = args.output.join(TABLE);
+    let mut rows: Vec<Row> = Vec::new();
     for (n, submission) in found.iter().enumerate() {
         let lesson = submission.lesson.file_stem().unwrap_or_default();
         let row = Row {
             student: submission.student.clone(),
             lesson: lesson.to_string_lossy().into_owned(),
-            result: of_submission(submission, args).map_err(|error| error.to_string()),
+            result: match twin_of(submission, &found[..n]) {
+                Some(reason) => Err(reason),
+                None => of_submission(submission, args).map_err(|error| error.to_string()),
+            },
         };
         say(&format!("[{}/{}] {}", n + 1, found.len(), line(&row)));
         rows.push(row);
+        // Whoever ends this early keeps what there is.
+        notebook::replace(&path, table(&rows).as_bytes())?;
     }
-    let path = args.output.join("grades.csv");
-    notebook::replace(&path, table(&rows).as_bytes())?;
     for row in &rows {
         println!("{}", line(row));
     }
     say(&format!("holoscope: wrote {}", path.display()));
-    let all = rows.iter().all(|row| row.result.is_ok()) && strangers.is_empty();
-    Ok(i32::from(!all))
+    let whole = |row: &Row| match &row.result {
+        Ok(graded) => graded.early.is_none(),
+        Err(_) => false,
+    };
+    Ok(i32::from(!(rows.iter().all(whole) && strangers.is_empty())))
+}
+
+/// Why a submission has no results of its own.
+fn twin_of(submission: &Submission, before: &[Submission]) -> Option<String> {
+    if submission.student == TABLE {
+        return Some(format!("a student cannot be called {TABLE}"));
+    }
+    let same = |other: &&Submission| {
+        other.student == submission.student && other.lesson == submission.lesson
+    };
+    let twin = before.iter().find(same)?;
+    Some(format!(
+        "{} was handed in for the same lesson, and is graded; keep one of them",
+        twin.path.display()
+    ))
 }
 
 fn of_submission(submission: &Submission, args: &GradeArgs) -> Result<Graded> {
@@ -128,7 +161,7 @@ fn of_submission(submission: &Submission, args: &GradeArgs) -> Result<Graded> {
     keep(&run, submission, &args.output)?;
     Ok(Graded {
         grades: grades(&lesson, &exercises, &run.notebook),
-        timed_out: run.timed_out,
+        early: run.early,
         seconds: run.seconds,
     })
 }
@@ -138,7 +171,8 @@ fn keep(run: &Run, submission: &Submission, output: &Path) -> Result<()> {
     let folder = output.join(&submission.student);
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     let name = submission.lesson.file_stem().unwrap_or_default();
-    let path = folder.join(name).with_extension("ipynb");
+    let file = |end: &str| folder.join(format!("{}.{end}", name.to_string_lossy()));
+    let path = file("ipynb");
     let text = NotebookText::of(&run.notebook).with(&run.notebook);
     notebook::replace(&path, text.as_bytes())?;
     let options = ExportOptions {
@@ -146,7 +180,7 @@ fn keep(run: &Run, submission: &Submission, output: &Path) -> Result<()> {
         ..ExportOptions::default()
     };
     let page = export::page(&run.notebook, &options);
-    notebook::replace(&path.with_extension("html"), page.html.as_bytes())
+    notebook::replace(&file("html"), page.html.as_bytes())
 }
 
 /// A submission in one line.
@@ -157,12 +191,12 @@ fn line(row: &Row) -> String {
         Ok(graded) => {
             let sum = |f: fn(&Grade) -> f64| graded.grades.iter().map(f).sum::<f64>();
             let marks: Vec<String> = graded.grades.iter().map(mark).collect();
-            let late = match graded.timed_out {
-                true => ", ended when its time was over",
-                false => "",
+            let early = match &graded.early {
+                Some(why) => format!(", ended early: {why}"),
+                None => String::new(),
             };
             format!(
-                "{who}: {} of {} points ({}; {:.0} s{late})",
+                "{who}: {} of {} points ({}; {:.0} s{early})",
                 sum(|g| g.points),
                 sum(|g| g.of),
                 marks.join(" | "),

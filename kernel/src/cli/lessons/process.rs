@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::notebook::{self, Notebook, NotebookText};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a run that was told to end may take to save what it has.
@@ -36,7 +36,8 @@ impl Limits {
 pub struct Run {
     /// As far as it has come.
     pub notebook: Notebook,
-    pub timed_out: bool,
+    /// Why it has ended before its last cell.
+    pub early: Option<String>,
     pub seconds: f64,
 }
 
@@ -67,6 +68,7 @@ pub fn run_notebook(notebook: &Notebook, place: &Path, limits: &Limits) -> Resul
     if !limits.shown {
         command.stderr(Stdio::null());
     }
+    end_with_this_process(&mut command);
     if let Some(bytes) = limits.memory {
         limit_memory(&mut command, bytes);
     }
@@ -74,7 +76,7 @@ pub fn run_notebook(notebook: &Notebook, place: &Path, limits: &Limits) -> Resul
     let child = command
         .spawn()
         .map_err(Error::io("start", "holoscope run"))?;
-    let timed_out = !wait(child, limits.time)?;
+    let (status, timed_out) = wait(child, limits.time)?;
     let seconds = began.elapsed().as_secs_f64();
     if !executed.exists() {
         return Err(Error::Run {
@@ -88,23 +90,27 @@ pub fn run_notebook(notebook: &Notebook, place: &Path, limits: &Limits) -> Resul
     let (notebook, _) = Notebook::read(&executed)?;
     Ok(Run {
         notebook,
-        timed_out,
+        early: match (timed_out, status.code()) {
+            (true, _) => Some("its time was over".to_owned()),
+            // Also where its page could not be written, which nobody needs.
+            (false, Some(0..=2)) => None,
+            (false, _) => Some(status.to_string()),
+        },
         seconds,
     })
 }
 
-/// Waits for the end; ends it itself when the time is over. Whether it has ended by itself.
-fn wait(mut child: Child, limit: Option<Duration>) -> Result<bool> {
+/// Waits for the end; ends it itself when the time is over. How it has ended, and whether its time was over.
+fn wait(mut child: Child, limit: Option<Duration>) -> Result<(ExitStatus, bool)> {
     let failed = || Error::io("wait for", "holoscope run");
     let Some(limit) = limit else {
-        child.wait().map_err(failed())?;
-        return Ok(true);
+        return Ok((child.wait().map_err(failed())?, false));
     };
     let began = Instant::now();
     let mut told = false;
     loop {
-        if child.try_wait().map_err(failed())?.is_some() {
-            return Ok(!told);
+        if let Some(status) = child.try_wait().map_err(failed())? {
+            return Ok((status, told));
         }
         if began.elapsed() > limit && !told {
             told = true;
@@ -130,6 +136,24 @@ fn end(child: &mut Child) {
 fn end(child: &mut Child) {
     let _ = child.kill();
 }
+
+/// Whoever ends this process ends the run, too: its limits end with it.
+#[cfg(target_os = "linux")]
+fn end_with_this_process(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    let set = || {
+        // SAFETY: a plain system call that changes only the process that makes it.
+        match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: between fork and exec nothing but that call is made, which allocates nothing.
+    unsafe { command.pre_exec(set) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn end_with_this_process(_: &mut Command) {}
 
 /// Data and heap of the process, and of each that it starts.
 #[cfg(target_os = "linux")]

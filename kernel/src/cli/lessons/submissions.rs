@@ -1,6 +1,7 @@
 //! What students have handed in: notebooks in a folder, and the lessons that they belong to.
 
 use crate::error::{Error, Result};
+use crate::files::same_file;
 use std::path::{Path, PathBuf};
 
 /// One notebook that was handed in.
@@ -13,13 +14,18 @@ pub struct Submission {
 }
 
 /// The submissions below a folder, sorted by student. `lesson` is one lesson, to which all belong, or a folder of
-/// lessons, where each belongs to the one of its file's name. Beside them, the notebooks that no lesson has the name of.
+/// lessons, where each belongs to the one of its file's name. What lies in `output` are results, not submissions. Beside
+/// them, the notebooks that no lesson has the name of.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn submissions(folder: &Path, lesson: &Path) -> Result<(Vec<Submission>, Vec<PathBuf>)> {
+pub fn submissions(
+    folder: &Path,
+    lesson: &Path,
+    output: &Path,
+) -> Result<(Vec<Submission>, Vec<PathBuf>)> {
     let mut paths = Vec::new();
-    collect(folder, &mut paths)?;
+    collect(folder, output, &mut paths)?;
     paths.sort();
     let (mut found, mut strangers) = (Vec::new(), Vec::new());
     for path in paths {
@@ -39,17 +45,17 @@ pub fn submissions(folder: &Path, lesson: &Path) -> Result<(Vec<Submission>, Vec
     Ok((found, strangers))
 }
 
-fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
+fn collect(folder: &Path, output: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
     let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
     for entry in entries {
         let path = entry.map_err(Error::io("read", folder))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // `.ipynb_checkpoints` holds older copies.
-        if name.starts_with('.') {
+        if name.starts_with('.') || same_file(&path, output) {
             continue;
         }
         if path.is_dir() {
-            collect(&path, paths)?;
+            collect(&path, output, paths)?;
         } else if path.extension().is_some_and(|end| end == "ipynb") {
             paths.push(path);
         }
@@ -81,6 +87,7 @@ mod tests {
             "in/bob.ipynb",
             "in/alice/deep/1.ipynb",
             "in/alice/.ipynb_checkpoints/1.ipynb",
+            "in/out/dora/1.ipynb",
             "in/notes.txt",
             "lessons/1.ipynb",
         ] {
@@ -89,7 +96,7 @@ mod tests {
         }
         let one = at("lessons/1.ipynb");
         let names = |lesson: &Path| {
-            let (found, strangers) = submissions(&at("in"), lesson).unwrap();
+            let (found, strangers) = submissions(&at("in"), lesson, &at("in/out")).unwrap();
             let names = found.into_iter().map(|s| {
                 assert_eq!(s.lesson, one);
                 s.student

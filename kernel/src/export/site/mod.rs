@@ -66,14 +66,7 @@ fn with_links_to_pages(html: &str, from: &str, pages: &[SitePage]) -> String {
         let end = tail.find('"').unwrap_or(tail.len());
         let (address, after) = tail.split_at(end);
         let (file, fragment) = address.split_at(address.find('#').unwrap_or(end));
-        let page = file
-            .strip_suffix(".ipynb")
-            .map(|stem| format!("{stem}.html"));
-        match page.filter(|page| {
-            pages
-                .iter()
-                .any(|of| address::path(&of.path) == resolved(from, page))
-        }) {
+        match page_of(file, from, pages) {
             Some(page) => {
                 out.push_str(&page);
                 out.push_str(fragment);
@@ -85,19 +78,27 @@ fn with_links_to_pages(html: &str, from: &str, pages: &[SitePage]) -> String {
     out + rest
 }
 
-/// An address in a page's folder, from the site's folder on.
-fn resolved(from: &str, address: &str) -> String {
-    let from = address::path(from);
+/// Where a link to a notebook leads, as an attribute of the page `from` has it.
+fn page_of(address: &str, from: &str, pages: &[SitePage]) -> Option<String> {
+    let text = address::decoded(&address.replace("&amp;", "&"));
+    let page = format!("{}.html", text.strip_suffix(".ipynb")?);
+    let path = resolved(from, &page)?;
+    let is_here = pages.iter().any(|of| of.path == path);
+    is_here.then(|| address::path(&page))
+}
+
+/// A path relative to a page's folder, from the site's folder on; `None` where it leaves that.
+fn resolved(from: &str, relative: &str) -> Option<String> {
     let mut parts: Vec<&str> = from.split('/').collect();
     parts.pop();
-    for part in address.split('/') {
+    for part in relative.split('/') {
         match part {
             "." | "" => {}
-            ".." => drop(parts.pop()),
+            ".." => drop(parts.pop()?),
             part => parts.push(part),
         }
     }
-    parts.join("/")
+    Some(parts.join("/"))
 }
 
 #[cfg(test)]

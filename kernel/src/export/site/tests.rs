@@ -58,6 +58,25 @@ fn pages_lead_to_each_other_and_links_to_notebooks_to_pages() {
 }
 
 #[test]
+fn links_are_read_as_browsers_read_them() {
+    let pages = ["one.html", "two(1).html", "a&b/\u{e4} c.html"].map(|path| site_page(path, ""));
+    for (from, address, to) in [
+        ("one.html", "two(1).ipynb", Some("two%281%29.html")),
+        (
+            "one.html",
+            "a&amp;b/%C3%A4%20c.ipynb",
+            Some("a%26b/%C3%A4%20c.html"),
+        ),
+        ("a&b/\u{e4} c.html", "../one.ipynb", Some("../one.html")),
+        ("one.html", "../one.ipynb", None),
+        ("one.html", "three.ipynb", None),
+        ("one.html", "two(1).html", None),
+    ] {
+        assert_eq!(page_of(address, from, &pages).as_deref(), to, "{address}");
+    }
+}
+
+#[test]
 fn an_index_lists_pages_and_its_script_is_the_one_that_is_allowed() {
     use base64::Engine;
     use sha2::{Digest, Sha256};
