@@ -209,7 +209,7 @@ impl TemporalSae {
         let [batch, pos, _] = dims;
         let lam = 1.0 / (4.0 * d_in as f64);
         let w_dec = &self.dictionary.w_dec;
-        // Here, so that where training differentiates this both uses of W_dec count.
+        // Here, so that where the training step's test differentiates this both uses of W_dec count.
         let w_enc = match self.tied {
             true => w_dec.t()?,
             false => self.dictionary.w_enc.clone(),

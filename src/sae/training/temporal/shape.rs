@@ -55,7 +55,7 @@ impl Shape {
         1.0 / (self.d_key() as f32).sqrt()
     }
 
-    /// Whether the column is a query: of the position itself.
+    /// The columns of queries, which are of the position itself.
     pub(super) fn queries(&self) -> Range<usize> {
         self.width..2 * self.width
     }

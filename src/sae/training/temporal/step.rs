@@ -85,8 +85,14 @@ impl TemporalStep {
     /// One step on `x`, `[n, d_in]`, whole sequences.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] for a loss that is not finite; nothing has changed then.
+    /// [`Error::Shape`] for no sequence or a part of one; [`Error::NotFinite`] for a loss that is not finite. Nothing has
+    /// changed then.
     pub(super) fn step(&mut self, x: &[f32], lr: f64) -> Result<StepFigures> {
+        let sequence = self.shape.n_pos * self.shape.d_in;
+        if x.is_empty() || !x.len().is_multiple_of(sequence) {
+            let expected = format!("[n * {sequence}] for n sequences, at least one");
+            return Err(Error::shape("the inputs", expected, [x.len()]));
+        }
         let figures = self.forward(x);
         if !figures.l2.is_finite() {
             return Err(Error::NotFinite {
