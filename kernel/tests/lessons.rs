@@ -204,6 +204,10 @@ fn submissions_are_graded_within_their_limits() {
             &handed_in(&student, &answers),
         );
     }
+    for copy in ["means", "means-Copy1"] {
+        let path = at(&format!("in/flo/{copy}.ipynb"));
+        write(&path, &handed_in(&student, &[]));
+    }
     write(
         &at("in/ed.ipynb"),
         &json!({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}),
