@@ -1,6 +1,6 @@
 //! What the tests of the analyses share: a toy text, tiny models, autoencoders whose right answers
 //! are known.
-#![allow(dead_code)] // Each test file uses its own part.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use candle_core::{DType, Device, Tensor};
 use holoscope::config::{DataConfig, TransformerConfig};

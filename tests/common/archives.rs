@@ -4,7 +4,7 @@
 //! `python -m pickletools`), the arrays the header of `np.save`.
 
 // Each test uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::io::Write;
 use std::path::Path;

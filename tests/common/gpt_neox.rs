@@ -1,5 +1,5 @@
 //! A GPT-NeoX of Hugging Face's, in three variants, with what its definition computes.
-#![allow(dead_code)] // Each test file uses its own part.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use candle_core::{Device, Tensor};
 use holoscope::Result;

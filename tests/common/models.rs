@@ -1,5 +1,5 @@
 //! The small models that the tests of the model are about.
-#![allow(dead_code)] // Each test file uses its own part.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use candle_core::{DType, Device, Tensor};
 use holoscope::config::TransformerConfig;

@@ -1,5 +1,5 @@
 //! The standard and the TopK autoencoder's loss as the definition reads, and small cases of it.
-#![allow(dead_code)] // Each test file uses its own part.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use holoscope::sae::StandardParams;
 use rand::{Rng, SeedableRng};

@@ -4,7 +4,7 @@
 //! In Python: `f = lambda n, a, b: np.sin(a*i + 0.37*i**2 + b).astype(np.float32)` with `i = np.arange(n)`,
 //! `W_dec = unit(f(128, .7, .3))`, rows of 8 at unit length; `W_enc.T = 0.6 * f(128, 1.3, .1)`;
 //! `b_enc = 0.2 * f(16, .9, .5) - 0.1`; `b_dec = 0.2 * f(8, 1.1, .2)`; `x = 1.5 * f(80, .37, .05) * f(80, 2.9, 1.)`.
-#![allow(dead_code)] // Each test file uses its own part.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use candle_core::{Device, Tensor};
 use holoscope::sae::StandardParams;

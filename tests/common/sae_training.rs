@@ -1,6 +1,6 @@
 //! What the tests of stopping, resuming and sweeps share: short trainings on a small model, and every
 //! bit of what they give.
-#![allow(dead_code)] // Each test file uses its own part.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use holoscope::config::{Architecture, DictionaryConstraint, L0Loss, SaeConfig};
 use holoscope::progress::{Reporter, Tick};

@@ -1,5 +1,5 @@
 //! Folders of peers' models, copied and changed.
-#![allow(dead_code)] // Each test file uses its own part.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use candle_core::{Device, Tensor};
 use serde_json::{Map, Value};

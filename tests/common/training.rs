@@ -1,5 +1,5 @@
 //! What the tests of training share: a text that can be learnt, a small model, a run that stops.
-#![allow(dead_code)] // Each test file uses its own part.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use holoscope::config::{DataConfig, TrainingConfig, TransformerConfig};
 use holoscope::data::{Corpus, Dataset};
