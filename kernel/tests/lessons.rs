@@ -218,7 +218,7 @@ fn submissions_are_graded_within_their_limits() {
         "--lesson",
         "means.ipynb",
         "--cell-time",
-        "8",
+        "20",
         "--memory",
         "12",
     ];
@@ -239,7 +239,7 @@ fn submissions_are_graded_within_their_limits() {
     );
     starts("bo,means,Exercise 2: Largest,0,1,not started");
     starts(
-        "cy,means,Exercise 1: The mean,0,1,\"did not run: timeout: the cell took longer than the 8 s",
+        "cy,means,Exercise 1: The mean,0,1,\"did not run: timeout: the cell took longer than the 20 s",
     );
     starts("cy,means,Exercise 2: Largest,0,1,not started");
     starts("di,means,Exercise 1: The mean,0,1,\"did not run: died: ");
