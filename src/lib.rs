@@ -32,6 +32,7 @@ pub mod sae;
 pub mod show;
 pub mod susy;
 pub mod train;
+pub mod widgets;
 
 pub use candle_core as candle;
 pub use error::{Error, Result};

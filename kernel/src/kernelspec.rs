@@ -77,7 +77,7 @@ pub fn folder(prefix: Option<&Path>) -> Result<PathBuf> {
         }
         None => {
             let missing = std::io::Error::other("no home folder is known; give --prefix");
-            data_folder(|name| std::env::var_os(name)).ok_or_else(|| {
+            users_data_folder().ok_or_else(|| {
                 Error::io("find the Jupyter folder of the user, below", "~")(missing)
             })?
         }
@@ -85,7 +85,11 @@ pub fn folder(prefix: Option<&Path>) -> Result<PathBuf> {
     Ok(data.join("kernels").join(NAME))
 }
 
-/// The user's Jupyter data folder, as `jupyter --data-dir` gives it.
+/// The user's Jupyter data folder, as `jupyter --data-dir` gives it; none without a home folder.
+pub fn users_data_folder() -> Option<PathBuf> {
+    data_folder(|name| std::env::var_os(name))
+}
+
 fn data_folder(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let set = |name| env(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     if let Some(folder) = set("JUPYTER_DATA_DIR") {

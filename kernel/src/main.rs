@@ -14,6 +14,7 @@ mod image;
 mod json;
 mod jupyter;
 mod kernelspec;
+mod labextensions;
 mod lesson;
 mod notebook;
 mod plan;
@@ -24,6 +25,7 @@ mod session;
 mod toolchain;
 mod trace;
 mod twin;
+mod widgets;
 
 fn main() {
     // Cargo, evcxr and the session start this same program for their own ends.

@@ -52,6 +52,16 @@ fn the_usual_frontends_work() {
 }
 
 #[test]
+fn widgets_speak_ipywidgets_protocol() {
+    suite("widgets.py");
+}
+
+#[test]
+fn widgets_work_in_jupyterlab() {
+    suite("lab_widgets.py");
+}
+
+#[test]
 fn every_fault_is_an_error_and_the_next_cell_runs() {
     suite("faults.py");
 }

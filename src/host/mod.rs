@@ -16,6 +16,8 @@ pub use cell::{CellError, Typed, check, guard, typed};
 pub use display::DebugDisplay;
 pub use store::{put, shared, take};
 
+pub(crate) use notices::is_cells_thread;
+
 use notices::Tell;
 use std::io::Write;
 
@@ -27,6 +29,7 @@ pub extern "C" fn holoscope_start(tell: Tell) {
     holoscope_cells_run_here();
     std::panic::set_hook(Box::new(panic::report_panic));
     crate::show::leave_interrupts_to_the_kernel();
+    crate::show::call_between_steps(crate::widgets::between_steps);
 }
 
 /// Called by the kernel on the thread that runs cells from now on.
@@ -54,6 +57,33 @@ pub extern "C" fn holoscope_probe() {
     let _ = std::io::stderr().lock().flush();
     let names = store::names();
     drop(names);
+    crate::widgets::probe();
+}
+
+/// Called by the kernel, on any thread, when a frontend has sent a widget a message.
+///
+/// # Safety
+/// `json` is UTF-8 of this length.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn holoscope_comm(json: *const u8, length: usize) {
+    // SAFETY: promised by the caller.
+    let json = unsafe { std::slice::from_raw_parts(json, length) };
+    crate::widgets::arrived(std::str::from_utf8(json).unwrap_or_default());
+}
+
+/// Called by the kernel on the thread that runs cells, when none runs: answers the messages of
+/// widgets.
+#[unsafe(no_mangle)]
+pub extern "C" fn holoscope_answer_comms() {
+    crate::show::forget_interrupt();
+    crate::widgets::handle_waiting();
+    crate::show::forget_interrupt();
+}
+
+/// Called by the kernel in a process that goes on from the state before a cell.
+#[unsafe(no_mangle)]
+pub extern "C" fn holoscope_restored() {
+    crate::widgets::restored();
 }
 
 /// Called by the kernel after each cell: writes out what this library's stdout still buffers (the

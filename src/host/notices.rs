@@ -37,7 +37,7 @@ pub(super) fn notify(notice: &serde_json::Value) {
     }
 }
 
-pub(super) fn is_cells_thread() -> bool {
+pub(crate) fn is_cells_thread() -> bool {
     let cells = CELLS.lock().unwrap_or_else(PoisonError::into_inner);
     *cells == Some(thread::current().id())
 }

@@ -13,6 +13,9 @@ pub(super) fn report_panic(info: &PanicHookInfo<'_>) {
         .map(|s| (*s).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a value that is no text".to_owned());
+    if crate::widgets::takes_panics() {
+        return crate::widgets::note_panic(message);
+    }
     let place = info.location();
     let thread = std::thread::current();
     let name = match is_cells_thread() {

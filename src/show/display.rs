@@ -162,6 +162,19 @@ fn rendered(value: &dyn Show) -> Result<MimeBundle> {
     })
 }
 
+/// Whether this process runs the cells of Holoscope's kernel, which alone reads framed lines.
+pub(crate) fn under_holoscope() -> bool {
+    Channel::current() == Channel::Framed
+}
+
+/// Sends Holoscope's kernel a message that is no display.
+///
+/// # Errors
+/// When stdout is closed.
+pub(crate) fn send_frame(content: &Value) -> Result<()> {
+    write_out(&framed(content)?)
+}
+
 fn send(message: &Message) -> Result<()> {
     write_out(&encode(Channel::current(), message)?)
 }

@@ -25,15 +25,15 @@ pub use chart::{
     NetworkNode, Reference, Trace, bar_chart, heatmap, histogram, histogram_by_group,
     labelled_scatter, line_chart, network, scatter, stacked,
 };
-pub(crate) use display::shows_itself;
 pub use display::{clear_output, display, display_with_id, update_display};
+pub(crate) use display::{send_frame, shows_itself, under_holoscope};
 pub use escaping::escape;
 pub(crate) use html::{CARD_FILL, CARD_STROKE, FAINT_INK, INK, card, card_title};
 pub use html::{Html, Markdown};
 pub use number::format_number;
 pub use quietly::quietly;
 pub(crate) use reporter::{
-    Interrupts, forget_interrupt, interrupt, leave_interrupts_to_the_kernel,
+    Interrupts, call_between_steps, forget_interrupt, interrupt, leave_interrupts_to_the_kernel,
 };
 pub use reporter::{NotebookReporter, interrupted};
 pub use table::Table;

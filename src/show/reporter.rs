@@ -4,8 +4,8 @@
 //! second, with a chart of the loop's curves every few seconds; elsewhere it is a line on stderr at most every five seconds.
 
 use std::io::Write;
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Once, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -24,6 +24,14 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static HEARD: AtomicBool = AtomicBool::new(false);
 /// Whether the kernel has loaded this library.
 static KERNEL: AtomicBool = AtomicBool::new(false);
+
+/// What is called between two steps of the library's loops (callbacks of widgets).
+static BETWEEN_STEPS: OnceLock<fn()> = OnceLock::new();
+
+/// Calls `work` between two steps of the library's loops from now on; the first call counts.
+pub(crate) fn call_between_steps(work: fn()) {
+    BETWEEN_STEPS.get_or_init(|| work);
+}
 
 /// True since the user interrupted, for loops in a cell that want to stop early:
 /// until the cell is over in Holoscope's kernel, so that none of its later loops
@@ -77,6 +85,9 @@ impl Interrupts {
 
     /// True when the user has asked the loop to stop.
     pub(crate) fn heard(&self) -> bool {
+        if let Some(work) = BETWEEN_STEPS.get() {
+            work();
+        }
         interrupted()
     }
 
@@ -173,6 +184,9 @@ impl Reporter for NotebookReporter {
     }
 
     fn interrupted(&self) -> bool {
+        if let Some(work) = BETWEEN_STEPS.get() {
+            work();
+        }
         interrupted()
     }
 }

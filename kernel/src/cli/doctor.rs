@@ -23,13 +23,14 @@ enum Finding {
 
 /// Prints one line a check; the status is 0 when nothing needed is missing.
 pub fn doctor() -> Result<i32> {
-    let checks: [(&str, Finding); 6] = [
+    let checks: [(&str, Finding); 7] = [
         ("sources", sources()),
         ("cargo", cargo()),
         ("rust-src", rust_src()),
         ("linker", linker()),
         ("disk", disk()),
         ("jupyter", jupyter()),
+        ("widgets", widgets()),
     ];
     let mut missing = 0;
     for (name, finding) in checks {
@@ -136,6 +137,16 @@ fn jupyter() -> Finding {
         None => Finding::Optional {
             what: "not on PATH; `holoscope run` does without it".to_owned(),
             mend: "pip install jupyterlab".to_owned(),
+        },
+    }
+}
+
+fn widgets() -> Finding {
+    match crate::labextensions::missing(crate::kernelspec::users_data_folder()) {
+        None => Finding::Good("JupyterLab has the extensions that show them".to_owned()),
+        Some(mend) => Finding::Optional {
+            what: "JupyterLab lacks an extension that shows interactive widgets".to_owned(),
+            mend,
         },
     }
 }

@@ -19,6 +19,12 @@ pub fn install(args: &InstallArgs) -> Result<i32> {
     let exe = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
     let dir = kernelspec::install(&exe, args.place.prefix.as_deref())?;
     println!("installed {}", dir.display());
+    let prefix = args.place.prefix.as_deref();
+    let data = prefix.map(|prefix| prefix.join("share/jupyter"));
+    let data = data.or_else(kernelspec::users_data_folder);
+    if let Some(command) = crate::labextensions::missing(data) {
+        println!("interactive widgets need in JupyterLab's environment: {command}");
+    }
     Ok(0)
 }
 

@@ -8,6 +8,7 @@ use crate::jupyter;
 use crate::jupyter::engine::{Background, Engine, HelpLink, KernelInfo, Language, LanguageInfo};
 use crate::read::completeness;
 use crate::run::output::event::{Event, StreamName};
+use crate::run::process::session::name_this_kernel;
 use crate::session::Session;
 use crate::session::engine::SessionEngine;
 use crate::session::workspace::Workspace;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 /// Serves until a client shuts the kernel down.
 pub fn serve(args: &KernelArgs) -> Result<i32> {
     trace::mark("process");
+    name_this_kernel(&uuid::Uuid::new_v4().simple().to_string());
     let workspace = Workspace::acquire()?;
     // SAFETY: the kernel's threads start below.
     unsafe { workspace.export()? };

@@ -10,6 +10,7 @@ use super::engine::{Completion, ExecuteRequest, KernelInfo};
 use super::history::HistoryRequest;
 use super::message::PROTOCOL_VERSION;
 use crate::run::output::event::MimeBundle;
+use crate::widgets::{self as comm, CommKind};
 
 /// What a frontend asks on shell or control.
 #[derive(Debug, PartialEq)]
@@ -21,10 +22,8 @@ pub enum Request {
     Inspect(CursorRequest),
     IsComplete(CodeRequest),
     History(HistoryRequest),
-    CommInfo,
-    CommOpen(CommOpen),
-    /// `comm_msg` and `comm_close`: there is no comm that they could be for.
-    CommOther,
+    CommInfo(CommInfoRequest),
+    Comm(CommKind, comm::Request),
     Interrupt,
     Shutdown(ShutdownRequest),
     Debug(DebugRequest),
@@ -46,9 +45,10 @@ impl Request {
             "inspect_request" => Request::Inspect(from_value(content)?),
             "is_complete_request" => Request::IsComplete(from_value(content)?),
             "history_request" => Request::History(from_value(content)?),
-            "comm_info_request" => Request::CommInfo,
-            "comm_open" => Request::CommOpen(from_value(content)?),
-            "comm_msg" | "comm_close" => Request::CommOther,
+            "comm_info_request" => Request::CommInfo(from_value(content)?),
+            "comm_open" => Request::Comm(CommKind::Open, from_value(content)?),
+            "comm_msg" => Request::Comm(CommKind::Message, from_value(content)?),
+            "comm_close" => Request::Comm(CommKind::Close, from_value(content)?),
             "interrupt_request" => Request::Interrupt,
             "shutdown_request" => Request::Shutdown(from_value(content)?),
             "debug_request" => Request::Debug(from_value(content)?),
@@ -83,8 +83,10 @@ pub struct CodeRequest {
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
-pub struct CommOpen {
-    pub comm_id: String,
+pub struct CommInfoRequest {
+    /// Only comms of this target are asked for.
+    #[serde(default)]
+    pub target_name: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Deserialize)]

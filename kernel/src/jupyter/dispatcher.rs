@@ -11,13 +11,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
 use super::connection::Connection;
-use super::content::{self, CodeRequest, CommOpen, CursorRequest, Request, ShutdownRequest};
+use super::content::{self, CodeRequest, CursorRequest, Request, ShutdownRequest};
 use super::engine::{Completeness, Completion};
 use super::kernel::Kernel;
-use super::message::Message;
+use super::message::{Frame, Message};
 use super::origin::Origin;
 use super::sockets::iopub::State;
 use super::sockets::router::Outbox;
+use crate::widgets::{self as comm, CONTROL_TARGET, CommKind, TARGET};
 
 /// How long an interrupt may take before it is answered anyway.
 const INTERRUPT: Duration = Duration::from_secs(5);
@@ -45,11 +46,13 @@ impl Dispatcher {
                 else => return false,
             };
             let origin = Origin::new(&message, outbox.clone());
+            let buffers = message.buffers;
             match Request::parse(&message.header.msg_type, message.content) {
                 Ok(Request::Shutdown(request)) => {
                     self.shutdown(&origin, &request).await;
                     return request.restart;
                 }
+                Ok(Request::Comm(kind, request)) => self.comm(&origin, kind, &request, &buffers),
                 Ok(request) => self.handle(origin, request),
                 Err(e) => self.refuse(&origin, &e),
             }
@@ -66,10 +69,11 @@ impl Dispatcher {
             Request::KernelInfo => Some(content::kernel_info_reply(&self.kernel.language.info)),
             Request::Connect => Some(Value::Object(self.connection.port_fields())),
             Request::History(request) => Some(self.kernel.history().reply(&request)),
-            Request::CommInfo => Some(json!({"status": "ok", "comms": {}})),
+            Request::CommInfo(request) => {
+                Some(self.kernel.comms.info(request.target_name.as_deref()))
+            }
             Request::Debug(request) => Some(content::debug_reply(&request)),
-            Request::CommOpen(request) => return self.close_comm(&origin, &request),
-            Request::CommOther | Request::Unknown | Request::Shutdown(_) => None,
+            Request::Comm(..) | Request::Unknown | Request::Shutdown(_) => None,
         };
         self.answer(&origin, answer);
     }
@@ -94,11 +98,32 @@ impl Dispatcher {
         self.answer(origin, refusal);
     }
 
-    fn close_comm(&self, origin: &Origin, request: &CommOpen) {
-        let publisher = &self.kernel.publisher;
+    /// A message of a comm: those of models are for the user's process, which says when they are
+    /// answered; those of control comms are answered here, also while a cell runs.
+    fn comm(&self, origin: &Origin, kind: CommKind, request: &comm::Request, buffers: &[Frame]) {
+        let Kernel {
+            publisher, comms, ..
+        } = &*self.kernel;
         publisher.status(origin.parent(), State::Busy);
-        let content = json!({"comm_id": request.comm_id, "data": {}});
-        publisher.message(origin.parent(), "comm_close", content);
+        let id = &request.comm_id;
+        let (msg_id, message) = (&origin.header.msg_id, request.message(kind, buffers));
+        let opens = kind == CommKind::Open;
+        if opens && request.target_name == CONTROL_TARGET {
+            comms.open_control(id);
+        } else if !opens && comms.is_control(id, kind == CommKind::Close) {
+            if request.data["method"] == "request_states" {
+                publisher.comm(origin.parent(), comms.states(id));
+            }
+        } else if (!opens || request.target_name == TARGET)
+            && comms.expect(&message, msg_id, origin.parent())
+        {
+            return self.kernel.post(request.to_line(kind, msg_id, buffers));
+        } else if kind != CommKind::Close {
+            // Nobody is at the other end: the comm is of a kernel that has ended, or of no kind that
+            // is known here.
+            let content = json!({"comm_id": id, "data": {}});
+            publisher.message(origin.parent(), "comm_close", content);
+        }
         publisher.status(origin.parent(), State::Idle);
     }
 

@@ -31,9 +31,13 @@ impl Remote for Stop {
         self.0.store(true, Ordering::SeqCst);
     }
 
+    fn interrupt_callbacks(&self) {}
+
     fn kill(&self) {
         self.interrupt();
     }
+
+    fn comm(&self, _: String) {}
 }
 
 impl Echo {

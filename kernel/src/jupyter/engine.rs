@@ -37,8 +37,14 @@ pub trait Remote: Send + Sync {
     /// Asks the running cell to stop. With no cell running it does nothing, now or later.
     fn interrupt(&self);
 
+    /// Asks the callbacks of widgets that run between cells to stop.
+    fn interrupt_callbacks(&self);
+
     /// Ends the running cell at once, whatever the cost: the kernel is about to go.
     fn kill(&self);
+
+    /// Passes a frontend's message on to a widget. It may block while the process reads nothing.
+    fn comm(&self, message: String);
 }
 
 /// What a running cell shows and asks.

@@ -7,12 +7,14 @@ use crossbeam_channel::Sender;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::comms::Comms;
 use super::engine::{Engine, ExecuteRequest, Language, Remote};
 use super::history::History;
 use super::input::Stdin;
 use super::message::Wire;
 use super::origin::Origin;
 use super::sockets::iopub::{Parent, Publisher};
+use crate::run::output::event::Event;
 
 /// How long a question about code waits for a cell that runs, or an engine that starts.
 const BEHIND_A_CELL: Duration = Duration::from_secs(2);
@@ -42,9 +44,11 @@ pub struct Kernel {
     pub language: Language,
     pub publisher: Publisher,
     pub stdin: Stdin,
+    pub comms: Comms,
     history: Mutex<History>,
     situation: Mutex<Situation>,
     jobs: Sender<Job>,
+    letters: Sender<String>,
 }
 
 /// How far the engine's thread is.
@@ -69,6 +73,7 @@ impl Kernel {
         publisher: Publisher,
         stdin: Stdin,
         jobs: Sender<Job>,
+        letters: Sender<String>,
         history: History,
     ) -> Kernel {
         Kernel {
@@ -76,15 +81,35 @@ impl Kernel {
             language,
             publisher,
             stdin,
+            comms: Comms::default(),
             history: Mutex::new(history),
             situation: Mutex::default(),
             jobs,
+            letters,
         }
     }
 
     /// The cells that were run.
     pub fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes what the cell that `parent` asked to run shows, or a widget's callback.
+    pub fn show(&self, parent: Parent, event: Event, count: u32) {
+        self.comms.publish(&self.publisher, parent, event, count);
+    }
+
+    /// Queues a message of a frontend for a widget.
+    pub fn post(&self, message: String) {
+        let _ = self.letters.send(message);
+    }
+
+    /// Passes such a message on; on a thread of its own.
+    pub fn deliver(&self, message: String) {
+        let remote = self.situation().remote.clone();
+        if let Some(remote) = remote {
+            remote.comm(message);
+        }
     }
 
     /// Queues a cell.
@@ -157,6 +182,12 @@ impl Kernel {
         self.stdin.cancel();
         let mut situation = self.situation();
         situation.given_up = Some(Instant::now());
+        if !situation.running
+            && self.comms.are_answering()
+            && let Some(remote) = &situation.remote
+        {
+            remote.interrupt_callbacks();
+        }
         situation.remote.clone().filter(|_| situation.running)
     }
 

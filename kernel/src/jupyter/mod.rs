@@ -3,6 +3,7 @@
 //! Five sockets, one dispatcher, one thread for the engine, one task that owns IOPub and orders everything.
 //! Source: the Jupyter messaging protocol 5.4.
 
+mod comms;
 mod connection;
 mod content;
 mod dispatcher;
@@ -91,7 +92,10 @@ async fn run<E: Display + 'static>(
     let shell = router::start(connection, Channel::Shell, &wire).await?;
 
     let (jobs, queue) = crossbeam_channel::unbounded();
-    let kernel = Arc::new(Kernel::new(wire, language, publisher, stdin, jobs, history));
+    let (letters, mail) = crossbeam_channel::unbounded();
+    let kernel = Arc::new(Kernel::new(
+        wire, language, publisher, stdin, jobs, letters, history,
+    ));
     let (tell, mut gone) = tokio::sync::oneshot::channel::<()>();
     let worker_kernel = kernel.clone();
     std::thread::Builder::new()
@@ -103,6 +107,16 @@ async fn run<E: Display + 'static>(
         })
         .map_err(|source| Error::Thread {
             what: "the engine's thread",
+            source,
+        })?;
+
+    let carrier = kernel.clone();
+    std::thread::Builder::new()
+        .name("comms".to_owned())
+        // What it waits for may not read for a while.
+        .spawn(move || mail.iter().for_each(|letter| carrier.deliver(letter)))
+        .map_err(|source| Error::Thread {
+            what: "the thread that passes on the messages of widgets",
             source,
         })?;
 

@@ -72,7 +72,9 @@ impl Outputs {
             ),
             Event::Progress(progress) => self.progress(owner, progress),
             // The publisher passes none on; a client ignores what says nothing.
-            Event::Data { .. } => ("stream", json!({"name": "stdout", "text": ""})),
+            Event::Data { .. } | Event::Comm(_) => {
+                ("stream", json!({"name": "stdout", "text": ""}))
+            }
         }
     }
 

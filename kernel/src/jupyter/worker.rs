@@ -83,7 +83,7 @@ fn background(kernel: Arc<Kernel>, last: LastCell) -> Background {
     Arc::new(move |event| {
         let (parent, count) = last.lock().map(|last| (*last).clone()).unwrap_or_default();
         let parent = parent.or_else(|| kernel.first_cell());
-        kernel.publisher.output(parent, event, count);
+        kernel.show(parent, event, count);
     })
 }
 
@@ -121,8 +121,10 @@ impl Worker {
         }
         let mut shown = Shown::default();
         let mut events = |event: Event| {
-            if shown.note(&event) && !request.silent {
-                kernel.publisher.output(origin.parent(), event, count);
+            // Widgets of a silent cell are widgets, too.
+            let widgets = matches!(event, Event::Comm(_));
+            if shown.note(&event) && (!request.silent || widgets) {
+                kernel.show(origin.parent(), event, count);
             }
         };
         let outcome = self.outcome(origin, request, &mut events);
@@ -169,7 +171,9 @@ impl Worker {
                 ..ExecuteRequest::default()
             };
             let mut shown = None;
+            let kernel = self.kernel.clone();
             let outcome = self.outcome(origin, &cell, &mut |event| match event {
+                Event::Comm(_) => kernel.show(origin.parent(), event, 0),
                 Event::ExecuteResult { data, metadata } | Event::Display { data, metadata, .. } => {
                     shown = Some((data, metadata))
                 }
@@ -295,5 +299,7 @@ struct Nothing;
 
 impl Remote for Nothing {
     fn interrupt(&self) {}
+    fn interrupt_callbacks(&self) {}
     fn kill(&self) {}
+    fn comm(&self, _: String) {}
 }

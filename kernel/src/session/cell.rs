@@ -16,7 +16,7 @@ use crate::run::output::limit::Limiter;
 use crate::run::output::shown::{End, Shown};
 use crate::run::process::interrupt::Compilers;
 use crate::run::process::runtime::Instruction;
-use crate::run::process::session::Processes;
+use crate::run::process::session::{Mailbox, Processes};
 use crate::trace;
 use crossbeam_channel::unbounded;
 use std::collections::HashSet;
@@ -189,7 +189,7 @@ impl Session {
     fn follow(&mut self, instruction: &Instruction, io: &mut Io<'_>) -> Shown {
         let mut shown = Shown::new(self.limiter.clone());
         let (ended, ends) = unbounded::<Option<(String, bool)>>();
-        let (frames, processes, ask) = (&self.frames, &mut self.processes, io.ask);
+        let (frames, processes, ask) = (&self.frames, &self.processes, io.ask);
         let events = &mut *io.events;
         let shown_ref = &mut shown;
         frames.during(
@@ -317,7 +317,8 @@ impl Session {
         self.processes.end();
         let library = self.image.folder.join(image::layout::IMAGE_FILE);
         let workspace = &self.workspace;
-        self.processes = Processes::start(&self.frames, &library, &|command| {
+        let mailbox = self.processes.mailbox();
+        self.processes = Processes::start(&self.frames, mailbox, &library, &|command| {
             workspace.give_back_environment(command);
         })?;
         let definitions = Arc::make_mut(&mut self.definitions);
@@ -353,6 +354,11 @@ impl Session {
             idle: self.compiler.idle(),
             cargo: self.analysis.building(),
         }
+    }
+
+    /// The way to the process that runs cells, for messages that come at any time.
+    pub fn mailbox(&self) -> Mailbox {
+        self.processes.mailbox()
     }
 
     /// Our child above the process that runs cells.

@@ -124,7 +124,10 @@ impl Engine for SessionEngine {
     }
 
     fn remote(&self) -> Arc<dyn Remote> {
-        Arc::new(Handle(Arc::clone(&self.interrupter)))
+        Arc::new(Handle {
+            interrupter: Arc::clone(&self.interrupter),
+            mailbox: self.session.mailbox(),
+        })
     }
 
     fn shutdown(&mut self, _restart: bool) {

@@ -13,7 +13,7 @@ use crate::run::output::event::Event;
 use crate::run::output::frames::Frames;
 use crate::run::output::limit::Limiter;
 use crate::run::output::shown::Shown;
-use crate::run::process::session::Processes;
+use crate::run::process::session::{Mailbox, Processes};
 use crate::trace;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -98,7 +98,7 @@ impl Session {
         let mut idle = Shown::new(limiter.clone());
         let frames = Frames::start(Box::new(move |frame| idle.take(frame, &mut between)))?;
         let library = image.folder.join(image::layout::IMAGE_FILE);
-        let processes = Processes::start(&frames, &library, &|command| {
+        let processes = Processes::start(&frames, Mailbox::default(), &library, &|command| {
             workspace.give_back_environment(command);
         })?;
         trace::mark("processes");

@@ -33,23 +33,63 @@ pub fn feature_logits(
 ) -> Result<Tensor> {
     check_feature(sae, feature_id)?;
     let row = sae.w_dec().i(feature_id)?.unsqueeze(0)?; // [1, d_in]
-    let row = to_residual(model, hook_name, &row.to_dtype(DType::F32)?)?; // [1, d_model]
-    let normed = match model.cfg().normalization_type {
+    Ok(direction_logits(model, hook_name, &row)?.squeeze(0)?)
+}
+
+/// The direct effect on the logits of directions at a hook point, `[n, d_in]`: `[n, d_vocab]`, f32, as
+/// [`feature_logits`] has it for the rows of a decoder.
+///
+/// # Errors
+/// Directions of another width, or a hook point that does not write to the residual stream.
+pub fn direction_logits(
+    model: &Transformer,
+    hook_name: &str,
+    directions: &Tensor,
+) -> Result<Tensor> {
+    let normed = towards_unembedding(model, hook_name, directions)?; // [n, d_model]
+    let w_u = model.parameter("unembed.W_U")?.to_dtype(DType::F32)?;
+    let logits = normed.matmul(&w_u.contiguous()?)?; // [n, d_vocab]
+    Ok(logits.broadcast_sub(&logits.mean_keepdim(D::Minus1)?)?)
+}
+
+/// The direct effect of directions, `[n, d_in]`, on the logits of some tokens: `[n, tokens]`, f32. The
+/// columns of [`direction_logits`], without the others.
+///
+/// # Errors
+/// As [`direction_logits`]; a token that the model does not have.
+pub(crate) fn token_logits(
+    model: &Transformer,
+    hook_name: &str,
+    directions: &Tensor,
+    tokens: &[u32],
+) -> Result<Tensor> {
+    let normed = towards_unembedding(model, hook_name, directions)?;
+    let w_u = model.parameter("unembed.W_U")?.to_dtype(DType::F32)?;
+    let wanted = Tensor::from_slice(tokens, tokens.len(), w_u.device())?;
+    let columns = w_u.contiguous()?.index_select(&wanted, 1)?;
+    let mean = w_u.mean_keepdim(1)?; // [d_model, 1]
+    Ok(normed.matmul(&columns.broadcast_sub(&mean)?)?)
+}
+
+/// Directions at a hook point as what the unembedding reads of them: in the residual stream, behind
+/// the final norm but for its scale.
+fn towards_unembedding(
+    model: &Transformer,
+    hook_name: &str,
+    directions: &Tensor,
+) -> Result<Tensor> {
+    let row = to_residual(model, hook_name, &directions.to_dtype(DType::F32)?)?; // [n, d_model]
+    Ok(match model.cfg().normalization_type {
         Normalization::None => row,
         _ => {
             let weight = model.norm_weight("ln_final")?.to_dtype(DType::F32)?;
             row.broadcast_sub(&row.mean_keepdim(D::Minus1)?)?
                 .broadcast_mul(&weight)?
         }
-    };
-    let w_u = model.parameter("unembed.W_U")?.to_dtype(DType::F32)?;
-    let logits = normed.matmul(&w_u.contiguous()?)?; // [1, d_vocab]
-    Ok(logits
-        .broadcast_sub(&logits.mean_keepdim(D::Minus1)?)?
-        .squeeze(0)?)
+    })
 }
 
-/// A direction at a hook point, `[1, d_in]`, as what it adds to the residual stream, `[1, d_model]`.
+/// Directions at a hook point, `[n, d_in]`, as what they add to the residual stream, `[n, d_model]`.
 fn to_residual(model: &Transformer, hook_name: &str, row: &Tensor) -> Result<Tensor> {
     let cfg = model.cfg();
     let through = |matrix: Tensor| -> Result<Tensor> {

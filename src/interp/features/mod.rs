@@ -14,7 +14,8 @@ pub use feature_view::{feature_acts, feature_tokens};
 pub use frequencies::{
     FREQUENCY_FLOOR, FeatureFrequencies, feature_frequencies, feature_frequencies_with,
 };
-pub use logits::{TopLogits, feature_logits, top_logits, vocab_frame};
+pub(crate) use logits::token_logits;
+pub use logits::{TopLogits, direction_logits, feature_logits, top_logits, vocab_frame};
 pub(super) use logits::{check_vocabulary, descending};
 pub use max_activating::{
     MaxActivating, MaxActivation, max_activating, max_activating_feature, max_activating_transcoder,

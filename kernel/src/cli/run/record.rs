@@ -42,7 +42,7 @@ pub fn recorded(event: Event, execution_count: u64) -> Option<OutputEvent> {
             evalue,
             traceback,
         },
-        Event::Data { .. } => return None,
+        Event::Data { .. } | Event::Comm(_) => return None,
         Event::Progress(progress) => {
             if !progress.finished {
                 return None;

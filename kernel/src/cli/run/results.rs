@@ -12,6 +12,7 @@ use crate::notebook::inline::{self, Answer};
 use crate::notebook::{self, Notebook, NotebookText, OutputEvent, Outputs};
 use crate::report::outcome::CellError;
 use crate::run::output::event::Event;
+use crate::widgets::{Models, STATE_MIME};
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -56,6 +57,7 @@ pub struct Results {
     provenance: Provenance,
     began: Instant,
     outputs: Outputs,
+    widgets: Models,
     /// The notebook as it was saved, so that a save only writes anew what has changed.
     text: NotebookText,
     /// The places of the cells by their ids.
@@ -81,6 +83,7 @@ impl Results {
             to,
             began,
             outputs: Outputs::new(),
+            widgets: Models::default(),
             text: NotebookText::default(),
             changed: BTreeSet::new(),
             behind: false,
@@ -112,8 +115,10 @@ impl Results {
         if let Event::Data { name, sha256 } = &event {
             self.provenance.data(name, sha256);
         }
-        if let Some(event) = recorded(event, count) {
-            self.changed.extend(self.outputs.push(&job.id, event));
+        for event in self.widgets.pass(event) {
+            if let Some(event) = recorded(event, count) {
+                self.changed.extend(self.outputs.push(&job.id, event));
+            }
         }
     }
 
@@ -245,6 +250,11 @@ impl Results {
         let seconds = self.began.elapsed().as_secs_f64();
         let metadata = &mut self.notebook.metadata;
         self.provenance.write(&status.text(), seconds, metadata);
+        match self.widgets.saved() {
+            Some(states) => metadata.insert("widgets".to_owned(), json!({STATE_MIME: states})),
+            // Those of an earlier run.
+            None => metadata.shift_remove("widgets"),
+        };
         metadata.insert(
             "kernelspec".to_owned(),
             json!({"display_name": "Rust (Holoscope)", "language": "rust", "name": "holoscope"}),

@@ -3,8 +3,7 @@
 
 use super::super::terminal::say;
 use crate::error::{Error, Result};
-use crate::jupyter::engine::Remote;
-use crate::run::process::interrupt::{Handle, Interrupter};
+use crate::run::process::interrupt::Interrupter;
 use crate::run::process::processes::{descendants, signal as send};
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -71,7 +70,7 @@ impl State {
                 });
             }
             Some(cells) if first => {
-                Handle(cells).interrupt();
+                std::thread::spawn(move || cells.interrupt(None));
                 // Whoever should read it may not: the next signal must find this thread free.
                 std::thread::spawn(|| {
                     say("holoscope: interrupting the cell; Ctrl-C again ends the run at once");

@@ -13,9 +13,10 @@ use zeromq::{SocketRecv, SocketSend, XPubSocket};
 use super::{bind, zmq_message};
 use crate::jupyter::connection::{Channel, Connection};
 use crate::jupyter::error::Result;
-use crate::jupyter::message::{Header, Wire};
+use crate::jupyter::message::{Header, Message, Wire};
 use crate::jupyter::outputs::Outputs;
 use crate::run::output::event::Event;
+use crate::widgets::CommMessage;
 
 /// The longest text that one `stream` message is made to carry by joining.
 const JOINED: usize = 64 * 1024;
@@ -59,6 +60,11 @@ enum Publication {
         count: u32,
         size: usize,
     },
+    Comm {
+        parent: Parent,
+        message: CommMessage,
+        size: usize,
+    },
     Flush(oneshot::Sender<()>),
 }
 
@@ -99,7 +105,7 @@ impl Publisher {
 
     /// Publishes what a cell shows; waits while too much of it is queued. Not for async tasks.
     pub fn output(&self, parent: Parent, event: Event, count: u32) {
-        if matches!(event, Event::Data { .. }) {
+        if matches!(event, Event::Data { .. } | Event::Comm(_)) {
             // Not for readers.
             return;
         }
@@ -109,6 +115,17 @@ impl Publisher {
             parent,
             event,
             count,
+            size,
+        });
+    }
+
+    /// Publishes a message of a widget; waits as [`Publisher::output`] does.
+    pub fn comm(&self, parent: Parent, message: CommMessage) {
+        let size = message.size();
+        self.budget.take(size);
+        self.push(Publication::Comm {
+            parent,
+            message,
             size,
         });
     }
@@ -211,6 +228,14 @@ impl Task {
                 self.send(&parent, msg_type, content).await;
                 self.budget.give_back(size);
             }
+            Publication::Comm {
+                parent,
+                message,
+                size,
+            } => {
+                self.send_comm(&parent, message).await;
+                self.budget.give_back(size);
+            }
             Publication::Flush(tell) => {
                 let _ = tell.send(());
             }
@@ -290,6 +315,22 @@ impl Task {
         let message = self
             .wire
             .message(msg_type, parent.as_deref(), vec![topic], content);
+        self.send_message(message).await;
+    }
+
+    async fn send_comm(&mut self, parent: &Parent, comm: CommMessage) {
+        let msg_type = comm.kind.msg_type();
+        let topic = format!("comm-{}", comm.comm_id).into_bytes();
+        let content = comm.content();
+        let mut message = self
+            .wire
+            .message(msg_type, parent.as_deref(), vec![topic], content);
+        message.metadata = comm.metadata;
+        message.buffers = comm.buffers;
+        self.send_message(message).await;
+    }
+
+    async fn send_message(&mut self, message: Message) {
         let Some(message) = zmq_message(self.wire.encode(message)) else {
             return;
         };

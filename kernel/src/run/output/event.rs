@@ -3,6 +3,7 @@
 //! Events are plain data, in the order in which the cell made them.
 //! Source: the output messages of the Jupyter protocol 5.4, plus progress.
 
+use crate::widgets::{CommEvent, CommFrame};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -62,6 +63,8 @@ pub enum Event {
     Progress(Progress),
     /// Data that the library has read, with its digest: not shown, but recorded by a run.
     Data { name: String, sha256: String },
+    /// What widgets say; shown by the displays that name them.
+    Comm(CommEvent),
 }
 
 /// One state of a long loop.
@@ -89,7 +92,8 @@ pub struct Progress {
 
 impl Event {
     /// The event that a display frame's JSON stands for: the library writes
-    /// `display_data`, `update_display_data`, `clear_output`, `progress` and `data`.
+    /// `display_data`, `update_display_data`, `clear_output`, `progress`, `data` and the messages of
+    /// widgets.
     ///
     /// # Errors
     /// When the text is no JSON, of another type, or lacks what its type needs.
@@ -115,6 +119,9 @@ impl Event {
             Frame::ClearOutput { wait } => Event::ClearOutput { wait },
             Frame::Progress(progress) => Event::Progress(progress),
             Frame::Data { name, sha256 } => Event::Data { name, sha256 },
+            Frame::Comm(comm) => {
+                Event::Comm(CommEvent::try_from(comm).map_err(serde::de::Error::custom)?)
+            }
         })
     }
 }
@@ -133,6 +140,8 @@ enum Frame {
         name: String,
         sha256: String,
     },
+    #[serde(untagged)]
+    Comm(CommFrame),
 }
 
 #[derive(Deserialize)]

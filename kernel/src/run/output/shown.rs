@@ -4,6 +4,7 @@ use super::event::{Event, MimeBundle, StreamName};
 use super::frame::Frame;
 use super::limit::Limiter;
 use crate::json;
+use crate::widgets::CommEvent;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -81,6 +82,10 @@ impl Shown {
                 said,
                 restored,
             } => {
+                if !restored {
+                    let ids = Vec::new();
+                    on_event(Event::Comm(CommEvent::Known { ids }));
+                }
                 self.death = Some(Death {
                     how,
                     said,

@@ -2,6 +2,8 @@
 //! is stopped, and user code that does not listen is ended.
 
 use super::processes::{descendants, signal};
+use super::runtime::Instruction;
+use super::session::Mailbox;
 use crate::jupyter::engine::Remote;
 use crate::run::output::frames::Runner;
 use std::sync::Arc;
@@ -191,16 +193,32 @@ pub struct Compilers {
 }
 
 /// A handle for threads that wait.
-pub struct Handle(pub Arc<Interrupter>);
+pub struct Handle {
+    pub interrupter: Arc<Interrupter>,
+    pub mailbox: Mailbox,
+}
 
 impl Remote for Handle {
     fn interrupt(&self) {
-        let interrupter = Arc::clone(&self.0);
+        let interrupter = Arc::clone(&self.interrupter);
         std::thread::spawn(move || interrupter.interrupt(None));
     }
 
+    fn interrupt_callbacks(&self) {
+        signal(
+            self.interrupter.runner.pid.load(Ordering::SeqCst),
+            libc::SIGINT,
+        );
+    }
+
     fn kill(&self) {
-        self.0.end_process(self.0.relay.load(Ordering::SeqCst));
-        self.0.stop_compilers(self.0.cell.load(Ordering::SeqCst));
+        let it = &self.interrupter;
+        it.end_process(it.relay.load(Ordering::SeqCst));
+        it.stop_compilers(it.cell.load(Ordering::SeqCst));
+    }
+
+    fn comm(&self, message: String) {
+        // Where the process is gone, its widgets are declared dead.
+        let _ = self.mailbox.tell(&Instruction::Comm { message });
     }
 }

@@ -25,6 +25,9 @@ pub struct Library {
     cells_run_here: extern "C" fn(),
     interrupt: extern "C" fn() -> u8,
     probe: extern "C" fn(),
+    comm: unsafe extern "C" fn(*const u8, usize),
+    answer_comms: extern "C" fn(),
+    restored: extern "C" fn(),
 }
 
 impl Library {
@@ -56,8 +59,35 @@ impl Library {
                     handle,
                     c"holoscope_probe",
                 )?),
+                comm: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*const u8, usize)>(
+                    symbol(handle, c"holoscope_comm")?,
+                ),
+                answer_comms: std::mem::transmute::<*mut c_void, extern "C" fn()>(symbol(
+                    handle,
+                    c"holoscope_answer_comms",
+                )?),
+                restored: std::mem::transmute::<*mut c_void, extern "C" fn()>(symbol(
+                    handle,
+                    c"holoscope_restored",
+                )?),
             })
         }
+    }
+
+    /// Keeps a frontend's message for a widget, from any thread.
+    pub fn comm(&self, message: &str) {
+        // SAFETY: the text lives as long as the call.
+        unsafe { (self.comm)(message.as_ptr(), message.len()) };
+    }
+
+    /// Answers the messages that were kept, on the thread that runs cells.
+    pub fn answer_comms(&self) {
+        (self.answer_comms)();
+    }
+
+    /// This process goes on from the state before a cell, or without a cell that is parked.
+    pub fn restored(&self) {
+        (self.restored)();
     }
 
     pub fn after_cell(&self) {

@@ -12,6 +12,7 @@ use super::snapshot::{self, Taken};
 use super::stdin;
 use crate::run::pipe::wait_readable;
 use crate::trace;
+use std::collections::VecDeque;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -60,6 +61,8 @@ impl Streams {
 enum Job {
     Run(PathBuf, String),
     Drop(Vec<String>),
+    /// Answer the messages of widgets.
+    Comms,
 }
 
 /// What a thread that runs cells needs.
@@ -114,6 +117,8 @@ fn look_after_this_thread(ground: Ground) -> (Receiver<Job>, Sender<()>) {
         Keeper {
             ground,
             control,
+            later: VecDeque::new(),
+            comms: false,
             cells: Cells { thread, give, ends },
         }
         .run()
@@ -132,6 +137,8 @@ fn run_jobs(ground: Ground, mut jobs: Receiver<Job>, mut done: Sender<()>) {
     while let Ok(job) = jobs.recv() {
         match job {
             Job::Run(object, function) => {
+                // What readers did before the cell stands before it.
+                ground.library.answer_comms();
                 tell(Tag::Begin, b"");
                 let taken = snapshot::take(ground.relay);
                 if let Taken::Restored = taken {
@@ -139,6 +146,7 @@ fn run_jobs(ground: Ground, mut jobs: Receiver<Job>, mut done: Sender<()>) {
                     (jobs, done) = look_after_this_thread(ground);
                     let pid = std::process::id().to_string();
                     tell(Tag::Restored, pid.as_bytes());
+                    ground.library.restored();
                     continue;
                 }
                 stdin::may_ask(true);
@@ -155,6 +163,7 @@ fn run_jobs(ground: Ground, mut jobs: Receiver<Job>, mut done: Sender<()>) {
                 ground.library.drop_variables(&names);
                 ground.library.after_cell();
             }
+            Job::Comms => ground.library.answer_comms(),
         }
         if done.send(()).is_err() {
             return;
@@ -173,6 +182,10 @@ struct Cells {
 struct Keeper {
     ground: Ground,
     control: BufReader<File>,
+    /// Instructions that came while another was followed.
+    later: VecDeque<Instruction>,
+    /// Whether messages of widgets may wait in the library.
+    comms: bool,
     cells: Cells,
 }
 
@@ -184,17 +197,44 @@ impl Keeper {
                 Instruction::Drop { names } => Job::Drop(names),
                 // To a question that nobody waits for any more.
                 Instruction::Answer { .. } => continue,
+                Instruction::Comm { message } => {
+                    self.ground.library.comm(&message);
+                    self.answer_comms();
+                    continue;
+                }
             };
             if self.cells.give.send(job).is_err() {
                 break;
             }
             self.wait();
             tell(Tag::Complete, b"");
+            if self.comms {
+                self.answer_comms();
+            }
         }
         std::process::exit(0)
     }
 
+    /// Has the messages of widgets answered.
+    fn answer_comms(&mut self) {
+        self.comms = false;
+        if self.cells.give.send(Job::Comms).is_ok() {
+            let parked = self.wait();
+            if parked {
+                // Nobody answers what the parked thread was about to.
+                self.ground.library.restored();
+            }
+        }
+    }
+
     fn next(&mut self) -> Option<Instruction> {
+        match self.later.pop_front() {
+            Some(instruction) => Some(instruction),
+            None => self.read(),
+        }
+    }
+
+    fn read(&mut self) -> Option<Instruction> {
         let mut line = String::new();
         match self.control.read_line(&mut line) {
             Ok(n) if n > 0 => serde_json::from_str(&line).ok(),
@@ -202,16 +242,16 @@ impl Keeper {
         }
     }
 
-    /// Until the cell is over, or parked.
-    fn wait(&mut self) {
+    /// Until the cell is over, or parked; whether it is parked.
+    fn wait(&mut self) -> bool {
         let mut since: Option<Instant> = None;
         loop {
             match self.cells.ends.recv_timeout(LOOK) {
-                Ok(()) => return,
+                Ok(()) => return false,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => std::process::exit(97),
             }
-            self.pass_answers();
+            self.pass_on();
             let patience = match self.ground.library.interrupt() {
                 Interrupt::None => {
                     since = None;
@@ -224,20 +264,29 @@ impl Keeper {
             stdin::answer(None);
             let waited = since.get_or_insert_with(Instant::now).elapsed();
             if waited > patience && waited < MOST && self.park() {
-                return;
+                return true;
             }
         }
     }
 
-    fn pass_answers(&mut self) {
-        let waiting = wait_readable([self.control.get_ref().as_raw_fd()], 0);
-        if matches!(waiting, Ok([true])) {
-            match self.next() {
+    /// Passes on what is for the cell that runs; the rest waits.
+    fn pass_on(&mut self) {
+        while self.is_readable() {
+            match self.read() {
                 Some(Instruction::Answer { line }) => stdin::answer(line),
-                Some(_) => {}
+                Some(Instruction::Comm { message }) => {
+                    self.ground.library.comm(&message);
+                    self.comms = true;
+                }
+                Some(other) => self.later.push_back(other),
                 None => std::process::exit(0),
             }
         }
+    }
+
+    fn is_readable(&self) -> bool {
+        let control = self.control.get_ref().as_raw_fd();
+        !self.control.buffer().is_empty() || matches!(wait_readable([control], 0), Ok([true]))
     }
 
     /// Parks the cell, if another thread can go on without it.

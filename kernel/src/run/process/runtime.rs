@@ -32,6 +32,8 @@ pub enum Instruction {
     Drop { names: Vec<String> },
     /// What the user has answered; none where nobody can.
     Answer { line: Option<String> },
+    /// A frontend's message for a widget: JSON that the library reads. It may come at any time.
+    Comm { message: String },
 }
 
 /// A pipe that was handed down by number; what this process starts does not get it.

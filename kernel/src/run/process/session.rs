@@ -9,11 +9,35 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The session's end: the relay, and the pipe of instructions.
 pub struct Processes {
     relay: Child,
-    control: PipeWriter,
+    control: Mailbox,
+}
+
+/// The pipe of instructions, for who has something to say at any time; the same for all processes
+/// of a session, one after the other.
+#[derive(Debug, Clone, Default)]
+pub struct Mailbox(Arc<Mutex<Option<PipeWriter>>>);
+
+impl Mailbox {
+    /// # Errors
+    /// When the runner and the relay are gone.
+    pub fn tell(&self, instruction: &Instruction) -> std::io::Result<()> {
+        let mut line = serde_json::to_string(instruction)?;
+        line.push('\n');
+        match &mut *self.pipe() {
+            Some(pipe) => pipe.write_all(line.as_bytes()),
+            None => Err(std::io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    fn pipe(&self) -> MutexGuard<'_, Option<PipeWriter>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Processes {
@@ -21,11 +45,12 @@ impl Processes {
     /// that its user knows.
     pub fn start(
         frames: &Frames,
+        control: Mailbox,
         image: &Path,
         environment: &dyn Fn(&mut Command),
     ) -> Result<Self> {
         let exe = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
-        let (hear, control) = std::io::pipe().map_err(Error::io("create", "a pipe"))?;
+        let (hear, tell) = std::io::pipe().map_err(Error::io("create", "a pipe"))?;
         let (writer, reader) = (frames.writer(), hear.as_raw_fd());
         let mut command = Command::new(exe);
         command
@@ -33,6 +58,7 @@ impl Processes {
             .env(FRAMES_ENV, writer.to_string())
             .env(CONTROL_ENV, reader.to_string())
             .env(IMAGE_ENV, image)
+            .env(WIDGETS_ENV, widget_ids())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         environment(&mut command);
@@ -52,15 +78,19 @@ impl Processes {
         let relay = command
             .spawn()
             .map_err(Error::io("start", "the process that runs cells"))?;
+        *control.pipe() = Some(tell);
         Ok(Self { relay, control })
     }
 
     /// # Errors
     /// When the runner and the relay are gone.
-    pub fn tell(&mut self, instruction: &Instruction) -> std::io::Result<()> {
-        let mut line = serde_json::to_string(instruction)?;
-        line.push('\n');
-        self.control.write_all(line.as_bytes())
+    pub fn tell(&self, instruction: &Instruction) -> std::io::Result<()> {
+        self.control.tell(instruction)
+    }
+
+    /// The pipe of instructions.
+    pub fn mailbox(&self) -> Mailbox {
+        self.control.clone()
     }
 
     /// The relay's process.
@@ -80,6 +110,23 @@ impl Drop for Processes {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// What the ids of a process' widgets begin with.
+const WIDGETS_ENV: &str = "HOLOSCOPE_WIDGETS";
+/// The same for all processes of a kernel.
+static KERNEL: OnceLock<String> = OnceLock::new();
+
+/// From now on the ids of widgets begin with the id of this kernel: several kernels may share a
+/// frontend. Where this is not called, they are the same from run to run.
+pub fn name_this_kernel(id: &str) {
+    KERNEL.get_or_init(|| id.to_owned());
+}
+
+fn widget_ids() -> String {
+    static PROCESSES: AtomicU32 = AtomicU32::new(0);
+    let kernel = KERNEL.get().map_or("", String::as_str);
+    format!("{kernel}{:04x}", PROCESSES.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Where the system looks for libraries before it looks where a cell's object says.

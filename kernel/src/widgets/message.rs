@@ -1,0 +1,196 @@
+//! Comm messages: as the library writes them, and as frontends send them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// The three messages of a comm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CommKind {
+    Open,
+    Message,
+    Close,
+}
+
+impl CommKind {
+    /// The message's type on the wire.
+    pub fn msg_type(self) -> &'static str {
+        match self {
+            CommKind::Open => "comm_open",
+            CommKind::Message => "comm_msg",
+            CommKind::Close => "comm_close",
+        }
+    }
+}
+
+/// A message of a comm, in either direction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CommMessage {
+    pub kind: CommKind,
+    pub comm_id: String,
+    /// Of an opening message.
+    pub target_name: String,
+    pub data: Value,
+    pub metadata: Map<String, Value>,
+    pub buffers: Vec<Vec<u8>>,
+    /// The frontend's message that this one answers, if any.
+    pub request: Option<String>,
+}
+
+/// What the user's process says of its widgets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum CommEvent {
+    Message(CommMessage),
+    /// What is shown from here on is shown by the callbacks of this widget.
+    Begin {
+        request: String,
+        comm_id: String,
+    },
+    /// These messages of frontends have been answered.
+    End {
+        requests: Vec<String>,
+    },
+    /// Outputs go into this output area from here on, or no longer into any.
+    Capture {
+        comm_id: Option<String>,
+    },
+    /// These models are there, and no others.
+    Known {
+        ids: Vec<String>,
+    },
+}
+
+impl CommMessage {
+    /// An `update` of some keys of a model's state.
+    pub fn update(comm_id: &str, state: Map<String, Value>) -> Self {
+        Self {
+            kind: CommKind::Message,
+            comm_id: comm_id.to_owned(),
+            target_name: String::new(),
+            data: json!({"method": "update", "state": state, "buffer_paths": []}),
+            metadata: Map::new(),
+            buffers: Vec::new(),
+            request: None,
+        }
+    }
+
+    /// The message's content on the wire.
+    pub fn content(&self) -> Value {
+        let mut content = json!({"comm_id": self.comm_id, "data": self.data});
+        if self.kind == CommKind::Open {
+            content["target_name"] = self.target_name.as_str().into();
+        }
+        content
+    }
+
+    /// What the message carries, in bytes or about so.
+    pub fn size(&self) -> usize {
+        let state = self.data["state"].as_object();
+        let text = |value: &Value| value.as_str().map_or(64, str::len);
+        let state: usize = state.into_iter().flat_map(Map::values).map(text).sum();
+        state + self.buffers.iter().map(Vec::len).sum::<usize>()
+    }
+}
+
+/// A comm message of a frontend's, or the part of it that the library needs.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Request {
+    pub comm_id: String,
+    #[serde(default)]
+    pub target_name: String,
+    #[serde(default)]
+    pub data: Value,
+}
+
+impl Request {
+    /// The line that the library reads.
+    pub fn to_line(&self, kind: CommKind, msg_id: &str, buffers: &[Vec<u8>]) -> String {
+        let kind = match kind {
+            CommKind::Open => "open",
+            CommKind::Message => "message",
+            CommKind::Close => "close",
+        };
+        let buffers: Vec<String> = buffers.iter().map(|b| STANDARD.encode(b)).collect();
+        let line = json!({
+            "request": msg_id,
+            "comm_id": self.comm_id,
+            "kind": kind,
+            "data": self.data,
+            "buffers": buffers,
+        });
+        line.to_string()
+    }
+
+    /// The message as the library would have sent it, for the kernel's own copy of the states.
+    pub fn message(&self, kind: CommKind, buffers: &[Vec<u8>]) -> CommMessage {
+        CommMessage {
+            kind,
+            comm_id: self.comm_id.clone(),
+            target_name: self.target_name.clone(),
+            data: self.data.clone(),
+            metadata: Map::new(),
+            buffers: buffers.to_vec(),
+            request: None,
+        }
+    }
+}
+
+/// A line of the library's, by its type.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum CommFrame {
+    CommOpen(Parts),
+    CommMsg(Parts),
+    CommClose(Parts),
+    CommBegin { request: String, comm_id: String },
+    CommEnd { requests: Vec<String> },
+    CommCapture { comm_id: Option<String> },
+    CommKnown { ids: Vec<String> },
+}
+
+#[derive(Deserialize)]
+pub struct Parts {
+    comm_id: String,
+    #[serde(default)]
+    target_name: String,
+    #[serde(default)]
+    data: Value,
+    #[serde(default)]
+    metadata: Map<String, Value>,
+    #[serde(default)]
+    buffers: Vec<String>,
+    #[serde(default)]
+    request: Option<String>,
+}
+
+impl TryFrom<CommFrame> for CommEvent {
+    type Error = base64::DecodeError;
+
+    fn try_from(frame: CommFrame) -> Result<Self, base64::DecodeError> {
+        Ok(match frame {
+            CommFrame::CommOpen(parts) => Self::Message(parts.message(CommKind::Open)?),
+            CommFrame::CommMsg(parts) => Self::Message(parts.message(CommKind::Message)?),
+            CommFrame::CommClose(parts) => Self::Message(parts.message(CommKind::Close)?),
+            CommFrame::CommBegin { request, comm_id } => Self::Begin { request, comm_id },
+            CommFrame::CommEnd { requests } => Self::End { requests },
+            CommFrame::CommCapture { comm_id } => Self::Capture { comm_id },
+            CommFrame::CommKnown { ids } => Self::Known { ids },
+        })
+    }
+}
+
+impl Parts {
+    fn message(self, kind: CommKind) -> Result<CommMessage, base64::DecodeError> {
+        let buffers = self.buffers.iter().map(|text| STANDARD.decode(text));
+        Ok(CommMessage {
+            kind,
+            comm_id: self.comm_id,
+            target_name: self.target_name,
+            data: self.data,
+            metadata: self.metadata,
+            buffers: buffers.collect::<Result<_, _>>()?,
+            request: self.request,
+        })
+    }
+}

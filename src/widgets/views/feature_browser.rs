@@ -1,0 +1,202 @@
+//! All features of an autoencoder in one table, and the dashboard of the one that is chosen.
+
+use super::source::{self, view};
+use crate::data::{Dataset, TokenSplit};
+use crate::error::Result;
+use crate::interp::{DashboardPage, HookedSae, direction_logits, feature_frequencies};
+use crate::progress::Progress;
+use crate::sae::SparseAutoencoder;
+use crate::show::{MimeBundle, NotebookReporter, Show, Table, shows_itself};
+use crate::widgets::{AnyWidget, Widget};
+use candle_core::{DType, IndexOp};
+use serde_json::{Value, json};
+use std::fmt;
+
+/// Sequences that are read for the maxima.
+const SEQUENCES: usize = 256;
+/// Features whose logits are computed at once: `[features, d_vocab]` stays small.
+const AT_ONCE: usize = 64;
+/// Rows of the static table.
+const STATIC_ROWS: usize = 20;
+
+/// What a corpus says of every feature.
+#[derive(Debug, Clone)]
+pub(super) struct Census {
+    /// The largest activation. `[d_sae]`
+    pub maximum: Vec<f32>,
+    /// The share of tokens on which it is active. `[d_sae]`
+    pub density: Vec<f64>,
+}
+
+impl Census {
+    /// Reads the frequencies of a split and the maxima of its first 256 sequences.
+    pub fn of(hooked: &HookedSae, split: &TokenSplit) -> Result<Self> {
+        let density = feature_frequencies(&hooked.model, &hooked.sae, split)?.freq;
+        let n_ctx = hooked.model.cfg().n_ctx;
+        let n = split.n_sequences(n_ctx).min(SEQUENCES);
+        let mut maximum = vec![f32::NEG_INFINITY; hooked.sae.d_sae()];
+        for first in (0..n).step_by(16) {
+            let some = (n - first).min(16);
+            let tokens = split.sequences_from(first, some, n_ctx, hooked.model.device())?;
+            let acts = hooked.feature_acts(&tokens)?.to_dtype(DType::F32)?;
+            let most = acts.flatten(0, 1)?.max(0)?.to_vec1::<f32>()?;
+            for (known, new) in maximum.iter_mut().zip(most) {
+                *known = known.max(new);
+            }
+        }
+        Ok(Self { maximum, density })
+    }
+}
+
+/// An interactive table of all features.
+#[derive(Clone)]
+pub struct FeatureBrowser {
+    view: AnyWidget,
+    hooked: HookedSae,
+    data: Dataset,
+}
+
+/// Shows all features of an autoencoder in a table to sort, filter and search: how often and how
+/// strongly each is active on the validation tokens, and the token that it promotes most. A click opens
+/// a feature's dashboard.
+///
+/// ```no_run
+/// # use holoscope::prelude::*;
+/// # use holoscope::widgets::feature_browser;
+/// # fn main() -> Result<()> {
+/// # let data = Dataset::load(&DataConfig::default())?;
+/// # let model = Transformer::new(&TransformerConfig::default())?;
+/// # let (sae, _) = train_sae(&model, &data, &SaeConfig::default())?;
+/// let hooked = HookedSae::new(&model, sae, &data.tokenizer)?;
+/// feature_browser(&hooked, &data)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the model cannot be run on the validation tokens.
+pub fn feature_browser(hooked: &HookedSae, data: &Dataset) -> Result<FeatureBrowser> {
+    let census = Census::of(hooked, &data.val)?;
+    let top = promoted(hooked)?;
+    let indices: Vec<usize> = (0..hooked.sae.d_sae()).collect();
+    let maximum: Vec<Value> = census
+        .maximum
+        .iter()
+        .map(|&m| {
+            if m.is_finite() {
+                f64::from(m).into()
+            } else {
+                Value::Null
+            }
+        })
+        .collect();
+    let rows = json!({
+        "index": indices, "density": census.density, "maximum": maximum,
+        "label": vec![""; indices.len()], "top": top,
+    });
+    let view = view(
+        "FeatureBrowser",
+        include_str!("features.js"),
+        include_str!("features.css"),
+    )
+    .with("rows", rows)
+    .with("index", -1)
+    .with("dashboard", "");
+    let it = FeatureBrowser {
+        view,
+        hooked: hooked.clone(),
+        data: data.clone(),
+    };
+    let again = it.clone();
+    it.view.observe_key("request", move |request: &Value| {
+        source::reply(&again.view, request, again.answer());
+    });
+    Ok(it)
+}
+
+/// The token that each feature promotes most; empty where the hook point does not write to the
+/// residual stream.
+fn promoted(hooked: &HookedSae) -> Result<Vec<String>> {
+    let w_dec = hooked.sae.w_dec();
+    let d_sae = hooked.sae.d_sae();
+    let mut tokens = Vec::with_capacity(d_sae);
+    let mut reporter = NotebookReporter::new();
+    let mut progress = Progress::new(&mut reporter, "promoted tokens", "feature", d_sae as u64);
+    for first in (0..d_sae).step_by(AT_ONCE) {
+        let rows = w_dec.i(first..(first + AT_ONCE).min(d_sae))?;
+        let Ok(logits) = direction_logits(&hooked.model, hooked.hook_name(), &rows) else {
+            tokens.resize(d_sae, String::new());
+            break;
+        };
+        for id in logits.argmax(1)?.to_vec1::<u32>()? {
+            tokens.push(hooked.tokenizer.str_tokens(&[id]).concat());
+        }
+        progress.update(tokens.len() as u64, &[]);
+        if progress.interrupted() {
+            // What was not reached has no token.
+            tokens.resize(d_sae, String::new());
+        }
+    }
+    progress.finish();
+    Ok(tokens)
+}
+
+impl FeatureBrowser {
+    /// The widget behind the view, as containers take it.
+    pub fn widget(&self) -> Widget {
+        self.view.widget()
+    }
+
+    fn answer(&self) -> Result<source::Fields> {
+        let index = self.view.get("index").as_f64().unwrap_or(-1.0);
+        if index < 0.0 {
+            return Ok(Vec::new());
+        }
+        let dashboard = self.hooked.feature_dashboard(&self.data, index as usize)?;
+        let page = DashboardPage::new(format!("Feature {index}"), vec![dashboard]);
+        Ok(vec![("dashboard", page.html().into())])
+    }
+
+    /// The most frequent features, for what shows no widgets.
+    fn table(&self) -> Result<Table> {
+        let rows = self.view.get("rows");
+        let number = |key: &str, i: usize| rows[key][i].as_f64().unwrap_or(0.0);
+        let count = rows["index"].as_array().map_or(0, Vec::len);
+        let mut order: Vec<usize> = (0..count).collect();
+        order.sort_by(|&a, &b| number("density", b).total_cmp(&number("density", a)));
+        order.truncate(STATIC_ROWS);
+        let text = |i: &usize| rows["top"][*i].as_str().unwrap_or_default().to_owned();
+        let frame = polars::prelude::df!(
+            "feature" => order.iter().map(|&i| i as u64).collect::<Vec<_>>(),
+            "density" => order.iter().map(|&i| number("density", i)).collect::<Vec<_>>(),
+            "maximum" => order.iter().map(|&i| number("maximum", i)).collect::<Vec<_>>(),
+            "promotes" => order.iter().map(text).collect::<Vec<_>>(),
+        )?;
+        Ok(Table::new(frame))
+    }
+}
+
+impl fmt::Display for FeatureBrowser {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("FeatureBrowser()")
+    }
+}
+
+impl fmt::Debug for FeatureBrowser {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Show for FeatureBrowser {
+    /// The view, and the most frequent features for what shows no widgets.
+    fn mime_bundle(&self) -> Result<MimeBundle> {
+        let table = self.table()?.mime_bundle()?;
+        let bundle = self.view.widget().mime_bundle()?;
+        Ok(bundle
+            .with("text/html", table.get("text/html").unwrap_or_default())
+            .with("text/plain", table.get("text/plain").unwrap_or_default()))
+    }
+}
+
+shows_itself!(FeatureBrowser);

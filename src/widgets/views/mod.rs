@@ -1,0 +1,10 @@
+//! Views of our own: anywidgets whose models compute with the library.
+
+mod attention;
+mod feature_browser;
+mod neuroscope;
+mod source;
+
+pub use attention::{AttentionBrowser, attention_view};
+pub use feature_browser::{FeatureBrowser, feature_browser};
+pub use neuroscope::{Neuroscope, Subject, neuroscope};
