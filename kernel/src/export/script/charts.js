@@ -22,7 +22,7 @@ function pointsOf({ series, cells, bins, area: [l, t, r, b], x: X, y: Y }) {
     const edge = (n) => short(bins[0] + (i + n) * bins[1]);
     const u = bins ? bins[0] + (i + 0.5) * bins[1] : x[i] ?? +(x.from + i * x.by).toPrecision(9);
     const about = low?.[i] != null ? ` (${said(low[i])} to ${said(high[i])})` : "";
-    const told = [[X, "x", bins ? `${edge(0)} to ${edge(1)}` : said(u)], [Y, "y", said(v) + about]];
+    const told = [[X, "x", bins ? `${edge(0)} to ${edge(1)}` : Number.isInteger(u) ? said(u) : said(+u.toPrecision(5))], [Y, "y", said(v) + about]];
     return { ...at(row, u, v), name: [name, text?.[i]].filter(Boolean).join(": "), called: text?.[i], told: told.flatMap(([{ label }, or, text]) => (label == null ? [] : [[label || or, text]])) };
   }));
 }
@@ -179,7 +179,11 @@ class Panel {
       const [l, t, r, b] = this.area, place = this.now ? this.to(at.x, at.y) : [(l + r) / 2, (t + b) / 2];
       if (held(event)) return;
       if (event.key === "Escape") this.look(this.area);
-      else if ("+=-".includes(event.key)) this.zoomAt(place, event.key === "-" ? 1.5 : 2 / 3);
+      else if ("+=-".includes(event.key)) {
+        const { now } = this;
+        this.zoomAt(place, event.key === "-" ? 1.5 : 2 / 3);
+        if (now) this.show(now, "polite");
+      }
       else if (step && at) {
         // Along the series; up and down lead to the next one where there are several.
         const same = list.filter((p) => p.row === at.row), by = rows.length > 1 ? step[0] : step[0] + step[1];
