@@ -47,11 +47,11 @@ pub struct Tick {
     pub figures: Vec<(String, f64)>,
     /// Time since the loop began.
     pub elapsed: Duration,
-    /// Which figures to draw while the loop runs; none by default.
-    pub curves: Option<Curves>,
+    /// Which figures to draw while the loop runs, by what they measure; none by default.
+    pub curves: Vec<Curves>,
 }
 
-/// Figures that a reporter may draw as curves over the units done.
+/// Figures of one unit that a reporter may draw as curves over the units done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curves {
     /// What the figures measure, with the unit.
@@ -101,7 +101,7 @@ impl<'a> Progress<'a> {
             unit: unit.to_owned(),
             figures: Vec::new(),
             elapsed: Duration::ZERO,
-            curves: None,
+            curves: Vec::new(),
         };
         reporter.begin(&tick);
         Self {
@@ -112,9 +112,10 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Asks the reporter to draw these figures while the loop runs.
+    /// Asks the reporter to draw these figures while the loop runs, in a panel of their own: figures
+    /// of one unit.
     pub fn curves(mut self, y_label: &str, figures: &[&str]) -> Self {
-        self.tick.curves = Some(Curves {
+        self.tick.curves.push(Curves {
             y_label: y_label.to_owned(),
             figures: figures.iter().map(|&name| name.to_owned()).collect(),
         });

@@ -22,6 +22,7 @@ mod read;
 mod report;
 mod run;
 mod session;
+mod svg;
 mod toolchain;
 mod trace;
 mod twin;

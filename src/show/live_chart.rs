@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{ChartOptions, Trace, line_chart};
+use super::{ChartOptions, Panel, Trace, line_panels};
 use crate::progress::{Curves, Tick};
 
 /// A loop that is over sooner shows no chart.
@@ -17,7 +17,8 @@ const POINTS: usize = 400;
 /// What has been reported so far.
 #[derive(Debug, Default)]
 pub(super) struct LiveChart {
-    curves: Vec<Trace>,
+    /// One panel a unit.
+    panels: Vec<Panel>,
     /// One report in so many is kept.
     every: usize,
     reports: usize,
@@ -29,8 +30,10 @@ pub(super) struct LiveChart {
 impl LiveChart {
     /// Keeps the tick's figures; the chart as SVG when it is time for one.
     pub(super) fn take(&mut self, tick: &Tick) -> Option<String> {
-        let curves = tick.curves.as_ref()?;
-        self.keep(tick, curves);
+        if tick.curves.is_empty() {
+            return None;
+        }
+        self.keep(tick);
         let wait = BETWEEN.max(self.cost * SHARE);
         let due = match self.drawn {
             None => tick.elapsed >= FIRST,
@@ -40,28 +43,24 @@ impl LiveChart {
             return None;
         }
         let began = Instant::now();
-        let options = ChartOptions::new("", &tick.unit, &curves.y_label);
+        let options = ChartOptions::new("", &tick.unit, "");
         // A chart that cannot be drawn yet (no finite value) comes later.
-        let svg = line_chart(&self.curves, &options).ok().map(|f| f.svg);
+        let svg = line_panels(&self.panels, &options).ok().map(|f| f.svg);
         self.cost = began.elapsed();
         self.drawn = Some(Instant::now());
         svg
     }
 
-    fn keep(&mut self, tick: &Tick, curves: &Curves) {
-        if self.curves.is_empty() {
+    fn keep(&mut self, tick: &Tick) {
+        if self.panels.is_empty() {
             self.every = 1;
-            self.curves = curves
-                .figures
-                .iter()
-                .map(|name| Trace::new(name, Vec::new()))
-                .collect();
+            self.panels = tick.curves.iter().map(empty_panel).collect();
         }
         self.reports += 1;
         if !self.reports.is_multiple_of(self.every) {
             return;
         }
-        for curve in &mut self.curves {
+        for curve in self.curves() {
             let figure = tick.figures.iter().find(|(name, _)| *name == curve.name);
             let value = figure.map_or(f64::NAN, |&(_, value)| value);
             // A figure is NaN until there is one, such as the first validation's.
@@ -69,8 +68,8 @@ impl LiveChart {
                 curve.points.push((tick.done as f64, value));
             }
         }
-        if self.curves.iter().any(|c| c.points.len() > 2 * POINTS) {
-            for curve in &mut self.curves {
+        if self.curves().any(|c| c.points.len() > 2 * POINTS) {
+            for curve in self.curves() {
                 let mut n = 0;
                 curve.points.retain(|_| {
                     n += 1;
@@ -80,6 +79,18 @@ impl LiveChart {
             self.every *= 2;
         }
     }
+
+    fn curves(&mut self) -> impl Iterator<Item = &mut Trace> {
+        self.panels.iter_mut().flat_map(|panel| &mut panel.series)
+    }
+}
+
+fn empty_panel(curves: &Curves) -> Panel {
+    let names = curves.figures.iter();
+    Panel::new(
+        &curves.y_label,
+        names.map(|name| Trace::new(name, Vec::new())).collect(),
+    )
 }
 
 #[cfg(test)]
@@ -98,10 +109,10 @@ mod tests {
                 ("tok/s".into(), 1e4),
             ],
             elapsed: Duration::from_secs_f64(seconds),
-            curves: Some(Curves {
+            curves: vec![Curves {
                 y_label: "loss (nats/token)".into(),
                 figures: vec!["loss".into(), "val".into()],
-            }),
+            }],
         }
     }
 
@@ -116,12 +127,26 @@ mod tests {
     }
 
     #[test]
+    fn figures_of_different_units_have_panels_of_their_own() {
+        let mut chart = LiveChart::default();
+        let mut tick = tick(2, 2.5);
+        tick.curves.push(Curves {
+            y_label: "speed (tokens/s)".into(),
+            figures: vec!["tok/s".into()],
+        });
+        let svg = chart.take(&tick).expect("it is time");
+        assert_eq!(svg.matches("<svg").count(), 3);
+        assert!(svg.contains(">loss (nats/token)<") && svg.contains(">speed (tokens/s)<"));
+        assert_eq!(svg.matches(">step<").count(), 1);
+    }
+
+    #[test]
     fn a_long_loop_keeps_few_points_and_both_ends() {
         let mut chart = LiveChart::default();
         for done in 1..=5000 {
             chart.take(&tick(done, 0.0));
         }
-        let points = &chart.curves[0].points;
+        let points = &chart.panels[0].series[0].points;
         assert!(
             (POINTS..=2 * POINTS).contains(&points.len()),
             "{}",

@@ -22,8 +22,8 @@ pub use attention::AttentionView;
 pub use chart::heatmap_with_gaps;
 pub use chart::{
     ChartOptions, ColorScale, Figure, Group, LabelledPoint, LabelledSeries, NetworkLink,
-    NetworkNode, Reference, Trace, bar_chart, heatmap, histogram, histogram_by_group,
-    labelled_scatter, line_chart, network, scatter, stacked,
+    NetworkNode, Panel, Reference, Trace, bar_chart, heatmap, histogram, histogram_by_group,
+    labelled_scatter, line_chart, line_panels, network, scatter, stacked,
 };
 pub use display::{clear_output, display, display_with_id, update_display};
 pub(crate) use display::{send_frame, shows_itself, under_holoscope};

@@ -289,7 +289,7 @@ mod tests {
             unit: "step".into(),
             figures: vec![("loss".into(), 5.1234), ("lr".into(), f64::NAN)],
             elapsed: Duration::from_secs_f64(seconds),
-            curves: None,
+            curves: Vec::new(),
         }
     }
 

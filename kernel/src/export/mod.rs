@@ -6,6 +6,7 @@ mod ansi;
 mod article;
 mod as_markdown;
 mod cell;
+mod charts;
 pub mod dom;
 pub mod escape;
 mod extract;
@@ -30,6 +31,8 @@ use math::Fault;
 use std::fmt::Write;
 
 pub use as_markdown::markdown;
+#[cfg(test)]
+pub use charts::complete as charts_of;
 pub use options::ExportOptions;
 
 /// The style sheet: the page's own, the article's, the formulas'.
@@ -289,10 +292,16 @@ impl<'a> Writer<'a> {
                 .map(|h| h.text.as_str())
                 .filter(|text| !text.is_empty()))
             .unwrap_or("Notebook");
-        let script_policy = if self.scripts {
-            " script-src 'unsafe-inline';"
-        } else {
-            ""
+        let charts = charts::are_in(&self.body);
+        // Allowed by its digest alone: a digest beside 'unsafe-inline' would forbid all other scripts.
+        let script_policy = match (self.scripts, charts) {
+            (true, _) => " script-src 'unsafe-inline';".to_owned(),
+            (false, true) => format!(" script-src {};", charts::source()),
+            (false, false) => String::new(),
+        };
+        let (chart_style, chart_script) = match charts {
+            true => (charts::style(), charts::element()),
+            false => Default::default(),
         };
         let heading = match (named, first) {
             (Some(_), _) | (None, Some(_)) => self.title.clone(),
@@ -319,8 +328,8 @@ impl<'a> Writer<'a> {
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n\
              <meta name=\"generator\" content=\"holoscope {version}\">\n{meta}\
-             <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body{class}>\n\
-             {contents}<main>\n{heading}{body}{footer}</main>\n</body>\n</html>\n",
+             <title>{title}</title>\n<style>\n{STYLE}</style>\n{chart_style}</head>\n<body{class}>\n\
+             {contents}<main>\n{heading}{body}{footer}</main>\n{chart_script}</body>\n</html>\n",
             lang = Escaped(matter.and_then(|m| m.lang.as_deref()).unwrap_or("en")),
             version = env!("CARGO_PKG_VERSION"),
             meta = matter.map(|m| title::meta(m, title)).unwrap_or_default(),

@@ -3,6 +3,7 @@
 //! Source: nbconvert's `HTMLExporter.display_data_priority`.
 
 use super::ansi;
+use super::charts;
 use super::dom;
 use super::escape::{Escaped, escape};
 use super::extract::Formula;
@@ -58,14 +59,35 @@ fn reached(text: &str) -> &'static str {
     }
 }
 
-/// Whether the output brings HTML of its own, which may hold scripts.
+/// Whether the output brings HTML of its own, with what may be scripts in it.
 pub fn may_hold_scripts(output: &Output) -> bool {
     match &output.kind {
         OutputKind::Display { data, .. } | OutputKind::ExecuteResult { data, .. } => {
-            data.contains_key("text/html") || data.contains_key("image/svg+xml")
+            let html = ["text/html", "image/svg+xml"].iter();
+            html.filter_map(|mime| data.get(*mime)?.as_str())
+                .any(looks_scripted)
         }
         OutputKind::Stream { .. } | OutputKind::Error { .. } => false,
     }
+}
+
+/// Whether some HTML has a script, an address that is one, or what looks like a handler of events
+/// (`onclick=`), which a text may as well.
+fn looks_scripted(html: &str) -> bool {
+    let html = html.to_ascii_lowercase();
+    let handler = |rest: &str| {
+        let name = rest.trim_start_matches(|c: char| c.is_ascii_lowercase());
+        name.len() < rest.len() && name.trim_start().starts_with('=')
+    };
+    let after = |(at, _): (usize, &str)| {
+        let before = html[..at].chars().next_back();
+        let apart = before.is_none_or(|c| !c.is_alphanumeric());
+        apart && handler(&html[at + 2..])
+    };
+    ["<script", "javascript:", "srcdoc"]
+        .iter()
+        .any(|word| html.contains(word))
+        || html.match_indices("on").any(after)
 }
 
 fn error(ename: &str, evalue: &str, traceback: &[String]) -> String {
@@ -149,9 +171,10 @@ fn missing(data: &MimeBundle) -> Option<String> {
 
 /// An output's own HTML, which ends where the output does.
 fn enclosed(html: &str, markdown: &mut Markdown) -> String {
-    dom::enclose(html, &mut |id| {
+    let html = dom::enclose(html, &mut |id| {
         markdown.anchors.give(id);
-    })
+    });
+    charts::complete(&html)
 }
 
 /// A block that may be wider than the text.

@@ -4,6 +4,7 @@ use plotters::element::Rectangle;
 use plotters::style::{Color, RGBColor};
 
 use super::axis::{Axis, place};
+use super::data::{Data, Series};
 use super::figure::{ChartOptions, Figure};
 use super::plot::{Plan, Plot, nothing_to_draw};
 use super::sheet::draw;
@@ -37,6 +38,8 @@ pub fn bar_chart(labels: &[String], values: &[f64], options: &ChartOptions) -> R
     let mut plan = Plan::new("bar chart", options, x, y, alt);
     plan.plot_height = ROW_PX * (labels.len() as f64).max(2.0);
     plan.y_mesh = false;
+    plan.data = data(labels, values);
+    plan.y_name = None;
     draw(plan, |plot| bars(plot, values))
 }
 
@@ -71,6 +74,19 @@ fn label_axis(labels: &[String]) -> Axis {
             })
             .collect(),
     }
+}
+
+/// One point a bar, at its end; the label is its name.
+fn data(labels: &[String], values: &[f64]) -> Data {
+    let rows = labels.iter().zip(values).enumerate();
+    let rows = rows.filter(|(_, (_, value))| place(**value, false).is_some());
+    let mut series = Series::default();
+    for (i, (label, value)) in rows {
+        series.x.push(*value);
+        series.y.push(i as f64 + 0.5);
+        series.texts.push(edge_spaces(label));
+    }
+    Data::Points(vec![series])
 }
 
 /// What the picture shows, in words.

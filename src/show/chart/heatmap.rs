@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use super::axis::Axis;
 use super::color_bar::{ColorBar, ColorScale, Colors, LEVELS};
+use super::data::Data;
 use super::figure::{ChartOptions, Figure};
 use super::plot::{Plan, Plot, UNIT, nothing_to_draw};
 use super::sheet::draw;
@@ -114,11 +115,17 @@ pub fn heatmap_with_gaps(
     plan.right = bar.pixels();
     plan.x_mesh = false;
     plan.y_mesh = false;
+    let drawn = averaged(rows, block);
+    plan.data = Data::Cells {
+        x: names_of_blocks(x_names, n_cols, block.1),
+        y: names_of_blocks(y_names, rows.len(), block.0),
+        rows: drawn.clone(),
+    };
     draw(plan, |plot| {
         if few {
             rects(plot, rows, x_names, y_names, &colors);
         } else {
-            picture(plot, &averaged(rows, block), &colors);
+            picture(plot, &drawn, &colors);
         }
         bar.draw(plot, &colors);
         Ok(())
@@ -285,6 +292,19 @@ fn decimals(largest: f64) -> usize {
         true => (1.0 - largest.log10().floor()).clamp(2.0, 5.0) as usize,
         false => 2,
     }
+}
+
+/// The names of blocks of so many rows or columns each: `0 to 6`; of single ones their own.
+fn names_of_blocks(names: &[String], n: usize, block: usize) -> Vec<String> {
+    if block < 2 {
+        return names.to_vec();
+    }
+    let name = |i: usize| names.get(i).cloned().unwrap_or_else(|| i.to_string());
+    let last = |first: usize| (first + block).min(n) - 1;
+    let firsts = (0..n).step_by(block);
+    firsts
+        .map(|first| format!("{} to {}", name(first), name(last(first))))
+        .collect()
 }
 
 /// The means of blocks of `(rows, columns)` cells, over the values that there are.

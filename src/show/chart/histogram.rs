@@ -3,24 +3,21 @@
 //! Height of bin b is 100 · n_b / n, per group. Bin count by Freedman and Diaconis
 //! (1981): width 2 · IQR / n^(1/3); boxes and whiskers after Tukey (1977).
 
-use std::ops::Range;
-
-use plotters::element::{PathElement, Polygon, Rectangle};
-use plotters::style::{Color, RGBColor};
+mod marks;
 
 use super::axis::{Axis, place};
+use super::data::{Data, Series};
 use super::figure::{ChartOptions, Figure, Group};
-use super::plot::{Plan, Plot, nothing_to_draw};
+use super::plot::{Plan, nothing_to_draw};
 use super::sheet::draw;
 use crate::error::Result;
 use crate::show::color::{Rgb, category};
 use crate::show::format_number;
 use crate::show::number::grouped;
+use marks::{bars, box_plot};
 
 /// Height of a group's marginal box and its room, in pixels.
 const BOX_PX: f64 = 20.0;
-/// Outliers drawn at most, per group.
-const MAX_OUTLIERS: usize = 200;
 
 /// Draws the distribution of a sample in percent, over `bins` bins of equal width
 /// (0: as many as suit it). Values that are not finite are left out, and the caption says how many.
@@ -199,120 +196,35 @@ fn draw_groups(
             })
             .collect();
     }
+    plan.data = data(&filled, &bins, &percents);
     draw(plan, |plot| {
-        for (sample, percents) in filled.iter().zip(&percents) {
-            bars(plot, &bins, percents, sample.color, filled.len() > 1)?;
+        for (i, (sample, percents)) in filled.iter().zip(&percents).enumerate() {
+            bars(plot, i, &bins, percents, (sample.color, filled.len() > 1));
         }
         if boxes {
             for (row, sample) in filled.iter().enumerate() {
                 let y = plot.area[1] - 10.0 * (BOX_PX * (filled.len() - row) as f64 - 4.0);
-                box_plot(plot, sample, y);
+                box_plot(plot, row, sample, y);
             }
         }
         Ok(())
     })
 }
 
-/// One group's bins: bars with gaps for one group; for overlaid ones translucent
-/// steps with an outline.
-fn bars(plot: &mut Plot, bins: &Bins, percents: &[f64], color: Rgb, overlaid: bool) -> Result<()> {
-    let fill = RGBColor(color.0, color.1, color.2);
-    let drawn = if overlaid {
-        let steps = runs(percents).into_iter().map(|run| {
-            let mut outline = vec![(bins.edge(run.start), 0.0)];
-            for i in run.clone() {
-                outline.push((bins.edge(i), percents[i]));
-                outline.push((bins.edge(i + 1), percents[i]));
-            }
-            outline.push((bins.edge(run.end), 0.0));
-            outline
-        });
-        let steps: Vec<Vec<(f64, f64)>> = steps.collect();
-        let areas = steps.iter().map(|s| Polygon::new(s.clone(), fill.mix(0.4)));
-        let areas = plot.chart.draw_series(areas).map(|_| ());
-        let lines = steps
-            .into_iter()
-            .map(|s| PathElement::new(s, fill.stroke_width(12)));
-        areas.and(plot.chart.draw_series(lines).map(|_| ()))
-    } else {
-        let gap = bins.width * if bins.count > 150 { 0.0 } else { 0.04 };
-        let bars = percents.iter().enumerate().filter(|(_, p)| **p > 0.0);
-        let bars = bars.map(|(i, percent)| {
-            let corners = [
-                (bins.edge(i) + gap, 0.0),
-                (bins.edge(i + 1) - gap, *percent),
-            ];
-            Rectangle::new(corners, fill.filled())
-        });
-        plot.chart.draw_series(bars).map(|_| ())
-    };
-    drawn.map_err(|e| plot.error(e))
-}
-
-/// The stretches of bins that are not empty.
-fn runs(percents: &[f64]) -> Vec<Range<usize>> {
-    let mut runs: Vec<Range<usize>> = Vec::new();
-    for (i, _) in percents.iter().enumerate().filter(|(_, p)| **p > 0.0) {
-        match runs.last_mut() {
-            Some(run) if run.end == i => run.end = i + 1,
-            _ => runs.push(i..i + 1),
-        }
-    }
-    runs
-}
-
-/// A horizontal box plot whose top lies at `y` drawing units.
-fn box_plot(plot: &mut Plot, sample: &Sample, y: f64) {
-    let (q1, median, q3) = (
-        sample.quantile(0.25),
-        sample.quantile(0.5),
-        sample.quantile(0.75),
-    );
-    let reach = 1.5 * (q3 - q1);
-    let inside = || {
-        sample
-            .sorted
-            .iter()
-            .copied()
-            .filter(|v| (q1 - reach..=q3 + reach).contains(v))
-    };
-    let low = inside().next().unwrap_or(q1);
-    let high = inside().next_back().unwrap_or(q3);
-    let x = |plot: &Plot, value: f64| plot.at(value, 0.0).0;
-    let (x0, x1, xm, x2, x3) = (
-        x(plot, low),
-        x(plot, q1),
-        x(plot, median),
-        x(plot, q3),
-        x(plot, high),
-    );
-    let (top, middle, bottom) = (y, y + 60.0, y + 120.0);
-    let color = sample.color.hex();
-    let (cap_top, cap_bottom) = (y + 25.0, y + 95.0);
-    plot.overlay.push_str(&format!(
-        "<path d=\"M{x0} {middle}H{x1}M{x2} {middle}H{x3}M{x0} {cap_top}V{cap_bottom}\
-         M{x3} {cap_top}V{cap_bottom}\" stroke=\"{color}\" stroke-width=\"12\" fill=\"none\"/>\
-         <rect x=\"{x1}\" y=\"{top}\" width=\"{}\" height=\"120\" fill=\"{color}\" \
-         fill-opacity=\"0.35\" stroke=\"{color}\" stroke-width=\"12\"/>\
-         <path d=\"M{xm} {top}V{bottom}\" stroke=\"{color}\" stroke-width=\"24\"/>",
-        (x2 - x1).max(1)
-    ));
-    let outliers: Vec<i32> = sample
-        .sorted
+/// The percentages of each group, under its name alone.
+fn data(samples: &[&Sample], bins: &Bins, percents: &[Vec<f64>]) -> Data {
+    let series = samples
         .iter()
-        .filter(|v| **v < low || **v > high)
-        .map(|v| x(plot, *v))
-        .collect();
-    let stride = outliers.len().div_ceil(MAX_OUTLIERS).max(1);
-    let mut path = String::new();
-    for x in outliers.iter().step_by(stride) {
-        path.push_str(&format!("M{x} {middle}h0"));
-    }
-    if !path.is_empty() {
-        plot.overlay.push_str(&format!(
-            "<path d=\"{path}\" stroke=\"{color}\" stroke-width=\"40\" stroke-opacity=\"0.5\" \
-             stroke-linecap=\"round\" fill=\"none\"/>"
-        ));
+        .zip(percents)
+        .map(|(sample, percents)| Series {
+            name: sample.name.clone(),
+            y: percents.clone(),
+            ..Series::default()
+        });
+    Data::Bins {
+        first: bins.lo,
+        width: bins.width,
+        series: series.collect(),
     }
 }
 
@@ -374,11 +286,6 @@ mod tests {
         };
         assert!(caption(&[1.0, f64::NAN, 2.0, f64::INFINITY]));
         assert!(!caption(&[1.0, 2.0]));
-    }
-
-    #[test]
-    fn runs_skip_empty_bins() {
-        assert_eq!(runs(&[0.0, 1.0, 2.0, 0.0, 3.0]), [1..3, 4..5]);
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! Scatter plots of few points, each with a label, joined within a series; one colour and marker a series.
 
 use super::axis::place;
+use super::data::Data;
 use super::figure::{ChartOptions, Figure, Trace};
 use super::plot::{Plan, Plot};
 use super::scatter::{axes, left_out};
@@ -73,12 +74,31 @@ pub fn labelled_scatter(series: &[LabelledSeries], options: &ChartOptions) -> Re
     plan.legend = legend
         .map(|(i, s)| (format!("{} {}", marker(i).0, s.name), category(i)))
         .collect();
+    plan.data = data(series, &traces, &options);
     draw(plan, |plot| {
         for (i, one) in series.iter().enumerate() {
             draw_series(plot, i, one, &options);
         }
         Ok(())
     })
+}
+
+/// The points with what stands beside them.
+fn data(series: &[LabelledSeries], traces: &[Trace], options: &ChartOptions) -> Data {
+    let mut data = Data::of_traces(traces, options);
+    if let Data::Points(all) = &mut data {
+        for (of, one) in all
+            .iter_mut()
+            .zip(series)
+            .filter(|(of, _)| !of.x.is_empty())
+        {
+            let drawn = one.points.iter().filter(|point| {
+                place(point.x, options.log_x).is_some() && place(point.y, options.log_y).is_some()
+            });
+            of.texts = drawn.map(|point| point.label.clone()).collect();
+        }
+    }
+    data
 }
 
 fn marker(i: usize) -> (&'static str, &'static str) {
@@ -105,7 +125,7 @@ fn draw_series(plot: &mut Plot, i: usize, series: &LabelledSeries, options: &Cha
         .map(|((x, y), _)| format!("{x},{y}"))
         .collect();
     plot.overlay.push_str(&format!(
-        "<polyline points=\"{}\" stroke=\"{color}\" stroke-width=\"12\" stroke-opacity=\"0.5\" fill=\"none\"/>",
+        "<g data-s=\"{i}\"><polyline points=\"{}\" stroke=\"{color}\" stroke-width=\"12\" stroke-opacity=\"0.5\" fill=\"none\"/>",
         line.join(" ")
     ));
     let outline = marker(i).1;
@@ -118,6 +138,7 @@ fn draw_series(plot: &mut Plot, i: usize, series: &LabelledSeries, options: &Cha
     for ((x, y), label) in points {
         plot.label(f64::from(x), f64::from(y) - 70.0, "middle", &color, &label);
     }
+    plot.overlay.push_str("</g>");
 }
 
 #[cfg(test)]

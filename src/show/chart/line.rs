@@ -3,12 +3,12 @@
 //! A curve of more points than pixels keeps the smallest and largest value of every
 //! pixel, so that spikes stay visible.
 
-use plotters::series::LineSeries;
-use plotters::style::{RGBColor, ShapeStyle};
+use std::fmt::Write;
 
 use super::axis::{Axis, place};
+use super::data::Data;
 use super::figure::{ChartOptions, Figure, Trace};
-use super::plot::{Plan, nothing_to_draw};
+use super::plot::{Plan, Plot, nothing_to_draw};
 use super::scatter::{interval_bars, interval_ends, left_out};
 use super::sheet::draw;
 use crate::error::Result;
@@ -33,35 +33,45 @@ const BUCKETS: f64 = 300.0;
 /// # Errors
 /// When there is no finite point.
 pub fn line_chart(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
+    line_chart_within(series, options, None)
+}
+
+/// What a panel has in common with those above and below it.
+pub(super) struct Within {
+    pub x: Axis,
+    /// The horizontal axis' name, which only the last panel shows.
+    pub x_name: String,
+    /// Pixels left of the drawing area.
+    pub left: f64,
+    /// Pixels of the drawing area.
+    pub height: f64,
+}
+
+/// A line chart, alone or as a panel.
+pub(super) fn line_chart_within(
+    series: &[Trace],
+    options: &ChartOptions,
+    within: Option<&Within>,
+) -> Result<Figure> {
     let nothing = || nothing_to_draw("line chart");
-    let points = || series.iter().flat_map(|s| &s.points);
-    if !points().any(|p| p.0.is_finite() && p.1.is_finite()) {
+    if !is_drawn(series) {
         return Err(nothing());
     }
-    let x_references = options.x_references.iter().map(|r| r.value);
-    let x = Axis::covering(
-        points()
-            .filter(|p| p.1.is_finite())
-            .map(|p| p.0)
-            .chain(x_references),
-        options.log_x,
-        !options.log_x && points().all(|p| p.0 >= 0.0 || p.0.is_nan()),
-        options.x_ticks(),
+    let x = match within {
+        Some(within) => Some(within.x.clone()),
+        None => x_axis(series.iter(), options),
+    };
+    let (x, y) = (
+        x.ok_or_else(nothing)?,
+        y_axis(series, options).ok_or_else(nothing)?,
     );
-    let references = options.y_references.iter().map(|r| r.value);
-    let y = Axis::covering(
-        points()
-            .map(|p| p.1)
-            .chain(references)
-            .chain(interval_ends(series)),
-        options.log_y,
-        false,
-        6,
-    );
-    let (x, y) = (x.ok_or_else(nothing)?, y.ok_or_else(nothing)?);
-    let (left_out, n) = (left_out(series, options), points().count());
-    let options = &options.with_left_out(left_out, n, "points");
-    let mut plan = Plan::new("line chart", options, x, y, alt(series, options));
+    let n = series.iter().map(|one| one.points.len()).sum();
+    let options = &options.with_left_out(left_out(series, options), n, "points");
+    let title = match within {
+        Some(_) => &options.y_label,
+        None => &options.title,
+    };
+    let mut plan = Plan::new("line chart", options, x, y, alt(series, title, options));
     if series.len() > 1 {
         plan.legend = series
             .iter()
@@ -70,32 +80,83 @@ pub fn line_chart(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
             .collect();
     }
     plan.x_mesh = false;
+    plan.data = Data::of_traces(series, options);
+    if let Some(within) = within {
+        plan.x_name = Some(within.x_name.clone());
+        plan.left = within.left;
+        plan.plot_height = within.height;
+    }
     let (x_span, x_lo) = (plan.x.hi - plan.x.lo, plan.x.lo);
     draw(plan, |plot| {
         for (i, one) in series.iter().enumerate() {
-            let color = category(i);
-            let style = ShapeStyle {
-                color: RGBColor(color.0, color.1, color.2).into(),
-                filled: false,
-                stroke_width: 18,
-            };
-            for run in runs(&one.points, options) {
-                if let [(x, y)] = run[..] {
-                    let (x, y) = plot.at(x, y);
-                    plot.overlay.push_str(&format!(
-                        "<circle cx=\"{x}\" cy=\"{y}\" r=\"30\" fill=\"{}\"/>",
-                        color.hex()
-                    ));
-                    continue;
-                }
-                let line = LineSeries::new(thinned(&run, x_lo, x_span), style);
-                let drawn = plot.chart.draw_series(line).map(|_| ());
-                drawn.map_err(|e| plot.error(e))?;
-            }
-            interval_bars(plot, one, options, color);
+            curve(plot, i, &runs(&one.points, options), (x_lo, x_span));
+        }
+        // What may lie on a curve comes after all of them.
+        for (i, one) in series.iter().enumerate() {
+            lone_points(plot, i, &runs(&one.points, options));
+            interval_bars(plot, i, one, options);
         }
         Ok(())
     })
+}
+
+/// Whether there is a finite point.
+pub(super) fn is_drawn(series: &[Trace]) -> bool {
+    let mut points = series.iter().flat_map(|s| &s.points);
+    points.any(|p| p.0.is_finite() && p.1.is_finite())
+}
+
+/// From zero on where no point is left of it.
+pub(super) fn x_axis<'t>(
+    series: impl Iterator<Item = &'t Trace> + Clone,
+    options: &ChartOptions,
+) -> Option<Axis> {
+    let points = || series.clone().flat_map(|s| &s.points);
+    let references = options.x_references.iter().map(|r| r.value);
+    let finite = points().filter(|p| p.1.is_finite()).map(|p| p.0);
+    let from_zero = !options.log_x && points().all(|p| p.0 >= 0.0 || p.0.is_nan());
+    Axis::covering(
+        finite.chain(references),
+        options.log_x,
+        from_zero,
+        options.x_ticks(),
+    )
+}
+
+pub(super) fn y_axis(series: &[Trace], options: &ChartOptions) -> Option<Axis> {
+    let points = series.iter().flat_map(|s| &s.points).map(|p| p.1);
+    let references = options.y_references.iter().map(|r| r.value);
+    let values = points.chain(references).chain(interval_ends(series));
+    Axis::covering(values, options.log_y, false, 6)
+}
+
+/// The runs of series `i` that have a length.
+fn curve(plot: &mut Plot, i: usize, runs: &[Vec<(f64, f64)>], (x_lo, x_span): (f64, f64)) {
+    for run in runs.iter().filter(|run| run.len() > 1) {
+        let points = thinned(run, x_lo, x_span).into_iter();
+        let points = points.map(|(x, y)| plot.at(x, y));
+        let points: Vec<String> = points.map(|(x, y)| format!("{x},{y}")).collect();
+        let _ = write!(
+            plot.overlay,
+            "<polyline data-s=\"{i}\" fill=\"none\" stroke=\"{}\" stroke-width=\"18\" points=\"{}\"/>",
+            category(i).hex(),
+            points.join(" ")
+        );
+    }
+}
+
+/// The points of series `i` without a neighbour.
+fn lone_points(plot: &mut Plot, i: usize, runs: &[Vec<(f64, f64)>]) {
+    for run in runs {
+        if let [(x, y)] = run[..] {
+            let (x, y) = plot.at(x, y);
+            let _ = write!(
+                plot.overlay,
+                "<circle data-s=\"{i}\" cx=\"{x}\" cy=\"{y}\" r=\"30\" fill=\"{}\"/>",
+                category(i).hex()
+            );
+        }
+    }
 }
 
 /// The stretches of points that have a place on both axes.
@@ -145,8 +206,8 @@ fn thinned(run: &[(f64, f64)], x_lo: f64, x_span: f64) -> Vec<(f64, f64)> {
     out
 }
 
-fn alt(series: &[Trace], options: &ChartOptions) -> String {
-    let mut out = format!("Line chart: {}.", options.title);
+fn alt(series: &[Trace], title: &str, options: &ChartOptions) -> String {
+    let mut out = format!("Line chart: {title}.");
     for one in series {
         let finite = || one.points.iter().filter(|p| p.1.is_finite());
         if let (Some(first), Some(last)) = (finite().next(), finite().next_back()) {

@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use super::axis::Axis;
+use super::data::{Data, Series};
 use super::figure::{ChartOptions, Figure};
 use super::plot::{Plan, Plot, UNIT, nothing_to_draw};
 use super::sheet::draw;
@@ -95,6 +96,8 @@ pub fn network(
     plan.legend = (names.iter().enumerate())
         .map(|(i, name)| (format!("{name}{}", thickness(i).1), category(i)))
         .collect();
+    plan.data = data(nodes, names);
+    plan.x_name = None;
     let on = |level: &f64| nodes.iter().filter(|n| n.y == *level).count();
     let widest = levels.iter().map(on).max().unwrap_or(0) as f64;
     // Half a gap of room, a quarter above and a quarter below.
@@ -106,6 +109,22 @@ pub fn network(
         draw_nodes(plot, nodes, radius);
         Ok(())
     })
+}
+
+/// The kinds of links by name, as in the legend, and then the nodes with what is read on hover.
+fn data(nodes: &[NetworkNode], names: &[String]) -> Data {
+    let kinds = names.iter().map(|name| Series {
+        name: name.clone(),
+        ..Series::default()
+    });
+    let nodes = Series {
+        name: "node".to_owned(),
+        x: nodes.iter().map(|node| node.x).collect(),
+        y: nodes.iter().map(|node| node.y).collect(),
+        texts: nodes.iter().map(|node| node.hover.clone()).collect(),
+        ..Series::default()
+    };
+    Data::Points(kinds.chain([nodes]).collect())
 }
 
 /// The different heights of nodes, increasing.
@@ -171,7 +190,7 @@ fn draw_links(plot: &mut Plot, nodes: &[NetworkNode], links: &[NetworkLink], n_n
             };
             let _ = write!(
                 plot.overlay,
-                "<path d=\"{path}\" stroke=\"{}\" stroke-width=\"{width}\"{dashes} fill=\"none\"/>",
+                "<path data-s=\"{name}\" d=\"{path}\" stroke=\"{}\" stroke-width=\"{width}\"{dashes} fill=\"none\"/>",
                 category(name).hex()
             );
         }

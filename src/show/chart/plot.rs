@@ -7,6 +7,7 @@ use plotters::coord::cartesian::Cartesian2d;
 use plotters::prelude::SVGBackend;
 
 use super::axis::Axis;
+use super::data::Data;
 use super::figure::ChartOptions;
 use crate::error::Error;
 use crate::show::color::Rgb;
@@ -34,11 +35,18 @@ pub(super) struct Plan<'a> {
     pub plot_height: f64,
     /// Pixels above the drawing area, for marginal plots.
     pub panel: f64,
+    /// Pixels left of the drawing area at least, so that panels stand in line.
+    pub left: f64,
     /// Pixels right of the drawing area, for a colour bar.
     pub right: f64,
     pub x_mesh: bool,
     pub y_mesh: bool,
     pub alt: String,
+    /// What the picture carries of its data.
+    pub data: Data,
+    /// What the axes are in it; none for places that mean nothing, such as rows of bars.
+    pub x_name: Option<String>,
+    pub y_name: Option<String>,
 }
 
 impl<'a> Plan<'a> {
@@ -57,10 +65,14 @@ impl<'a> Plan<'a> {
             legend: Vec::new(),
             plot_height: 270.0,
             panel: 0.0,
+            left: 0.0,
             right: 0.0,
             x_mesh: true,
             y_mesh: true,
             alt,
+            data: Data::None,
+            x_name: Some(options.x_label.clone()),
+            y_name: Some(options.y_label.clone()),
         }
     }
 }

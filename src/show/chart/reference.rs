@@ -9,9 +9,10 @@ use crate::show::number::text_width;
 /// The references' dashed lines and their labels, which keep clear of each other.
 pub(super) fn references(plot: &mut Plot, plan: &Plan) {
     let [left, top, right, bottom] = plot.area;
-    let dashed = |x1: i32, y1: i32, x2: i32, y2: i32| {
+    // Each moves with the axis that it lies on.
+    let dashed = |axis: &str, x1: i32, y1: i32, x2: i32, y2: i32| {
         format!(
-            "<path d=\"M{x1} {y1}L{x2} {y2}\" stroke=\"{FAINT_INK}\" stroke-width=\"12\" \
+            "<path data-m=\"{axis}\" d=\"M{x1} {y1}L{x2} {y2}\" stroke=\"{FAINT_INK}\" stroke-width=\"12\" \
              stroke-dasharray=\"50 40\" fill=\"none\"/>"
         )
     };
@@ -20,12 +21,12 @@ pub(super) fn references(plot: &mut Plot, plan: &Plan) {
     // All lines before the first label, so that none crosses one.
     for (_, at) in &horizontal {
         let (_, y) = plot.at(plan.x.lo, *at);
-        let line = dashed(left as i32, y, right as i32, y);
+        let line = dashed("y", left as i32, y, right as i32, y);
         plot.overlay.push_str(&line);
     }
     for (_, at) in &vertical {
         let (x, _) = plot.at(*at, plan.y.lo);
-        let line = dashed(x, top as i32, x, bottom as i32);
+        let line = dashed("x", x, top as i32, x, bottom as i32);
         plot.overlay.push_str(&line);
     }
     let mut lowest = f64::INFINITY;
@@ -39,7 +40,9 @@ pub(super) fn references(plot: &mut Plot, plan: &Plan) {
             text_y.max(top + TICK_PX * UNIT)
         };
         lowest = text_y;
+        plot.overlay.push_str("<g data-m=\"y\">");
         plot.label(right - 50.0, text_y, "end", FAINT_INK, &reference.label);
+        plot.overlay.push_str("</g>");
     }
     for (row, (reference, at)) in vertical.into_iter().enumerate() {
         let (x, _) = plot.at(at, plan.y.lo);
@@ -50,7 +53,9 @@ pub(super) fn references(plot: &mut Plot, plan: &Plan) {
         } else {
             (f64::from(x) + 50.0, "start")
         };
+        plot.overlay.push_str("<g data-m=\"x\">");
         plot.label(x, text_y, anchor, FAINT_INK, &reference.label);
+        plot.overlay.push_str("</g>");
     }
 }
 

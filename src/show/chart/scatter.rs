@@ -1,11 +1,12 @@
 //! Scatter plots of named groups of points.
 
 use super::axis::{Axis, place};
+use super::data::Data;
 use super::figure::{ChartOptions, Figure, Trace};
 use super::plot::{Plan, Plot, nothing_to_draw};
 use super::sheet::draw;
 use crate::error::Result;
-use crate::show::color::{Rgb, category};
+use crate::show::color::category;
 
 /// Points drawn at most; of more, every n-th is drawn and the text below says so.
 const MAX_POINTS: usize = 4_000;
@@ -36,17 +37,13 @@ pub fn scatter(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
             .map(|(i, s)| (s.name.clone(), category(i)))
             .collect();
     }
+    plan.data = Data::of_traces(series, &options);
     draw(plan, |plot| {
         for (i, one) in series.iter().enumerate() {
             if stride == 1 {
-                interval_bars(plot, one, &options, category(i));
+                interval_bars(plot, i, one, &options);
             }
-            dots(
-                plot,
-                one.points.iter().step_by(stride),
-                &options,
-                category(i),
-            );
+            dots(plot, i, one.points.iter().step_by(stride), &options);
         }
         Ok(())
     })
@@ -82,8 +79,8 @@ pub(super) fn interval_ends(series: &[Trace]) -> impl Iterator<Item = f64> {
         .flat_map(|&(low, high)| [low, high])
 }
 
-/// A vertical bar for each interval that has a place on the axes.
-pub(super) fn interval_bars(plot: &mut Plot, trace: &Trace, options: &ChartOptions, color: Rgb) {
+/// Of series `i` a vertical bar for each interval that has a place on the axes.
+pub(super) fn interval_bars(plot: &mut Plot, i: usize, trace: &Trace, options: &ChartOptions) {
     let mut path = String::new();
     for (&(x, _), &(low, high)) in trace.points.iter().zip(&trace.intervals) {
         let placed = (
@@ -98,8 +95,8 @@ pub(super) fn interval_bars(plot: &mut Plot, trace: &Trace, options: &ChartOptio
     }
     if !path.is_empty() {
         plot.overlay.push_str(&format!(
-            "<path d=\"{path}\" stroke=\"{}\" stroke-width=\"16\" fill=\"none\"/>",
-            color.hex()
+            "<path data-s=\"{i}\" d=\"{path}\" stroke=\"{}\" stroke-width=\"16\" fill=\"none\"/>",
+            category(i).hex()
         ));
     }
 }
@@ -113,12 +110,12 @@ pub(super) fn left_out(series: &[Trace], options: &ChartOptions) -> usize {
     points.filter(nowhere).count()
 }
 
-/// Points as dots of one colour; those without a place on the axes are left out.
+/// Points of series `i` as dots of one colour; those without a place on the axes are left out.
 fn dots<'p>(
     plot: &mut Plot,
+    i: usize,
     points: impl Iterator<Item = &'p (f64, f64)>,
     options: &ChartOptions,
-    color: Rgb,
 ) {
     let mut path = String::new();
     for &(x, y) in points {
@@ -129,9 +126,9 @@ fn dots<'p>(
         }
     }
     plot.overlay.push_str(&format!(
-        "<path d=\"{path}\" stroke=\"{}\" stroke-width=\"60\" stroke-linecap=\"round\" \
+        "<path data-s=\"{i}\" d=\"{path}\" stroke=\"{}\" stroke-width=\"60\" stroke-linecap=\"round\" \
          stroke-opacity=\"0.6\" fill=\"none\"/>",
-        color.hex()
+        category(i).hex()
     ));
 }
 

@@ -9,7 +9,9 @@ use plotters::prelude::{ChartBuilder, DrawingArea, IntoDrawingArea, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{IntoFont, RGBColor, ShapeStyle, TextStyle};
 
-use super::figure::Figure;
+use super::axis::Axis;
+use super::data::metadata;
+use super::figure::{ChartOptions, Figure};
 use super::plot::{Plan, Plot, Plotters, TICK_PX, UNIT, draw_error};
 use super::reference::references;
 use crate::error::Result;
@@ -44,18 +46,7 @@ struct Layout {
 impl Layout {
     fn new(plan: &Plan) -> Self {
         let options = plan.options;
-        let width = f64::from(if options.width == 0 {
-            WIDTH
-        } else {
-            options.width.clamp(240, 4_000)
-        });
-        let ticks = plan.y.marks.iter().map(|m| text_width(&m.label, TICK_PX));
-        let y_ticks = ticks.fold(0.0, f64::max).min(width * 0.4);
-        let y_label = if options.y_label.is_empty() {
-            0.0
-        } else {
-            LABEL_PX + 8.0
-        };
+        let width = width_of(options);
         let x_label = if options.x_label.is_empty() {
             0.0
         } else {
@@ -94,12 +85,42 @@ impl Layout {
             title,
             legend_rows,
             caption,
-            left: PAD + y_label + y_ticks + 12.0,
+            left: left_of(&plan.y, options).max(plan.left),
             top,
             bottom,
             right: (PAD + plan.right).max(PAD + overhang),
         }
     }
+
+    /// The drawing area in drawing units: left, top, right, bottom.
+    fn area(&self) -> [f64; 4] {
+        [
+            self.left,
+            self.top,
+            self.width - self.right,
+            self.height - self.bottom,
+        ]
+        .map(|pixels| pixels * UNIT)
+    }
+}
+
+/// Pixels of the whole chart.
+fn width_of(options: &ChartOptions) -> f64 {
+    f64::from(match options.width {
+        0 => WIDTH,
+        width => width.clamp(240, 4_000),
+    })
+}
+
+/// Pixels that the vertical axis takes with its ticks and its label.
+pub(super) fn left_of(y: &Axis, options: &ChartOptions) -> f64 {
+    let ticks = y.marks.iter().map(|m| text_width(&m.label, TICK_PX));
+    let ticks = ticks.fold(0.0, f64::max).min(width_of(options) * 0.4);
+    let label = match options.y_label.is_empty() {
+        true => 0.0,
+        false => LABEL_PX + 8.0,
+    };
+    PAD + label + ticks + 12.0
 }
 
 /// About how many letters of a label fit into so many pixels.
@@ -134,6 +155,7 @@ where
     let layout = Layout::new(&plan);
     let kind = plan.kind;
     let mut svg = String::new();
+    let area = layout.area();
     let overlay = {
         let size = ((layout.width * UNIT) as u32, (layout.height * UNIT) as u32);
         let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
@@ -146,12 +168,6 @@ where
             .build_cartesian_2d(plan.x.clone(), plan.y.clone())
             .map_err(|e| draw_error(kind, e))?;
         mesh(&mut chart, &plan).map_err(|e| draw_error(kind, e))?;
-        let area = [
-            layout.left * UNIT,
-            layout.top * UNIT,
-            (layout.width - layout.right) * UNIT,
-            (layout.height - layout.bottom) * UNIT,
-        ];
         let mut plot = Plot {
             chart: &mut chart,
             overlay: String::new(),
@@ -163,7 +179,7 @@ where
         let overlay = plot.overlay;
         drop(chart);
         root.present().map_err(|e| draw_error(kind, e))?;
-        overlay
+        overlay + &metadata(&plan, area)
     };
     Ok(Figure {
         svg: finish(&svg, &overlay, &layout, &plan.alt),

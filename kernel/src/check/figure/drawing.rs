@@ -1,8 +1,8 @@
 //! What an SVG draws: marks with their points and colours, and texts.
 
-use super::axes::Label;
-use super::path;
 use crate::export::dom::attribute;
+use crate::svg::axes::Label;
+use crate::svg::path;
 use markup5ever_rcdom::{Handle, NodeData};
 use std::collections::BTreeMap;
 

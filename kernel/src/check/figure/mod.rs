@@ -3,15 +3,14 @@
 //! are compared as values, else as places in the picture. Texts are compared as texts, colours as
 //! three numbers of 0 to 255; where texts stand, how wide strokes are, and fonts are not compared.
 
-mod axes;
 pub mod drawing;
-mod path;
 
 use super::difference::{Difference, Kind};
 use super::rules::cell::CellRules;
 use super::rules::tolerance::Tolerance;
 use super::text;
-use axes::{Axes, Axis, Label};
+use crate::svg::axes::{Axes, Axis, Label};
+use crate::svg::path;
 use drawing::{Drawing, Mark};
 
 /// Compares two drawings.

@@ -43,6 +43,17 @@ fn found(stored: &str, fresh: &str, tolerances: &[&str]) -> Vec<Difference> {
 const CURVE: [(f64, f64); 4] = [(0.0, 2.5), (10.0, 1.5), (20.0, 1.0), (30.0, 0.8)];
 
 #[test]
+fn what_a_chart_carries_for_the_page_is_no_difference() {
+    let stored = include_str!("../../export/charts/stored_chart.svg");
+    let fresh = crate::export::charts_of(stored);
+    assert!(
+        fresh.contains("<metadata") && fresh.contains("data-s="),
+        "{fresh}"
+    );
+    assert_eq!(found(stored, &fresh, &[]), []);
+}
+
+#[test]
 fn a_point_that_moved_is_named_with_its_values() {
     let mut moved = CURVE;
     moved[1].1 = 1.7;

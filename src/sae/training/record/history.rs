@@ -4,7 +4,9 @@
 
 use super::figures::StepFigures;
 use crate::error::Result;
-use crate::show::{ChartOptions, Figure, MimeBundle, Show, Trace, line_chart, shows_itself};
+use crate::show::{
+    ChartOptions, Figure, MimeBundle, Panel, Show, Trace, line_panels, shows_itself,
+};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The record of one run, returned by [`train_sae`](super::train_sae).
@@ -132,7 +134,7 @@ impl SaeHistory {
         )
     }
 
-    /// Unexplained variance, dead share and active share against the step, logarithmic.
+    /// Unexplained variance and dead share against the step, logarithmic, and below them L0.
     ///
     /// # Errors
     /// [`crate::Error::Draw`] when the chart cannot be drawn.
@@ -147,21 +149,20 @@ impl SaeHistory {
         fn floored(v: f64) -> f64 {
             if v < 1e-4 { 1e-4 } else { v }
         }
-        let series = [
+        let shares = vec![
             Trace::new(
-                "unexplained variance (share)",
+                "unexplained variance",
                 map(&self.explained_variance, |v| floored(1.0 - v)),
             ),
-            Trace::new(
-                "L0 / 1,000 (active features a token)",
-                map(&self.l0, |v| floored(v / 1e3)),
-            ),
-            Trace::new("dead features (share)", map(&self.dead_share, floored)),
+            Trace::new("dead features", map(&self.dead_share, floored)),
         ];
-        let options = ChartOptions::new("Training of the autoencoder", "step", "value")
-            .log_y()
-            .caption(self.summary());
-        line_chart(&series, &options)
+        let l0 = Trace::new("L0", map(&self.l0, |v| v));
+        let panels = [
+            Panel::new("share", shares).log_y(),
+            Panel::new("L0 (active features a token)", vec![l0]),
+        ];
+        let options = ChartOptions::new("Training of the autoencoder", "step", "");
+        line_panels(&panels, &options.caption(self.summary()))
     }
 }
 

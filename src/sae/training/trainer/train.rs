@@ -220,10 +220,9 @@ fn trained<'c>(
     check(cfgs)?;
     let steps = cfgs.iter().map(|cfg| cfg.steps).max().unwrap_or(0) as u64;
     let mut progress = match cfgs {
-        [_] => Progress::new(reporter, "train SAE", "step", steps).curves(
-            "squared error l2, sum of activations l1 (per token)",
-            &["l2", "l1"],
-        ),
+        [_] => Progress::new(reporter, "train SAE", "step", steps)
+            .curves("squared error l2 (per token)", &["l2"])
+            .curves("sum of activations l1 (per token)", &["l1"]),
         _ => {
             let names = curves(cfgs.iter());
             let names: Vec<&str> = names.iter().map(String::as_str).collect();

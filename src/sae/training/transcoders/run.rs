@@ -27,10 +27,9 @@ pub(super) fn run(
 ) -> Result<Vec<Trained>> {
     cfg.validate()?;
     let began = Instant::now();
-    let mut progress = Progress::new(reporter, task, "step", cfg.steps as u64).curves(
-        "squared error l2, sum of activations l1 (per token)",
-        &["l2", "l1"],
-    );
+    let mut progress = Progress::new(reporter, task, "step", cfg.steps as u64)
+        .curves("squared error l2 (per token)", &["l2"])
+        .curves("sum of activations l1 (per token)", &["l1"]);
     let started = Run::start((model, data), cfg, hook_names, plans, &|| {
         progress.interrupted()
     });

@@ -21,8 +21,17 @@ pub struct Axis {
 
 impl Axis {
     pub fn value(&self, place: f64) -> f64 {
-        let value = self.offset + self.scale * place;
+        let value = self.position(place);
         if self.log { 10f64.powf(value) } else { value }
+    }
+
+    /// Where on the axis a place lies: its value, or that value's logarithm.
+    pub fn position(&self, place: f64) -> f64 {
+        self.offset + self.scale * place
+    }
+
+    pub fn is_logarithmic(&self) -> bool {
+        self.log
     }
 
     /// How much the value changes over one unit of the picture around a place.
