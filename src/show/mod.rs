@@ -33,7 +33,8 @@ pub use html::{Html, Markdown};
 pub use number::format_number;
 pub use quietly::quietly;
 pub(crate) use reporter::{
-    Interrupts, call_between_steps, forget_interrupt, interrupt, leave_interrupts_to_the_kernel,
+    Interrupts, call_between_steps, forget_interrupt, interrupt, interrupted_between_steps,
+    leave_interrupts_to_the_kernel,
 };
 pub use reporter::{NotebookReporter, interrupted};
 pub use table::Table;

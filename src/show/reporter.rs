@@ -47,6 +47,14 @@ fn heard() -> bool {
     true
 }
 
+/// [`interrupted`], asked between two steps of a loop of the library: what waits for that is done.
+pub(crate) fn interrupted_between_steps() -> bool {
+    if let Some(work) = BETWEEN_STEPS.get() {
+        work();
+    }
+    interrupted()
+}
+
 /// Whether an interrupt waits for somebody, and whether somebody has heard it, or will.
 pub(crate) fn interrupt() -> (bool, bool) {
     let hears = HEARD.load(Ordering::SeqCst) || Listening::anyone();
@@ -85,10 +93,7 @@ impl Interrupts {
 
     /// True when the user has asked the loop to stop.
     pub(crate) fn heard(&self) -> bool {
-        if let Some(work) = BETWEEN_STEPS.get() {
-            work();
-        }
-        interrupted()
+        interrupted_between_steps()
     }
 
     /// The error of a loop (`what`) that has nothing to give when it is stopped.
@@ -184,10 +189,7 @@ impl Reporter for NotebookReporter {
     }
 
     fn interrupted(&self) -> bool {
-        if let Some(work) = BETWEEN_STEPS.get() {
-            work();
-        }
-        interrupted()
+        interrupted_between_steps()
     }
 }
 

@@ -47,8 +47,8 @@ pub use interact::{Control, Interact, IntoControl};
 pub use link::{Link, jsdlink, jslink};
 pub use model::Widget;
 pub use views::{
-    AttentionBrowser, FeatureBrowser, Neuroscope, Subject, attention_view, feature_browser,
-    neuroscope,
+    AttentionBrowser, FeatureBrowser, Neuroscope, Subject, TrainingMonitor, attention_view,
+    feature_browser, neuroscope,
 };
 
 pub(crate) use callback::{note_panic, takes_panics};

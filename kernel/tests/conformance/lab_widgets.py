@@ -19,7 +19,7 @@ class LabWidgets(lab.Lab):
         "VBox::new([slider.widget(), label.widget(), button.widget(), area.widget()])",
         'interact!(word = "ab", n = 1..=4 => Html::new(format!("<b>{}</b>", word.repeat(n as usize)), ""))',
         "let tokenizer = Tokenizer::gpt2()?;\n"
-        "let model = Transformer::new(&TransformerConfig { d_model: 32, n_heads: 2, d_head: 16, d_mlp: 64, n_ctx: 64, d_vocab: tokenizer.n_vocab(), ..Default::default() })?;\n"
+        "let model = Transformer::new(&TransformerConfig { d_model: 32, n_heads: 2, d_mlp: 64, n_ctx: 64, d_vocab: tokenizer.n_vocab(), ..Default::default() })?;\n"
         "neuroscope((&model, &tokenizer))?",
         'attention_view(&model, &tokenizer)?.text("once upon a time")?',
     ]
@@ -36,13 +36,18 @@ class LabWidgets(lab.Lab):
         expect(page.get_by_role("button", name=re.compile(r"\| Idle$"))).to_be_visible()
         page.locator("#jp-MainMenu .lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
         page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
-        area = lambda n: cells.nth(n).locator(".jp-OutputArea")
+        area = lambda n: cells.nth(n).locator(".jp-Cell-outputArea")
 
         self.controls(page, area(1), area(2), expect)
         page.screenshot(path=pictures / "controls.png")
         self.neuroscope(page, area(3), expect)
         page.screenshot(path=pictures / "neuroscope.png")
-        expect(area(4).locator("canvas").first).to_be_visible()
+        canvas = area(4).locator("canvas").first
+        expect(canvas).to_be_visible()
+        colours = canvas.evaluate(
+            "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((_, i) => i % 4 < 3)).size"
+        )
+        self.assertGreater(colours, 5, "the pattern is drawn in its colours")
         page.screenshot(path=pictures / "attention.png")
 
         page.locator('.jp-NotebookPanel-toolbar [data-jp-item-name="restart"]').click()

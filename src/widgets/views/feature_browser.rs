@@ -3,7 +3,7 @@
 use super::source::{self, view};
 use crate::data::{Dataset, TokenSplit};
 use crate::error::Result;
-use crate::interp::{DashboardPage, HookedSae, direction_logits, feature_frequencies};
+use crate::interp::{DashboardPage, HookedSae, direction_logits};
 use crate::progress::Progress;
 use crate::sae::SparseAutoencoder;
 use crate::show::{MimeBundle, NotebookReporter, Show, Table, shows_itself};
@@ -31,7 +31,7 @@ pub(super) struct Census {
 impl Census {
     /// Reads the frequencies of a split and the maxima of its first 256 sequences.
     pub fn of(hooked: &HookedSae, split: &TokenSplit) -> Result<Self> {
-        let density = feature_frequencies(&hooked.model, &hooked.sae, split)?.freq;
+        let density = hooked.feature_frequencies(split)?.freq;
         let n_ctx = hooked.model.cfg().n_ctx;
         let n = split.n_sequences(n_ctx).min(SEQUENCES);
         let mut maximum = vec![f32::NEG_INFINITY; hooked.sae.d_sae()];

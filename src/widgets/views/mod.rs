@@ -4,7 +4,9 @@ mod attention;
 mod feature_browser;
 mod neuroscope;
 mod source;
+mod training_monitor;
 
 pub use attention::{AttentionBrowser, attention_view};
 pub use feature_browser::{FeatureBrowser, feature_browser};
 pub use neuroscope::{Neuroscope, Subject, neuroscope};
+pub use training_monitor::TrainingMonitor;

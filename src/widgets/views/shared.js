@@ -192,16 +192,26 @@ function watchLife(view) {
   check();
 }
 
-/** Calls `f` when the page changes between light and dark. */
+/**
+ * Calls `f` when the page changes between light and dark, and once when a view that was made outside of
+ * the page is put into it: only there its colours are known.
+ */
 function onTheme(view, f) {
   const media = matchMedia("(prefers-color-scheme: dark)");
   const observer = new MutationObserver(f);
   const attributeFilter = ["data-jp-theme-light", "data-vscode-theme-kind", "class"];
   media.addEventListener("change", f);
   observer.observe(document.body, { attributes: true, attributeFilter });
+  const attached = new ResizeObserver(() => {
+    if (!view.root.isConnected) return;
+    attached.disconnect();
+    f();
+  });
+  if (!view.root.isConnected) attached.observe(view.root);
   view.undo.push(() => {
     media.removeEventListener("change", f);
     observer.disconnect();
+    attached.disconnect();
   });
 }
 
@@ -258,13 +268,13 @@ function createRequests(view, asked = []) {
   return view.requests;
 }
 
-/** A text area for the state `text`, sent 300 ms after the last key. */
+/** A text area for the state `text`, sent shortly after the last key: requests are joined while one is open. */
 function textArea(view, other = () => ({})) {
   let typed = false;
   const send = debounce(() => {
     typed = false;
     view.requests.send({ text: area.value, ...other() });
-  }, 300);
+  }, 30);
   const area = make("textarea", {
     rows: "3",
     spellcheck: "false",

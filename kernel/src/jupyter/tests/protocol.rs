@@ -113,12 +113,7 @@ async fn a_request_that_cannot_be_read_is_an_error_reply() {
 #[tokio::test]
 async fn unknown_messages_get_busy_and_idle_and_nothing_else() {
     let mut f = Frontend::echo().await;
-    for msg_type in [
-        "no_such_request",
-        "comm_msg",
-        "comm_close",
-        "create_subshell_request",
-    ] {
+    for msg_type in ["no_such_request", "comm_close", "create_subshell_request"] {
         let id = f.send(msg_type, json!({"comm_id": "c", "data": {}})).await;
         assert_eq!(f.published_for(&id).await.len(), 2, "{msg_type}");
     }
@@ -137,6 +132,17 @@ async fn a_comm_of_an_unknown_target_is_closed() {
         .await;
     let published = f.published_for(&id).await;
     assert_eq!(published[1].header.msg_type, "comm_close");
+    assert_eq!(published[1].content["comm_id"], "c1");
+}
+
+#[tokio::test]
+async fn a_message_for_a_comm_that_nobody_knows_closes_it() {
+    let mut f = Frontend::echo().await;
+    let content = json!({"comm_id": "c1", "data": {"method": "update", "state": {}}});
+    let id = f.send("comm_msg", content).await;
+    let published = f.published_for(&id).await;
+    let types: Vec<&str> = published.iter().map(|m| &*m.header.msg_type).collect();
+    assert_eq!(types, ["status", "comm_close", "status"]);
     assert_eq!(published[1].content["comm_id"], "c1");
 }
 

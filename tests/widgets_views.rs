@@ -1,0 +1,203 @@
+//! What the interactive views answer, beside the functions of the library that compute the same.
+
+#[path = "common/analyses.rs"]
+mod analyses;
+
+use analyses::{HOOK, dataset, model, normal, zeros};
+use candle_core::IndexOp;
+use holoscope::interp::HookedSae;
+use holoscope::sae::StandardSae;
+use holoscope::show::Show;
+use holoscope::widgets::{Widget, attention_view, feature_browser, neuroscope};
+use serde_json::Value;
+
+const TEXT: &str = "The king saw the old king and went home,\nand so the day went by.\nThe cat saw the old cat and went home";
+
+fn hooked() -> (HookedSae, holoscope::data::Dataset) {
+    let data = dataset();
+    let model = model(&data, 16);
+    let sae = StandardSae::new(
+        normal((32, 48), 1),
+        zeros(48),
+        normal((48, 32), 2),
+        zeros(32),
+    );
+    let sae = sae.unwrap();
+    let hooked = HookedSae::at(HOOK, &model, sae, &data.tokenizer).unwrap();
+    (hooked, data)
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let one = |b: &[u8]| f32::from_le_bytes(b.try_into().unwrap());
+    bytes.chunks_exact(4).map(one).collect()
+}
+
+/// Asks as a view does: some keys and the next number.
+fn ask(view: &Widget, keys: &[(&str, Value)]) {
+    let next = view.get("request").as_i64().unwrap() + 1;
+    let keys = keys.iter().map(|(key, value)| (*key, value.clone().into()));
+    view.set_all(keys.chain([("request", next.into())]));
+    assert_eq!(view.get("answered"), next);
+    assert_eq!(view.get("error"), Value::Null);
+}
+
+#[test]
+fn a_neuroscope_answers_what_feature_tokens_and_top_logits_say() {
+    let (hooked, data) = hooked();
+    let scope = neuroscope(&hooked).unwrap().corpus(&data.val).unwrap();
+    let view = scope.widget();
+    ask(&view, &[("text", TEXT.into()), ("index", 5.into())]);
+    let values = floats(&view.bytes("values"));
+    let shown = hooked.feature_tokens(TEXT, 5).unwrap();
+    // `TokenView`'s plain form says the same activations with their own number of digits.
+    let html = shown.mime_bundle().unwrap();
+    assert!(html.get("text/html").is_some());
+    assert_eq!(values.len(), hooked.tokenizer.encode(TEXT).len());
+    assert_eq!(view.get("tokens").as_array().unwrap().len(), values.len());
+    // By hand: the stretch behind a BOS, the first that fits the context.
+    let ids = hooked.tokenizer.encode(TEXT);
+    let stretch = hooked.model.cfg().n_ctx - 1;
+    let mut by_hand = Vec::new();
+    for part in ids.chunks(stretch) {
+        let row = [&[hooked.tokenizer.bos()], part].concat();
+        let row = candle_core::Tensor::from_slice(&row, (1, row.len()), hooked.model.device());
+        let acts = hooked.feature_acts(&row.unwrap()).unwrap();
+        by_hand.extend(acts.i((0, 1.., 5)).unwrap().to_vec1::<f32>().unwrap());
+    }
+    assert_eq!(values, by_hand);
+    let top = hooked.top_logits(5).unwrap();
+    let logits = hooked.feature_logits(5).unwrap().to_vec1::<f32>().unwrap();
+    let best = logits.iter().copied().fold(f32::MIN, f32::max);
+    let first = &view.get("top_tokens")[0];
+    assert!((first["value"].as_f64().unwrap() - f64::from(best)).abs() < 1e-5);
+    assert_eq!(top.feature_id, 5);
+    let density = hooked.feature_frequencies(&data.val).unwrap().freq[5];
+    assert!((view.get("density").as_f64().unwrap() - density).abs() < 1e-12);
+}
+
+#[test]
+fn a_neuroscope_lists_what_is_most_active_on_a_token_and_what_it_adds_to_the_logits() {
+    let (hooked, _) = hooked();
+    let view = neuroscope(&hooked).unwrap().widget();
+    ask(&view, &[("text", TEXT.into()), ("selected", 3.into())]);
+    let breakdown = view.get("breakdown");
+    let rows = breakdown.as_array().unwrap();
+    assert!(!rows.is_empty());
+    let values: Vec<f64> = rows.iter().map(|r| r["value"].as_f64().unwrap()).collect();
+    assert!(values.is_sorted_by(|a, b| a.abs() >= b.abs()), "{values:?}");
+    let feature = rows[0]["index"].as_u64().unwrap() as usize;
+    let logits = hooked
+        .feature_logits(feature)
+        .unwrap()
+        .to_vec1::<f32>()
+        .unwrap();
+    let best = logits.iter().copied().fold(f32::MIN, f32::max);
+    let told = rows[0]["logits"][0]["contribution"].as_f64().unwrap();
+    assert!((told - values[0] * f64::from(best)).abs() < 1e-4, "{told}");
+    ask(&view, &[("selected", (-1).into())]);
+    assert_eq!(view.get("breakdown"), Value::Array(Vec::new()));
+}
+
+#[test]
+fn a_search_finds_the_feature_that_promotes_a_token_most() {
+    let (hooked, _) = hooked();
+    let view = neuroscope(&hooked).unwrap().widget();
+    let word = "king";
+    ask(&view, &[("query", word.into())]);
+    let matches = view.get("matches");
+    let found = matches[0]["index"].as_u64().expect("something is found") as usize;
+    let value = matches[0]["value"].as_f64().unwrap();
+    // The token that was looked for is one of those that the word is alone.
+    let spaced = format!(" {word}");
+    let ids: Vec<u32> = [word, spaced.as_str()]
+        .iter()
+        .map(|text| hooked.tokenizer.encode(text))
+        .filter(|ids| ids.len() == 1)
+        .map(|ids| ids[0])
+        .collect();
+    let of = |feature: usize| {
+        let logits = hooked
+            .feature_logits(feature)
+            .unwrap()
+            .to_vec1::<f32>()
+            .unwrap();
+        ids.iter()
+            .map(|&id| logits[id as usize])
+            .fold(f32::MIN, f32::max)
+    };
+    let best = (0..48).max_by(|&a, &b| of(a).total_cmp(&of(b))).unwrap();
+    assert_eq!(found, best);
+    assert!((value - f64::from(of(best))).abs() < 1e-5);
+}
+
+#[test]
+fn a_model_without_an_autoencoder_has_neurons_heads_and_dimensions() {
+    let (hooked, data) = hooked();
+    let view = neuroscope((&hooked.model, &data.tokenizer))
+        .unwrap()
+        .widget();
+    let units: Vec<Value> = view
+        .get("directions")
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| d["unit"].clone())
+        .collect();
+    assert_eq!(units[..3], ["neuron", "head", "dimension"]);
+    ask(
+        &view,
+        &[
+            ("text", TEXT.into()),
+            ("direction", 1.into()),
+            ("index", 0.into()),
+        ],
+    );
+    let norms = floats(&view.bytes("values"));
+    assert!(norms.iter().all(|norm| *norm >= 0.0 && norm.is_finite()));
+    // What is out of range is answered with what there is.
+    ask(
+        &view,
+        &[("direction", 99.into()), ("index", 1_000_000.into())],
+    );
+    let last = view.get("direction").as_u64().unwrap() as usize;
+    assert_eq!(last + 1, units.len());
+    let width = hooked.model.cfg().d_model as u64;
+    assert_eq!(view.get("index").as_u64(), Some(width - 1));
+    // A text without a token has nothing to show, and is no error.
+    ask(&view, &[("text", "".into())]);
+    assert!(view.bytes("values").is_empty());
+}
+
+#[test]
+fn attention_rows_are_shares_of_what_stands_before() {
+    let (hooked, data) = hooked();
+    let view = attention_view(&hooked.model, &data.tokenizer)
+        .unwrap()
+        .widget();
+    ask(&view, &[("text", TEXT.into())]);
+    let n = view.get("tokens").as_array().unwrap().len();
+    let heads = hooked.model.cfg().n_heads * hooked.model.cfg().n_layers;
+    let patterns = floats(&view.bytes("patterns"));
+    assert_eq!(patterns.len(), heads * n * n);
+    for (at, row) in patterns.chunks_exact(n).enumerate() {
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        assert!(row[at % n + 1..].iter().all(|weight| *weight == 0.0));
+    }
+}
+
+#[test]
+fn a_feature_browser_lists_every_feature_and_opens_its_dashboard() {
+    let (hooked, data) = hooked();
+    let browser = feature_browser(&hooked, &data).unwrap();
+    let view = browser.widget();
+    let rows = view.get("rows");
+    for key in ["index", "density", "maximum", "label", "top"] {
+        assert_eq!(rows[key].as_array().unwrap().len(), 48, "{key}");
+    }
+    let density = hooked.feature_frequencies(&data.val).unwrap().freq;
+    assert_eq!(rows["density"][11].as_f64(), Some(density[11]));
+    ask(&view, &[("index", 11.into())]);
+    let html = view.get("dashboard");
+    assert!(html.as_str().unwrap().contains("11"));
+    assert!(browser.mime_bundle().unwrap().get("text/html").is_some());
+}
