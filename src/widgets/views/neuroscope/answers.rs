@@ -206,14 +206,14 @@ impl Answers {
             return Ok((json!([]), json!([])));
         };
         let logits = logits.i(0)?.to_vec1::<f32>()?;
-        let order = by_value(&logits);
-        let list = |ids: &mut dyn Iterator<Item = &usize>| -> Value {
-            let rows = ids.take(TOP_TOKENS).map(
-                |&id| json!({"token": self.token(id), "value": finite(f64::from(logits[id]))}),
-            );
+        let negated: Vec<f32> = logits.iter().map(|logit| -logit).collect();
+        let list = |of: &[f32]| -> Value {
+            let rows = largest(of, TOP_TOKENS)
+                .into_iter()
+                .map(|id| json!({"token": self.token(id), "value": finite(f64::from(logits[id]))}));
             rows.collect()
         };
-        Ok((list(&mut order.iter()), list(&mut order.iter().rev())))
+        Ok((list(&logits), list(&negated)))
     }
 
     /// What is most active on a token, and what each of them adds to the logits.
@@ -232,7 +232,7 @@ impl Answers {
             if let Some(logits) = &logits {
                 let logits = logits.i(row)?.to_vec1::<f32>()?;
                 let scaled: Vec<f32> = logits.iter().map(|logit| logit * value).collect();
-                contributions.extend(by_value(&scaled).into_iter().take(CONTRIBUTIONS).map(
+                contributions.extend(largest(&scaled, CONTRIBUTIONS).into_iter().map(
                     |id| json!({"token": self.token(id), "contribution": f64::from(scaled[id])}),
                 ));
             }
@@ -268,7 +268,7 @@ impl Answers {
         };
         let best = logits.max(1)?.to_vec1::<f32>()?; // [count]
         let which = logits.argmax(1)?.to_vec1::<u32>()?;
-        let found = by_value(&best).into_iter().take(MATCHES).map(|index| {
+        let found = largest(&best, MATCHES).into_iter().map(|index| {
             let token = wanted[which[index] as usize] as usize;
             json!({
                 "index": index,
@@ -293,13 +293,42 @@ fn finite(value: f64) -> Value {
     }
 }
 
-/// The positions of the values, the largest first; NaN last.
-fn by_value(values: &[f32]) -> Vec<usize> {
+/// The positions of the `n` largest values, the largest first; NaN counts as the smallest.
+fn largest(values: &[f32], n: usize) -> Vec<usize> {
     let key = |i: usize| match values[i].is_nan() {
         true => f32::NEG_INFINITY,
         false => values[i],
     };
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| key(b).total_cmp(&key(a)).then(a.cmp(&b)));
-    order
+    let order = |&a: &usize, &b: &usize| key(b).total_cmp(&key(a)).then(a.cmp(&b));
+    let mut positions: Vec<usize> = (0..values.len()).collect();
+    // A vocabulary is long and `n` is small: to sort all of it would take most of an answer's time.
+    if n < positions.len() {
+        positions.select_nth_unstable_by(n, order);
+        positions.truncate(n);
+    }
+    positions.sort_by(order);
+    positions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_largest_are_the_first_of_all_in_order(
+            values in proptest::collection::vec(-3i8..4, 0..40), n in 0usize..50,
+        ) {
+            let values: Vec<f32> = values
+                .into_iter()
+                .map(|v| if v == -3 { f32::NAN } else { f32::from(v) })
+                .collect();
+            let all = largest(&values, values.len());
+            let some = largest(&values, n);
+            prop_assert_eq!(&some[..], &all[..n.min(all.len())]);
+            let sorted = all.iter().map(|&i| values[i]).filter(|v| !v.is_nan());
+            prop_assert!(sorted.collect::<Vec<_>>().is_sorted_by(|a, b| a >= b));
+        }
+    }
 }
