@@ -1,23 +1,12 @@
 //! A function of named arguments, with a control for each.
 
+use super::control::Control;
 use super::controls::{Checkbox, Dropdown, FloatSlider, IntSlider, Output, Text, VBox};
 use super::model::Widget;
 use crate::error::Result;
 use crate::show::{MimeBundle, Show, shows_itself};
 use std::fmt;
 use std::ops::RangeInclusive;
-
-/// A control whose value a function can take.
-pub trait Control: Clone + Send + 'static {
-    /// What the control chooses.
-    type Value;
-
-    /// Its widget.
-    fn control(&self) -> Widget;
-
-    /// The value of now.
-    fn current(&self) -> Self::Value;
-}
 
 /// What [`interact!`](crate::interact) makes a control of: a range a slider, `true` or `false` a box
 /// to tick, a text a field, an array of texts a list; a control stays what it is.

@@ -25,6 +25,7 @@
 
 mod any;
 mod callback;
+mod control;
 mod controls;
 mod field;
 mod incoming;
@@ -36,6 +37,7 @@ mod wire;
 
 pub use any::AnyWidget;
 pub use callback::CallbackResult;
+pub use control::Control;
 pub use controls::{
     Accordion, BoundedFloatText, BoundedIntText, Button, Checkbox, Dropdown, FloatLogSlider,
     FloatProgress, FloatRangeSlider, FloatSlider, GridBox, HBox, HtmlText, IntProgress,
@@ -43,7 +45,7 @@ pub use controls::{
     Tabs, Text, TextArea, ToggleButton, ToggleButtons, VBox,
 };
 pub use field::Field;
-pub use interact::{Control, Interact, IntoControl};
+pub use interact::{Interact, IntoControl};
 pub use link::{Link, jsdlink, jslink};
 pub use model::Widget;
 pub use views::{

@@ -138,15 +138,22 @@ impl Request {
 
 /// A line of the library's, by its type.
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 pub enum CommFrame {
-    CommOpen(Parts),
-    CommMsg(Parts),
-    CommClose(Parts),
-    CommBegin { request: String, comm_id: String },
-    CommEnd { requests: Vec<String> },
-    CommCapture { comm_id: Option<String> },
-    CommKnown { ids: Vec<String> },
+    #[serde(rename = "comm_open")]
+    Open(Parts),
+    #[serde(rename = "comm_msg")]
+    Msg(Parts),
+    #[serde(rename = "comm_close")]
+    Close(Parts),
+    #[serde(rename = "comm_begin")]
+    Begin { request: String, comm_id: String },
+    #[serde(rename = "comm_end")]
+    End { requests: Vec<String> },
+    #[serde(rename = "comm_capture")]
+    Capture { comm_id: Option<String> },
+    #[serde(rename = "comm_known")]
+    Known { ids: Vec<String> },
 }
 
 #[derive(Deserialize)]
@@ -169,13 +176,13 @@ impl TryFrom<CommFrame> for CommEvent {
 
     fn try_from(frame: CommFrame) -> Result<Self, base64::DecodeError> {
         Ok(match frame {
-            CommFrame::CommOpen(parts) => Self::Message(parts.message(CommKind::Open)?),
-            CommFrame::CommMsg(parts) => Self::Message(parts.message(CommKind::Message)?),
-            CommFrame::CommClose(parts) => Self::Message(parts.message(CommKind::Close)?),
-            CommFrame::CommBegin { request, comm_id } => Self::Begin { request, comm_id },
-            CommFrame::CommEnd { requests } => Self::End { requests },
-            CommFrame::CommCapture { comm_id } => Self::Capture { comm_id },
-            CommFrame::CommKnown { ids } => Self::Known { ids },
+            CommFrame::Open(parts) => Self::Message(parts.message(CommKind::Open)?),
+            CommFrame::Msg(parts) => Self::Message(parts.message(CommKind::Message)?),
+            CommFrame::Close(parts) => Self::Message(parts.message(CommKind::Close)?),
+            CommFrame::Begin { request, comm_id } => Self::Begin { request, comm_id },
+            CommFrame::End { requests } => Self::End { requests },
+            CommFrame::Capture { comm_id } => Self::Capture { comm_id },
+            CommFrame::Known { ids } => Self::Known { ids },
         })
     }
 }

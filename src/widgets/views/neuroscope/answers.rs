@@ -2,9 +2,9 @@
 
 use super::super::feature_browser::Census;
 use super::super::source::Fields;
-use super::Subject;
 use super::directions::{Family, Kind, families};
 use super::reading::Reading;
+use super::subject::Subject;
 use crate::data::TokenSplit;
 use crate::error::Result;
 use crate::interp::{direction_logits, token_logits};

@@ -1,6 +1,6 @@
 //! What a model can be asked for: families of directions, each at a hook point.
 
-use super::Subject;
+use super::subject::Subject;
 use crate::sae::SparseAutoencoder;
 use serde_json::{Value, json};
 

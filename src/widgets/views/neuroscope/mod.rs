@@ -7,12 +7,13 @@
 mod answers;
 mod directions;
 mod reading;
+mod subject;
+
+pub use subject::Subject;
 
 use super::source::{self, view};
-use crate::data::{TokenSplit, Tokenizer};
+use crate::data::TokenSplit;
 use crate::error::Result;
-use crate::interp::HookedSae;
-use crate::model::Transformer;
 use crate::show::{MimeBundle, Show, shows_itself};
 use crate::widgets::{AnyWidget, Widget};
 use answers::Answers;
@@ -21,34 +22,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 const TEXT: &str = "To be, or not to be: that is the question.";
-
-/// What a neuroscope looks into.
-#[derive(Debug, Clone)]
-pub struct Subject {
-    pub(super) model: Transformer,
-    pub(super) tokenizer: Tokenizer,
-    pub(super) hooked: Option<HookedSae>,
-}
-
-impl From<&HookedSae> for Subject {
-    fn from(hooked: &HookedSae) -> Self {
-        Self {
-            model: hooked.model.without_gradients(),
-            tokenizer: hooked.tokenizer.clone(),
-            hooked: Some(hooked.clone()),
-        }
-    }
-}
-
-impl From<(&Transformer, &Tokenizer)> for Subject {
-    fn from((model, tokenizer): (&Transformer, &Tokenizer)) -> Self {
-        Self {
-            model: model.without_gradients(),
-            tokenizer: tokenizer.clone(),
-            hooked: None,
-        }
-    }
-}
 
 /// An interactive view: edit a text, choose a direction, see its activation on every token.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! A text, read: the activations of one family of directions on its tokens.
 
-use super::Subject;
 use super::directions::{Family, Kind};
+use super::subject::Subject;
 use crate::error::Result;
 use crate::interp::feature_acts;
 use crate::model::{HookName, NamesFilter};

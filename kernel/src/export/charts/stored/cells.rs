@@ -36,7 +36,7 @@ pub(super) fn read(all: &[Handle]) -> Option<Value> {
         .map(|c| c.2.rsplit_once(": "))
         .collect::<Option<_>>()?;
     let first: Vec<&str> = split[..columns.len()].iter().map(|one| one.0).collect();
-    let row_names: Vec<&str> = split.chunks(columns.len()).map(|row| common(row)).collect();
+    let row_names: Vec<&str> = split.chunks(columns.len()).map(common).collect();
     let y: Vec<&str> = row_names
         .iter()
         .map(|name| name.trim_end_matches(", "))
