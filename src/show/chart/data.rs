@@ -11,7 +11,6 @@ use std::fmt::Write;
 
 use super::axis::{Axis, place};
 use super::figure::{ChartOptions, Trace};
-use super::plot::Plan;
 use crate::show::escaping::one_line;
 
 /// Charts of more points hold none of them: notebooks stay small, and the picture itself tells the
@@ -81,10 +80,21 @@ impl Data {
     }
 }
 
-/// The element, empty for a chart without data. `area` is left, top, right, bottom.
-pub(super) fn metadata(plan: &Plan, area: [f64; 4]) -> String {
+/// An axis, and what it is in the data, if its places mean anything.
+pub(super) type NamedAxis<'a> = (&'a Axis, Option<&'a str>);
+
+/// The element, empty for a chart without data. `z_label` names the values of cells; `area` is left,
+/// top, right, bottom.
+pub(super) fn metadata(
+    data: &Data,
+    x: NamedAxis<'_>,
+    y: NamedAxis<'_>,
+    z_label: &str,
+    area: [f64; 4],
+) -> String {
+    let (x_axis, y_axis) = (axis(x.0, x.1), axis(y.0, y.1));
     let mut json = String::new();
-    match &plan.data {
+    match data {
         Data::None => return json,
         Data::Points(series) => {
             let _ = write!(json, "\"series\":{}", list(series, one_series));
@@ -101,7 +111,7 @@ pub(super) fn metadata(plan: &Plan, area: [f64; 4]) -> String {
         Data::Cells { rows, .. } if rows.len() * rows[0].len() > MAX_CELLS => return json,
         Data::Cells { x, y, rows } => {
             let (x, y) = (list(x, |name| quoted(name)), list(y, |name| quoted(name)));
-            let z = quoted(&plan.options.z_label);
+            let z = quoted(z_label);
             let values: Vec<Option<f64>> = rows.iter().flatten().copied().collect();
             let values = list(&values, |value| match value {
                 Some(value) if value.is_finite() => number(*value, 5),
@@ -116,11 +126,7 @@ pub(super) fn metadata(plan: &Plan, area: [f64; 4]) -> String {
         }
     }
     let area = list(&area, |place| number(*place, 7));
-    let (x, y) = (
-        axis(&plan.x, plan.x_name.as_deref()),
-        axis(&plan.y, plan.y_name.as_deref()),
-    );
-    let json = format!("{{\"area\":{area},\"x\":{x},\"y\":{y},{json}}}");
+    let json = format!("{{\"area\":{area},\"x\":{x_axis},\"y\":{y_axis},{json}}}");
     let json = json.replace('&', "&amp;").replace('<', "&lt;");
     format!(
         "<metadata class=\"chart\">{}</metadata>",

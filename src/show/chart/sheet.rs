@@ -179,7 +179,11 @@ where
         let overlay = plot.overlay;
         drop(chart);
         root.present().map_err(|e| draw_error(kind, e))?;
-        overlay + &metadata(&plan, area)
+        let (x, y) = (
+            (&plan.x, plan.x_name.as_deref()),
+            (&plan.y, plan.y_name.as_deref()),
+        );
+        overlay + &metadata(&plan.data, x, y, &plan.options.z_label, area)
     };
     Ok(Figure {
         svg: finish(&svg, &overlay, &layout, &plan.alt),

@@ -12,6 +12,15 @@ pub fn name(node: &Handle) -> Option<&str> {
     }
 }
 
+/// The `<metadata>` of a chart, if it has one.
+pub fn metadata(svg: &Handle) -> Option<Handle> {
+    let children = svg.children.borrow();
+    let found = children.iter().find(|child| {
+        name(child) == Some("metadata") && attribute(child, "class").as_deref() == Some("chart")
+    });
+    found.cloned()
+}
+
 /// All elements inside of a picture, in order, those of pictures within it left out.
 pub fn elements(svg: &Handle) -> Vec<Handle> {
     let mut all = Vec::new();

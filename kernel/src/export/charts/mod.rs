@@ -4,10 +4,9 @@
 mod marks;
 mod stored;
 
-use super::dom::{self, attribute};
+use super::dom;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use markup5ever_rcdom::Handle;
 use sha2::{Digest, Sha256};
 
 const SCRIPT: &str = include_str!("../script/charts.js");
@@ -62,16 +61,6 @@ pub fn complete(html: &str) -> String {
         true => dom::serialise(&root),
         false => html.to_owned(),
     }
-}
-
-/// The `<metadata>` of a chart, if it has one.
-fn metadata(svg: &Handle) -> Option<Handle> {
-    let children = svg.children.borrow();
-    let found = children.iter().find(|child| {
-        marks::name(child) == Some("metadata")
-            && attribute(child, "class").as_deref() == Some("chart")
-    });
-    found.cloned()
 }
 
 #[cfg(test)]

@@ -3,33 +3,23 @@
 
 mod bars;
 mod cells;
+mod frame;
 
-use super::marks::{elements, is, is_key, mark, name, number, points};
-use super::metadata;
+use super::marks::{elements, is, is_key, mark, metadata, name, number, points};
 use crate::export::dom::{self, attribute};
 use crate::svg::axes::{Axes, Axis, Label};
+use frame::{BARS, Frame, area, axis, axis_names, is_tick, label};
 use markup5ever_rcdom::Handle;
 use serde_json::{Value, json};
 
 /// The colour of the card that every chart of the library stands on.
 pub const CARD: &str = "#fdfdfc";
-/// Colours of bars to the right and to the left of zero; the first is that of a lone series.
-const BARS: [&str; 2] = ["#0072b2", "#d55e00"];
-
 /// Gives a chart its data, or the points that its data lacks; whether it has changed.
 pub fn complete(svg: &Handle) -> bool {
     match metadata(svg) {
         Some(node) => fill(svg, &node).is_some(),
         None => read(svg).is_some(),
     }
-}
-
-/// A drawing area with its axes.
-struct Frame {
-    /// Left, top, right, bottom.
-    area: [f64; 4],
-    x: Axis,
-    y: Axis,
 }
 
 /// Completes data that name series and no points.
@@ -96,10 +86,6 @@ fn curves(all: &[Handle]) -> Option<Value> {
     }))
 }
 
-fn axis(axis: &Axis, from: f64, to: f64, label: &str) -> Value {
-    json!({"lo": axis.position(from), "hi": axis.position(to), "log": axis.is_logarithmic(), "label": label})
-}
-
 /// The points of the marks of a series, and what stands above them.
 fn one_series(all: &[Handle], i: usize, name: &Value, frame: &Frame) -> Option<Value> {
     let own = all.iter().filter(|node| is_of(node, i));
@@ -162,27 +148,6 @@ fn whole(values: Vec<f64>, axis: &Axis) -> Vec<f64> {
     }
 }
 
-/// From the lines of the two axes.
-fn area(all: &[Handle]) -> Option<[f64; 4]> {
-    let lines = all
-        .iter()
-        .filter(|n| name(n) == Some("polyline") && is(n, "stroke", "#9aa0a6"));
-    let mut area = [f64::NAN; 4];
-    for line in lines {
-        let numbers = crate::svg::path::numbers(&attribute(line, "points")?)?;
-        match numbers[..] {
-            [x, top, x1, bottom] if x == x1 && bottom - top > 100.0 => {
-                (area[1], area[3]) = (top, bottom + 1.0);
-            }
-            [left, y, right, y1] if y == y1 && right - left > 100.0 => {
-                (area[0], area[2]) = (left, right);
-            }
-            _ => {}
-        }
-    }
-    area.iter().all(|side| side.is_finite()).then_some(area)
-}
-
 /// Names and colours; without a legend one series without a name.
 fn legend(all: &[Handle]) -> (Vec<String>, Vec<String>) {
     let pairs = all
@@ -194,40 +159,5 @@ fn legend(all: &[Handle]) -> (Vec<String>, Vec<String>) {
     match names.is_empty() {
         true => (vec![String::new()], vec![BARS[0].to_owned()]),
         false => (names, colours),
-    }
-}
-
-/// The labels of the two axes: below the area, and turned beside it.
-fn axis_names(all: &[Handle], frame: &Frame) -> (String, String) {
-    let texts = all.iter().filter(|n| {
-        name(n) == Some("text") && is(n, "font-size", "125") && is(n, "text-anchor", "middle")
-    });
-    let (mut x, mut y) = (String::new(), String::new());
-    for text in texts {
-        let at = (number(text, "x"), number(text, "y"));
-        let (Some(left), Some(top)) = at else {
-            continue;
-        };
-        match attribute(text, "transform") {
-            Some(_) if left < frame.area[0] => y = dom::text_content(text),
-            None if top > frame.area[3] => x = dom::text_content(text),
-            _ => {}
-        }
-    }
-    (x, y)
-}
-
-fn is_tick(node: &Handle) -> bool {
-    name(node) == Some("text")
-        && is(node, "font-size", "115")
-        && attribute(node, "fill").as_deref() == Some("#57606A")
-}
-
-fn label(node: &Handle) -> Label {
-    Label {
-        text: dom::text_content(node),
-        x: number(node, "x").unwrap_or(f64::NAN),
-        y: number(node, "y").unwrap_or(f64::NAN),
-        anchor: attribute(node, "text-anchor").unwrap_or_default(),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use super::{Bins, Sample};
+use super::bins::{Bins, Sample};
 use crate::show::chart::plot::Plot;
 use crate::show::color::Rgb;
 

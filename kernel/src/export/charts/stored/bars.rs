@@ -1,6 +1,6 @@
 //! Bar charts, from their bars and the texts beside them.
 
-use super::{BARS, Frame, area, axis, axis_names, is_tick, label};
+use super::frame::{BARS, Frame, area, axis, axis_names, is_tick, label};
 use crate::export::charts::marks::{is, is_key, name, number};
 use crate::export::dom::attribute;
 use crate::svg::axes::{Axes, Label};

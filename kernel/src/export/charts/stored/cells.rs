@@ -1,6 +1,6 @@
 //! Heat maps of few cells, from the titles of the cells.
 
-use super::label;
+use super::frame::label;
 use crate::export::charts::marks::{is, name, number};
 use crate::export::dom::{self, attribute};
 use markup5ever_rcdom::Handle;
