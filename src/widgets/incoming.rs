@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::model::{self, Widget, is_fixed};
@@ -70,7 +71,10 @@ pub(crate) fn handle_waiting() {
         // What was printed before stands before what callbacks show.
         let _ = std::io::stdout().flush();
         wire::begin(&batch.requests[0], &batch.comm_id);
-        batch.answer();
+        // Callbacks are caught on their own; a fault of ours must not end the process either.
+        if catch_unwind(AssertUnwindSafe(|| batch.answer())).is_err() {
+            eprintln!("a message of a widget could not be answered");
+        }
         wire::answering(None);
         let _ = std::io::stdout().flush();
         wire::end(&batch.requests);
@@ -195,7 +199,6 @@ impl Message {
     fn answer(&self, widget: &Widget) {
         match (self.kind, self.method()) {
             (MessageKind::Close, _) => widget.close(),
-            (_, "request_state") => widget.send_state(),
             (_, "custom") => widget.tell_listeners(&self.data["content"], &self.bytes()),
             _ => {}
         }

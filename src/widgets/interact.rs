@@ -162,9 +162,9 @@ shows_itself!(Interact);
 /// ```no_run
 /// use holoscope::{interact, prelude::*};
 /// let wave = interact!(frequency = 1..=9, scale = 0.5..=2.0 => {
-///     let x: Vec<f64> = (0..200).map(|i| i as f64 / 100.0).collect();
-///     let y: Vec<f64> = x.iter().map(|x| scale * (frequency as f64 * x).sin()).collect();
-///     line_chart(&[Trace::new("wave", x, y)], &ChartOptions::default())?
+///     let height = |x: f64| scale * (frequency as f64 * x).sin();
+///     let points = (0..200).map(|i| f64::from(i) / 100.0).map(|x| (x, height(x))).collect();
+///     line_chart(&[Trace::new("wave", points)], &ChartOptions::default())?
 /// });
 /// ```
 #[macro_export]

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::callback::{self, CallbackResult};
 use super::field::Field;
@@ -30,6 +30,8 @@ pub(super) struct Kind {
 pub(super) type Check = fn(key: &str, value: &Value, state: &Map<String, Value>) -> Option<Value>;
 
 type Observer = Box<dyn FnMut(&Value) -> Option<String> + Send>;
+/// A callback, which may run while others are added.
+type Shared<T> = Arc<Mutex<T>>;
 type Listener = Box<dyn FnMut(&Value, &[Vec<u8>]) -> Option<String> + Send>;
 
 /// A widget: a model that frontends show. Clones are the same widget.
@@ -40,8 +42,8 @@ struct Entry {
     id: String,
     name: &'static str,
     inner: Mutex<Inner>,
-    observers: Mutex<Vec<(String, Observer)>>,
-    listeners: Mutex<Vec<Listener>>,
+    observers: Mutex<Vec<(String, Shared<Observer>)>>,
+    listeners: Mutex<Vec<Shared<Listener>>>,
 }
 
 struct Inner {
@@ -64,6 +66,12 @@ static OPEN: LazyLock<Mutex<BTreeMap<String, Widget>>> = LazyLock::new(Mutex::de
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Holds stdout, which messages are written to, before a model's state is locked: who prints a widget
+/// takes the two in this order.
+fn before_inner() -> std::io::StdoutLock<'static> {
+    std::io::stdout().lock()
 }
 
 /// How often the state from before a cell has come back: its ids must not be given again.
@@ -98,8 +106,13 @@ pub(crate) fn probe() {
 /// This process goes on from the state before a cell that killed another: says which models it has.
 pub(crate) fn restored() {
     EPOCH.fetch_add(1, Ordering::Relaxed);
-    let ids: Vec<String> = lock(&OPEN).keys().cloned().collect();
+    let open: Vec<Widget> = lock(&OPEN).values().cloned().collect();
+    let ids: Vec<String> = open.iter().map(|widget| widget.0.id.clone()).collect();
     wire::known(&ids);
+    // The frontends may have values that this process has not.
+    for widget in open {
+        widget.send_state();
+    }
 }
 
 impl Widget {
@@ -194,6 +207,7 @@ impl Widget {
     pub fn set_all<'a>(&self, fields: impl IntoIterator<Item = (&'a str, Field)>) {
         let mut changed = Patch::default();
         {
+            let _out = before_inner();
             let mut inner = lock(&self.0.inner);
             for (key, field) in fields {
                 inner.now.put(key, field, &mut changed);
@@ -203,6 +217,20 @@ impl Widget {
             }
         }
         self.tell_observers(&changed);
+    }
+
+    /// Sets a value, and sends it also where it is the same as before: the frontends may have another.
+    pub(super) fn replace(&self, key: &str, value: Value) {
+        let changed = Patch {
+            state: Map::from_iter([(key.to_owned(), value)]),
+            ..Patch::default()
+        };
+        let _out = before_inner();
+        let mut inner = lock(&self.0.inner);
+        inner.now.state.extend(changed.state.clone());
+        if inner.life == Life::Open {
+            wire::update(&self.0.id, "update", &changed);
+        }
     }
 
     /// Sets a value as if a frontend had: one that the control cannot have becomes one that it can, or
@@ -236,6 +264,7 @@ impl Widget {
         mut callback: impl FnMut(&Value) -> R + Send + 'static,
     ) {
         let observer: Observer = Box::new(move |value| callback(value).error());
+        let observer = Arc::new(Mutex::new(observer));
         lock(&self.0.observers).push((key.to_owned(), observer));
     }
 
@@ -245,7 +274,7 @@ impl Widget {
         mut callback: impl FnMut(&Value, &[Vec<u8>]) -> R + Send + 'static,
     ) {
         let listener: Listener = Box::new(move |content, bytes| callback(content, bytes).error());
-        lock(&self.0.listeners).push(listener);
+        lock(&self.0.listeners).push(Arc::new(Mutex::new(listener)));
     }
 
     /// Sends the views a message of their own kind.
@@ -256,6 +285,7 @@ impl Widget {
 
     /// Ends the widget: its views go away.
     pub fn close(&self) {
+        let _out = before_inner();
         let mut inner = lock(&self.0.inner);
         if inner.life == Life::Open {
             wire::close(&self.0.id);
@@ -263,6 +293,9 @@ impl Widget {
         inner.life = Life::Closed;
         drop(inner);
         lock(&OPEN).remove(&self.0.id);
+        // They may hold this widget, and with it all that they have taken.
+        lock(&self.0.observers).clear();
+        lock(&self.0.listeners).clear();
     }
 
     /// Opens the comm, those of the parts first.
@@ -275,6 +308,7 @@ impl Widget {
             inner.parts.clone()
         };
         parts.iter().for_each(Widget::open);
+        let _out = before_inner();
         let mut inner = lock(&self.0.inner);
         if inner.life == Life::New {
             inner.life = Life::Open;
@@ -286,6 +320,7 @@ impl Widget {
     /// Takes what a frontend says the state is; tells the frontends what was not taken. The part that
     /// has changed.
     pub(super) fn take(&self, sent: &Patch) -> Patch {
+        let _out = before_inner();
         let mut inner = lock(&self.0.inner);
         let (mut changed, mut corrected) = (Patch::default(), Patch::default());
         for (key, value) in &sent.state {
@@ -295,7 +330,7 @@ impl Widget {
             };
             let kept = checked.or_else(|| inner.now.state.get(key).cloned());
             let Some(kept) = kept else { continue };
-            if kept != *value {
+            if !is_same(&kept, value) {
                 corrected.state.insert(key.clone(), kept.clone());
             }
             inner.now.put(key, Field::Json(kept), &mut changed);
@@ -313,9 +348,13 @@ impl Widget {
         changed
     }
 
-    /// Sends the whole state.
-    pub(super) fn send_state(&self) {
-        wire::update(&self.0.id, "update", &lock(&self.0.inner).now);
+    /// Sends the whole state, but for what an output area has captured, which is not here.
+    fn send_state(&self) {
+        let _out = before_inner();
+        let mut now = lock(&self.0.inner).now.clone();
+        now.state.remove("outputs");
+        now.state.retain(|key, _| !is_fixed(key));
+        wire::update(&self.0.id, "update", &now);
     }
 
     /// Calls the observers of what has changed, each with the value of now.
@@ -323,30 +362,36 @@ impl Widget {
         let keys = changed.state.keys().chain(changed.buffers.keys());
         for key in keys {
             let value = self.get(key);
-            self.with(&self.0.observers, |(of, observer)| match of == key {
-                true => observer(&value),
-                false => None,
-            });
+            let observers = lock(&self.0.observers).clone();
+            for (of, observer) in observers {
+                if of == *key {
+                    self.call(&observer, |observer| observer(&value));
+                }
+            }
         }
     }
 
     /// Calls those who listen for messages of the views.
     pub(super) fn tell_listeners(&self, content: &Value, buffers: &[Vec<u8>]) {
-        self.with(&self.0.listeners, |listener| listener(content, buffers));
+        let listeners = lock(&self.0.listeners).clone();
+        for listener in listeners {
+            self.call(&listener, |listener| listener(content, buffers));
+        }
     }
 
-    /// Calls each of the callbacks. They are taken out meanwhile: one that changes its own widget is
-    /// not called again in the middle of itself.
-    fn with<T>(&self, callbacks: &Mutex<Vec<T>>, mut call: impl FnMut(&mut T) -> Option<String>) {
-        let mut taken = std::mem::take(&mut *lock(callbacks));
-        for one in &mut taken {
-            if let Some(error) = callback::run(&mut || call(one)) {
-                self.show_error(&error);
-            }
+    /// Calls a callback, but not in the middle of itself.
+    fn call<T>(&self, one: &Mutex<T>, call: impl FnOnce(&mut T) -> Option<String>) {
+        let mut one = match one.try_lock() {
+            Ok(one) => one,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        let mut call = Some(call);
+        let failed = callback::run(&mut || call.take().and_then(|call| call(&mut one)));
+        drop(one);
+        if let Some(error) = failed {
+            self.show_error(&error);
         }
-        let mut now = lock(callbacks);
-        taken.append(&mut now);
-        *now = taken;
     }
 
     /// Shows a callback's error: in the view where it has a place for one, else below the widget.
@@ -363,9 +408,23 @@ impl Widget {
     }
 }
 
+/// Whether two values are the same to JavaScript, which writes 3.0 as 3.
+fn is_same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(x), Value::Number(y)) => x.as_f64() == y.as_f64(),
+        (Value::Array(x), Value::Array(y)) => {
+            x.len() == y.len() && x.iter().zip(y).all(|(x, y)| is_same(x, y))
+        }
+        _ => a == b,
+    }
+}
+
 /// Keys that say what a model is, and which no frontend may change.
 pub(super) fn is_fixed(key: &str) -> bool {
-    key.starts_with("_model_") || (key.starts_with("_view_") && key != "_view_count")
+    // A choice's values are here, and only their names there.
+    key == "_options_labels"
+        || key.starts_with("_model_")
+        || (key.starts_with("_view_") && key != "_view_count")
 }
 
 impl Patch {

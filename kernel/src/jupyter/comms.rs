@@ -92,6 +92,11 @@ impl Comms {
         }
     }
 
+    /// The state of a model, as the answer to `request_state`; none of a model that is not there.
+    pub fn state(&self, comm_id: &str) -> Option<CommMessage> {
+        self.inner().models.state(comm_id)
+    }
+
     /// The content of a `comm_info_reply`; `target` limits it to comms of that name.
     pub fn info(&self, target: Option<&str>) -> Value {
         let comms = match target {

@@ -112,8 +112,13 @@ impl Dispatcher {
             comms.open_control(id);
         } else if !opens && comms.is_control(id, kind == CommKind::Close) {
             if request.data["method"] == "request_states" {
-                publisher.comm(origin.parent(), comms.states(id));
+                publisher.comm_now(origin.parent(), comms.states(id));
             }
+        } else if kind == CommKind::Message
+            && request.data["method"] == "request_state"
+            && let Some(state) = comms.state(id)
+        {
+            publisher.comm_now(origin.parent(), state);
         } else if (!opens || request.target_name == TARGET)
             && comms.expect(&message, msg_id, origin.parent())
         {

@@ -182,8 +182,8 @@ impl Kernel {
         self.stdin.cancel();
         let mut situation = self.situation();
         situation.given_up = Some(Instant::now());
-        if !situation.running
-            && self.comms.are_answering()
+        // A cell that is to run may wait for a callback that does not end.
+        if self.comms.are_answering()
             && let Some(remote) = &situation.remote
         {
             remote.interrupt_callbacks();

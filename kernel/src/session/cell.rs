@@ -13,7 +13,7 @@ use crate::run::output::event::{Event, StreamName};
 use crate::run::output::frame::Frame;
 use crate::run::output::frames::Runner;
 use crate::run::output::limit::Limiter;
-use crate::run::output::shown::{End, Shown};
+use crate::run::output::shown::{Death, End, Shown};
 use crate::run::process::interrupt::Compilers;
 use crate::run::process::runtime::Instruction;
 use crate::run::process::session::{Mailbox, Processes};
@@ -192,6 +192,7 @@ impl Session {
         let (frames, processes, ask) = (&self.frames, &self.processes, io.ask);
         let events = &mut *io.events;
         let shown_ref = &mut shown;
+        let mut gone = false;
         frames.during(
             &mut |frame| {
                 let signal = match &frame {
@@ -206,6 +207,7 @@ impl Session {
             },
             || {
                 if processes.tell(instruction).is_err() {
+                    gone = true;
                     // The relay tells of the death, if it can.
                     let _ = ends.recv_timeout(std::time::Duration::from_secs(5));
                     return;
@@ -221,6 +223,13 @@ impl Session {
             },
         );
         shown.finish(io.events);
+        if gone && shown.death.is_none() {
+            shown.death = Some(Death {
+                how: "between two cells".to_owned(),
+                said: String::new(),
+                restored: false,
+            });
+        }
         shown
     }
 

@@ -7,6 +7,7 @@ use crate::plan::Definitions;
 use crate::read::commands::Command;
 use crate::report::outcome::CellError;
 use crate::run::output::event::{Event, MimeBundle};
+use crate::widgets::CommEvent;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -70,7 +71,11 @@ impl Session {
             "type" | "t" => return self.type_of(arguments, io),
             "opt" => return self.optimise(arguments, io),
             "clear" => self.clear(io),
-            "restart" => self.restart_processes()?,
+            "restart" => {
+                self.restart_processes()?;
+                let ids = Vec::new();
+                (io.events)(Event::Comm(CommEvent::Known { ids }));
+            }
             "rerun" => return self.rerun(io),
             "doc" => return self.help_on(arguments, io),
             "show_deps" => say(self.dependencies.list(), io),

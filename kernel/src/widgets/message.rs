@@ -86,10 +86,17 @@ impl CommMessage {
 
     /// What the message carries, in bytes or about so.
     pub fn size(&self) -> usize {
-        let state = self.data["state"].as_object();
-        let text = |value: &Value| value.as_str().map_or(64, str::len);
-        let state: usize = state.into_iter().flat_map(Map::values).map(text).sum();
-        state + self.buffers.iter().map(Vec::len).sum::<usize>()
+        weight(&self.data) + self.buffers.iter().map(Vec::len).sum::<usize>()
+    }
+}
+
+/// About how long a value is as text.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(weight).sum(),
+        Value::Object(fields) => fields.iter().map(|(k, v)| k.len() + weight(v)).sum(),
+        _ => 8,
     }
 }
 

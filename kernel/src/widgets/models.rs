@@ -18,6 +18,8 @@ pub struct Models {
     open: BTreeMap<String, Model>,
     /// The output area that outputs go into.
     capture: Option<String>,
+    /// The same outside of the callback that runs.
+    outside: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -44,9 +46,10 @@ impl Models {
         match &event {
             CommEvent::Message(message) => self.apply(message),
             CommEvent::Capture { comm_id } => self.capture.clone_from(comm_id),
-            // A callback's panic may have left the area open.
-            CommEvent::End { .. } => self.capture = None,
-            CommEvent::Begin { .. } => {}
+            // What a callback shows is not for the area of the cell that it runs in; a panic may have
+            // left its own open.
+            CommEvent::Begin { .. } => self.outside = self.capture.take(),
+            CommEvent::End { .. } => self.capture = self.outside.take(),
             CommEvent::Known { ids } => {
                 let mut events = self.retain(ids);
                 events.push(event);
@@ -107,6 +110,16 @@ impl Models {
         (data, buffers)
     }
 
+    /// The state of one model, as the answer to `request_state`.
+    pub fn state(&self, comm_id: &str) -> Option<CommMessage> {
+        let model = self.open.get(comm_id)?;
+        let mut message = CommMessage::update(comm_id, model.state.clone());
+        let paths = model.buffers.keys().map(|path| json!(path));
+        message.data["buffer_paths"] = paths.collect();
+        message.buffers = model.buffers.values().cloned().collect();
+        Some(message)
+    }
+
     /// The states as a notebook keeps them; none where there is no widget.
     pub fn saved(&self) -> Option<Value> {
         if self.open.is_empty() {
@@ -137,7 +150,7 @@ impl Models {
             )))
         });
         let told = told.collect();
-        self.capture = None;
+        (self.capture, self.outside) = (None, None);
         told
     }
 
@@ -146,10 +159,8 @@ impl Models {
         let Some(model) = self.open.get_mut(area) else {
             return vec![event];
         };
-        let mut outputs = model.state["outputs"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let outputs = model.state.get("outputs").and_then(Value::as_array);
+        let mut outputs = outputs.cloned().unwrap_or_default();
         match event {
             Event::Stream { name, text } => append(&mut outputs, name.as_str(), &text),
             Event::Display { data, metadata, .. } | Event::ExecuteResult { data, metadata } => {

@@ -288,6 +288,48 @@ class Widgets(unittest.TestCase):
         self.kernel.change(comm, _model_name="TextModel")
         self.assertEqual(self.states(self.kernel)[0][comm]["model_name"], "IntSliderModel")
 
+    def test_a_whole_number_on_a_float_slider_is_no_correction(self):
+        comm, _ = self.kernel.shown("FloatSlider::new(0.0..=9.0)")
+        self.assertEqual(
+            told(self.kernel.change(comm, value=3)),
+            [("status", "busy"), ("comm_msg", "echo_update", {"value": 3}), ("status", "idle")],
+        )
+
+    def test_a_callback_that_is_cleared_shows_only_its_last_output(self):
+        comm, _ = self.kernel.shown(
+            'let area = Output::new(); let fill = Button::new("fill"); let into = area.clone(); let mut n = 0;\n'
+            'fill.on_click(move || { n += 1; into.clear(); into.capture(|| println!("{n}")) });\n'
+            "VBox::new([fill.widget(), area.widget()])"
+        )
+        button, area = (self.child(self.kernel, comm, n) for n in (0, 1))
+        for _ in range(3):
+            self.kernel.until_idle(self.kernel.send(button, {"method": "custom", "content": {"event": "click"}}))
+        outputs = self.states(self.kernel)[0][area]["state"]["outputs"]
+        self.assertEqual([o["text"] for o in outputs], ["3\n"])
+
+    def test_an_interrupt_ends_a_callback_that_a_cell_waits_for(self):
+        comm, _ = self.kernel.shown(
+            'let stuck = Button::new("stuck"); stuck.on_click(|| { loop { std::thread::sleep(std::time::Duration::from_millis(5)); if false { break; } } }); stuck'
+        )
+        click = self.kernel.send(comm, {"method": "custom", "content": {"event": "click"}})
+        time.sleep(0.5)
+        cell = self.kernel.start("6 * 7")
+        time.sleep(1)
+        self.kernel.control("interrupt_request")
+        idle, end = set(), time.monotonic() + 20
+        while not {click, cell} <= idle:
+            message = self.kernel.client.get_iopub_msg(timeout=max(0.01, end - time.monotonic()))
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                idle.add(message["parent_header"]["msg_id"])
+        self.assertEqual(self.kernel.ok("1 + 1").result, "2")
+
+    def test_a_cell_keeps_its_value_when_a_widget_waits_for_its_end(self):
+        comm, _ = self.kernel.shown('let waits = IntSlider::new(0..=9); waits.observe(|v| println!("{v}")); waits')
+        request = self.kernel.start("std::thread::sleep(std::time::Duration::from_secs(1)); 40 + 2")
+        time.sleep(0.5)
+        self.kernel.update(comm, value=5)
+        self.assertEqual(self.kernel.collect(request).result, "42")
+
     def test_a_click_calls_back_and_an_error_and_a_panic_are_shown_and_harm_nothing(self):
         comm, cell = self.kernel.shown(
             'let button = Button::new("go"); let kept = vec![1, 2, 3]; let mut clicks = 0;\n'
@@ -501,6 +543,14 @@ class Ends(unittest.TestCase):
         self.assertIn("comm_close", [m["msg_type"] for m in messages])
         again, _ = kernel.shown(PRELUDE + "IntSlider::new(0..=9)")
         self.assertNotEqual(again, slider)
+
+    def test_a_callback_that_kills_the_process_fails_the_next_cell_and_no_other(self):
+        kernel = Frontend()
+        self.addCleanup(kernel.stop)
+        comm, _ = kernel.shown(PRELUDE + 'let kill = Button::new("kill"); kill.on_click(|| { if true { std::process::abort() } }); kill')
+        kernel.until_idle(kernel.send(comm, {"method": "custom", "content": {"event": "click"}}))
+        kernel.fails("1 + 1", "died")
+        self.assertEqual(kernel.ok("1 + 1").result, "2")
 
     def test_widgets_from_before_the_cell_that_died_live_on(self):
         kernel = Frontend()

@@ -67,7 +67,8 @@ fn within_powers(key: &str, value: &Value, state: &Map<String, Value>) -> Option
         power("min").unwrap_or(0.0),
         power("max").unwrap_or(f64::MAX),
     );
-    Some(value.as_f64()?.clamp(low, high).into())
+    // Not `clamp`, which panics where a range is empty.
+    Some(value.as_f64()?.min(high).max(low).into())
 }
 
 /// A slider's state; the readout's format is d3's.

@@ -6,6 +6,7 @@ use crate::show::Show;
 use crate::widgets::model::{Kind, Widget};
 use crate::widgets::wire;
 use serde_json::{Map, Value, json};
+use std::cell::RefCell;
 use std::io::Write;
 
 handle!(
@@ -44,13 +45,13 @@ impl Output {
             data.insert(mime.clone(), value);
         }
         let output = json!({"output_type": "display_data", "data": data, "metadata": {}});
-        self.0.set("outputs", Value::Array(vec![output]));
+        self.0.replace("outputs", Value::Array(vec![output]));
         Ok(())
     }
 
     /// Empties the area.
     pub fn clear(&self) {
-        self.0.set("outputs", Value::Array(Vec::new()));
+        self.0.replace("outputs", Value::Array(Vec::new()));
     }
 
     /// Does some work; what it prints and displays on this thread's behalf goes into the area, below
@@ -68,12 +69,18 @@ impl Default for Output {
     }
 }
 
+thread_local! {
+    /// The areas that capture on this thread, one within another.
+    static AREAS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
 /// There while outputs are captured, so that a panic ends it, too.
 struct Captured(());
 
 impl Captured {
     fn begin(id: &str) -> Self {
         let _ = std::io::stdout().flush();
+        AREAS.with_borrow_mut(|areas| areas.push(id.to_owned()));
         wire::capture(Some(id));
         Self(())
     }
@@ -82,6 +89,9 @@ impl Captured {
 impl Drop for Captured {
     fn drop(&mut self) {
         let _ = std::io::stdout().flush();
-        wire::capture(None);
+        AREAS.with_borrow_mut(|areas| {
+            areas.pop();
+            wire::capture(areas.last().map(String::as_str));
+        });
     }
 }

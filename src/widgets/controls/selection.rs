@@ -125,7 +125,8 @@ macro_rules! selection {
 
             /// What is chosen.
             pub fn value(&self) -> T {
-                self.options[self.index()].1.clone()
+                let chosen = self.options.get(self.index());
+                chosen.unwrap_or(&self.options[0]).1.clone()
             }
 
             /// Calls `callback` with what is chosen whenever another option is. An error or a panic

@@ -135,6 +135,7 @@ fn promoted(hooked: &HookedSae) -> Result<Vec<String>> {
         if progress.interrupted() {
             // What was not reached has no token.
             tokens.resize(d_sae, String::new());
+            break;
         }
     }
     progress.finish();

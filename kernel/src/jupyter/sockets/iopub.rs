@@ -130,6 +130,15 @@ impl Publisher {
         });
     }
 
+    /// The same without waiting, for what is answered where nothing may wait.
+    pub fn comm_now(&self, parent: Parent, message: CommMessage) {
+        self.push(Publication::Comm {
+            parent,
+            message,
+            size: 0,
+        });
+    }
+
     /// From now on nobody waits in [`Publisher::output`]: the kernel is about to go.
     pub fn release(&self) {
         self.budget.release();

@@ -24,6 +24,7 @@ pub struct Shown {
     limiter: Arc<Mutex<Limiter>>,
     /// A text/plain block that is the cell's value if nothing follows it.
     value: Option<String>,
+    finished: bool,
     /// How the cell ended, if not by itself.
     pub end: Option<End>,
     /// The library's account of the last panic on the thread that runs cells.
@@ -50,6 +51,7 @@ impl Shown {
         Self {
             limiter,
             value: None,
+            finished: false,
             end: None,
             panic: None,
             error: None,
@@ -61,7 +63,9 @@ impl Shown {
     /// Takes a frame; what it shows goes to `on_event`.
     pub fn take(&mut self, frame: Frame, on_event: &mut dyn FnMut(Event)) {
         let frame = match frame {
-            Frame::Pid { .. } | Frame::Begin | Frame::Complete | Frame::Ask { .. } => return,
+            Frame::Pid { .. } | Frame::Begin | Frame::Ask { .. } => return,
+            // What comes after it is of callbacks that waited for the cell.
+            Frame::Complete => return self.finish(on_event),
             Frame::Notice { json } => return self.notice(&json, on_event),
             frame => frame,
         };
@@ -103,6 +107,9 @@ impl Shown {
 
     /// The cell is over: its value, and what a flood left out.
     pub fn finish(&mut self, on_event: &mut dyn FnMut(Event)) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
         let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
         limiter.end().into_iter().for_each(&mut *on_event);
         drop(limiter);

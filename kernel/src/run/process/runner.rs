@@ -217,12 +217,16 @@ impl Keeper {
 
     /// Has the messages of widgets answered.
     fn answer_comms(&mut self) {
-        self.comms = false;
-        if self.cells.give.send(Job::Comms).is_ok() {
+        loop {
+            self.comms = false;
+            if self.cells.give.send(Job::Comms).is_err() {
+                return;
+            }
+            // What came in the last moment, or waits behind a callback that is parked, is answered
+            // now; before a cell it is answered in any case.
             let parked = self.wait();
-            if parked {
-                // Nobody answers what the parked thread was about to.
-                self.ground.library.restored();
+            if !(self.comms || parked) || !self.later.is_empty() {
+                return;
             }
         }
     }
@@ -325,6 +329,8 @@ impl Keeper {
             std::process::exit(98);
         }
         ground.library.after_cell();
+        // What the parked thread was answering, nobody answers; nor does it end what it has begun.
+        ground.library.restored();
         ground.streams.restore();
         true
     }

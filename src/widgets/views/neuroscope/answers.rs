@@ -5,9 +5,8 @@ use super::super::source::Fields;
 use super::directions::{Family, Kind, families};
 use super::reading::Reading;
 use super::subject::Subject;
-use crate::data::TokenSplit;
 use crate::error::Result;
-use crate::interp::{direction_logits, token_logits};
+use crate::interp::{HookedSae, direction_logits, token_logits};
 use crate::sae::SparseAutoencoder;
 use crate::show::TokenView;
 use crate::widgets::{AnyWidget, Field};
@@ -74,12 +73,14 @@ impl Answers {
         self.families.iter().map(Family::described).collect()
     }
 
-    /// Reads the maxima and densities of the autoencoder's features.
-    pub fn read_corpus(&mut self, split: &TokenSplit) -> Result<()> {
-        if let Some(hooked) = &self.subject.hooked {
-            self.corpus = Some(Census::of(hooked, split)?);
-        }
-        Ok(())
+    /// The autoencoder, if there is one.
+    pub fn hooked(&self) -> Option<HookedSae> {
+        self.subject.hooked.clone()
+    }
+
+    /// Takes what a corpus says of the autoencoder's features.
+    pub fn know(&mut self, census: Census) {
+        self.corpus = Some(census);
     }
 
     /// The state that answers what the view's state asks for.

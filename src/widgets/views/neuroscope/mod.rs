@@ -11,6 +11,7 @@ mod subject;
 
 pub use subject::Subject;
 
+use super::feature_browser::Census;
 use super::source::{self, view};
 use crate::data::TokenSplit;
 use crate::error::Result;
@@ -104,7 +105,12 @@ impl Neuroscope {
     /// # Errors
     /// When the model cannot be run on the corpus.
     pub fn corpus(self, split: &TokenSplit) -> Result<Self> {
-        self.answers().read_corpus(split)?;
+        // Not under the lock: the loops in it answer readers who type meanwhile.
+        let hooked = self.answers().hooked();
+        if let Some(hooked) = hooked {
+            let census = Census::of(&hooked, split)?;
+            self.answers().know(census);
+        }
         self.fill()?;
         Ok(self)
     }
