@@ -16,7 +16,8 @@ fn bosons_are_open_fermions_filled_and_every_edge_is_there() {
     let filled = svg.matches("fill=\"#1f2328\" stroke=\"#1f2328\"").count();
     assert_eq!((open, filled), (4, 4));
     let edges: usize = svg
-        .split("<path d=\"M")
+        // Whatever other attributes the paths have.
+        .split(" d=\"M")
         .skip(1)
         .filter_map(|path| path.split('"').next())
         .map(|path| path.matches('L').count())
