@@ -43,7 +43,7 @@ pub struct Neuroscope {
 /// # let model = Transformer::new(&TransformerConfig::default())?;
 /// # let (sae, _) = train_sae(&model, &data, &SaeConfig::default())?;
 /// let hooked = HookedSae::new(&model, sae, &data.tokenizer)?;
-/// neuroscope(&hooked)?.text("But soft, what light").corpus(&data.val)?;
+/// neuroscope(&hooked)?.text("But soft, what light")?.corpus(&data.val)?;
 /// neuroscope((&model, &data.tokenizer))?; // without an autoencoder
 /// # Ok(())
 /// # }
