@@ -99,6 +99,7 @@ pub enum Error {
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
 
+    #[cfg(feature = "notebook")]
     #[error(transparent)]
     Polars(#[from] polars::error::PolarsError),
 

@@ -15,25 +15,45 @@
 //! There every operation is composed of candle's. Autoencoders are trained on the CPU, on
 //! activations copied from wherever the model is.
 
+#![cfg_attr(
+    not(feature = "notebook"),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_variables,
+        reason = "a page needs a part of what the modules that it needs have"
+    )
+)]
+
+#[cfg(feature = "notebook")]
 mod archive;
 pub mod config;
 pub mod data;
 pub mod error;
+#[cfg(feature = "notebook")]
 mod file;
+#[cfg(feature = "notebook")]
 pub mod host;
 pub mod interp;
 mod known_fields;
+#[cfg(feature = "notebook")]
 pub mod lesson;
 pub mod model;
+#[cfg(feature = "notebook")]
 pub mod prelude;
 pub mod progress;
+#[cfg(feature = "notebook")]
 pub mod rasp;
 pub mod sae;
 pub mod show;
+#[cfg(feature = "notebook")]
 pub mod susy;
+#[cfg(feature = "notebook")]
 pub mod train;
+#[cfg(feature = "notebook")]
 pub mod widgets;
 
 pub use candle_core as candle;
 pub use error::{Error, Result};
+#[cfg(feature = "notebook")]
 pub use polars;

@@ -6,10 +6,11 @@ mod analyses;
 use analyses::{HOOK, dataset, model, normal, zeros};
 use candle_core::IndexOp;
 use holoscope::interp::HookedSae;
+use holoscope::interp::neuroscope::NeuroscopeModel;
 use holoscope::sae::StandardSae;
 use holoscope::show::Show;
 use holoscope::widgets::{Widget, attention_view, feature_browser, neuroscope};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const TEXT: &str = "The king saw the old king and went home,\nand so the day went by.\nThe cat saw the old cat and went home";
 
@@ -200,4 +201,93 @@ fn a_feature_browser_lists_every_feature_and_opens_its_dashboard() {
     let html = view.get("dashboard");
     assert!(html.as_str().unwrap().contains("11"));
     assert!(browser.mime_bundle().unwrap().get("text/html").is_some());
+}
+
+/// The file of a page, and the neuroscope that has written it.
+fn page_file(dir: &tempfile::TempDir) -> (holoscope::widgets::Neuroscope, Vec<u8>) {
+    let (hooked, data) = hooked();
+    let path = dir.path().join("scope.live");
+    let scope = neuroscope(&hooked).unwrap().corpus(&data.val).unwrap();
+    let scope = scope.on_page(&path, &data.train).unwrap();
+    (scope, std::fs::read(path).unwrap())
+}
+
+#[test]
+fn a_page_s_file_answers_as_the_notebook_does_up_to_its_integers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (scope, bytes) = page_file(&dir);
+    let mut page = NeuroscopeModel::of_page(&bytes).unwrap();
+    let view = scope.widget();
+    for direction in 0..4 {
+        let keys = [
+            ("text", Value::from(TEXT)),
+            ("direction", direction.into()),
+            ("index", 1.into()),
+            ("selected", 3.into()),
+            ("query", "king".into()),
+        ];
+        ask(&view, &keys);
+        let state: serde_json::Map<_, _> = keys
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), v.clone()))
+            .collect();
+        let asked = page.asked(|key| state[key].clone());
+        let answer = json!(page.answer(&asked).unwrap());
+        for key in ["tokens", "direction", "index", "density"] {
+            let of_view = view.get(key);
+            match (of_view.as_f64(), answer[key].as_f64()) {
+                // A density is f32 in the file.
+                (Some(a), Some(b)) => assert!((a - b).abs() < 1e-6, "{key}: {a} and {b}"),
+                _ => assert_eq!(answer[key], of_view, "{key}"),
+            }
+        }
+        let values = floats(&view.bytes("values"));
+        let most = values.iter().fold(0f32, |most, v| most.max(v.abs()));
+        for (ours, page) in values.iter().zip(answer["values"].as_array().unwrap()) {
+            let away = (f64::from(*ours) - page.as_f64().unwrap()).abs();
+            assert!(
+                away <= 0.05 * f64::from(most),
+                "{ours} and {page} of {most}"
+            );
+        }
+        for key in ["breakdown", "matches", "top_tokens"] {
+            let lengths = [&view.get(key), &answer[key]].map(|list| list.as_array().unwrap().len());
+            assert_eq!(lengths[0], lengths[1], "{key}");
+        }
+    }
+    let described = scope.mime_bundle().unwrap();
+    let described = described
+        .get("application/vnd.holoscope.live+json")
+        .unwrap();
+    let described: Value = serde_json::from_str(described).unwrap();
+    let difference = described["model"]["difference"].as_f64().unwrap();
+    assert!(difference > 0.0 && difference < 0.05, "{difference}");
+    assert_eq!(described["model"]["bytes"], bytes.len());
+}
+
+#[test]
+fn a_damaged_page_s_file_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, bytes) = page_file(&dir);
+    for length in (0..bytes.len()).step_by(bytes.len() / 97) {
+        assert!(
+            NeuroscopeModel::of_page(&bytes[..length]).is_err(),
+            "{length} bytes"
+        );
+    }
+    let text = |from: &str, to: &str| {
+        let header = bytes.windows(from.len()).position(|w| w == from.as_bytes());
+        let at = header.unwrap_or_else(|| panic!("the header has {from}"));
+        assert_eq!(from.len(), to.len());
+        let mut other = bytes.clone();
+        other[at..at + to.len()].copy_from_slice(to.as_bytes());
+        NeuroscopeModel::of_page(&other)
+            .err()
+            .map(|error| error.to_string())
+    };
+    // The header is JSON in JSON.
+    let said = text(r#"\"version\":1"#, r#"\"version\":2"#).unwrap();
+    assert!(said.contains("version 2 (this build reads 1)"), "{said}");
+    assert!(text("model.embed.W_E", "model.embed.W_X").is_some());
+    assert!(text("census.maximum", "census.maximux").is_some());
 }

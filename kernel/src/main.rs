@@ -3,6 +3,7 @@
 mod cargo;
 mod check;
 mod cli;
+mod clock;
 mod compile;
 mod digest;
 mod error;
@@ -16,6 +17,7 @@ mod jupyter;
 mod kernelspec;
 mod labextensions;
 mod lesson;
+mod live;
 mod notebook;
 mod plan;
 mod read;

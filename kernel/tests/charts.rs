@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::{describe, holoscope, python, root};
+use common::{chromium, describe, has_playwright, holoscope, python, root};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// A chart of the library's tests, as it is drawn now.
@@ -29,24 +29,10 @@ fn cell(n: usize, svg: &str) -> Value {
         "outputs": [output], "execution_count": 1})
 }
 
-fn chromium() -> Option<PathBuf> {
-    let named = std::env::var_os("HOLOSCOPE_CHROMIUM").map(PathBuf::from);
-    let usual = [
-        "/usr/bin/chromium",
-        "/usr/bin/chromium-browser",
-        "/usr/bin/google-chrome",
-    ];
-    named.or_else(|| usual.iter().map(PathBuf::from).find(|path| path.is_file()))
-}
-
 #[test]
 fn charts_answer_to_pointer_keys_and_touch() {
     let Some(python) = python() else { return };
-    let has_playwright = Command::new(&python)
-        .args(["-c", "import playwright"])
-        .output()
-        .is_ok_and(|output| output.status.success());
-    let (Some(chromium), true) = (chromium(), has_playwright) else {
+    let (Some(chromium), true) = (chromium(), has_playwright(&python)) else {
         assert!(
             std::env::var_os("CI").is_none(),
             "CI must have playwright and Chromium"

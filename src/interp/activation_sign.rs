@@ -1,5 +1,6 @@
 //! Which part of a feature with signed activations is meant: `act = max(act, 0) - max(-act, 0)`.
 
+#[cfg(feature = "notebook")]
 use polars::prelude::Column;
 use std::fmt;
 
@@ -42,6 +43,7 @@ impl fmt::Display for ActivationSign {
 }
 
 /// A column that names the signs; none where all are positive, as of every architecture but AbsTopK.
+#[cfg(feature = "notebook")]
 pub(super) fn sign_column(name: &str, signs: &[ActivationSign]) -> Option<Column> {
     let names: Vec<&str> = signs.iter().map(|sign| sign.name()).collect();
     let any = signs.contains(&ActivationSign::Negative);

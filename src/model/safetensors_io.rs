@@ -3,10 +3,13 @@
 //! A crash while writing leaves the old file whole. Source: the safetensors format, version 0.
 
 use crate::error::{Error, Result};
+#[cfg(feature = "notebook")]
 use crate::file::write_whole;
 use candle_core::{DType, Device, Tensor};
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
+#[cfg(feature = "notebook")]
+use safetensors::{serialize, tensor::TensorView};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -23,9 +26,14 @@ pub(crate) struct TensorFile {
 /// A file's tensors and metadata.
 pub(crate) fn read(path: &Path) -> Result<TensorFile> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    parse(&bytes, path)
+}
+
+/// The tensors and metadata of a file's bytes; `path` is what errors name.
+pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<TensorFile> {
     let bad = |err: safetensors::SafeTensorError| Error::format(path, FORMAT, err);
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(bad)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(bad)?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(bad)?;
+    let file = SafeTensors::deserialize(bytes).map_err(bad)?;
     let (mut tensors, mut others) = (BTreeMap::new(), BTreeMap::new());
     for (name, view) in file.tensors() {
         let dtype = match view.dtype() {
@@ -85,6 +93,7 @@ pub(crate) fn check_finite(
 }
 
 /// Writes `tensors` (f32, f16 or bf16) with `metadata`.
+#[cfg(feature = "notebook")]
 pub(super) fn write(
     path: &Path,
     tensors: &[(String, Tensor)],
@@ -105,6 +114,7 @@ pub(super) fn write(
 }
 
 /// Writes a whole file, its folder made if missing.
+#[cfg(feature = "notebook")]
 pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
@@ -112,6 +122,7 @@ pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     write_whole(path, bytes)
 }
 
+#[cfg(feature = "notebook")]
 fn raw_bytes(value: &Tensor) -> Result<(Dtype, Vec<u8>)> {
     let value = value.flatten_all()?;
     Ok(match value.dtype() {

@@ -11,7 +11,9 @@ mod constraints;
 mod format;
 mod kernels;
 mod params;
+#[cfg(feature = "notebook")]
 mod state_dict;
+#[cfg(feature = "notebook")]
 mod training;
 mod variants;
 
@@ -23,12 +25,15 @@ pub use constraints::{
 };
 pub use kernels::PursuitRules;
 pub use params::{StandardGrads, StandardParams};
+#[cfg(feature = "notebook")]
 pub(crate) use training::scale_encoder;
+#[cfg(feature = "notebook")]
 pub use training::{
     ActivationBuffer, DENSE_ABOVE, PursuitGrads, PursuitStep, SaeHistory, SaeSweep, StandardStep,
     StepFigures, SweepRow, SweepRun, initial_params, resample_dead, resume_sae, resume_sae_with,
     resume_saes, resume_saes_with, train_sae, train_sae_with, train_saes, train_saes_with,
 };
+#[cfg(feature = "notebook")]
 pub use training::{
     FeatureBlock, FeatureBlockGrads, TranscoderGrads, TranscoderParams, TranscoderStep,
     train_cross_layer_transcoder, train_cross_layer_transcoder_with, train_crosscoder,

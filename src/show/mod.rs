@@ -3,23 +3,34 @@
 //! A value that can be shown gives a [`MimeBundle`] through [`Show`]; [`display`]
 //! sends it to the notebook. Shown things compute nothing and know no training.
 
+#[cfg(feature = "notebook")]
 mod attention;
+#[cfg(feature = "notebook")]
 mod chart;
 pub mod color;
 mod display;
 mod escaping;
 mod html;
+mod interrupts;
+#[cfg(feature = "notebook")]
 mod live_chart;
 mod number;
+#[cfg(feature = "notebook")]
 mod png;
 mod quietly;
+#[cfg(feature = "notebook")]
 mod reporter;
+#[cfg(feature = "notebook")]
 mod table;
 mod tokens;
+#[cfg(feature = "notebook")]
 mod used_data;
 
+#[cfg(feature = "notebook")]
 pub use attention::AttentionView;
+#[cfg(feature = "notebook")]
 pub use chart::heatmap_with_gaps;
+#[cfg(feature = "notebook")]
 pub use chart::{
     ChartOptions, ColorScale, Figure, Group, LabelledPoint, LabelledSeries, NetworkLink,
     NetworkNode, Panel, Reference, Trace, bar_chart, heatmap, histogram, histogram_by_group,
@@ -30,15 +41,23 @@ pub(crate) use display::{send_frame, shows_itself, under_holoscope};
 pub use escaping::escape;
 pub(crate) use html::{CARD_FILL, CARD_STROKE, FAINT_INK, INK, card, card_title};
 pub use html::{Html, Markdown};
-pub use number::format_number;
-pub use quietly::quietly;
-pub(crate) use reporter::{
+pub use interrupts::interrupted;
+#[cfg_attr(
+    not(feature = "notebook"),
+    allow(unused_imports, reason = "the kernel's")
+)]
+pub(crate) use interrupts::{
     Interrupts, call_between_steps, forget_interrupt, interrupt, interrupted_between_steps,
     leave_interrupts_to_the_kernel,
 };
-pub use reporter::{NotebookReporter, interrupted};
+pub use number::format_number;
+pub use quietly::quietly;
+#[cfg(feature = "notebook")]
+pub use reporter::NotebookReporter;
+#[cfg(feature = "notebook")]
 pub use table::Table;
 pub use tokens::{TokenView, visible_token};
+#[cfg(feature = "notebook")]
 pub(crate) use used_data::report_data;
 
 use crate::error::Result;

@@ -11,6 +11,7 @@ pub mod dom;
 pub mod escape;
 mod extract;
 mod image;
+pub mod live;
 mod markdown;
 mod math;
 mod options;
@@ -26,6 +27,7 @@ use article::labels::{Known, SectionNumber};
 use article::title;
 
 use escape::Escaped;
+use live::Live;
 use markdown::{Heading, Markdown};
 use math::Fault;
 use std::fmt::Write;
@@ -281,6 +283,23 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Which scripts the page may run. Ours are allowed by their digests alone: a digest beside
+    /// 'unsafe-inline' would forbid all other scripts.
+    fn script_policy(&self, charts: bool, live: Option<&Live>) -> String {
+        let mut sources = Vec::new();
+        if self.scripts {
+            sources.push("'unsafe-inline'".to_owned());
+            sources.extend(live.map(|_| live::WASM.to_owned()));
+        } else {
+            sources.extend(charts.then(charts::source));
+            sources.extend(live.map(Live::sources));
+        }
+        match sources.is_empty() {
+            true => String::new(),
+            false => format!(" script-src {};", sources.join(" ")),
+        }
+    }
+
     fn assemble(&self, notebook: &Notebook) -> String {
         let matter = self.matter.as_ref();
         let headings = &self.markdown.headings;
@@ -293,16 +312,17 @@ impl<'a> Writer<'a> {
                 .filter(|text| !text.is_empty()))
             .unwrap_or("Notebook");
         let charts = charts::are_in(&self.body);
-        // Allowed by its digest alone: a digest beside 'unsafe-inline' would forbid all other scripts.
-        let script_policy = match (self.scripts, charts) {
-            (true, _) => " script-src 'unsafe-inline';".to_owned(),
-            (false, true) => format!(" script-src {};", charts::source()),
-            (false, false) => String::new(),
-        };
-        let (chart_style, chart_script) = match charts {
+        let live = self.options.live.as_deref();
+        let live = live.filter(|_| live::are_in(&self.body));
+        let script_policy = self.script_policy(charts, live);
+        let (mut styles, mut scripts) = match charts {
             true => (charts::style(), charts::element()),
             false => Default::default(),
         };
+        if let Some(live) = live {
+            styles += &live.style();
+            scripts += &live.elements();
+        }
         let heading = match (named, first) {
             (Some(_), _) | (None, Some(_)) => self.title.clone(),
             (None, None) => format!(
@@ -328,8 +348,8 @@ impl<'a> Writer<'a> {
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n\
              <meta name=\"generator\" content=\"holoscope {version}\">\n{meta}\
-             <title>{title}</title>\n<style>\n{STYLE}</style>\n{chart_style}</head>\n<body{class}>\n\
-             {contents}<main>\n{heading}{body}{footer}</main>\n{chart_script}</body>\n</html>\n",
+             <title>{title}</title>\n<style>\n{STYLE}</style>\n{styles}</head>\n<body{class}>\n\
+             {contents}<main>\n{heading}{body}{footer}</main>\n{scripts}</body>\n</html>\n",
             lang = Escaped(matter.and_then(|m| m.lang.as_deref()).unwrap_or("en")),
             version = env!("CARGO_PKG_VERSION"),
             meta = matter.map(|m| title::meta(m, title)).unwrap_or_default(),

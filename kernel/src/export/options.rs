@@ -1,6 +1,8 @@
 //! How a notebook becomes a page.
 
+use super::live::Live;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How a notebook becomes a page.
 #[derive(Debug, Clone)]
@@ -11,6 +13,8 @@ pub struct ExportOptions {
     pub folder: Option<PathBuf>,
     /// Code of more lines than this is folded away until asked for.
     pub fold_lines: usize,
+    /// What live views compute with; without it they stay as they were in the notebook.
+    pub live: Option<Arc<Live>>,
 }
 
 impl Default for ExportOptions {
@@ -19,6 +23,7 @@ impl Default for ExportOptions {
             title: None,
             folder: None,
             fold_lines: 30,
+            live: None,
         }
     }
 }

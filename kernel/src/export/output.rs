@@ -8,6 +8,7 @@ use super::dom;
 use super::escape::{Escaped, escape};
 use super::extract::Formula;
 use super::image::data_uri;
+use super::live;
 use super::markdown::Markdown;
 use crate::notebook::{MimeBundle, Output, OutputKind};
 use serde_json::Value;
@@ -117,6 +118,7 @@ fn bundle(data: &MimeBundle, markdown: &mut Markdown, alt: Option<&str>) -> Opti
         let value = data.get(*mime).filter(said)?;
         shown(mime, value, data, markdown, alt)
     });
+    let best = best.map(|html| live::marked(html, data));
     best.or_else(|| missing(data))
 }
 

@@ -58,6 +58,8 @@ pub fn run(place: &Place, units: &mut Units, tell: &mut dyn FnMut(News)) -> Resu
     }
     let mut child = command
         .args(["build", "--locked", "--workspace", "--lib"])
+        // Which is for pages, and made when one needs it.
+        .args(["--exclude", "holoscope-live"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(place.root)
         .env("CARGO_TARGET_DIR", place.target)

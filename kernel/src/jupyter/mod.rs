@@ -30,7 +30,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::{Error, Result};
-pub use message::now;
 
 use connection::{Channel, Connection};
 use dispatcher::{Dispatcher, Ends};

@@ -105,7 +105,10 @@ impl Source {
             .char_indices()
             .nth(column.saturating_sub(1))?
             .0;
-        self.origin(start + within)
+        // rustc counts the parentheses around an expression as its own, and the last one has ours.
+        let at = start + within;
+        let open = self.text[at..].len() - self.text[at..].trim_start_matches('(').len();
+        self.origin(at).or_else(|| self.origin(at + open))
     }
 
     /// What the generated stretch at a byte is for.
@@ -155,5 +158,24 @@ mod tests {
         assert_eq!(source.mark(byte), Some(&Mark::Put("a".to_owned())));
         let (_, offset) = source.origin_of_position(3, 5).unwrap();
         assert_eq!(line_at(&cell.text, offset), (2, "let b = crate::f(a);"));
+    }
+
+    #[test]
+    fn parentheses_around_an_expression_are_its_own() {
+        let cell = Arc::new(CellText {
+            number: 1,
+            text: "(x) + 1".to_owned(),
+        });
+        let mut source = Source::default();
+        source.generated("take(x);\n{ (");
+        source.users(&cell, &(0..cell.text.len()), &[], "");
+        source.marked(Mark::Show, ").evcxr_display(); }");
+        // Where rustc has the sum begin.
+        let (_, offset) = source.origin_of_position(2, 3).unwrap();
+        assert_eq!(offset, 0);
+        assert!(
+            source.origin_of_position(1, 5).is_none(),
+            "another parenthesis"
+        );
     }
 }

@@ -52,6 +52,25 @@ pub fn conformance(takes: &str) -> Option<PathBuf> {
     Some(python)
 }
 
+/// A browser (`HOLOSCOPE_CHROMIUM`, or where it is usually installed).
+pub fn chromium() -> Option<PathBuf> {
+    let named = std::env::var_os("HOLOSCOPE_CHROMIUM").map(PathBuf::from);
+    let usual = [
+        "/usr/bin/chromium",
+        "/usr/bin/chromium-browser",
+        "/usr/bin/google-chrome",
+    ];
+    named.or_else(|| usual.iter().map(PathBuf::from).find(|path| path.is_file()))
+}
+
+/// Whether a Python can drive it.
+pub fn has_playwright(python: &Path) -> bool {
+    let output = Command::new(python)
+        .args(["-c", "import playwright"])
+        .output();
+    output.is_ok_and(|output| output.status.success())
+}
+
 /// A file of the folder of shared files. `None`, with the reason printed, where
 /// it is missing; CI must have it.
 pub fn shared(rel: &str) -> Option<PathBuf> {

@@ -2,6 +2,7 @@
 //! `P_g = sum_I |C_II - 1|^2 + sum_{I<J} |C_IJ + C_JI|^2`, `C_IJ = R_I L_J` (4 x 4), rows of R_I and
 //! columns of L_J at unit length. The algebra is that of arXiv:1701.00304, section 2; the penalty ours.
 
+#[cfg(feature = "notebook")]
 mod slots;
 
 use crate::config::GROUP;

@@ -2,6 +2,7 @@
 //! Block I of group g: `W_dec[g, I] = rows of Q_gI E_g at unit length`, `Q(a) = a0 + sum_j a_j V_j`.
 //! V_j: the fermionic holoraumy of the chiral multiplet (arXiv:1701.00304, section 3); the use of it ours.
 
+#[cfg(feature = "notebook")]
 mod slots;
 
 use super::garden_penalty::{BLOCK, COLOURS, check_groups};

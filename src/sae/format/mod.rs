@@ -7,16 +7,25 @@
 //! Every field and tensor is applied, known to change nothing, or refused by name.
 
 mod cfg;
+#[cfg(feature = "notebook")]
 mod coder_folder;
+#[cfg(feature = "notebook")]
 mod cross_layer_transcoder;
+#[cfg(feature = "notebook")]
 mod crosscoder;
 mod fields;
+#[cfg(feature = "notebook")]
 mod load;
 mod own_fields;
+#[cfg(feature = "notebook")]
 mod peers;
+#[cfg(feature = "notebook")]
 mod pretrained;
+#[cfg(feature = "notebook")]
 mod releases;
+#[cfg(feature = "notebook")]
 mod transcoder;
+#[cfg(feature = "notebook")]
 mod write_folder;
 
 use super::autoencoder::SparseAutoencoder;
@@ -26,17 +35,27 @@ use super::variants::{
     TemporalSae, TopKSae,
 };
 use crate::error::{Error, Result};
-use crate::model::{TensorFile, check_finite, read_tensors};
+#[cfg(feature = "notebook")]
+use crate::model::read_tensors;
+use crate::model::{TensorFile, check_finite};
 use candle_core::Tensor;
 use cfg::{Architecture, SCALING, SaeLensCfg, describe_architecture, with_version};
 use own_fields::TemporalFields;
 use serde_json::{Map, Value, json};
 use std::path::Path;
+#[cfg(feature = "notebook")]
 use write_folder::write_folder;
 
 const CFG: &str = "cfg.json";
+#[cfg(feature = "notebook")]
 const WEIGHTS: &str = "sae_weights.safetensors";
 const FORMAT: &str = "SAELens state dict";
+
+/// An autoencoder as SAELens writes it: what `cfg.json` says, and the tensors beside it.
+pub(crate) struct SaeState {
+    pub(crate) cfg: Map<String, Value>,
+    pub(crate) tensors: Vec<(String, Tensor)>,
+}
 
 impl Sae {
     /// Writes the folder `dir` (made if missing) as SAELens 6 reads it; an older file stays whole
@@ -44,7 +63,19 @@ impl Sae {
     ///
     /// # Errors
     /// [`Error::Io`] when the folder or a file cannot be written.
+    #[cfg(feature = "notebook")]
     pub fn save(&self, dir: impl AsRef<Path>) -> Result<()> {
+        let state = self.to_state()?;
+        let tensors: Vec<(&str, &Tensor)> = state
+            .tensors
+            .iter()
+            .map(|(name, t)| (name.as_str(), t))
+            .collect();
+        write_folder(dir.as_ref(), WEIGHTS, &Value::Object(state.cfg), &tensors)
+    }
+
+    /// What [`Sae::save`] writes.
+    pub(crate) fn to_state(&self) -> Result<SaeState> {
         let (dictionary, architecture, own) = match self {
             Self::Standard(sae) => (sae, Architecture::Standard, vec![]),
             Self::TopK(sae) => {
@@ -78,7 +109,7 @@ impl Sae {
                 (&sae.dictionary, architecture, own.collect())
             }
         };
-        dictionary.write(dir.as_ref(), architecture, &own)
+        dictionary.state(architecture, &own)
     }
 
     /// Reads a folder written by SAELens, of any version, or by [`Sae::save`]; its `cfg.json` says
@@ -87,8 +118,25 @@ impl Sae {
     ///
     /// # Errors
     /// Those of [`Sae::load`].
+    #[cfg(feature = "notebook")]
     fn load_sae_lens(dir: &Path) -> Result<Sae> {
-        let (dictionary, own) = StandardSae::read(dir)?;
+        let cfg_path = dir.join(CFG);
+        let cfg = std::fs::read_to_string(&cfg_path).map_err(Error::io("read", &cfg_path))?;
+        let path = dir.join(WEIGHTS);
+        Sae::from_state(&cfg, &cfg_path, read_tensors(&path)?, &path)
+    }
+
+    /// Reads what [`Sae::to_state`] gives, and any version of it; the paths are those that errors name.
+    ///
+    /// # Errors
+    /// Those of [`Sae::load`].
+    pub(crate) fn from_state(
+        cfg: &str,
+        cfg_path: &Path,
+        file: TensorFile,
+        path: &Path,
+    ) -> Result<Sae> {
+        let (dictionary, own) = StandardSae::of_state(cfg, cfg_path, file, path)?;
         Ok(match own {
             Own::Nothing => dictionary.into(),
             Own::TopK(k) => TopKSae::new(dictionary, k as usize)?.into(),
@@ -105,13 +153,8 @@ impl Sae {
 }
 
 impl StandardSae {
-    /// Writes the parameters, with those that only the architecture has.
-    fn write(
-        &self,
-        dir: &Path,
-        architecture: Architecture,
-        own: &[(String, &Tensor)],
-    ) -> Result<()> {
+    /// The parameters, with those that only the architecture has.
+    fn state(&self, architecture: Architecture, own: &[(String, &Tensor)]) -> Result<SaeState> {
         let cfg = self.cfg_json(architecture);
         let mut tensors = vec![
             ("W_enc", self.w_enc.contiguous()?),
@@ -128,22 +171,26 @@ impl StandardSae {
         for (name, tensor) in own {
             tensors.push((name.as_str(), tensor.contiguous()?));
         }
-        write_folder(dir, WEIGHTS, &Value::Object(cfg), &tensors)
+        let tensors = tensors.into_iter();
+        Ok(SaeState {
+            cfg,
+            tensors: tensors.map(|(name, t)| (name.to_owned(), t)).collect(),
+        })
     }
 
-    /// The parameters in `dir` that every architecture has, and those that only this one has.
-    fn read(dir: &Path) -> Result<(StandardSae, Own)> {
-        let cfg_path = dir.join(CFG);
-        let text = std::fs::read_to_string(&cfg_path).map_err(Error::io("read", &cfg_path))?;
-        let mut cfg = SaeLensCfg::parse(&text, &cfg_path)?;
-        let path = dir.join(WEIGHTS);
-        let mut file = read_tensors(&path)?;
+    /// The parameters that every architecture has, and those that only this one has.
+    fn of_state(
+        cfg: &str,
+        cfg_path: &Path,
+        mut file: TensorFile,
+        path: &Path,
+    ) -> Result<(StandardSae, Own)> {
+        let mut cfg = SaeLensCfg::parse(cfg, cfg_path)?;
         let mut take = |name: &str| {
             let tensor = file.tensors.remove(name);
-            let tensor = tensor.ok_or_else(|| {
-                Error::format(&path, FORMAT, format!("there is no tensor {name}"))
-            })?;
-            check_finite(&path, FORMAT, name, &tensor)?;
+            let tensor = tensor
+                .ok_or_else(|| Error::format(path, FORMAT, format!("there is no tensor {name}")))?;
+            check_finite(path, FORMAT, name, &tensor)?;
             Ok::<Tensor, Error>(tensor)
         };
         let (has_w_enc, has_b_enc) = cfg.architecture.has_encoder();
@@ -168,15 +215,15 @@ impl StandardSae {
         if cfg.rescale {
             sae.fold_decoder_norms()?;
         }
-        if let Some(factor) = scaling_factor(&mut file, &cfg, sae.d_sae(), &path)? {
+        if let Some(factor) = scaling_factor(&mut file, &cfg, sae.d_sae(), path)? {
             if !has_b_enc {
                 let reason = format!("{SCALING} is true, which this architecture does not have");
-                return Err(Error::format(&path, FORMAT, reason));
+                return Err(Error::format(path, FORMAT, reason));
             }
             sae.w_dec = sae.w_dec.broadcast_mul(&factor.unsqueeze(1)?)?;
         }
-        let own = Own::take(cfg.architecture, &mut file, &path)?;
-        refuse_rest(&file, &path)?;
+        let own = Own::take(cfg.architecture, &mut file, path)?;
+        refuse_rest(&file, path)?;
         sae.apply_b_dec_to_input = cfg.apply_b_dec_to_input;
         sae.hook_name = cfg.hook_name.take();
         sae.cfg = std::mem::take(&mut cfg.fields);

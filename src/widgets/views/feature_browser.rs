@@ -1,52 +1,22 @@
 //! All features of an autoencoder in one table, and the dashboard of the one that is chosen.
 
 use super::source::{self, view};
-use crate::data::{Dataset, TokenSplit};
+use crate::data::Dataset;
 use crate::error::Result;
+use crate::interp::neuroscope::FeatureCensus;
 use crate::interp::{DashboardPage, HookedSae, direction_logits};
 use crate::progress::Progress;
 use crate::sae::SparseAutoencoder;
 use crate::show::{MimeBundle, NotebookReporter, Show, Table, shows_itself};
 use crate::widgets::{AnyWidget, Widget};
-use candle_core::{DType, IndexOp};
+use candle_core::IndexOp;
 use serde_json::{Value, json};
 use std::fmt;
 
-/// Sequences that are read for the maxima.
-const SEQUENCES: usize = 256;
 /// Features whose logits are computed at once: `[features, d_vocab]` stays small.
 const AT_ONCE: usize = 64;
 /// Rows of the static table.
 const STATIC_ROWS: usize = 20;
-
-/// What a corpus says of every feature.
-#[derive(Debug, Clone)]
-pub(super) struct Census {
-    /// The largest activation. `[d_sae]`
-    pub maximum: Vec<f32>,
-    /// The share of tokens on which it is active. `[d_sae]`
-    pub density: Vec<f64>,
-}
-
-impl Census {
-    /// Reads the frequencies of a split and the maxima of its first 256 sequences.
-    pub fn of(hooked: &HookedSae, split: &TokenSplit) -> Result<Self> {
-        let density = hooked.feature_frequencies(split)?.freq;
-        let n_ctx = hooked.model.cfg().n_ctx;
-        let n = split.n_sequences(n_ctx).min(SEQUENCES);
-        let mut maximum = vec![f32::NEG_INFINITY; hooked.sae.d_sae()];
-        for first in (0..n).step_by(16) {
-            let some = (n - first).min(16);
-            let tokens = split.sequences_from(first, some, n_ctx, hooked.model.device())?;
-            let acts = hooked.feature_acts(&tokens)?.to_dtype(DType::F32)?;
-            let most = acts.flatten(0, 1)?.max(0)?.to_vec1::<f32>()?;
-            for (known, new) in maximum.iter_mut().zip(most) {
-                *known = known.max(new);
-            }
-        }
-        Ok(Self { maximum, density })
-    }
-}
 
 /// An interactive table of all features.
 #[derive(Clone)]
@@ -76,7 +46,7 @@ pub struct FeatureBrowser {
 /// # Errors
 /// When the model cannot be run on the validation tokens.
 pub fn feature_browser(hooked: &HookedSae, data: &Dataset) -> Result<FeatureBrowser> {
-    let census = Census::of(hooked, &data.val)?;
+    let census = FeatureCensus::of(hooked, &data.val)?;
     let top = promoted(hooked)?;
     let indices: Vec<usize> = (0..hooked.sae.d_sae()).collect();
     let maximum: Vec<Value> = census

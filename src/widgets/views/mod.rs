@@ -6,7 +6,8 @@ mod neuroscope;
 mod source;
 mod training_monitor;
 
+pub use crate::interp::neuroscope::Subject;
 pub use attention::{AttentionBrowser, attention_view};
 pub use feature_browser::{FeatureBrowser, feature_browser};
-pub use neuroscope::{Neuroscope, Subject, neuroscope};
+pub use neuroscope::{Neuroscope, neuroscope};
 pub use training_monitor::TrainingMonitor;

@@ -12,6 +12,7 @@ use crate::notebook;
 use crate::twin::{self, program};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
+pub(super) use stored::live_views;
 use stored::page;
 
 /// `html`, `md` and `pdf` are the page of the notebook as it is stored: nothing runs (`holoscope run` runs it first).

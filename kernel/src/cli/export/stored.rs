@@ -2,10 +2,13 @@
 
 use crate::cli::terminal::say;
 use crate::error::{Error, Result};
+use crate::export::live::Live;
 use crate::export::{self, ExportOptions};
+use crate::live;
 use crate::notebook::Notebook;
 use crate::twin;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The page of a notebook with the outputs that are stored.
 pub fn page(path: &Path) -> Result<String> {
@@ -20,10 +23,12 @@ pub fn page(path: &Path) -> Result<String> {
             true => PathBuf::from("."),
             false => folder.to_owned(),
         });
+    let live = live_views(&notebook, folder.as_deref(), path);
     let page = export::page(
         &notebook,
         &ExportOptions {
             folder,
+            live,
             ..ExportOptions::default()
         },
     );
@@ -40,6 +45,21 @@ pub fn page(path: &Path) -> Result<String> {
         ));
     }
     Ok(page.html)
+}
+
+/// What the live views of a page compute with; why they stay static is said.
+pub fn live_views(notebook: &Notebook, folder: Option<&Path>, path: &Path) -> Option<Arc<Live>> {
+    let said = |text: &str| say(&format!("holoscope: {}: {text}", path.display()));
+    let live = live::of_notebook(notebook, folder.unwrap_or(Path::new(".")), &mut |text| {
+        said(text)
+    })?;
+    match live {
+        Ok(live) => Some(Arc::new(live)),
+        Err(why) => {
+            said(&format!("the page's views are static: {why}"));
+            None
+        }
+    }
 }
 
 /// A notebook whose cells have not run gives a page of code alone.

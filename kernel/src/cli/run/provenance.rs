@@ -1,7 +1,7 @@
 //! How an executed notebook came about: its `metadata.holoscope`.
 
+use crate::clock::now;
 use crate::digest::hex;
-use crate::jupyter::now;
 use crate::notebook::{Notebook, in_effect};
 use crate::toolchain::{self, said_by};
 use serde_json::{Map, Value, json};

@@ -6,6 +6,7 @@ use super::jobs::Job;
 use super::provenance::Provenance;
 use super::record::recorded;
 use super::signals;
+use crate::cli::export::live_views;
 use crate::error::{Error, Result};
 use crate::export::{self, ExportOptions};
 use crate::notebook::inline::{self, Answer};
@@ -181,9 +182,12 @@ impl Results {
         if let Err(error) = self.write(&to.notebook) {
             return Err(self.rescue(&to.notebook, error));
         }
+        // The run has entered the notebook's folder.
+        let folder = std::env::current_dir().ok();
+        let live = live_views(&self.notebook, folder.as_deref(), &to.notebook);
         let options = ExportOptions {
-            // The run has entered the notebook's folder.
-            folder: std::env::current_dir().ok(),
+            folder,
+            live,
             ..ExportOptions::default()
         };
         let page = export::page(&self.notebook, &options);

@@ -62,6 +62,9 @@ pub struct Front {
     pub length: usize,
 }
 
+/// What a date may say in place of a day, as in Quarto.
+const DATES_OF_RUN: [&str; 2] = ["today", "now"];
+
 /// The front matter of a notebook; `None` without it. In a Markdown cell, a text
 /// between two lines is taken for front matter only if it is YAML of `key: value`.
 ///
@@ -77,7 +80,14 @@ pub fn read(notebook: &Notebook) -> Result<Option<Front>, Vec<TextFault>> {
     };
     match yaml::mapping(text) {
         Ok(entries) if !entries.is_empty() => {
-            let matter = matter(entries, first)?;
+            let mut matter = matter(entries, first)?;
+            if matter
+                .date
+                .as_deref()
+                .is_some_and(|date| DATES_OF_RUN.contains(&date))
+            {
+                matter.date = Some(run_date(notebook));
+            }
             Ok(Some(Front { matter, length }))
         }
         Err(fault) if is_meant(cell, text) => {
@@ -89,6 +99,19 @@ pub fn read(notebook: &Notebook) -> Result<Option<Front>, Vec<TextFault>> {
         }
         Ok(_) | Err(_) => Ok(None),
     }
+}
+
+/// The day on which the notebook was run, as it records it; today where it does not.
+fn run_date(notebook: &Notebook) -> String {
+    let known = notebook
+        .metadata
+        .get("holoscope")
+        .and_then(|known| known.get("date"));
+    let date = match known.and_then(serde_json::Value::as_str) {
+        Some(date) => date.to_owned(),
+        None => crate::clock::now(),
+    };
+    date.get(..10).unwrap_or(&date).to_owned()
 }
 
 /// The YAML of a cell, how many bytes it takes with its fences, and the lines before it.

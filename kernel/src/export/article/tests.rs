@@ -35,6 +35,28 @@ fn article(front: &str, text: &str) -> Page {
     ])
 }
 
+#[test]
+fn the_date_of_today_is_that_of_the_run() {
+    let mut notebook = Notebook::new();
+    notebook.cells = vec![
+        raw("---\ntitle: T\ndate: today\n---\n"),
+        Cell::markdown("x"),
+    ];
+    let published = |notebook: &Notebook| {
+        let html = page(notebook, &ExportOptions::default()).html;
+        let date = html.split_once("<time>").unwrap().1;
+        date.split_once("</time>").unwrap().0.to_owned()
+    };
+    let today = published(&notebook);
+    assert!(
+        today == crate::clock::now()[..10] || today.starts_with("20"),
+        "{today}"
+    );
+    let run = serde_json::json!({"date": "2026-11-23 09:02:23 UTC"});
+    notebook.metadata.insert("holoscope".to_owned(), run);
+    assert_eq!(published(&notebook), "2026-11-23");
+}
+
 /// The text cells of a page without errors.
 fn body(page: &Page) -> String {
     let errors: Vec<_> = page.errors.iter().map(ToString::to_string).collect();

@@ -28,11 +28,11 @@ pub(super) enum Kind {
 pub(super) fn families(subject: &Subject) -> Vec<Family> {
     let cfg = subject.model.cfg();
     let mut families = Vec::new();
-    if let Some(hooked) = &subject.hooked {
+    if let Some(dictionary) = &subject.dictionary {
         families.push(Family {
-            hook_name: hooked.hook_name().to_owned(),
+            hook_name: dictionary.hook_name.clone(),
             kind: Kind::Features,
-            count: hooked.sae.d_sae(),
+            count: dictionary.sae.d_sae(),
         });
     }
     for layer in 0..cfg.n_layers {

@@ -1,16 +1,16 @@
-//! What the view shows, computed from what its reader has asked for.
+//! What a neuroscope shows, computed from what its reader has asked for.
 
-use super::super::feature_browser::Census;
-use super::super::source::Fields;
+use super::census::FeatureCensus;
 use super::directions::{Family, Kind, families};
 use super::reading::Reading;
 use super::subject::Subject;
 use crate::error::Result;
-use crate::interp::{HookedSae, direction_logits, token_logits};
+use crate::interp::{direction_logits, token_logits};
+use crate::model::Transformer;
 use crate::sae::SparseAutoencoder;
 use crate::show::TokenView;
-use crate::widgets::{AnyWidget, Field};
 use candle_core::{IndexOp, Tensor};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// How many tokens a direction's lists of promoted and suppressed tokens have.
@@ -22,17 +22,31 @@ const CONTRIBUTIONS: usize = 3;
 const MATCHES: usize = 20;
 
 /// A model, and what was computed of it last.
-pub(super) struct Answers {
-    subject: Subject,
+#[derive(Debug)]
+pub struct NeuroscopeModel {
+    pub(super) subject: Subject,
     families: Vec<Family>,
     reading: Option<Reading>,
-    /// The largest activation and the density of each feature of the autoencoder, where a corpus was
-    /// read.
-    corpus: Option<Census>,
+    /// What a corpus says of the features of the autoencoder, where one was read.
+    pub(super) census: Option<FeatureCensus>,
+}
+
+/// What some directions write, `[n, d]`, at a hook point.
+struct Rows {
+    rows: Tensor,
+    hook_name: String,
+}
+
+impl Rows {
+    /// Their direct effect on the logits, `[n, d_vocab]`.
+    fn logits(&self, model: &Transformer) -> Result<Tensor> {
+        direction_logits(model, &self.hook_name, &self.rows)
+    }
 }
 
 /// What the reader has asked for.
-struct Asked {
+#[derive(Debug, Clone)]
+pub struct Asked {
     text: String,
     family: usize,
     index: usize,
@@ -40,161 +54,153 @@ struct Asked {
     query: String,
 }
 
-impl Asked {
-    fn of(view: &AnyWidget, families: &[Family]) -> Self {
-        let number = |key: &str| view.get(key).as_f64().unwrap_or(0.0);
-        let text = |key: &str| view.get(key).as_str().unwrap_or_default().to_owned();
-        let family = (number("direction").max(0.0) as usize).min(families.len() - 1);
-        let selected = number("selected");
-        Self {
-            text: text("text"),
-            family,
-            index: (number("index").max(0.0) as usize).min(families[family].count - 1),
-            selected: (selected >= 0.0).then_some(selected as usize),
-            query: text("query"),
-        }
-    }
+/// What the view shows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Answer {
+    /// Which family of directions is shown, and which direction of it.
+    pub direction: usize,
+    pub index: usize,
+    pub tokens: Vec<String>,
+    /// The direction's activations, one a token; NaN is null in JSON.
+    pub values: Vec<f32>,
+    /// The largest activation on the corpus, and the share of its tokens with one; null where none was
+    /// read.
+    pub maximum: Value,
+    pub density: Value,
+    pub top_tokens: Value,
+    pub bottom_tokens: Value,
+    pub breakdown: Value,
+    pub matches: Value,
 }
 
-impl Answers {
-    /// # Errors
-    /// Never for a model that has a block; kept for subjects that cannot be read.
-    pub fn new(subject: Subject) -> Result<Self> {
-        Ok(Self {
+impl NeuroscopeModel {
+    /// Nothing is computed yet.
+    pub fn new(subject: Subject) -> Self {
+        Self {
             families: families(&subject),
             subject,
             reading: None,
-            corpus: None,
-        })
+            census: None,
+        }
     }
 
-    /// The families, as the view lists them.
+    /// The families of directions, as the view lists them.
     pub fn directions(&self) -> Value {
         self.families.iter().map(Family::described).collect()
     }
 
-    /// The autoencoder, if there is one.
-    pub fn hooked(&self) -> Option<HookedSae> {
-        self.subject.hooked.clone()
-    }
-
     /// Takes what a corpus says of the autoencoder's features.
-    pub fn know(&mut self, census: Census) {
-        self.corpus = Some(census);
+    pub fn know(&mut self, census: FeatureCensus) {
+        self.census = Some(census);
     }
 
-    /// The state that answers what the view's state asks for.
-    pub fn answer(&mut self, view: &AnyWidget) -> Result<Fields> {
-        let asked = Asked::of(view, &self.families);
-        self.read(&asked)?;
-        let Some(reading) = &self.reading else {
-            return Ok(Vec::new());
-        };
-        let values = reading.column(asked.index);
-        let tokens = self.str_tokens(reading);
+    /// A question by the view's state, of which `get` gives the values by key; what is out of range is
+    /// brought into it.
+    pub fn asked(&self, get: impl Fn(&str) -> Value) -> Asked {
+        let number = |key: &str| get(key).as_f64().unwrap_or(0.0);
+        let text = |key: &str| get(key).as_str().unwrap_or_default().to_owned();
+        let family = (number("direction").max(0.0) as usize).min(self.families.len() - 1);
+        let selected = number("selected");
+        let last = self.families[family].count.saturating_sub(1);
+        Asked {
+            text: text("text"),
+            family,
+            index: (number("index").max(0.0) as usize).min(last),
+            selected: (selected >= 0.0).then_some(selected as usize),
+            query: text("query"),
+        }
+    }
+
+    /// Answers a question; the text is read anew only where it, or the family, is another than the last.
+    ///
+    /// # Errors
+    /// When the model cannot be run on the text.
+    pub fn answer(&mut self, asked: &Asked) -> Result<Answer> {
         let family = &self.families[asked.family];
+        let reading = read(&mut self.reading, &self.subject, family, asked)?.clone();
         let (maximum, density) = self.known(family, asked.index);
-        let (top, bottom) = self.top_tokens(family, asked.index)?;
+        let (top_tokens, bottom_tokens) = self.top_tokens(family, asked.index)?;
         let breakdown = match asked.selected {
-            Some(token) => self.breakdown(reading, family, token)?,
+            Some(token) => self.breakdown(&reading, family, token)?,
             None => json!([]),
         };
         let matches = match asked.query.trim() {
             "" => json!([]),
             query => self.search(family, query)?,
         };
-        Ok(vec![
-            ("direction", (asked.family as i64).into()),
-            ("index", (asked.index as i64).into()),
-            ("tokens", tokens.into()),
-            ("values", Field::floats(&values)),
-            ("maximum", maximum),
-            ("density", density),
-            ("top_tokens", top.into()),
-            ("bottom_tokens", bottom.into()),
-            ("breakdown", breakdown.into()),
-            ("matches", matches.into()),
-        ])
+        Ok(Answer {
+            direction: asked.family,
+            index: asked.index,
+            tokens: self.subject.tokenizer.str_tokens(&reading.tokens),
+            values: reading.column(asked.index)?,
+            maximum,
+            density,
+            top_tokens,
+            bottom_tokens,
+            breakdown,
+            matches,
+        })
     }
 
     /// The coloured tokens, for what shows no widgets.
-    pub fn tokens(&mut self, view: &AnyWidget) -> Result<TokenView> {
-        let asked = Asked::of(view, &self.families);
-        self.read(&asked)?;
+    ///
+    /// # Errors
+    /// When the model cannot be run on the text.
+    pub fn tokens(&mut self, asked: &Asked) -> Result<TokenView> {
         let family = &self.families[asked.family];
-        let title = format!("{} {} of {}", family.unit(), asked.index, family.hook_name);
-        let (tokens, values) = match &self.reading {
-            Some(reading) => (self.str_tokens(reading), reading.column(asked.index)),
-            None => (Vec::new(), Vec::new()),
-        };
+        let reading = read(&mut self.reading, &self.subject, family, asked)?;
+        let values = reading.column(asked.index)?;
         let values = values.into_iter().map(f64::from).collect();
+        let tokens = self.subject.tokenizer.str_tokens(&reading.tokens);
+        let title = format!("{} {} of {}", family.unit(), asked.index, family.hook_name);
         Ok(TokenView::new(tokens, values)?.title(title))
     }
 
-    /// Reads the text, unless it was read last.
-    fn read(&mut self, asked: &Asked) -> Result<()> {
-        let known = self.reading.as_ref();
-        if known.is_some_and(|r| r.text == asked.text && r.family == asked.family) {
-            return Ok(());
-        }
-        let family = &self.families[asked.family];
-        self.reading = Some(Reading::of(
-            &self.subject,
-            family,
-            asked.family,
-            &asked.text,
-        )?);
-        Ok(())
-    }
-
-    fn str_tokens(&self, reading: &Reading) -> Vec<String> {
-        self.subject.tokenizer.str_tokens(&reading.tokens)
-    }
-
     /// The maximum and the density of a direction on the corpus; null where none was read.
-    fn known(&self, family: &Family, index: usize) -> (Field, Field) {
+    fn known(&self, family: &Family, index: usize) -> (Value, Value) {
         let of_corpus = self
-            .corpus
+            .census
             .as_ref()
             .filter(|_| family.kind == Kind::Features);
         match of_corpus {
             Some(census) => {
                 let maximum = f64::from(census.maximum[index]);
-                (finite(maximum).into(), finite(census.density[index]).into())
+                (finite(maximum), finite(census.density[index]))
             }
-            None => (Value::Null.into(), Value::Null.into()),
+            None => (Value::Null, Value::Null),
         }
     }
 
-    /// Rows `[n, d_in]` that directions write at their hook point; `None` for heads, whose norm has no
-    /// direction.
-    fn rows(&self, family: &Family, indices: &[usize]) -> Result<Option<Tensor>> {
+    /// What directions write, and where; `None` for heads, whose norm has no direction.
+    fn rows(&self, family: &Family, indices: &[usize]) -> Result<Option<Rows>> {
         let device = self.subject.model.device();
         let wanted: Vec<u32> = indices.iter().map(|&i| i as u32).collect();
-        Ok(match (family.kind, &self.subject.hooked) {
-            (Kind::Features, Some(hooked)) => {
-                let w_dec = hooked.sae.w_dec();
-                let wanted = Tensor::from_vec(wanted, indices.len(), w_dec.device())?;
-                Some(
-                    w_dec
-                        .contiguous()?
-                        .index_select(&wanted, 0)?
-                        .to_device(device)?,
-                )
+        let mut hook_name = family.hook_name.clone();
+        let rows = match (family.kind, &self.subject.dictionary) {
+            (Kind::Features, Some(dictionary)) => {
+                let all = match &dictionary.written {
+                    Some(written) => {
+                        // Where nothing stands between it and the unembedding.
+                        let last = self.subject.model.cfg().n_layers - 1;
+                        hook_name = format!("blocks.{last}.hook_resid_post");
+                        written.clone()
+                    }
+                    None => dictionary.sae.w_dec(),
+                };
+                let wanted = Tensor::from_vec(wanted, indices.len(), all.device())?;
+                let rows = all.contiguous()?.index_select(&wanted, 0)?;
+                rows.to_device(device)?
             }
             (Kind::Neurons | Kind::Residual, _) => {
                 let mut rows = vec![0f32; indices.len() * family.count];
                 for (row, &index) in indices.iter().enumerate() {
                     rows[row * family.count + index] = 1.0;
                 }
-                Some(Tensor::from_vec(
-                    rows,
-                    (indices.len(), family.count),
-                    device,
-                )?)
+                Tensor::from_vec(rows, (indices.len(), family.count), device)?
             }
-            _ => None,
-        })
+            _ => return Ok(None),
+        };
+        Ok(Some(Rows { rows, hook_name }))
     }
 
     /// The tokens that a direction promotes and suppresses most, as the view lists them.
@@ -202,7 +208,7 @@ impl Answers {
         let Some(row) = self.rows(family, &[index])? else {
             return Ok((json!([]), json!([])));
         };
-        let Ok(logits) = direction_logits(&self.subject.model, &family.hook_name, &row) else {
+        let Ok(logits) = row.logits(&self.subject.model) else {
             // A hook point that does not write to the residual stream has no direct logits.
             return Ok((json!([]), json!([])));
         };
@@ -219,12 +225,10 @@ impl Answers {
 
     /// What is most active on a token, and what each of them adds to the logits.
     fn breakdown(&self, reading: &Reading, family: &Family, token: usize) -> Result<Value> {
-        let active = reading.strongest(token, BREAKDOWN);
+        let active = reading.strongest(token, BREAKDOWN)?;
         let indices: Vec<usize> = active.iter().map(|(index, _)| *index).collect();
         let logits = match self.rows(family, &indices)? {
-            Some(rows) if !indices.is_empty() => {
-                direction_logits(&self.subject.model, &family.hook_name, &rows).ok()
-            }
+            Some(rows) if !indices.is_empty() => rows.logits(&self.subject.model).ok(),
             _ => None,
         };
         let mut listed = Vec::new();
@@ -263,8 +267,8 @@ impl Answers {
         let Some(rows) = self.rows(family, &all)? else {
             return Ok(json!([]));
         };
-        let model = &self.subject.model;
-        let Ok(logits) = token_logits(model, &family.hook_name, &rows, &wanted) else {
+        let Rows { rows, hook_name } = rows;
+        let Ok(logits) = token_logits(&self.subject.model, &hook_name, &rows, &wanted) else {
             return Ok(json!([]));
         };
         let best = logits.max(1)?.to_vec1::<f32>()?; // [count]
@@ -284,6 +288,21 @@ impl Answers {
         let id = u32::try_from(id).unwrap_or_default();
         self.subject.tokenizer.str_tokens(&[id]).concat()
     }
+}
+
+/// Reads the text, unless it was read last.
+fn read<'a>(
+    last: &'a mut Option<Reading>,
+    subject: &Subject,
+    family: &Family,
+    asked: &Asked,
+) -> Result<&'a Reading> {
+    let known = |r: &Reading| r.text == asked.text && r.family == asked.family;
+    let reading = match last.take().filter(known) {
+        Some(reading) => reading,
+        None => Reading::of(subject, family, asked.family, &asked.text)?,
+    };
+    Ok(last.insert(reading))
 }
 
 /// JSON has no NaN and no infinity.

@@ -4,31 +4,31 @@
 //! and dimensions of the residual stream. Source: the neuroscope of Neel Nanda, and what the original
 //! notebook called its "hacky interactive neuroscope".
 
-mod answers;
-mod directions;
-mod reading;
-mod subject;
-
-pub use subject::Subject;
-
-use super::feature_browser::Census;
 use super::source::{self, view};
 use crate::data::TokenSplit;
 use crate::error::Result;
+use crate::interp::HookedSae;
+use crate::interp::neuroscope::{Answer, FeatureCensus, NeuroscopeModel, PageModel, Subject};
 use crate::show::{MimeBundle, Show, shows_itself};
-use crate::widgets::{AnyWidget, Widget};
-use answers::Answers;
+use crate::widgets::{AnyWidget, Field, Widget};
 use serde_json::{Value, json};
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// What an export reads of a view that stays alive on the page.
+const PAGE_MIME: &str = "application/vnd.holoscope.live+json";
 const TEXT: &str = "To be, or not to be: that is the question.";
 
 /// An interactive view: edit a text, choose a direction, see its activation on every token.
 #[derive(Clone)]
 pub struct Neuroscope {
     view: AnyWidget,
-    answers: Arc<Mutex<Answers>>,
+    model: Arc<Mutex<NeuroscopeModel>>,
+    /// What reads a corpus, where there is an autoencoder.
+    hooked: Option<HookedSae>,
+    /// The file with which an exported page computes.
+    page: Option<Arc<PageModel>>,
 }
 
 /// Looks into a model while its reader types: every token is coloured by a feature's activation (with
@@ -52,14 +52,15 @@ pub struct Neuroscope {
 /// # Errors
 /// When the model cannot be run on a first text.
 pub fn neuroscope(subject: impl Into<Subject>) -> Result<Neuroscope> {
-    let answers = Answers::new(subject.into())?;
+    let subject = subject.into();
+    let hooked = subject.hooked.clone();
+    let model = NeuroscopeModel::new(subject);
     let view = view(
         "Neuroscope",
-        include_str!("../neuroscope.js"),
-        include_str!("../neuroscope.css"),
+        include_str!("neuroscope.js"),
+        include_str!("neuroscope.css"),
     )
-    .with("directions", answers.directions())
-    .with("mode", "activation")
+    .with("directions", model.directions())
     .with("text", TEXT)
     .with("direction", 0)
     .with("index", 0)
@@ -68,7 +69,9 @@ pub fn neuroscope(subject: impl Into<Subject>) -> Result<Neuroscope> {
     .with("matches", json!([]));
     let it = Neuroscope {
         view,
-        answers: Arc::new(Mutex::new(answers)),
+        model: Arc::new(Mutex::new(model)),
+        hooked,
+        page: None,
     };
     it.fill()?;
     let again = it.clone();
@@ -106,13 +109,56 @@ impl Neuroscope {
     /// When the model cannot be run on the corpus.
     pub fn corpus(self, split: &TokenSplit) -> Result<Self> {
         // Not under the lock: the loops in it answer readers who type meanwhile.
-        let hooked = self.answers().hooked();
-        if let Some(hooked) = hooked {
-            let census = Census::of(&hooked, split)?;
-            self.answers().know(census);
+        if let Some(hooked) = &self.hooked {
+            let census = FeatureCensus::of(hooked, split)?;
+            self.model().know(census);
         }
         self.fill()?;
         Ok(self)
+    }
+
+    /// Keeps the neuroscope alive on a page that `holoscope export` or `run --html` writes: its reader
+    /// types, and the page computes, without a server and without network.
+    ///
+    /// Writes the model, the tokenizer and the autoencoder to the file `path` (relative to the
+    /// notebook's folder), with integers as weights; the export puts them into the page, with the library's
+    /// own functions compiled to WebAssembly. Of GPT-2's whole vocabulary only the tokens of `split` are
+    /// kept; other words are spelled with them. How much the activations differ is measured on `split`
+    /// and said on the page.
+    ///
+    /// ```no_run
+    /// # use holoscope::prelude::*;
+    /// # use holoscope::widgets::neuroscope;
+    /// # fn main() -> Result<()> {
+    /// # let data = Dataset::load(&DataConfig::default())?;
+    /// # let model = Transformer::new(&TransformerConfig::default())?;
+    /// neuroscope((&model, &data.tokenizer))?.on_page("neuroscope.live", &data.train)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) when the file cannot be written; a model that cannot be run on `split`.
+    pub fn on_page(mut self, path: impl AsRef<Path>, split: &TokenSplit) -> Result<Self> {
+        let page = PageModel::write(&self.model(), path.as_ref(), split)?;
+        self.page = Some(Arc::new(page));
+        Ok(self)
+    }
+
+    /// What the export needs to know: the file, and what the view begins with.
+    fn on_page_state(&self, page: &PageModel) -> Value {
+        let mut state = json!({});
+        for key in [
+            "text",
+            "direction",
+            "index",
+            "selected",
+            "query",
+            "directions",
+        ] {
+            state[key] = self.view.get(key);
+        }
+        json!({"view": "neuroscope", "model": page, "state": state})
     }
 
     /// The widget behind the view, as containers take it.
@@ -120,13 +166,15 @@ impl Neuroscope {
         self.view.widget()
     }
 
-    fn answers(&self) -> std::sync::MutexGuard<'_, Answers> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn model(&self) -> std::sync::MutexGuard<'_, NeuroscopeModel> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Computes what the state asks for.
     fn answer(&self) -> Result<source::Fields> {
-        self.answers().answer(&self.view)
+        let mut model = self.model();
+        let asked = model.asked(|key| self.view.get(key));
+        Ok(fields(model.answer(&asked)?))
     }
 
     /// The same without a reader who has asked.
@@ -134,6 +182,22 @@ impl Neuroscope {
         self.view.set_all(self.answer()?);
         Ok(())
     }
+}
+
+/// An answer as the view's state.
+fn fields(answer: Answer) -> source::Fields {
+    vec![
+        ("direction", (answer.direction as i64).into()),
+        ("index", (answer.index as i64).into()),
+        ("tokens", answer.tokens.into()),
+        ("values", Field::floats(&answer.values)),
+        ("maximum", answer.maximum.into()),
+        ("density", answer.density.into()),
+        ("top_tokens", answer.top_tokens.into()),
+        ("bottom_tokens", answer.bottom_tokens.into()),
+        ("breakdown", answer.breakdown.into()),
+        ("matches", answer.matches.into()),
+    ]
 }
 
 impl fmt::Display for Neuroscope {
@@ -151,12 +215,18 @@ impl fmt::Debug for Neuroscope {
 impl Show for Neuroscope {
     /// The view, and the coloured tokens of now for what shows no widgets.
     fn mime_bundle(&self) -> Result<MimeBundle> {
-        let tokens = self.answers().tokens(&self.view)?.mime_bundle()?;
+        let mut model = self.model();
+        let asked = model.asked(|key| self.view.get(key));
+        let tokens = model.tokens(&asked)?.mime_bundle()?;
         let bundle = self.view.widget().mime_bundle()?;
         let html = tokens.get("text/html").unwrap_or_default();
-        Ok(bundle
+        let bundle = bundle
             .with("text/html", html)
-            .with("text/plain", tokens.get("text/plain").unwrap_or_default()))
+            .with("text/plain", tokens.get("text/plain").unwrap_or_default());
+        Ok(match &self.page {
+            Some(page) => bundle.with(PAGE_MIME, self.on_page_state(page).to_string()),
+            None => bundle,
+        })
     }
 }
 

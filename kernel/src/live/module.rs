@@ -1,0 +1,117 @@
+//! The WebAssembly module: the `holoscope-live` crate, which cargo builds once.
+
+use crate::toolchain::{cargo, is_sessions, program};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+const PROFILE: &str = "page";
+/// Four numbers at a time; browsers have it since 2021 (Safari since 2023).
+const FLAGS: &str = "-C target-feature=+simd128";
+
+/// A build of this length is not worth a word.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// The module's bytes.
+///
+/// # Errors
+/// Why there is none, and what to do about it.
+pub fn build(root: &Path, tell: &mut dyn FnMut(&str)) -> Result<Vec<u8>, String> {
+    if !root.join("live/Cargo.toml").is_file() {
+        return Err(format!(
+            "the sources in {} have no folder live",
+            root.display()
+        ));
+    }
+    if !has_target(root) {
+        return Err(format!(
+            "the compiler cannot make WebAssembly; `rustup target add {TARGET}` lets it"
+        ));
+    }
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let path = target
+        .join(TARGET)
+        .join(PROFILE)
+        .join("holoscope_live.wasm");
+    let mut command = Command::new(cargo());
+    for (name, value) in std::env::vars_os() {
+        // What is set for the kernel's own target would change every crate of this one.
+        if is_sessions(&name, &value) || name.to_string_lossy().ends_with("RUSTFLAGS") {
+            command.env_remove(name);
+        }
+    }
+    let child = command
+        .args([
+            "build",
+            "--locked",
+            "--target",
+            TARGET,
+            "--profile",
+            PROFILE,
+        ])
+        .args(["-p", "holoscope-live"])
+        .current_dir(root)
+        .env("CARGO_TARGET_DIR", &target)
+        .env("RUSTFLAGS", FLAGS)
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
+        .env_remove("RUSTC_WRAPPER")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("cannot run {}: {error}", cargo().display()))?;
+    let output = waited_for(child, tell)
+        .map_err(|error| format!("cannot run {}: {error}", cargo().display()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = said
+            .lines()
+            .filter(|line| line.starts_with("error"))
+            .collect();
+        let why = match lines.is_empty() {
+            true => said
+                .trim_end()
+                .lines()
+                .next_back()
+                .unwrap_or_default()
+                .to_owned(),
+            false => lines.join("; "),
+        };
+        return Err(format!("cargo could not compile it: {why}"));
+    }
+    std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+/// A build's end; what takes long is said, not what finds everything compiled.
+fn waited_for(child: Child, tell: &mut dyn FnMut(&str)) -> std::io::Result<Output> {
+    let (send, ended) = channel();
+    let waiting = std::thread::spawn(move || {
+        let output = child.wait_with_output();
+        // Heard or not, the result is the thread's.
+        let _ = send.send(());
+        output
+    });
+    if let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(QUIET) {
+        tell("compiling the library for the page (WebAssembly); the first time takes some minutes");
+    }
+    waiting
+        .join()
+        .unwrap_or_else(|_| Err(std::io::Error::other("waiting for it failed")))
+}
+
+/// Whether the compiler of `root` has the standard library for WebAssembly.
+fn has_target(root: &Path) -> bool {
+    let rustc = program("rustc").unwrap_or_else(|| "rustc".into());
+    let libraries = Command::new(rustc)
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .current_dir(root)
+        .stderr(Stdio::null())
+        .output();
+    libraries.is_ok_and(|output| {
+        let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        output.status.success() && Path::new(&path).is_dir()
+    })
+}

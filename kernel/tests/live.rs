@@ -1,0 +1,87 @@
+//! A page that computes in its reader's browser: the neuroscope of a notebook, exported, in Chromium.
+//! Needs a Python with playwright (`HOLOSCOPE_PYTHON`), Chromium and the compiler's target
+//! `wasm32-unknown-unknown`; skipped, with the reason printed, where one is missing.
+
+mod common;
+
+use common::{chromium, describe, has_playwright, holoscope, python, root};
+use std::path::Path;
+use std::process::Command;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+fn has_target() -> bool {
+    let output = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .current_dir(root())
+        .output();
+    output.is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
+}
+
+#[test]
+fn a_neuroscope_answers_on_the_page_as_in_the_notebook() {
+    let Some(python) = python() else { return };
+    let (Some(chromium), true, true) = (chromium(), has_playwright(&python), has_target()) else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "CI must have playwright, Chromium and `rustup target add {TARGET}`"
+        );
+        println!("skipped: no playwright, no Chromium or no target {TARGET}");
+        return;
+    };
+    // In the folder whose `..` the notebook's path to the library counts on.
+    let fixtures = root().join("kernel/tests/fixtures");
+    let dir = tempfile::tempdir_in(fixtures.parent().unwrap()).unwrap();
+    let notebook = dir.path().join("live.ipynb");
+    std::fs::copy(fixtures.join("live.ipynb"), &notebook).unwrap();
+    let page = dir.path().join("live.html");
+    let output = holoscope()
+        .arg("run")
+        .arg(&notebook)
+        .arg("-o")
+        .arg(&notebook)
+        .arg("--html")
+        .arg(&page)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", describe(&output));
+    let script = root().join("kernel/tests/python/live.py");
+    let drive = |page: &Path| {
+        let output = Command::new(&python)
+            .arg(&script)
+            .args([page, &notebook])
+            .arg(&chromium)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", describe(&output));
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+    };
+    drive(&page);
+
+    // Exported from what is stored: the same page; without the model's file a static one, which says why.
+    let again = dir.path().join("again.html");
+    let export = || {
+        let mut command = holoscope();
+        command.arg("export").arg(&notebook).arg("-o").arg(&again);
+        command.args(["--to", "html"]).output().unwrap()
+    };
+    let output = export();
+    assert!(output.status.success(), "{}", describe(&output));
+    let of = |path: &Path| std::fs::read_to_string(path).unwrap();
+    assert_eq!(
+        of(&again).matches("live-model-").count(),
+        of(&page).matches("live-model-").count()
+    );
+    std::fs::write(dir.path().join("scope.live"), "another model").unwrap();
+    let output = export();
+    assert!(output.status.success(), "{}", describe(&output));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the page's views are static"), "{said}");
+    assert!(
+        said.contains("scope.live is not the file that the notebook has written"),
+        "{said}"
+    );
+    let page = of(&again);
+    assert!(!page.contains("live-module") && !page.contains("script-src"));
+    assert!(page.contains("king"), "the static form stays");
+}
