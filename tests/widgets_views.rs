@@ -65,7 +65,11 @@ fn a_neuroscope_answers_what_feature_tokens_and_top_logits_say() {
         let acts = hooked.feature_acts(&row.unwrap()).unwrap();
         by_hand.extend(acts.i((0, 1.., 5)).unwrap().to_vec1::<f32>().unwrap());
     }
-    assert_eq!(values, by_hand);
+    // One feature is encoded without the others, equal to rounding.
+    assert_eq!(values.len(), by_hand.len());
+    for (one, all) in values.iter().zip(&by_hand) {
+        assert!((one - all).abs() <= 1e-5 * all.abs(), "{one} and {all}");
+    }
     let top = hooked.top_logits(5).unwrap();
     let logits = hooked.feature_logits(5).unwrap().to_vec1::<f32>().unwrap();
     let best = logits.iter().copied().fold(f32::MIN, f32::max);

@@ -36,9 +36,7 @@ fn a_neuroscope_answers_on_the_page_as_in_the_notebook() {
     std::fs::copy(fixtures.join("live.ipynb"), &notebook).unwrap();
     let page = dir.path().join("live.html");
     let output = holoscope()
-        .arg("run")
-        .arg(&notebook)
-        .arg("-o")
+        .args(["run", "--in-place"])
         .arg(&notebook)
         .arg("--html")
         .arg(&page)

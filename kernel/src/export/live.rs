@@ -23,7 +23,8 @@ const MARK: &str = "<div class=\"live\" data-view=";
 pub struct LiveView {
     /// Its name: `neuroscope`.
     pub view: String,
-    pub model: LiveModel,
+    /// Nothing where its state is all that it needs.
+    pub model: Option<LiveModel>,
     /// What it begins with.
     state: Map<String, Value>,
 }
@@ -41,7 +42,7 @@ pub struct LiveModel {
 /// What the views of a page compute with.
 #[derive(Debug, Clone, Default)]
 pub struct Live {
-    /// The module, gzip.
+    /// The module, gzip; empty where no view has a model.
     pub module: Vec<u8>,
     /// The models, gzip, by their digests.
     pub models: BTreeMap<String, Vec<u8>>,
@@ -72,18 +73,23 @@ pub fn marked(html: String, data: &MimeBundle) -> String {
     let Some(LiveView { view, model, state }) = of_bundle(data) else {
         return html;
     };
-    let note = format!(
-        "Computed on this page, by the library that wrote it. The weights are integers, which \
-         changes the activations by {} %; the vocabulary has {} tokens.",
-        significant(100.0 * model.difference),
-        model.n_vocab
-    );
+    let model = model.map_or_else(String::new, |model| {
+        let note = format!(
+            "Computed on this page, by the library that wrote it. The weights are integers, which \
+             changes the activations by {} %; the vocabulary has {} tokens.",
+            significant(100.0 * model.difference),
+            model.n_vocab
+        );
+        format!(
+            " data-model=\"{}\" data-note=\"{}\"",
+            Escaped(&model.sha256),
+            Escaped(&note)
+        )
+    });
     format!(
-        "{MARK}\"{}\" data-model=\"{}\" data-state=\"{}\" data-note=\"{}\">{html}</div>\n",
+        "{MARK}\"{}\"{model} data-state=\"{}\">{html}</div>\n",
         Escaped(&view),
-        Escaped(&model.sha256),
         Escaped(&Value::Object(state).to_string()),
-        Escaped(&note),
     )
 }
 
@@ -118,7 +124,9 @@ impl Live {
                 sevens(bytes)
             );
         };
-        data("live-module", &self.module);
+        if !self.models.is_empty() {
+            data("live-module", &self.module);
+        }
         for (digest, model) in &self.models {
             data(&format!("live-model-{digest}"), model);
         }
@@ -133,8 +141,15 @@ impl Live {
         let digests = self
             .scripts()
             .into_iter()
-            .map(|script| format!("'sha256-{}' ", STANDARD.encode(Sha256::digest(script))));
-        digests.collect::<String>() + WASM
+            .map(|script| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script))));
+        let mut sources: Vec<String> = digests.collect();
+        sources.extend(self.wasm().map(str::to_owned));
+        sources.join(" ")
+    }
+
+    /// What lets a page compile WebAssembly, where it has to.
+    pub fn wasm(&self) -> Option<&'static str> {
+        (!self.models.is_empty()).then_some("'wasm-unsafe-eval'")
     }
 
     /// The views' scripts, and the one that runs them last.
@@ -184,9 +199,6 @@ fn sevens(bytes: &[u8]) -> String {
 const CHANGED: [u8; 3] = [0, b'\r', b'<'];
 /// Of Latin 1: capital letters with accents.
 const ESCAPED: u8 = 0xc0;
-
-/// Lets a page compile WebAssembly.
-pub const WASM: &str = "'wasm-unsafe-eval'";
 
 #[cfg(test)]
 mod tests {

@@ -289,7 +289,7 @@ impl<'a> Writer<'a> {
         let mut sources = Vec::new();
         if self.scripts {
             sources.push("'unsafe-inline'".to_owned());
-            sources.extend(live.map(|_| live::WASM.to_owned()));
+            sources.extend(live.and_then(Live::wasm).map(str::to_owned));
         } else {
             sources.extend(charts.then(charts::source));
             sources.extend(live.map(Live::sources));

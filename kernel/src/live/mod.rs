@@ -35,6 +35,10 @@ fn read(views: &[LiveView], folder: &Path, tell: &mut dyn FnMut(&str)) -> Result
     let root = crate::toolchain::workspace_root().map_err(|error| error.to_string())?;
     let mut live = Live::default();
     for LiveView { view, model, .. } in views {
+        if !live.views.contains_key(view) {
+            live.views.insert(view.clone(), scripts(&root, view)?);
+        }
+        let Some(model) = model else { continue };
         let path = folder.join(&model.file);
         let bytes = std::fs::read(&path).map_err(|error| {
             format!(
@@ -49,11 +53,10 @@ fn read(views: &[LiveView], folder: &Path, tell: &mut dyn FnMut(&str)) -> Result
             ));
         }
         live.models.insert(model.sha256.clone(), packed(&bytes));
-        if !live.views.contains_key(view) {
-            live.views.insert(view.clone(), scripts(&root, view)?);
-        }
     }
-    live.module = packed(&module::build(&root, tell)?);
+    if !live.models.is_empty() {
+        live.module = packed(&module::build(&root, tell)?);
+    }
     Ok(live)
 }
 

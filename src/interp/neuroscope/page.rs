@@ -30,7 +30,7 @@ const BLOCK: usize = 128;
 #[cfg(feature = "notebook")]
 const LEVELS: f32 = 63.0;
 /// Tensors with fewer values keep their f32.
-const SMALL: usize = 4_096;
+const SMALL: usize = 1_024;
 const SCALE: &str = ".scale";
 const MODEL: &str = "model.";
 const SAE: &str = "sae.";

@@ -1,14 +1,12 @@
 //! Attention patterns of all heads, for a text that the reader edits.
 
-use super::source::{self, view};
+use super::source::{Answers, Fields, named_view, view, with_static_form};
 use crate::data::Tokenizer;
 use crate::error::Result;
 use crate::model::Transformer;
-use crate::show::{AttentionView, MimeBundle, Show, shows_itself};
+use crate::show::{AttentionView, MimeBundle, Show};
 use crate::widgets::{AnyWidget, Field, Widget};
 use candle_core::{DType, IndexOp, Tensor};
-use serde_json::Value;
-use std::fmt;
 
 const TEXT: &str = "To be, or not to be: that is the question.";
 
@@ -53,10 +51,7 @@ pub fn attention_view(model: &Transformer, tokenizer: &Tokenizer) -> Result<Atte
         tokenizer: tokenizer.clone(),
     };
     it.fill()?;
-    let again = it.clone();
-    it.view.observe_key("request", move |request: &Value| {
-        source::reply(&again.view, request, again.answer());
-    });
+    it.listen();
     Ok(it)
 }
 
@@ -93,8 +88,14 @@ impl AttentionBrowser {
         let one = |layer| Ok(cache[("pattern", layer)].i(0)?.to_dtype(DType::F32)?);
         layers.map(one).collect()
     }
+}
 
-    fn answer(&self) -> Result<source::Fields> {
+impl Answers for AttentionBrowser {
+    fn view(&self) -> &AnyWidget {
+        &self.view
+    }
+
+    fn answer(&self) -> Result<Fields> {
         let tokens = self.tokens();
         let mut values = Vec::new();
         for layer in self.patterns(&tokens)? {
@@ -105,24 +106,6 @@ impl AttentionBrowser {
             ("patterns", Field::floats(&values)),
         ])
     }
-
-    /// The same without a reader who has asked.
-    fn fill(&self) -> Result<()> {
-        self.view.set_all(self.answer()?);
-        Ok(())
-    }
-}
-
-impl fmt::Display for AttentionBrowser {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("AttentionBrowser()")
-    }
-}
-
-impl fmt::Debug for AttentionBrowser {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 impl Show for AttentionBrowser {
@@ -130,17 +113,13 @@ impl Show for AttentionBrowser {
     fn mime_bundle(&self) -> Result<MimeBundle> {
         let tokens = self.tokens();
         let layers = self.patterns(&tokens)?;
-        let bundle = self.view.widget().mime_bundle()?;
         let Some(first) = layers.first() else {
-            return Ok(bundle);
+            return self.view.widget().mime_bundle();
         };
         let pattern = first.to_vec3::<f32>()?;
         let picture = AttentionView::new(self.tokenizer.str_tokens(&tokens), pattern)?;
-        let picture = picture.title("Attention of layer 0").mime_bundle()?;
-        Ok(bundle
-            .with("text/html", picture.get("text/html").unwrap_or_default())
-            .with("text/plain", picture.get("text/plain").unwrap_or_default()))
+        with_static_form(&self.view, &picture.title("Attention of layer 0"))
     }
 }
 
-shows_itself!(AttentionBrowser);
+named_view!(AttentionBrowser);

@@ -1,17 +1,16 @@
 //! All features of an autoencoder in one table, and the dashboard of the one that is chosen.
 
-use super::source::{self, view};
+use super::source::{Answers, Fields, named_view, view, with_static_form};
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::interp::neuroscope::FeatureCensus;
 use crate::interp::{DashboardPage, HookedSae, direction_logits};
 use crate::progress::Progress;
 use crate::sae::SparseAutoencoder;
-use crate::show::{MimeBundle, NotebookReporter, Show, Table, shows_itself};
+use crate::show::{MimeBundle, NotebookReporter, Show, Table};
 use crate::widgets::{AnyWidget, Widget};
 use candle_core::IndexOp;
 use serde_json::{Value, json};
-use std::fmt;
 
 /// Features whose logits are computed at once: `[features, d_vocab]` stays small.
 const AT_ONCE: usize = 64;
@@ -77,10 +76,7 @@ pub fn feature_browser(hooked: &HookedSae, data: &Dataset) -> Result<FeatureBrow
         hooked: hooked.clone(),
         data: data.clone(),
     };
-    let again = it.clone();
-    it.view.observe_key("request", move |request: &Value| {
-        source::reply(&again.view, request, again.answer());
-    });
+    it.listen();
     Ok(it)
 }
 
@@ -118,16 +114,6 @@ impl FeatureBrowser {
         self.view.widget()
     }
 
-    fn answer(&self) -> Result<source::Fields> {
-        let index = self.view.get("index").as_f64().unwrap_or(-1.0);
-        if index < 0.0 {
-            return Ok(Vec::new());
-        }
-        let dashboard = self.hooked.feature_dashboard(&self.data, index as usize)?;
-        let page = DashboardPage::new(format!("Feature {index}"), vec![dashboard]);
-        Ok(vec![("dashboard", page.html().into())])
-    }
-
     /// The most frequent features, for what shows no widgets.
     fn table(&self) -> Result<Table> {
         let rows = self.view.get("rows");
@@ -147,27 +133,27 @@ impl FeatureBrowser {
     }
 }
 
-impl fmt::Display for FeatureBrowser {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("FeatureBrowser()")
+impl Answers for FeatureBrowser {
+    fn view(&self) -> &AnyWidget {
+        &self.view
     }
-}
 
-impl fmt::Debug for FeatureBrowser {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+    fn answer(&self) -> Result<Fields> {
+        let index = self.view.get("index").as_f64().unwrap_or(-1.0);
+        if index < 0.0 {
+            return Ok(Vec::new());
+        }
+        let dashboard = self.hooked.feature_dashboard(&self.data, index as usize)?;
+        let page = DashboardPage::new(format!("Feature {index}"), vec![dashboard]);
+        Ok(vec![("dashboard", page.html().into())])
     }
 }
 
 impl Show for FeatureBrowser {
     /// The view, and the most frequent features for what shows no widgets.
     fn mime_bundle(&self) -> Result<MimeBundle> {
-        let table = self.table()?.mime_bundle()?;
-        let bundle = self.view.widget().mime_bundle()?;
-        Ok(bundle
-            .with("text/html", table.get("text/html").unwrap_or_default())
-            .with("text/plain", table.get("text/plain").unwrap_or_default()))
+        with_static_form(&self.view, &self.table()?)
     }
 }
 
-shows_itself!(FeatureBrowser);
+named_view!(FeatureBrowser);

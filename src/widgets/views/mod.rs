@@ -11,3 +11,6 @@ pub use attention::{AttentionBrowser, attention_view};
 pub use feature_browser::{FeatureBrowser, feature_browser};
 pub use neuroscope::{Neuroscope, neuroscope};
 pub use training_monitor::TrainingMonitor;
+
+/// What an export reads of a view that stays alive on the page.
+const PAGE_MIME: &str = "application/vnd.holoscope.live+json";

@@ -4,20 +4,18 @@
 //! and dimensions of the residual stream. Source: the neuroscope of Neel Nanda, and what the original
 //! notebook called its "hacky interactive neuroscope".
 
-use super::source::{self, view};
+use super::PAGE_MIME;
+use super::source::{Answers, Fields, named_view, view, with_static_form};
 use crate::data::TokenSplit;
 use crate::error::Result;
 use crate::interp::HookedSae;
 use crate::interp::neuroscope::{Answer, FeatureCensus, NeuroscopeModel, PageModel, Subject};
-use crate::show::{MimeBundle, Show, shows_itself};
+use crate::show::{MimeBundle, Show};
 use crate::widgets::{AnyWidget, Field, Widget};
 use serde_json::{Value, json};
-use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What an export reads of a view that stays alive on the page.
-const PAGE_MIME: &str = "application/vnd.holoscope.live+json";
 const TEXT: &str = "To be, or not to be: that is the question.";
 
 /// An interactive view: edit a text, choose a direction, see its activation on every token.
@@ -74,10 +72,7 @@ pub fn neuroscope(subject: impl Into<Subject>) -> Result<Neuroscope> {
         page: None,
     };
     it.fill()?;
-    let again = it.clone();
-    it.view.observe_key("request", move |request: &Value| {
-        source::reply(&again.view, request, again.answer());
-    });
+    it.listen();
     Ok(it)
 }
 
@@ -169,23 +164,22 @@ impl Neuroscope {
     fn model(&self) -> std::sync::MutexGuard<'_, NeuroscopeModel> {
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Computes what the state asks for.
-    fn answer(&self) -> Result<source::Fields> {
+impl Answers for Neuroscope {
+    fn view(&self) -> &AnyWidget {
+        &self.view
+    }
+
+    fn answer(&self) -> Result<Fields> {
         let mut model = self.model();
         let asked = model.asked(|key| self.view.get(key));
         Ok(fields(model.answer(&asked)?))
     }
-
-    /// The same without a reader who has asked.
-    fn fill(&self) -> Result<()> {
-        self.view.set_all(self.answer()?);
-        Ok(())
-    }
 }
 
 /// An answer as the view's state.
-fn fields(answer: Answer) -> source::Fields {
+fn fields(answer: Answer) -> Fields {
     vec![
         ("direction", (answer.direction as i64).into()),
         ("index", (answer.index as i64).into()),
@@ -200,29 +194,12 @@ fn fields(answer: Answer) -> source::Fields {
     ]
 }
 
-impl fmt::Display for Neuroscope {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("Neuroscope()")
-    }
-}
-
-impl fmt::Debug for Neuroscope {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl Show for Neuroscope {
     /// The view, and the coloured tokens of now for what shows no widgets.
     fn mime_bundle(&self) -> Result<MimeBundle> {
         let mut model = self.model();
         let asked = model.asked(|key| self.view.get(key));
-        let tokens = model.tokens(&asked)?.mime_bundle()?;
-        let bundle = self.view.widget().mime_bundle()?;
-        let html = tokens.get("text/html").unwrap_or_default();
-        let bundle = bundle
-            .with("text/html", html)
-            .with("text/plain", tokens.get("text/plain").unwrap_or_default());
+        let bundle = with_static_form(&self.view, &model.tokens(&asked)?)?;
         Ok(match &self.page {
             Some(page) => bundle.with(PAGE_MIME, self.on_page_state(page).to_string()),
             None => bundle,
@@ -230,4 +207,4 @@ impl Show for Neuroscope {
     }
 }
 
-shows_itself!(Neuroscope);
+named_view!(Neuroscope);

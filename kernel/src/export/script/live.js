@@ -102,7 +102,7 @@ class PageModel {
     const asks = this.changed.has("request");
     this.emit();
     // Behind the key that was pressed, which is drawn first.
-    if (asks) setTimeout(() => this.answer());
+    if (asks && this.ask) setTimeout(() => this.answer());
   }
   answer() {
     const began = performance.now();
@@ -130,11 +130,12 @@ async function begin(place) {
   said.className = "live-note";
   place.append(still, el, said);
   try {
-    const own = new PageModel(JSON.parse(state), await load(model));
-    own.answer();
+    const own = new PageModel(JSON.parse(state), model && (await load(model)));
+    if (model) own.answer();
     globalThis.holoscopeViews[view].render({ model: own, el });
     still.hidden = true;
-    said.textContent = note;
+    if (note) said.textContent = note;
+    else said.remove();
     place.liveModel = own;
   } catch (error) {
     el.remove();
