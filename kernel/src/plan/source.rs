@@ -106,9 +106,9 @@ impl Source {
             .nth(column.saturating_sub(1))?
             .0;
         // rustc counts the parentheses around an expression as its own, and the last one has ours.
-        let at = start + within;
-        let open = self.text[at..].len() - self.text[at..].trim_start_matches('(').len();
-        self.origin(at).or_else(|| self.origin(at + open))
+        let text = &self.text[start + within..];
+        let open = text.len() - text.trim_start_matches('(').len();
+        (0..=open).find_map(|n| self.origin(start + within + n))
     }
 
     /// What the generated stretch at a byte is for.
