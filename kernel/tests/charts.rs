@@ -33,10 +33,7 @@ fn cell(n: usize, svg: &str) -> Value {
 fn charts_answer_to_pointer_keys_and_touch() {
     let Some(python) = python() else { return };
     let (Some(chromium), true) = (chromium(), has_playwright(&python)) else {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "CI must have playwright and Chromium"
-        );
+        assert!(!common::in_ci(), "CI must have playwright and Chromium");
         println!("skipped: no playwright or no Chromium");
         return;
     };

@@ -23,7 +23,7 @@ fn a_neuroscope_answers_on_the_page_as_in_the_notebook() {
     let Some(python) = python() else { return };
     let (Some(chromium), true, true) = (chromium(), has_playwright(&python), has_target()) else {
         assert!(
-            std::env::var_os("CI").is_none(),
+            !common::in_ci(),
             "CI must have playwright, Chromium and `rustup target add {TARGET}`"
         );
         println!("skipped: no playwright, no Chromium or no target {TARGET}");
@@ -55,6 +55,23 @@ fn a_neuroscope_answers_on_the_page_as_in_the_notebook() {
         print!("{}", String::from_utf8_lossy(&output.stdout));
     };
     drive(&page);
+
+    // A notebook that is stored elsewhere takes its model along.
+    let elsewhere = dir.path().join("out/live.ipynb");
+    let output = holoscope()
+        .arg("run")
+        .arg(&notebook)
+        .arg("-o")
+        .arg(&elsewhere)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", describe(&output));
+    let files = [
+        dir.path().join("scope.live"),
+        dir.path().join("out/scope.live"),
+    ];
+    let [ours, copy] = files.map(|path| std::fs::read(path).unwrap());
+    assert!(ours == copy);
 
     // Exported from what is stored: the same page; without the model's file a static one, which says why.
     let again = dir.path().join("again.html");

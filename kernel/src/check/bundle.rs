@@ -9,9 +9,11 @@ use crate::notebook::MimeBundle;
 use serde_json::Value;
 
 /// Representations that hold nothing but the names of things that live elsewhere.
-const SKIPPED: [&str; 2] = [
+const SKIPPED: [&str; 3] = [
     "application/vnd.jupyter.widget-view+json",
     "application/vnd.holoscope.data+json",
+    // A file's digest, which differs where the last bits of a training do.
+    "application/vnd.holoscope.live+json",
 ];
 
 /// Compares all representations of an output. A text in boxes stands for a table; beside HTML, which

@@ -35,6 +35,7 @@ pub struct LiveModel {
     /// Relative to the notebook's folder.
     pub file: String,
     pub sha256: String,
+    pub bytes: u64,
     n_vocab: u64,
     difference: f64,
 }

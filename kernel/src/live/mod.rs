@@ -4,7 +4,8 @@
 mod module;
 
 use crate::digest::hex;
-use crate::export::live::{Live, LiveView, views};
+use crate::export::live::{Live, LiveModel, LiveView, views};
+use crate::files::same_file;
 use crate::notebook::Notebook;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -39,25 +40,47 @@ fn read(views: &[LiveView], folder: &Path, tell: &mut dyn FnMut(&str)) -> Result
             live.views.insert(view.clone(), scripts(&root, view)?);
         }
         let Some(model) = model else { continue };
-        let path = folder.join(&model.file);
-        let bytes = std::fs::read(&path).map_err(|error| {
-            format!(
-                "cannot read {}: {error}; run the notebook again",
-                path.display()
-            )
-        })?;
-        if hex(Sha256::new_with_prefix(&bytes)) != model.sha256 {
-            let path = path.display();
-            return Err(format!(
-                "{path} is not the file that the notebook has written; run the notebook again"
-            ));
-        }
+        let bytes = model_file(&folder.join(&model.file), model)?;
         live.models.insert(model.sha256.clone(), packed(&bytes));
     }
     if !live.models.is_empty() {
         live.module = packed(&module::build(&root, tell)?);
     }
     Ok(live)
+}
+
+/// A model's bytes, of the file that the notebook has written and of no other.
+fn model_file(path: &Path, model: &LiveModel) -> Result<Vec<u8>, String> {
+    let unreadable = |error: std::io::Error| {
+        let path = path.display();
+        format!("cannot read {path}: {error}; run the notebook again")
+    };
+    let found = std::fs::metadata(path).map_err(unreadable)?;
+    // A notebook may name a device or a pipe, which would be read without an end.
+    if found.is_file() && found.len() == model.bytes {
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        if hex(Sha256::new_with_prefix(&bytes)) == model.sha256 {
+            return Ok(bytes);
+        }
+    }
+    let path = path.display();
+    Err(format!(
+        "{path} is not the file that the notebook has written; run the notebook again"
+    ))
+}
+
+/// Copies the models of a notebook that ran in `from` beside the notebook, which is stored in `to`: there
+/// they are looked for when it is exported again. What cannot be copied is a note of that export.
+pub fn keep_beside(notebook: &Notebook, from: &Path, to: &Path) {
+    for model in views(notebook).into_iter().filter_map(|view| view.model) {
+        let (source, copy) = (from.join(&model.file), to.join(&model.file));
+        if Path::new(&model.file).is_absolute() || same_file(&source, &copy) {
+            continue;
+        }
+        if let Ok(bytes) = model_file(&source, &model) {
+            let _ = crate::notebook::replace(&copy, &bytes);
+        }
+    }
 }
 
 /// The script and the style of a view, what all share before them.

@@ -1,7 +1,7 @@
 //! The WebAssembly module: the `holoscope-live` crate, which cargo builds once.
 
 use crate::toolchain::{cargo, is_sessions, program};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -30,8 +30,9 @@ pub fn build(root: &Path, tell: &mut dyn FnMut(&str)) -> Result<Vec<u8>, String>
             "the compiler cannot make WebAssembly; `rustup target add {TARGET}` lets it"
         ));
     }
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    // Where cargo takes it from, which works in `root`.
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let target = root.join(target);
     let path = target
         .join(TARGET)
         .join(PROFILE)

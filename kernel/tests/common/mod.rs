@@ -52,6 +52,11 @@ pub fn conformance(takes: &str) -> Option<PathBuf> {
     Some(python)
 }
 
+/// Whether nothing may be skipped for want of a program (see `.ci/run`).
+pub fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !value.is_empty())
+}
+
 /// A browser (`HOLOSCOPE_CHROMIUM`, or where it is usually installed).
 pub fn chromium() -> Option<PathBuf> {
     let named = std::env::var_os("HOLOSCOPE_CHROMIUM").map(PathBuf::from);

@@ -85,14 +85,14 @@ pub fn export(args: &ExportArgs) -> Result<i32> {
     let beside = beside(&path);
     let bytes = match to {
         To::Md => {
-            let file = export::markdown(&page(from)?, &beside.name);
+            let file = export::markdown(&page(from, false)?, &beside.name);
             pictures = file.pictures;
             file.text.into_bytes()
         }
-        To::Html => page(from)?.into_bytes(),
+        To::Html => page(from, true)?.into_bytes(),
         To::Pdf => {
             let browser = print::Browser::find()?;
-            let printed = browser.print(&page(from)?)?;
+            let printed = browser.print(&page(from, false)?)?;
             by = format!(", printed by {}", browser.program.display());
             printed
         }

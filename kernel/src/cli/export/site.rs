@@ -39,7 +39,7 @@ pub fn export(folder: &Path, out: &Path, title: Option<&str>) -> Result<i32> {
                 "its page would be the index; rename it",
             );
         }
-        let html = page(&folder.join(relative))?;
+        let html = page(&folder.join(relative), true)?;
         let parts = relative
             .components()
             .map(|part| part.as_os_str().to_string_lossy());

@@ -10,8 +10,8 @@ use crate::twin;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The page of a notebook with the outputs that are stored.
-pub fn page(path: &Path) -> Result<String> {
+/// The page of a notebook with the outputs that are stored; `alive`, with what its views compute with.
+pub fn page(path: &Path, alive: bool) -> Result<String> {
     let (notebook, notes) = twin::load_with_outputs(path)?;
     for note in notes {
         say(&format!("holoscope: {}: {note}", path.display()));
@@ -23,7 +23,10 @@ pub fn page(path: &Path) -> Result<String> {
             true => PathBuf::from("."),
             false => folder.to_owned(),
         });
-    let live = live_views(&notebook, folder.as_deref(), path);
+    let live = match alive {
+        true => live_views(&notebook, folder.as_deref(), path),
+        false => None,
+    };
     let page = export::page(
         &notebook,
         &ExportOptions {

@@ -184,6 +184,9 @@ impl Results {
         }
         // The run has entered the notebook's folder.
         let folder = std::env::current_dir().ok();
+        if let (Some(folder), Some(stored)) = (&folder, to.notebook.parent()) {
+            crate::live::keep_beside(&self.notebook, folder, stored);
+        }
         let live = live_views(&self.notebook, folder.as_deref(), &to.notebook);
         let options = ExportOptions {
             folder,

@@ -41,11 +41,11 @@ function engine() {
     const { exports } = await WebAssembly.instantiate(compiled, imports);
     const put = (data) => {
       // First the room, for which the memory may grow: that detaches its old buffer.
-      const at = exports.buffer(data.length);
+      const at = exports.buffer(data.length) >>> 0;
       new Uint8Array(exports.memory.buffer, at, data.length).set(data);
     };
     const answer = (length) => {
-      const at = exports.answer_at();
+      const at = exports.answer_at() >>> 0;
       const bytes = new Uint8Array(exports.memory.buffer, at, length);
       return JSON.parse(new TextDecoder().decode(bytes));
     };
@@ -71,14 +71,27 @@ function load(digest) {
   return models.get(digest);
 }
 
+/** Characters of a text: the activations of a long one would not fit into the module's memory. */
+const LONGEST = 20_000;
+
 /** A widget's model as views use it, whose requests are answered here. */
 class PageModel {
-  constructor(state, ask) {
+  constructor(state, ask, digest) {
+    this.digest = digest;
     this.state = { dead: false, error: null, request: 0, answered: 0, ...state };
     this.ask = ask;
     this.listeners = new Map();
     this.changed = new Set();
     this.comm_live = true;
+  }
+  /** Loads the model into a new module: after a fault nothing in the old one answers any more. */
+  begin() {
+    module = null;
+    models.clear();
+    this.ask = () => ({ error: "The page's module is loading." });
+    load(this.digest).then((ask) => {
+      this.ask = ask;
+    });
   }
   get(key) {
     return this.state[key];
@@ -108,9 +121,11 @@ class PageModel {
     const began = performance.now();
     let answer;
     try {
-      answer = this.ask(this.state);
+      const long = this.state.text.length > LONGEST;
+      answer = long ? { error: `A page reads texts of at most ${LONGEST} characters.` } : this.ask(this.state);
     } catch (error) {
-      answer = { error: `The page's module has failed: ${error.message}` };
+      answer = { error: `The page's module has failed, and begins anew: ${error.message}` };
+      this.begin();
     }
     for (const [key, value] of Object.entries({ error: null, ...answer })) this.set(key, value);
     this.set("answered", this.state.request);
@@ -130,7 +145,7 @@ async function begin(place) {
   said.className = "live-note";
   place.append(still, el, said);
   try {
-    const own = new PageModel(JSON.parse(state), model && (await load(model)));
+    const own = new PageModel(JSON.parse(state), model && (await load(model)), model);
     if (model) own.answer();
     globalThis.holoscopeViews[view].render({ model: own, el });
     still.hidden = true;
