@@ -5,9 +5,14 @@ mod analyses;
 
 use analyses::{HOOK, dataset, model, normal, zeros};
 use candle_core::IndexOp;
+use holoscope::config::{CorpusSource, DataConfig, TransformerConfig};
+use holoscope::data::{Dataset, Tokenizer};
 use holoscope::interp::HookedSae;
 use holoscope::interp::neuroscope::NeuroscopeModel;
-use holoscope::sae::StandardSae;
+use holoscope::model::Transformer;
+use holoscope::sae::{
+    AbsTopKSae, GatedSae, JumpReLUSae, Sae, StandardSae, TemporalAttention, TemporalSae, TopKSae,
+};
 use holoscope::show::Show;
 use holoscope::widgets::{Widget, attention_view, feature_browser, neuroscope};
 use serde_json::{Value, json};
@@ -294,4 +299,137 @@ fn a_damaged_page_s_file_is_an_error() {
     assert!(said.contains("version 2 (this build reads 1)"), "{said}");
     assert!(text("model.embed.W_E", "model.embed.W_X").is_some());
     assert!(text("census.maximum", "census.maximux").is_some());
+}
+
+/// One autoencoder of each architecture whose features a small change of the weights changes a little: no
+/// feature competes with another for a place.
+fn of_every_architecture() -> Vec<Sae> {
+    let dictionary = || {
+        let (w_enc, w_dec) = (normal((32, 48), 1), normal((48, 32), 2));
+        StandardSae::new(w_enc, zeros(48), w_dec, zeros(32)).unwrap()
+    };
+    let layer = TemporalAttention {
+        w_q: normal((4, 48), 3),
+        b_q: zeros(4),
+        w_k: normal((4, 48), 4),
+        b_k: zeros(4),
+        w_v: normal((48, 48), 5),
+        b_v: zeros(48),
+        w_o: normal((48, 48), 6),
+        b_o: zeros(48),
+    };
+    let temporal = TemporalSae::new(normal((48, 32), 2), zeros(32), vec![layer], 2, None);
+    vec![
+        dictionary().into(),
+        TopKSae::new(dictionary(), 48).unwrap().into(),
+        AbsTopKSae::new(dictionary(), 48).unwrap().into(),
+        JumpReLUSae::new(dictionary(), zeros(48)).unwrap().into(),
+        GatedSae::new(dictionary(), zeros(48), zeros(48))
+            .unwrap()
+            .into(),
+        temporal.unwrap().into(),
+    ]
+}
+
+#[test]
+fn a_neuroscope_reads_every_architecture_here_and_on_the_page() {
+    let data = dataset();
+    let model = model(&data, 16);
+    let dir = tempfile::tempdir().unwrap();
+    for sae in of_every_architecture() {
+        let name = sae.architecture();
+        let hooked = HookedSae::at(HOOK, &model, sae, &data.tokenizer).unwrap();
+        let scope = neuroscope(&hooked).unwrap();
+        let view = scope.widget();
+        ask(
+            &view,
+            &[
+                ("text", "The king saw the old king".into()),
+                ("index", 5.into()),
+            ],
+        );
+        let values = floats(&view.bytes("values"));
+        let tokens = data
+            .tokenizer
+            .to_tokens("The king saw the old king")
+            .unwrap();
+        let acts = hooked
+            .feature_acts(&tokens)
+            .unwrap()
+            .i((0, 1.., 5))
+            .unwrap();
+        let acts = acts.to_vec1::<f32>().unwrap();
+        let most = acts.iter().fold(0f32, |most, a| most.max(a.abs()));
+        assert!(most > 0.0, "{name}");
+        let near = |one: &[f32], within: f32| {
+            one.len() == acts.len()
+                && one
+                    .iter()
+                    .zip(&acts)
+                    .all(|(a, b)| (a - b).abs() <= within * most)
+        };
+        assert!(near(&values, 1e-5), "{name}: {values:?} and {acts:?}");
+        let path = dir.path().join(name);
+        let _ = scope.on_page(&path, &data.train).unwrap();
+        let mut page = NeuroscopeModel::of_page(&std::fs::read(path).unwrap()).unwrap();
+        let asked = page.asked(|key| view.get(key));
+        let values = page.answer(&asked).unwrap().values;
+        assert!(near(&values, 0.1), "{name}: {values:?} and {acts:?}");
+    }
+}
+
+#[test]
+fn a_page_of_gpt2_s_whole_vocabulary_spells_what_the_corpus_has_not() {
+    let gpt2 = Tokenizer::gpt2().unwrap();
+    let cfg = TransformerConfig {
+        d_vocab: 50_257,
+        d_model: 8,
+        n_heads: 2,
+        d_mlp: 16,
+        n_ctx: 16,
+        ..Default::default()
+    };
+    let model = Transformer::new(&cfg).unwrap();
+    let source = DataConfig {
+        source: CorpusSource::Embedded,
+        compact_vocab: false,
+        ..Default::default()
+    };
+    let data = Dataset::load(&source).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("scope.live");
+    let scope = neuroscope((&model, &gpt2))
+        .unwrap()
+        .on_page(&path, &data.train)
+        .unwrap();
+    let mut page = NeuroscopeModel::of_page(&std::fs::read(path).unwrap()).unwrap();
+    let view = scope.widget();
+    let mut tokens = |text: &str| {
+        view.set("text", text);
+        let asked = page.asked(|key| view.get(key));
+        page.answer(&asked).unwrap().tokens
+    };
+    assert_eq!(tokens("The king"), ["The", " king"]);
+    let zebra = tokens(" zebra");
+    assert!(
+        zebra.len() > 1,
+        "one token of GPT-2, several of the page's: {zebra:?}"
+    );
+    assert_eq!(zebra.concat(), " zebra");
+    assert_eq!(tokens("\u{e9}"), [r"\xc3", r"\xa9"], "no byte is lost");
+}
+
+#[test]
+fn a_model_with_nothing_to_look_into_is_an_error() {
+    let data = dataset();
+    let cfg = TransformerConfig {
+        d_vocab: data.tokenizer.n_vocab(),
+        n_layers: 0,
+        ..Default::default()
+    };
+    let model = Transformer::new(&cfg).unwrap();
+    let said = neuroscope((&model, &data.tokenizer))
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("without blocks"), "{said}");
 }

@@ -92,7 +92,7 @@ fn a_neuroscope_answers_on_the_page_as_in_the_notebook() {
     let output = export();
     assert!(output.status.success(), "{}", describe(&output));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("the page's views are static"), "{said}");
+    assert!(said.contains("a view of the page is static"), "{said}");
     assert!(
         said.contains("scope.live is not the file that the notebook has written"),
         "{said}"

@@ -33,7 +33,7 @@ pub extern "C" fn buffer(len: usize) -> *mut u8 {
     })
 }
 
-/// Reads the model file in the buffer; `{"model": number, "directions": [..]}` or `{"error": text}`.
+/// Reads the model file in the buffer; `{"model": number}` or `{"error": text}`.
 /// Returns the answer's length.
 #[unsafe(no_mangle)]
 pub extern "C" fn load() -> usize {
@@ -41,9 +41,8 @@ pub extern "C" fn load() -> usize {
         let bytes = std::mem::take(&mut page.buffer);
         let answer = match NeuroscopeModel::of_page(&bytes) {
             Ok(model) => {
-                let directions = model.directions();
                 page.models.push(model);
-                json!({"model": page.models.len() - 1, "directions": directions})
+                json!({"model": page.models.len() - 1})
             }
             Err(error) => json!({"error": error.to_string()}),
         };

@@ -67,7 +67,10 @@ pub(super) fn encoded_rows(
     tokens: &Tensor,
 ) -> Result<Tensor> {
     let x = hook_rows(model, hook_name, tokens, sae.d_in())?;
-    Ok(sae.encode(&x)?.to_dtype(DType::F32)?) // [batch * pos, d_sae]
+    let (batch, pos) = tokens.dims2()?;
+    // As sequences, for one that looks back.
+    let acts = sae.encode(&x.reshape((batch, pos, sae.d_in()))?)?;
+    Ok(acts.flatten(0, 1)?.to_dtype(DType::F32)?) // [batch * pos, d_sae]
 }
 
 /// The `[d_sae]` activations of one feature, or an error that says which there are.

@@ -49,8 +49,9 @@ pub use interact::{Interact, IntoControl};
 pub use link::{Link, jsdlink, jslink};
 pub use model::Widget;
 pub use views::{
-    AttentionBrowser, FeatureBrowser, Neuroscope, Subject, TrainingMonitor, attention_view,
-    feature_browser, neuroscope,
+    AttentionBrowser, FeatureBrowser, GraphBrowser, LogitLensBrowser, Neuroscope, Subject,
+    TrainingMonitor, attention_view, attribution_graph_view, feature_browser, logit_lens_view,
+    neuroscope,
 };
 
 pub(crate) use callback::{note_panic, takes_panics};

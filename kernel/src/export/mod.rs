@@ -11,7 +11,6 @@ pub mod dom;
 pub mod escape;
 mod extract;
 mod image;
-pub mod live;
 mod markdown;
 mod math;
 mod options;
@@ -20,6 +19,7 @@ mod provenance;
 mod sections;
 pub mod site;
 
+use crate::live::page::{self as live, Live};
 use crate::notebook::{Cell, CellKind, Notebook, TextFault, inline};
 use article::citations::{self, Citations, Cited};
 use article::front::{self, FrontMatter, NoteLocation};
@@ -27,7 +27,6 @@ use article::labels::{Known, SectionNumber};
 use article::title;
 
 use escape::Escaped;
-use live::Live;
 use markdown::{Heading, Markdown};
 use math::Fault;
 use std::fmt::Write;
@@ -289,7 +288,7 @@ impl<'a> Writer<'a> {
         let mut sources = Vec::new();
         if self.scripts {
             sources.push("'unsafe-inline'".to_owned());
-            sources.extend(live.and_then(Live::wasm).map(str::to_owned));
+            sources.extend(live.map(|_| live::WASM.to_owned()));
         } else {
             sources.extend(charts.then(charts::source));
             sources.extend(live.map(Live::sources));

@@ -1,6 +1,6 @@
 //! How a notebook becomes a page.
 
-use super::live::Live;
+use crate::live::page::Live;
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -2,13 +2,14 @@
 //! library compiled to WebAssembly.
 
 mod module;
+pub mod page;
 
 use crate::digest::hex;
-use crate::export::live::{Live, LiveModel, LiveView, views};
 use crate::files::same_file;
 use crate::notebook::Notebook;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use page::{Live, LiveModel, LiveView, views};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::Path;
@@ -16,37 +17,55 @@ use std::path::Path;
 /// Where the library has the views' scripts and styles.
 const VIEWS: &str = "src/widgets/views";
 
-/// What a page of this notebook computes with; `None` where nothing on it does.
-///
-/// # Errors
-/// Why its views stay static: a file that is missing or has changed, no compiler for WebAssembly.
-pub fn of_notebook(
-    notebook: &Notebook,
-    folder: &Path,
-    tell: &mut dyn FnMut(&str),
-) -> Option<Result<Live, String>> {
+/// What the views of a page of this notebook draw and compute with; `None` where none comes alive.
+/// `tell` gets what takes long, and why a view stays static: a file that is missing or has changed, no
+/// compiler for WebAssembly.
+pub fn of_notebook(notebook: &Notebook, folder: &Path, tell: &mut dyn FnMut(&str)) -> Option<Live> {
     let views = views(notebook);
-    match views.is_empty() {
-        true => None,
-        false => Some(read(&views, folder, tell)),
+    if views.is_empty() {
+        return None;
     }
+    let (live, problems) = match read(&views, folder, tell) {
+        Ok((live, problems)) => (Some(live), problems),
+        Err(problem) => (None, vec![problem]),
+    };
+    for problem in problems {
+        tell(&format!("a view of the page is static: {problem}"));
+    }
+    let stateful = |view: &LiveView| view.model.is_none();
+    live.filter(|live| !live.models.is_empty() || views.iter().any(stateful))
 }
 
-fn read(views: &[LiveView], folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<Live, String> {
+/// With why views stay static.
+fn read(
+    views: &[LiveView],
+    folder: &Path,
+    tell: &mut dyn FnMut(&str),
+) -> Result<(Live, Vec<String>), String> {
     let root = crate::toolchain::workspace_root().map_err(|error| error.to_string())?;
-    let mut live = Live::default();
+    let (mut live, mut problems) = (Live::default(), Vec::new());
     for LiveView { view, model, .. } in views {
         if !live.views.contains_key(view) {
             live.views.insert(view.clone(), scripts(&root, view)?);
         }
         let Some(model) = model else { continue };
-        let bytes = model_file(&folder.join(&model.file), model)?;
-        live.models.insert(model.sha256.clone(), packed(&bytes));
+        match model_file(&folder.join(&model.file), model) {
+            Ok(bytes) => {
+                live.models.insert(model.sha256.clone(), packed(&bytes));
+            }
+            Err(error) => problems.push(error),
+        }
     }
     if !live.models.is_empty() {
-        live.module = packed(&module::build(&root, tell)?);
+        match module::build(&root, tell) {
+            Ok(module) => live.module = Some(packed(&module)),
+            Err(error) => {
+                live.models.clear();
+                problems.push(error);
+            }
+        }
     }
-    Ok(live)
+    Ok((live, problems))
 }
 
 /// A model's bytes, of the file that the notebook has written and of no other.

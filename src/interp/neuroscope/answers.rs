@@ -4,7 +4,7 @@ use super::census::FeatureCensus;
 use super::directions::{Family, Kind, families};
 use super::reading::Reading;
 use super::subject::Subject;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::interp::{direction_logits, token_logits};
 use crate::model::Transformer;
 use crate::sae::SparseAutoencoder;
@@ -75,13 +75,21 @@ pub struct Answer {
 
 impl NeuroscopeModel {
     /// Nothing is computed yet.
-    pub fn new(subject: Subject) -> Self {
-        Self {
-            families: families(&subject),
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a model without blocks and without an autoencoder: it has no directions.
+    pub fn new(subject: Subject) -> Result<Self> {
+        let families = families(&subject);
+        if families.is_empty() {
+            let reason = "a model without blocks has nothing to look into but by an autoencoder";
+            return Err(Error::argument("n_layers", 0, reason));
+        }
+        Ok(Self {
+            families,
             subject,
             reading: None,
             census: None,
-        }
+        })
     }
 
     /// The families of directions, as the view lists them.
@@ -116,12 +124,18 @@ impl NeuroscopeModel {
     /// # Errors
     /// When the model cannot be run on the text.
     pub fn answer(&mut self, asked: &Asked) -> Result<Answer> {
+        let reading = self.read(asked)?;
+        let answer = self.answer_of(&reading, asked);
+        self.reading = Some(reading);
+        answer
+    }
+
+    fn answer_of(&self, reading: &Reading, asked: &Asked) -> Result<Answer> {
         let family = &self.families[asked.family];
-        let reading = read(&mut self.reading, &self.subject, family, asked)?.clone();
         let (maximum, density) = self.known(family, asked.index);
         let (top_tokens, bottom_tokens) = self.top_tokens(family, asked.index)?;
         let breakdown = match asked.selected {
-            Some(token) => self.breakdown(&reading, family, token)?,
+            Some(token) => self.breakdown(reading, family, token)?,
             None => json!([]),
         };
         let matches = match asked.query.trim() {
@@ -147,13 +161,26 @@ impl NeuroscopeModel {
     /// # Errors
     /// When the model cannot be run on the text.
     pub fn tokens(&mut self, asked: &Asked) -> Result<TokenView> {
+        let reading = self.read(asked)?;
         let family = &self.families[asked.family];
-        let reading = read(&mut self.reading, &self.subject, family, asked)?;
         let values = reading.column(asked.index)?;
         let values = values.into_iter().map(f64::from).collect();
         let tokens = self.subject.tokenizer.str_tokens(&reading.tokens);
+        self.reading = Some(reading);
         let title = format!("{} {} of {}", family.unit(), asked.index, family.hook_name);
         Ok(TokenView::new(tokens, values)?.title(title))
+    }
+
+    /// Takes what was read last, or reads the text.
+    fn read(&mut self, asked: &Asked) -> Result<Reading> {
+        let known = |r: &Reading| r.text == asked.text && r.family == asked.family;
+        match self.reading.take().filter(known) {
+            Some(reading) => Ok(reading),
+            None => {
+                let family = &self.families[asked.family];
+                Reading::of(&self.subject, family, asked.family, &asked.text)
+            }
+        }
     }
 
     /// The maximum and the density of a direction on the corpus; null where none was read.
@@ -181,7 +208,7 @@ impl NeuroscopeModel {
                 let all = match &dictionary.written {
                     Some(written) => {
                         // Where nothing stands between it and the unembedding.
-                        let last = self.subject.model.cfg().n_layers - 1;
+                        let last = self.subject.model.cfg().n_layers.saturating_sub(1);
                         hook_name = format!("blocks.{last}.hook_resid_post");
                         written.clone()
                     }
@@ -288,21 +315,6 @@ impl NeuroscopeModel {
         let id = u32::try_from(id).unwrap_or_default();
         self.subject.tokenizer.str_tokens(&[id]).concat()
     }
-}
-
-/// Reads the text, unless it was read last.
-fn read<'a>(
-    last: &'a mut Option<Reading>,
-    subject: &Subject,
-    family: &Family,
-    asked: &Asked,
-) -> Result<&'a Reading> {
-    let known = |r: &Reading| r.text == asked.text && r.family == asked.family;
-    let reading = match last.take().filter(known) {
-        Some(reading) => reading,
-        None => Reading::of(subject, family, asked.family, &asked.text)?,
-    };
-    Ok(last.insert(reading))
 }
 
 /// JSON has no NaN and no infinity.

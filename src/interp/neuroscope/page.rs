@@ -47,8 +47,8 @@ const WRITTEN: &str = "written";
 struct Header {
     version: u32,
     model: TransformerConfig,
-    /// The GPT-2 ids that the vocabulary has; all where there is none.
-    tokens: Option<Vec<u32>>,
+    /// The GPT-2 ids that the vocabulary has.
+    tokens: Vec<u32>,
     dictionary: Option<DictionaryHeader>,
 }
 
@@ -83,10 +83,7 @@ impl NeuroscopeModel {
                 }
             };
         }
-        let tokenizer = match &header.tokens {
-            Some(ids) => Tokenizer::compact(ids)?,
-            None => Tokenizer::gpt2()?,
-        };
+        let tokenizer = Tokenizer::compact(&header.tokens)?;
         if tokenizer.n_vocab() != header.model.d_vocab {
             let what = "the page's vocabulary";
             return Err(Error::shape(
@@ -121,7 +118,7 @@ impl NeuroscopeModel {
                 written,
             });
         }
-        let mut it = NeuroscopeModel::new(subject);
+        let mut it = NeuroscopeModel::new(subject)?;
         if let (Some(maximum), Some(density)) = (maximum, density) {
             let d_sae = it.subject.dictionary.as_ref().map(|d| d.sae.d_sae());
             for (name, found) in [(MAXIMUM, maximum.dims()), (DENSITY, density.dims())] {

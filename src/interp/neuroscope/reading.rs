@@ -49,10 +49,10 @@ impl Reading {
                         x: behind_bos(&parts)?,
                         sae: sae.clone(),
                     },
-                    // Each stretch with its BOS: a temporal one looks back.
+                    // Each stretch is a sequence with its BOS: a temporal one looks back.
                     sae => {
-                        let all = parts.iter().map(|x| sae.encode(x));
-                        Acts::dense(&all.collect::<Result<Vec<_>>>()?)?
+                        let encode = |x: &Tensor| Ok(sae.encode(&x.unsqueeze(0)?)?.squeeze(0)?);
+                        Acts::dense(&parts.iter().map(encode).collect::<Result<Vec<_>>>()?)?
                     }
                 }
             }

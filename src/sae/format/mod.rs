@@ -17,6 +17,7 @@ mod fields;
 #[cfg(feature = "notebook")]
 mod load;
 mod own_fields;
+mod own_tensors;
 #[cfg(feature = "notebook")]
 mod peers;
 #[cfg(feature = "notebook")]
@@ -29,10 +30,8 @@ mod transcoder;
 mod write_folder;
 
 use super::autoencoder::SparseAutoencoder;
-use super::kernels::PursuitRules;
 use super::variants::{
-    AbsTopKSae, GatedSae, JumpReLUSae, MatchingPursuitSae, Sae, StandardSae, TemporalAttention,
-    TemporalSae, TopKSae,
+    AbsTopKSae, GatedSae, JumpReLUSae, MatchingPursuitSae, Sae, StandardSae, TopKSae,
 };
 use crate::error::{Error, Result};
 #[cfg(feature = "notebook")]
@@ -40,7 +39,7 @@ use crate::model::read_tensors;
 use crate::model::{TensorFile, check_finite};
 use candle_core::Tensor;
 use cfg::{Architecture, SCALING, SaeLensCfg, describe_architecture, with_version};
-use own_fields::TemporalFields;
+use own_tensors::{FORMAT, Own, temporal, temporal_fields};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 #[cfg(feature = "notebook")]
@@ -49,7 +48,6 @@ use write_folder::write_folder;
 const CFG: &str = "cfg.json";
 #[cfg(feature = "notebook")]
 const WEIGHTS: &str = "sae_weights.safetensors";
-const FORMAT: &str = "SAELens state dict";
 
 /// An autoencoder as SAELens writes it: what `cfg.json` says, and the tensors beside it.
 pub(crate) struct SaeState {
@@ -346,88 +344,6 @@ fn scaling_factor(
              the activations before they are decoded, or remove the tensor"
         )),
     }
-}
-
-/// What only one architecture has.
-enum Own {
-    Nothing,
-    TopK(u64),
-    AbsTopK(u64),
-    JumpReLU { threshold: Tensor },
-    Gated { r_mag: Tensor, b_mag: Tensor },
-    Pursuit(PursuitRules),
-    Temporal(TemporalFields, Vec<TemporalAttention>),
-}
-
-impl Own {
-    /// Takes the architecture's own tensors out of the file.
-    fn take(architecture: Architecture, file: &mut TensorFile, path: &Path) -> Result<Self> {
-        let mut take = |name: &str| match file.tensors.remove(name) {
-            None => Ok::<_, Error>(None),
-            Some(tensor) => {
-                check_finite(path, FORMAT, name, &tensor)?;
-                Ok(Some(tensor.to_dtype(candle_core::DType::F32)?))
-            }
-        };
-        let bad = |reason: &str| Err(Error::format(path, FORMAT, reason));
-        match architecture {
-            Architecture::Standard => Ok(Self::Nothing),
-            Architecture::Pursuit(rules) => Ok(Self::Pursuit(rules)),
-            Architecture::Temporal(own) => {
-                let layers = (0..own.n_attn_layers).map(|i| {
-                    TemporalAttention::of_named(|name| {
-                        let name = format!("attn_layers.{i}.{name}");
-                        let found = take(&name)?;
-                        found.ok_or_else(|| {
-                            Error::format(path, FORMAT, format!("there is no tensor {name}"))
-                        })
-                    })
-                });
-                Ok(Self::Temporal(own, layers.collect::<Result<_>>()?))
-            }
-            Architecture::TopK { k } => Ok(Self::TopK(k)),
-            Architecture::AbsTopK { k } => Ok(Self::AbsTopK(k)),
-            // Older versions wrote the logarithms that they learnt.
-            Architecture::JumpReLU => match (take("threshold")?, take("log_threshold")?) {
-                (Some(threshold), None) => Ok(Self::JumpReLU { threshold }),
-                (None, Some(logarithm)) => Ok(Self::JumpReLU {
-                    threshold: logarithm.exp()?,
-                }),
-                (None, None) => bad("there is no tensor threshold or log_threshold"),
-                (Some(_), Some(_)) => bad("there are both threshold and log_threshold"),
-            },
-            Architecture::Gated => match (take("r_mag")?, take("b_mag")?) {
-                (Some(r_mag), Some(b_mag)) => Ok(Self::Gated { r_mag, b_mag }),
-                (None, _) => bad("there is no tensor r_mag"),
-                (_, None) => bad("there is no tensor b_mag"),
-            },
-        }
-    }
-}
-
-/// The temporal autoencoder of a file.
-fn temporal(
-    dictionary: StandardSae,
-    own: TemporalFields,
-    layers: Vec<TemporalAttention>,
-) -> Result<TemporalSae> {
-    // Checks the layers' shapes.
-    let (w_dec, b_dec) = (dictionary.w_dec.clone(), dictionary.b_dec.clone());
-    let mut sae = TemporalSae::new(w_dec, b_dec, layers, own.n_heads, own.k())?;
-    sae.input_scale = own.input_scale();
-    sae.tied = own.tied_weights;
-    sae.dictionary = dictionary;
-    Ok(sae)
-}
-
-fn temporal_fields(sae: &TemporalSae) -> TemporalFields {
-    let d_sae = sae.dictionary.d_sae();
-    let width = sae
-        .layers
-        .first()
-        .map_or(d_sae, |layer| layer.b_q.elem_count());
-    let layers = (sae.layers.len(), d_sae / width.max(1));
-    TemporalFields::new(sae.n_heads, layers, sae.k, sae.tied, sae.input_scale)
 }
 
 /// Nothing may be left that nobody has read.

@@ -3,9 +3,10 @@
 //! which is `[d_out, d_in]` there and transposed here.
 //! SAELens 6, `saes/transcoder.py`: four architectures, with and without JumpReLU and `W_skip`.
 
+use super::own_tensors::FORMAT;
 use super::peers::write_sparsify;
 use super::write_folder::write_folder;
-use super::{CFG, FORMAT, WEIGHTS};
+use super::{CFG, WEIGHTS};
 use crate::error::{Error, Result};
 use crate::known_fields::shortened;
 use crate::model::{check_finite, read_tensors};

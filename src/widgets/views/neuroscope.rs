@@ -48,11 +48,11 @@ pub struct Neuroscope {
 /// ```
 ///
 /// # Errors
-/// When the model cannot be run on a first text.
+/// When the model cannot be run on a first text, or has neither blocks nor an autoencoder.
 pub fn neuroscope(subject: impl Into<Subject>) -> Result<Neuroscope> {
     let subject = subject.into();
     let hooked = subject.hooked.clone();
-    let model = NeuroscopeModel::new(subject);
+    let model = NeuroscopeModel::new(subject)?;
     let view = view(
         "Neuroscope",
         include_str!("neuroscope.js"),
@@ -118,7 +118,7 @@ impl Neuroscope {
     /// Writes the model, the tokenizer and the autoencoder to the file `path` (relative to the
     /// notebook's folder), with integers as weights; the export puts them into the page, with the library's
     /// own functions compiled to WebAssembly. Of GPT-2's whole vocabulary only the tokens of `split` are
-    /// kept; other words are spelled with them. How much the activations differ is measured on `split`
+    /// kept, and those of one byte; other words are spelled with them, and logits are relative to their mean. How much the activations differ is measured on `split`
     /// and said on the page.
     ///
     /// ```no_run

@@ -2,9 +2,8 @@
 
 use crate::cli::terminal::say;
 use crate::error::{Error, Result};
-use crate::export::live::Live;
 use crate::export::{self, ExportOptions};
-use crate::live;
+use crate::live::{self, page::Live};
 use crate::notebook::Notebook;
 use crate::twin;
 use std::path::{Path, PathBuf};
@@ -52,17 +51,8 @@ pub fn page(path: &Path, alive: bool) -> Result<String> {
 
 /// What the live views of a page compute with; why they stay static is said.
 pub fn live_views(notebook: &Notebook, folder: Option<&Path>, path: &Path) -> Option<Arc<Live>> {
-    let said = |text: &str| say(&format!("holoscope: {}: {text}", path.display()));
-    let live = live::of_notebook(notebook, folder.unwrap_or(Path::new(".")), &mut |text| {
-        said(text)
-    })?;
-    match live {
-        Ok(live) => Some(Arc::new(live)),
-        Err(why) => {
-            said(&format!("the page's views are static: {why}"));
-            None
-        }
-    }
+    let mut said = |text: &str| say(&format!("holoscope: {}: {text}", path.display()));
+    live::of_notebook(notebook, folder.unwrap_or(Path::new(".")), &mut said).map(Arc::new)
 }
 
 /// A notebook whose cells have not run gives a page of code alone.

@@ -74,6 +74,9 @@ function load(digest) {
 /** Characters of a text: the activations of a long one would not fit into the module's memory. */
 const LONGEST = 20_000;
 
+/** What a question is made of; the rest of the state are answers. */
+const ASKED = ["text", "direction", "index", "selected", "query"];
+
 /** A widget's model as views use it, whose requests are answered here. */
 class PageModel {
   constructor(state, ask, digest) {
@@ -122,7 +125,8 @@ class PageModel {
     let answer;
     try {
       const long = this.state.text.length > LONGEST;
-      answer = long ? { error: `A page reads texts of at most ${LONGEST} characters.` } : this.ask(this.state);
+      const question = Object.fromEntries(ASKED.map((key) => [key, this.state[key]]));
+      answer = long ? { error: `A page reads texts of at most ${LONGEST} characters.` } : this.ask(question);
     } catch (error) {
       answer = { error: `The page's module has failed, and begins anew: ${error.message}` };
       this.begin();
@@ -149,8 +153,7 @@ async function begin(place) {
     if (model) own.answer();
     globalThis.holoscopeViews[view].render({ model: own, el });
     still.hidden = true;
-    if (note) said.textContent = note;
-    else said.remove();
+    said.textContent = note ?? "";
     place.liveModel = own;
   } catch (error) {
     el.remove();
@@ -171,4 +174,8 @@ const near = new IntersectionObserver(
   },
   { rootMargin: "1000px" },
 );
-for (const place of document.querySelectorAll(".live[data-view]")) near.observe(place);
+for (const place of document.querySelectorAll(".live[data-view]")) {
+  // Without its model a view stays as it is.
+  const { model } = place.dataset;
+  if (!model || document.getElementById(`live-model-${model}`)) near.observe(place);
+}

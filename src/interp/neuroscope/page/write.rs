@@ -3,7 +3,7 @@
 use super::*;
 use crate::data::{TokenSplit, hex};
 use crate::file::write_whole;
-use crate::interp::activations::hook_rows;
+use crate::interp::activations::{encoded_rows, hook_rows};
 use crate::interp::features::to_residual;
 use crate::sae::SparseAutoencoder;
 use sha2::{Digest, Sha256};
@@ -52,10 +52,14 @@ impl PageModel {
 fn page_bytes(of: &NeuroscopeModel, split: &TokenSplit) -> Result<(Vec<u8>, Tokenizer)> {
     let subject = &of.subject;
     let whole = &subject.tokenizer;
-    // A compact vocabulary is that of the corpus already.
     let kept = match whole.is_compact() {
-        true => Tokenizer::compact(&gpt2_ids(whole, 0..whole.n_vocab() as u32))?,
-        false => Tokenizer::compact(&gpt2_ids(whole, split.documents().concat().into_iter()))?,
+        // It is the corpus' own already.
+        true => whole.clone(),
+        // With the 256 tokens of one byte, by which any text can be spelled.
+        false => {
+            let ids = split.documents().concat().into_iter();
+            Tokenizer::compact(&gpt2_ids(whole, ids.chain(0..256)))?
+        }
     };
     let rows: Vec<u32> = (0..kept.n_vocab() as u32)
         .filter_map(|id| whole.from_gpt2(kept.to_gpt2(id)))
@@ -105,11 +109,7 @@ fn page_bytes(of: &NeuroscopeModel, split: &TokenSplit) -> Result<(Vec<u8>, Toke
     let header = Header {
         version: 1,
         model: cfg,
-        tokens: Some(
-            (0..kept.n_vocab() as u32)
-                .map(|id| kept.to_gpt2(id))
-                .collect(),
-        ),
+        tokens: gpt2_ids(&kept, 0..kept.n_vocab() as u32),
         dictionary,
     };
     Ok((serialise(&header, &tensors)?, kept))
@@ -123,7 +123,8 @@ fn written(model: &Transformer, sae: &Sae, hook_name: &str) -> Option<Tensor> {
         return None;
     }
     // At a hook point that writes nothing there is nothing to say of the decoder, either.
-    to_residual(model, hook_name, &sae.w_dec()).ok()
+    let w_dec = sae.w_dec().to_device(model.device()).ok()?;
+    to_residual(model, hook_name, &w_dec).ok()
 }
 
 fn gpt2_ids(tokenizer: &Tokenizer, ids: impl Iterator<Item = u32>) -> Vec<u32> {
@@ -184,29 +185,37 @@ fn difference(ours: &Subject, page: &Subject, split: &TokenSplit) -> Result<f64>
     let n_ctx = ours.model.cfg().n_ctx;
     // Of a split with none, what is asked for says that it is too short.
     let n = split.n_sequences(n_ctx).clamp(1, SEQUENCES);
-    let tokens = split.sequences_from(0, n, n_ctx, &Device::Cpu)?;
-    let ids = tokens.flatten_all()?.to_vec1::<u32>()?;
-    let to_page = |id: u32| {
-        let own = page.tokenizer.from_gpt2(ours.tokenizer.to_gpt2(id));
-        own.unwrap_or(page.tokenizer.bos())
+    let squares = |x: &Tensor| -> Result<f64> {
+        let sum = x.sqr()?.sum_all()?.to_scalar::<f32>()?;
+        Ok(f64::from(sum))
     };
-    let ids: Vec<u32> = ids.into_iter().map(to_page).collect();
-    let of_page = acts(page, &Tensor::from_vec(ids, (n, n_ctx), &Device::Cpu)?)?;
-    let of_ours = acts(ours, &tokens.to_device(ours.model.device())?)?.to_device(&Device::Cpu)?;
-    let norm = |x: &Tensor| -> Result<f64> {
-        Ok(f64::from(x.sqr()?.sum_all()?.to_scalar::<f32>()?).sqrt())
-    };
-    let size = norm(&of_ours)?;
-    let away = norm(&(of_page - of_ours)?)?;
-    Ok(if size > 0.0 { away / size } else { away })
+    let (mut size, mut away) = (0.0, 0.0);
+    // One at a time: `[n_ctx, d_sae]` is large enough.
+    for first in 0..n {
+        let tokens = split.sequences_from(first, 1, n_ctx, &Device::Cpu)?;
+        let ids = tokens.flatten_all()?.to_vec1::<u32>()?;
+        let to_page = |id: u32| {
+            let own = page.tokenizer.from_gpt2(ours.tokenizer.to_gpt2(id));
+            own.unwrap_or(page.tokenizer.bos())
+        };
+        let ids: Vec<u32> = ids.into_iter().map(to_page).collect();
+        let of_page = acts(page, &Tensor::from_vec(ids, (1, n_ctx), &Device::Cpu)?)?;
+        let tokens = tokens.to_device(ours.model.device())?;
+        let of_ours = acts(ours, &tokens)?.to_device(&Device::Cpu)?;
+        size += squares(&of_ours)?;
+        away += squares(&(of_page - of_ours)?)?;
+    }
+    Ok(match size > 0.0 {
+        true => (away / size).sqrt(),
+        false => away.sqrt(),
+    })
 }
 
 /// The activations of the features, or of the last residual stream where there is no autoencoder.
 fn acts(subject: &Subject, tokens: &Tensor) -> Result<Tensor> {
     match &subject.dictionary {
         Some(Dictionary { sae, hook_name, .. }) => {
-            let x = hook_rows(&subject.model, hook_name, tokens, sae.d_in())?;
-            Ok(sae.encode(&x)?.to_dtype(DType::F32)?)
+            encoded_rows(&subject.model, sae, hook_name, tokens)
         }
         None => {
             let cfg = subject.model.cfg();

@@ -1,7 +1,7 @@
 //! Views that stay alive on the page: what they were in the notebook stands there as it is, until the
 //! page's own script has loaded the model and the WebAssembly module that answers for the kernel.
 
-use super::escape::Escaped;
+use crate::export::escape::Escaped;
 use crate::notebook::{MimeBundle, Notebook, OutputKind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,8 +13,10 @@ use std::fmt::Write;
 
 /// What a view says of itself for a page.
 const MIME: &str = "application/vnd.holoscope.live+json";
-const RUNTIME: &str = include_str!("script/live.js");
-const STYLE: &str = include_str!("style/live.css");
+const RUNTIME: &str = include_str!("../export/script/live.js");
+const STYLE: &str = include_str!("../export/style/live.css");
+/// What lets a page compile WebAssembly.
+pub const WASM: &str = "'wasm-unsafe-eval'";
 /// What the element of a view begins with.
 const MARK: &str = "<div class=\"live\" data-view=";
 
@@ -23,7 +25,8 @@ const MARK: &str = "<div class=\"live\" data-view=";
 pub struct LiveView {
     /// Its name: `neuroscope`.
     pub view: String,
-    /// Nothing where its state is all that it needs.
+    /// `None` for a view that draws what its state has, and asks nothing.
+    #[serde(default)]
     pub model: Option<LiveModel>,
     /// What it begins with.
     state: Map<String, Value>,
@@ -43,8 +46,8 @@ pub struct LiveModel {
 /// What the views of a page compute with.
 #[derive(Debug, Clone, Default)]
 pub struct Live {
-    /// The module, gzip; empty where no view has a model.
-    pub module: Vec<u8>,
+    /// The module, gzip; `None` where no view computes.
+    pub module: Option<Vec<u8>>,
     /// The models, gzip, by their digests.
     pub models: BTreeMap<String, Vec<u8>>,
     /// Script and style of each view, by its name.
@@ -74,7 +77,7 @@ pub fn marked(html: String, data: &MimeBundle) -> String {
     let Some(LiveView { view, model, state }) = of_bundle(data) else {
         return html;
     };
-    let model = model.map_or_else(String::new, |model| {
+    let model = model.as_ref().map(|model| {
         let note = format!(
             "Computed on this page, by the library that wrote it. The weights are integers, which \
              changes the activations by {} %; the vocabulary has {} tokens.",
@@ -88,8 +91,9 @@ pub fn marked(html: String, data: &MimeBundle) -> String {
         )
     });
     format!(
-        "{MARK}\"{}\"{model} data-state=\"{}\">{html}</div>\n",
+        "{MARK}\"{}\"{} data-state=\"{}\">{html}</div>\n",
         Escaped(&view),
+        model.unwrap_or_default(),
         Escaped(&Value::Object(state).to_string()),
     )
 }
@@ -125,8 +129,8 @@ impl Live {
                 sevens(bytes)
             );
         };
-        if !self.models.is_empty() {
-            data("live-module", &self.module);
+        if let Some(module) = &self.module {
+            data("live-module", module);
         }
         for (digest, model) in &self.models {
             data(&format!("live-model-{digest}"), model);
@@ -144,13 +148,8 @@ impl Live {
             .into_iter()
             .map(|script| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script))));
         let mut sources: Vec<String> = digests.collect();
-        sources.extend(self.wasm().map(str::to_owned));
+        sources.push(WASM.to_owned());
         sources.join(" ")
-    }
-
-    /// What lets a page compile WebAssembly, where it has to.
-    pub fn wasm(&self) -> Option<&'static str> {
-        (!self.models.is_empty()).then_some("'wasm-unsafe-eval'")
     }
 
     /// The views' scripts, and the one that runs them last.
