@@ -92,7 +92,7 @@ pub enum Error {
         place: String,
     },
 
-    /// The user's interrupt stopped a loop whose work is of no use in part.
+    /// The user's interrupt stopped a loop without a usable partial result.
     #[error("interrupted: {what} was stopped before its end and gives no result")]
     Interrupted { what: &'static str },
 

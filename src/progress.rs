@@ -62,7 +62,7 @@ pub struct Curves {
 
 /// Where progress goes.
 pub trait Reporter: Send {
-    /// A loop begins; an earlier wish to stop no longer counts.
+    /// A loop begins; any pending interrupt no longer counts.
     fn begin(&mut self, _tick: &Tick) {}
     /// Shows a state; called often, so it must rate-limit itself.
     fn tick(&mut self, tick: &Tick);

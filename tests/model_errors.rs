@@ -131,7 +131,7 @@ fn what_was_not_cached_is_not_found() {
 #[test]
 fn a_missing_checkpoint_is_an_io_error() {
     for load in [
-        Transformer::load,
+        |path: &Path| Transformer::load(path),
         Transformer::load_hf_gpt2,
         Transformer::load_tl,
     ] {

@@ -137,6 +137,13 @@ fn bad_codes_are_refused_with_a_reason() {
             .permuted(&[0, 1, 99])
             .is_err()
     );
+    // Not a place of 32 bits: the lower ones alone would be 0.
+    assert!(
+        BinaryCode::trivial(3)
+            .unwrap()
+            .permuted(&[1 << 32, 1, 2])
+            .is_err()
+    );
 }
 
 fn any_code() -> impl Strategy<Value = BinaryCode> {

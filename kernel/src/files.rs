@@ -21,7 +21,7 @@ pub fn write_if_changed(path: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether two paths lead to one file, by whichever names and links. Devices are nobody's own.
+/// Whether two paths lead to one file, through any names and links. False for devices.
 pub fn same_file(one: &Path, other: &Path) -> bool {
     let (one, other) = (resolved(one), resolved(other));
     if one

@@ -24,7 +24,7 @@ pub(crate) fn read_torch(path: &Path) -> Result<TensorMap> {
     let bad = |reason: String| Error::format(path, FORMAT, reason);
     if !begins_as_zip(path).map_err(Error::io("read", path))? {
         return Err(bad(
-            "it is no zip archive: torch.save has written zip archives since PyTorch 1.6; load it in \
+            "not a zip archive: torch.save has written zip archives since PyTorch 1.6; load it in \
              Python and save it again (torch.save(torch.load(path), path))"
                 .to_owned(),
         ));

@@ -38,8 +38,8 @@ pub extern "C" fn holoscope_cells_run_here() {
     notices::cells_run_here();
 }
 
-/// Called by the kernel while a cell runs: 0 where nobody has interrupted it, 1 where nothing hears
-/// the interrupt, 2 where a loop of the library, or of the cell, does or will.
+/// Called by the kernel while a cell runs: 0 if it has not been interrupted, 1 if no loop
+/// handles the interrupt, 2 if a loop of the library, or of the cell, does or will.
 #[unsafe(no_mangle)]
 pub extern "C" fn holoscope_interrupt() -> u8 {
     match crate::show::interrupt() {

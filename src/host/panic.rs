@@ -72,7 +72,7 @@ fn backtrace() -> String {
         0 => {
             drop(from);
             let text = std::backtrace::Backtrace::force_capture().to_string();
-            // Without a reader there is nobody to tell.
+            // Fails only if the reader is gone.
             let _ = to.write_all(text.as_bytes());
             // SAFETY: ends this process without running what belongs to the other.
             unsafe { libc::_exit(0) }

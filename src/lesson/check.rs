@@ -118,7 +118,7 @@ thread_local! {
     static CHECKING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `test`, and catches its panic, of which nobody else hears.
+/// Runs `test` and catches its panic, which is reported nowhere else.
 fn without_panic_reports<R>(test: impl FnOnce() -> R) -> std::thread::Result<R> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -44,7 +44,7 @@ impl Transformer {
     /// [`Error::Io`] when it is not there; [`Error::Format`] when it is not a checkpoint, or holds a
     /// field or tensor that the model does not have, or a parameter that is not finite;
     /// [`Error::NotFound`] or [`Error::Shape`] when a parameter is missing or does not fit.
-    pub fn load(path: &Path) -> Result<Transformer> {
+    pub fn load(path: impl AsRef<Path>) -> Result<Transformer> {
         Transformer::load_to(path, DeviceKind::Cpu)
     }
 
@@ -53,7 +53,8 @@ impl Transformer {
     ///
     /// # Errors
     /// As [`Transformer::load`], and [`Error::Config`] for a device this build does not have.
-    pub fn load_to(path: &Path, device: DeviceKind) -> Result<Transformer> {
+    pub fn load_to(path: impl AsRef<Path>, device: DeviceKind) -> Result<Transformer> {
+        let path = path.as_ref();
         let file = if is_file_name(path) {
             path.to_owned()
         } else {

@@ -122,8 +122,8 @@ impl ActiveFeatures {
         columns
     }
 
-    /// Of each row only the `k` activations largest in absolute value, of equal ones the first; and every NaN, of which
-    /// nobody knows how large it would be.
+    /// Of each row only the `k` activations largest in absolute value, of equal ones the first; and every NaN, whose
+    /// magnitude is unknown.
     pub(super) fn largest(&self, k: usize) -> Self {
         let mut kept = Self::empty(self.d_sae);
         for i in 0..self.n_rows() {

@@ -1,4 +1,4 @@
-//! The flag that an interrupt sets, and who hears it.
+//! The flag that an interrupt sets, and the loops that handle it.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,13 +45,13 @@ pub(crate) fn interrupted_between_steps() -> bool {
     interrupted()
 }
 
-/// Whether an interrupt waits for somebody, and whether somebody has heard it, or will.
+/// Whether an interrupt is pending, and whether a loop has handled or will handle it.
 pub(crate) fn interrupt() -> (bool, bool) {
     let hears = HEARD.load(Ordering::SeqCst) || Listening::anyone();
     (INTERRUPTED.load(Ordering::SeqCst), hears)
 }
 
-/// From now on interrupts only set a flag: the kernel sees to what does not hear them.
+/// From now on interrupts only set a flag: the kernel stops code that does not check for them.
 pub(crate) fn leave_interrupts_to_the_kernel() {
     KERNEL.store(true, Ordering::SeqCst);
     hear_interrupts();
@@ -71,7 +71,7 @@ pub(crate) struct Interrupts {
 }
 
 impl Interrupts {
-    /// A loop begins, which forgets an earlier wish to stop where [`interrupted`] says so.
+    /// A loop begins, which clears any pending interrupt where [`interrupted`] says so.
     pub(crate) fn listen() -> Self {
         if Channel::current() == Channel::Blocks {
             forget_interrupt();

@@ -193,7 +193,7 @@ fn superscript(exponent: i32) -> String {
 }
 
 /// The width of a text in pixels at a font size in pixels, estimated on the wide
-/// side: without font files nobody knows which sans-serif the page will use.
+/// side: without font files it is unknown which sans-serif the page will use.
 pub(super) fn text_width(text: &str, font_px: f64) -> f64 {
     text.chars()
         .map(|c| match c {

@@ -55,7 +55,7 @@ impl NotebookReporter {
             return;
         }
         self.last = Some(Instant::now());
-        // A loop must not die because nobody reads its progress any more.
+        // A loop must not fail because its progress is no longer read.
         let _ = match self.channel {
             Channel::Framed => frame(tick, chart, finished).and_then(|line| write_out(&line)),
             Channel::Blocks => {

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Every handle is a cheap clone of the same widget, and can be moved into callbacks. A model that
-//! nobody has shown costs nothing: its comm is opened when it is first shown, linked, or shown as
+//! has not been shown costs nothing: its comm is opened when it is first shown, linked, or shown as
 //! part of another.
 //!
 //! On other kernels (evcxr's own) a widget is a static text that says so.

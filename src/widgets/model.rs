@@ -12,7 +12,7 @@ use super::wire::{self, Patch};
 use crate::error::Result;
 use crate::show::{MimeBundle, Show, escape, shows_itself, under_holoscope};
 
-/// Set by the kernel: what this process' model ids begin with, so that they are nobody else's.
+/// Set by the kernel: what this process' model ids begin with, so that they are unique.
 const PREFIX: &str = "HOLOSCOPE_WIDGETS";
 
 /// Where a model's classes are: the module's name, its protocol version, the model's name and its
@@ -95,7 +95,7 @@ pub(super) fn adopt(id: &str, patch: Patch) {
     lock(&OPEN).entry(id.to_owned()).or_insert(widget);
 }
 
-/// Comes back if no parked cell holds a model.
+/// Returns once no parked cell holds a model's lock.
 pub(crate) fn probe() {
     let open: Vec<Widget> = lock(&OPEN).values().cloned().collect();
     for widget in open {

@@ -3,7 +3,7 @@
 //! evcxr answers questions about code and resolves crates, but it believes that it compiles and
 //! runs what it is told. For a `:dep` cargo is really asked: it builds the crates, and how it then
 //! calls rustc for evcxr's crate `ctx` is noted, since the session's own crates are linked in the
-//! same way. Everything else is answered here, with an object that nobody loads.
+//! same way. Everything else is answered here, with an object that is never loaded.
 //!
 //! evcxr asks `rustup which cargo`. A session's `PATH` begins with a folder in which
 //! `rustup` is this program; it answers that one question with a name of this program
@@ -28,7 +28,7 @@ const REAL_CARGO: &str = "cargo.path";
 const ASK: &str = "ask-cargo";
 /// In the folder of the cells: how cells are linked.
 const LINKED: &str = "linked.json";
-/// In the folder of the cells: the object that nobody loads.
+/// In the folder of the cells: the object that is never loaded.
 const NOTHING: &str = "nothing.so";
 /// The file in which evcxr looks for the path of the compiled cell.
 pub const CELL_PATH_ENV: &str = "EVCXR_EXECUTION_SO_PATH";
@@ -81,7 +81,7 @@ pub fn run_if_called_as_tool() {
     std::process::exit(127)
 }
 
-/// Gives what could not be done, if it comes back.
+/// Returns only on failure, with the error.
 fn rustup(tools: &Path, args: &[OsString]) -> String {
     if let [which, name] = args
         && which == "which"
@@ -119,7 +119,7 @@ fn answer(tools: &Path, is_cargo: bool, path: &str) -> ! {
     std::process::exit(0)
 }
 
-/// Gives what could not be done, if it comes back.
+/// Returns only on failure, with the error.
 fn cargo(tools: &Path, args: &[OsString]) -> String {
     let builds = args.iter().any(|arg| arg == "build");
     if builds && !Path::new(ASK).exists() {

@@ -158,7 +158,7 @@ fn outcome(stored: &Cell, fresh: &Cell, rules: &CellRules) -> Outcome {
     if rules.compare {
         found.extend(output::compare(stored, fresh, rules));
     } else if output::has_error(fresh) && !output::has_error(stored) {
-        // An output that nobody compares may differ, but not be an error.
+        // An output that is not compared may differ, but not be an error.
         let outputs = output::compare(stored, fresh, rules);
         found.extend(outputs.into_iter().filter(|one| one.kind == Kind::Error));
     }

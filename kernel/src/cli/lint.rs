@@ -1,4 +1,4 @@
-//! `holoscope lint`: what is better mended before a notebook is shown to others.
+//! `holoscope lint`: reports problems to correct before a notebook is shared.
 
 mod finding;
 mod labels;
@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 /// Finds: execution counts that are missing or out of order, outputs of more than 1 MB, absolute
-/// paths, labels that nobody refers to, that are given twice or that are missing, and errors that
-/// are stored in cells (but for those tagged `raises-exception`).
+/// paths, labels that are never referred to, given twice or missing, and errors that are stored in
+/// cells (except those tagged `raises-exception`).
 ///
 /// Exit status: 0 where nothing was found, 1 where something was, 2 where a notebook could not be read.
 #[derive(Debug, Args)]

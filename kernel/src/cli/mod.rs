@@ -48,7 +48,7 @@ enum Command {
     Diff(diff::DiffArgs),
     #[command(about = "Write a notebook as a page, Markdown, a PDF or a Rust program")]
     Export(export::ExportArgs),
-    #[command(about = "Find what is better mended in a notebook before others see it")]
+    #[command(about = "Report problems in a notebook")]
     Lint(lint::LintArgs),
     #[command(about = "Make the student's and the teacher's version of a lesson")]
     Assign(lessons::assign::AssignArgs),

@@ -44,7 +44,7 @@ pub struct Page {
     pub html: String,
     pub faults: Vec<Fault>,
     /// What makes the page no article: references that lead nowhere, labels that stand
-    /// twice, citations of nothing, options that nobody can read. By their places.
+    /// twice, citations of nothing, unreadable options. By their places.
     pub errors: Vec<TextFault>,
 }
 

@@ -97,7 +97,7 @@ fn copy_sources(krate: &Facade, to: &Path, same: Option<&Path>) -> Result<()> {
     slim::copy(&krate.sources, &to, &worth_reading)
 }
 
-/// The same folder, its files linked to: nobody writes into them.
+/// The same folder as links to its files, which are never written to.
 fn link(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {

@@ -32,7 +32,7 @@ pub fn library_source() -> Result<PathBuf> {
     };
     Err(Error::ImageBuild {
         reason: format!(
-            "{} is not there, and `rustup component add rust-src`, which brings it, {outcome}",
+            "{} is missing; `rustup component add rust-src` {outcome}",
             source.display()
         ),
     })

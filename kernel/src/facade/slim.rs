@@ -1,7 +1,7 @@
 //! Rust sources without what their functions do, for a reader of signatures.
 //!
 //! rust-analyzer parses every file of every crate that it is shown. Most of what
-//! it then holds are function bodies that nobody asks for: without them, in macros, too, and
+//! it then holds are function bodies that are never asked for: without them, also in macros, and
 //! without the processor's intrinsics, it starts in a fraction of the time.
 
 mod macros;

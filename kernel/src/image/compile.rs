@@ -13,9 +13,9 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// How often to tell how far the build is while cargo says nothing.
+/// How often to report build progress while cargo prints nothing.
 const TICK: Duration = Duration::from_secs(1);
-/// What cargo says of its work; our own progress stands for it.
+/// Cargo's status lines, replaced by our progress.
 const STATUS: [&str; 6] = [
     "Compiling",
     "Finished",
@@ -25,7 +25,7 @@ const STATUS: [&str; 6] = [
     "Downloaded",
 ];
 
-/// Where cargo builds, and with what in rustc's place.
+/// The build folders and the rustc wrapper.
 pub struct Place<'a> {
     pub root: &'a Path,
     pub target: &'a Path,
@@ -80,7 +80,7 @@ pub fn run(place: &Place, units: &mut Units, tell: &mut dyn FnMut(News)) -> Resu
     drop(send);
     let artifacts = follow(&lines, began, units, tell);
     for reader in readers.into_iter().flatten() {
-        // It has sent everything, or nobody listens any more.
+        // It has sent everything, or the receiver is gone.
         let _ = reader.join();
     }
     let status = child.wait().map_err(Error::io("wait for", cargo()))?;

@@ -121,7 +121,7 @@ impl Store {
             .collect()
     }
 
-    /// Removes images that nobody uses and nobody has used lately, and what
+    /// Removes images that are not in use and were not used recently, and files that
     /// interrupted builds have left. Only while the store is locked.
     pub fn sweep(&self, now: SystemTime) {
         let mut folders: Vec<_> = self.folders();
@@ -234,7 +234,7 @@ mod tests {
     fn only_one_process_builds_and_others_say_that_they_wait() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::new(dir.path().join("home"));
-        let first = store.lock(&mut || panic!("nobody builds")).unwrap();
+        let first = store.lock(&mut || panic!("must not wait")).unwrap();
         let (tell, told) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(|| {

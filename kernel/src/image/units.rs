@@ -165,7 +165,7 @@ impl Units {
             false => return None,
         };
         let idle = (elapsed.saturating_sub(self.last)).as_secs_f64();
-        // What takes longer than it did takes nobody knows how long.
+        // No estimate once a unit exceeds its recorded time.
         Duration::try_from_secs_f64(rest * pace - idle).ok()
     }
 

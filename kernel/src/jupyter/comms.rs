@@ -51,8 +51,8 @@ impl Comms {
         self.inner().current.is_some()
     }
 
-    /// Remembers a message of a frontend that the user's process is to answer; false where nobody
-    /// there could.
+    /// Remembers a frontend's message that the user's process is to answer; false if that process
+    /// could not answer it.
     pub fn expect(&self, message: &CommMessage, msg_id: &str, parent: Parent) -> bool {
         let mut inner = self.inner();
         if message.kind == CommKind::Open {

@@ -124,8 +124,8 @@ impl Dispatcher {
         {
             return self.kernel.post(request.to_line(kind, msg_id, buffers));
         } else if kind != CommKind::Close {
-            // Nobody is at the other end: the comm is of a kernel that has ended, or of no kind that
-            // is known here.
+            // The comm has no other end: it belongs to a kernel that has ended, or its kind is not
+            // known here.
             let content = json!({"comm_id": id, "data": {}});
             publisher.message(origin.parent(), "comm_close", content);
         }

@@ -79,7 +79,7 @@ impl Echo {
                     prompt: rest.to_owned(),
                     password: verb == "password",
                 };
-                let answer = (io.input)(&question).ok_or("nobody answered")?;
+                let answer = (io.input)(&question).ok_or("no answer")?;
                 (io.events)(stream(StreamName::Stdout, &answer));
             }
             "page" => return Ok(Some(plain(rest))),

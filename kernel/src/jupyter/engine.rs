@@ -13,7 +13,7 @@ use crate::run::output::event::{Event, MimeBundle};
 
 /// Runs cells and answers questions about code; lives on a thread of its own.
 pub trait Engine: Send {
-    /// The engine is up and nobody has asked for anything yet: time to prepare what the first cells need.
+    /// The engine is up and there has been no request yet: time to prepare what the first cells need.
     fn warm(&mut self) {}
 
     /// Runs a cell. What it shows goes to `io.events` as it happens, an [`Event::Error`] included.
@@ -51,7 +51,7 @@ pub trait Remote: Send + Sync {
 pub struct CellIo<'a> {
     /// Takes what the cell shows, in order; may be called from another thread than `input`.
     pub events: &'a mut (dyn FnMut(Event) + Send),
-    /// Asks the user for a line; `None` when nobody can answer or the question was cancelled.
+    /// Asks the user for a line; `None` if the user cannot be asked or the question was cancelled.
     pub input: &'a mut (dyn FnMut(&InputRequest) -> Option<String> + Send),
 }
 

@@ -82,7 +82,7 @@ impl History {
         }
     }
 
-    /// The history in a file, with a new session at its end. A file that cannot be used is said so on stderr, and
+    /// The history in a file, with a new session at its end. An unusable file is reported on stderr, and
     /// the history then lasts as long as the kernel.
     pub fn open(path: &Path) -> History {
         History::read(path).unwrap_or_else(|e| {

@@ -139,7 +139,7 @@ impl Kernel {
     ) -> Option<T> {
         let (tell, told) = oneshot::channel();
         let _ = self.jobs.send(Job::Ask(Box::new(move |engine| {
-            // Nobody waits any more for a question that a long cell held up.
+            // The caller may have given up on a question that a long cell held up.
             if !tell.is_closed() {
                 let _ = tell.send(question(engine));
             }

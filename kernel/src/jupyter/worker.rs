@@ -19,7 +19,7 @@ use super::sockets::iopub::{Parent, State};
 use crate::notebook::inline;
 use crate::run::output::event::{Event, MimeBundle};
 
-/// How long nobody asks for anything before the engine warms up: programs ask at once, people read first.
+/// Idle time before the engine warms up: programs send requests at once, people read first.
 const QUIET: Duration = Duration::from_millis(300);
 
 /// What runs on the engine's thread.
@@ -294,7 +294,7 @@ impl Engine for Unavailable {
     fn shutdown(&mut self, _: bool) {}
 }
 
-/// Reaches nobody.
+/// A [`Remote`] that does nothing.
 struct Nothing;
 
 impl Remote for Nothing {

@@ -178,7 +178,7 @@ fn last_heading(source: &str) -> Option<String> {
 }
 
 fn wrong(cell: &Cell, at: usize) -> Result<Wrong, TextFault> {
-    // Options are read of code; this cell is raw so that nobody runs it by accident.
+    // Options are read from code; this cell is raw so that it is not run by accident.
     let as_code = Cell::code(cell.source.clone());
     let options = CellOptions::of(&as_code, at + 1)?;
     Ok(Wrong {

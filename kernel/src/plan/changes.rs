@@ -339,8 +339,8 @@ impl Definitions {
         new
     }
 
-    /// The same function, alias or macro in another unit, for what is there: nobody can tell the
-    /// difference.
+    /// The same function, alias or macro in another unit, for the code there: the difference
+    /// cannot be observed.
     pub(super) fn duplicate(&mut self, id: DefId) -> DefId {
         let mut twin = Def::clone(self.def(id));
         twin.unit = usize::MAX;

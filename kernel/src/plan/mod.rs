@@ -2,7 +2,7 @@
 //!
 //! The items of a cell are compiled as a crate of their own (a *unit*), and later cells link to it:
 //! a definition is compiled once, its types are nominal, its statics are one. The statements of a
-//! cell are a crate that nobody links to (`body`).
+//! cell are a crate that no other crate links to (`body`).
 //!
 //! A definition that takes another's place is another definition. What mentions the former one
 //! is compiled again with it (`changes`), and where that happens is decided so that values keep

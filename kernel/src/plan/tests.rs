@@ -1,7 +1,7 @@
 use super::*;
 use crate::read;
 
-/// A session whose units are compiled by nobody.
+/// A session whose units are not compiled.
 #[derive(Default)]
 struct Session {
     definitions: Definitions,

@@ -303,7 +303,7 @@ impl Definitions {
         files.collect()
     }
 
-    /// Whether a unit holds what keeps a state that another object would not have.
+    /// Whether a unit holds state that a second object would not share.
     pub fn holds_calls(&self, unit: UnitId) -> bool {
         let defs = &self.units[unit].defs;
         !defs.is_empty()

@@ -28,7 +28,7 @@ pub enum Kind {
     ModFile,
     MacroRules,
     Impl,
-    /// A macro call that stands for items which nobody knows before the compiler.
+    /// A macro call that stands for items which only the compiler knows.
     MacroCall,
     Use,
     /// Foreign functions, assembly, unnamed constants.

@@ -59,7 +59,7 @@ impl CellError {
             _ if overflow => "stack overflow: recursion without an end?".to_owned(),
             how if how.starts_with("exit code") => format!("{how}: a cell called exit"),
             how if how.contains("SIGKILL") => {
-                format!("{how}: ended from outside, perhaps for want of memory")
+                format!("{how}: killed from outside, possibly by the out-of-memory killer")
             }
             how => how.to_owned(),
         };

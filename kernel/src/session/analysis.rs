@@ -217,7 +217,7 @@ impl Thread {
             Job::Learn(text) => self.pending.push(text),
             Job::Complete(code, cursor, answer) => {
                 self.learn();
-                // Completion of broken code is a wish, not a duty.
+                // Completion of broken code is best effort.
                 let found = self
                     .context()
                     .and_then(|context| context.completions(&code, cursor).ok());

@@ -273,7 +273,7 @@ impl Session {
     }
 }
 
-/// A type as people write it: without the paths of what everybody knows.
+/// A type as people write it: without the paths of well-known types.
 fn short_type(ty: &str) -> String {
     let ty = users_words(&Definitions::users_type(ty));
     let mut text = String::with_capacity(ty.len());

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The crate that a `:dep` asks for. (A comment behind it is none of cargo's.)
+/// The crate that a `:dep` asks for. (Cargo does not see a trailing comment.)
 fn name_of(arguments: &str) -> &str {
     arguments.split([' ', '=']).next().unwrap_or_default()
 }

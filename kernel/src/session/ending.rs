@@ -1,7 +1,7 @@
 //! How a kernel's process ends: it executes this program again, which removes the session's
 //! temporary folder.
 //!
-//! rust-analyzer works on threads of the kernel, which nobody can stop, and makes folders of
+//! rust-analyzer works on threads of the kernel, which cannot be stopped, and makes folders of
 //! its own there at any time. Executing a program ends all of them.
 
 use super::workspace::{Temporary, remove};

@@ -17,7 +17,7 @@ const TMPDIR: &str = "TMPDIR";
 const PATH: &str = "PATH";
 /// Which compiler cargo calls.
 const RUSTC: &str = "RUSTC";
-/// More sessions than this at once is a leak, not a use.
+/// Limit on concurrent sessions; more means leaked locks.
 const MOST: usize = 64;
 
 /// A folder that is this session's until dropped.
@@ -83,7 +83,7 @@ impl Workspace {
         })
     }
 
-    /// Tells evcxr where to work, through the environment, as is its way.
+    /// Tells evcxr where to work: evcxr is configured through environment variables.
     ///
     /// # Safety
     /// No other thread may be running: the environment is the process's own.
@@ -123,8 +123,8 @@ impl Workspace {
             std::env::set_var("RUST_SRC_PATH", self.standard_library());
             std::env::set_var("EVCXR_TMPDIR", &cells);
             std::env::set_var("EVCXR_CONFIG_DIR", &config);
-            // rust-analyzer keeps files in folders of its own, and does not remove
-            // them where the kernel ends first: there nobody else finds them.
+            // rust-analyzer keeps files in folders of its own, and does not remove them if the
+            // kernel ends first: in our own folder they disturb no other program.
             std::env::set_var(TMPDIR, temporary);
             // A folder whose name cannot stand in a `PATH`: cells are compiled by cargo.
             if let Ok(path) = path {
@@ -297,7 +297,9 @@ pub fn remove(dir: &Path) -> std::io::Result<()> {
 /// Where the session folders lie.
 pub fn root() -> Result<PathBuf> {
     if let Some(dir) = std::env::var_os("HOLOSCOPE_SESSIONS") {
-        return Ok(PathBuf::from(dir));
+        // `run` changes to the notebook's folder, and rustc runs in the session's.
+        return std::path::absolute(&dir)
+            .map_err(|error| Error::Session(format!("HOLOSCOPE_SESSIONS, {dir:?}: {error}")));
     }
     directories::ProjectDirs::from("", "", "holoscope")
         .map(|dirs| dirs.cache_dir().join("sessions"))

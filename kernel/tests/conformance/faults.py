@@ -117,6 +117,24 @@ class Faults(unittest.TestCase):
         self.assertIn("memory", cell.error["evalue"])
         self.fate(cell)
 
+    def test_an_idle_session_returns_freed_memory(self):
+        # What is allocated last stays, so that the heap cannot shrink from its end.
+        pid = self.kernel.ok(
+            "let large: Vec<Vec<u8>> = (0..16).map(|_| vec![1u8; 128 << 20]).collect();\n"
+            "let last = vec![1u8; 100_000];\n"
+            "drop(large);\n"
+            "std::process::id()"
+        ).result
+        resident = 0
+        for _ in range(60):
+            status = Path(f"/proc/{pid}/status").read_text()
+            resident = int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1))
+            if resident < 1 << 20:
+                break
+            time.sleep(0.5)
+        self.assertLess(resident, 1 << 20, "kB of 2 GiB that the cell has dropped")
+        self.kept()
+
     def test_a_death_with_other_threads_alive_lists_what_was_lost(self):
         self.kernel.ok("std::thread::spawn(|| loop { std::thread::park() });")
         cell = self.fault("std::process::exit(1)", "died")
@@ -424,7 +442,7 @@ class Output(unittest.TestCase):
         self.assertEqual(numbers[:1000], list(range(1000)))
         self.assertEqual(numbers[-1], 999_999)
         self.assertEqual(cell.text(), "after\n")
-        notes = re.findall(r"(\d+) displays \((\d+) bytes\) .* they are in (.*), one a line\]", cell.text("stderr"))
+        notes = re.findall(r"(\d+) displays \((\d+) bytes\) .* they are in (.*), one per line\]", cell.text("stderr"))
         self.assertEqual(sum(int(n) for n, _, _ in notes) + len(numbers), 1_000_000)
         with Path(notes[0][2]).open() as kept:
             first = json.loads(next(kept))

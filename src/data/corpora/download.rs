@@ -287,7 +287,7 @@ impl Received<'_> {
     }
 }
 
-/// What a reader gives, read on a thread of its own, which ends when nobody wants more. The
+/// What a reader gives, read on a thread of its own, which ends when the receiver is dropped. The
 /// channel closes at the reader's end.
 fn chunks(mut reader: impl Read + Send + 'static) -> Receiver<std::io::Result<Vec<u8>>> {
     let (send, chunks) = sync_channel(4);
@@ -330,7 +330,7 @@ fn request(source: &Source, have: u64, stop: &dyn Fn() -> bool) -> Result<Respon
     let (url, token) = (source.url.to_owned(), source.token.map(str::to_owned));
     let (tell, answer) = sync_channel(1);
     std::thread::spawn(move || {
-        // Nobody wants it any more after an interrupt.
+        // After an interrupt the receiver is gone.
         let _ = tell.send(call(&url, token.as_deref(), have));
     });
     next(&answer, stop)?.unwrap_or_else(|| Err("the request failed without a reason".to_owned()))

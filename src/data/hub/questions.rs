@@ -77,7 +77,7 @@ pub(super) fn answer<T: Send + 'static>(
     let waiting = Progress::new(reporter, label, "s", 0);
     let (tell, answer) = sync_channel(1);
     std::thread::spawn(move || {
-        // Nobody wants it any more after an interrupt.
+        // After an interrupt the receiver is gone.
         let _ = tell.send(ask());
     });
     let begun = Instant::now();

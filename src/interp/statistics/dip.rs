@@ -26,7 +26,7 @@ pub fn dip(values: &[f64]) -> f64 {
 /// the dip test, the uniform being the least favourable distribution with one mode.
 pub fn dip_p_value(dip: f64, n: usize, replicates: usize, seed: u64) -> f64 {
     let p = dip_p_value_unless(dip, n, replicates, seed, &mut || Ok(()));
-    p.unwrap_or(f64::NAN) // Only an interrupt is an error, and nobody asks for one here.
+    p.unwrap_or(f64::NAN) // Only an interrupt is an error, and this call has none.
 }
 
 /// As [`dip_p_value`]; `check` is asked before each sample, and its error ends the draws.

@@ -148,7 +148,7 @@ impl Attention {
         let pattern = softmax(&scores.to_dtype(DType::F32)?)?.to_dtype(q.dtype())?;
         let new_pattern = run.replacement(at_pattern, &pattern)?;
         if fused && new_scores.is_none() && new_pattern.is_none() {
-            // Watched but left alone: the same bits as when nobody watches.
+            // Watched but not replaced: the same bits as in an unwatched run.
             return Ok(ops::causal_attention(q, k, v)?);
         }
         let pattern = new_pattern.unwrap_or(pattern);

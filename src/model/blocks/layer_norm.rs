@@ -34,7 +34,7 @@ impl LayerNorm {
         let normalized = centred.broadcast_div(new_scale.as_ref().unwrap_or(&scale))?;
         let new_normalized = run.replacement(self.normalized, &normalized)?;
         if fused && new_scale.is_none() && new_normalized.is_none() {
-            // Watched but left alone: the same bits as when nobody watches.
+            // Watched but not replaced: the same bits as in an unwatched run.
             return self.unwatched(x);
         }
         Ok(new_normalized

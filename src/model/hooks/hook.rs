@@ -124,7 +124,7 @@ pub(in crate::model) struct Run {
 }
 
 impl Run {
-    /// A run that nobody watches.
+    /// A run without hooks or a cache.
     pub(in crate::model) fn unwatched() -> Run {
         Run {
             hooks: Vec::new(),

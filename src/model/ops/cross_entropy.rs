@@ -104,7 +104,7 @@ fn check(x: &Tensor, w: &Tensor, b: &Tensor, targets: &[u32], reduction: Reducti
         )
     }
     if targets.is_empty() && reduction == Reduction::Mean {
-        bail!("the mean cross-entropy of no rows is no number")
+        bail!("the mean cross-entropy of zero rows is undefined")
     }
     if targets.len() != x.dim(0)? || targets.iter().any(|&t| t as usize >= v) {
         bail!(

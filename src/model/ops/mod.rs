@@ -197,7 +197,7 @@ fn matmul(out: &mut [f32], out_row: usize, into: Into, scale: f32, a: Matrix, b:
 ///
 /// # Safety
 /// `out` can be written at every index of an `[a.rows, b.cols]` matrix with `out_row` between
-/// rows, by nobody else meanwhile; `a.cols` is `b.rows`.
+/// rows, and no other thread accesses them during the call; `a.cols` is `b.rows`.
 unsafe fn product(out: *mut f32, out_row: usize, into: Into, scale: f32, a: Matrix, b: Matrix) {
     // SAFETY: the caller's promise; `a` and `b` were checked when they were made.
     unsafe {
@@ -247,7 +247,7 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// A slice that nobody has written yet: elements are written before they are read.
+    /// A slice that is not initialised yet: elements are written before they are read.
     fn unwritten(slice: &'a mut [std::mem::MaybeUninit<f32>]) -> Self {
         Self {
             start: slice.as_mut_ptr().cast(),
@@ -259,7 +259,7 @@ impl<'a> Shared<'a> {
     /// The `n` elements from `i` on.
     ///
     /// # Safety
-    /// They have been written, and nobody else reads or writes them meanwhile.
+    /// They have been written, and no other thread reads or writes them during the borrow.
     unsafe fn part(self, i: usize, n: usize) -> &'a mut [f32] {
         assert!(i <= self.len && n <= self.len - i);
         // SAFETY: inside the slice, as was just checked; the rest is the caller's promise.
@@ -277,7 +277,7 @@ impl<'a> Shared<'a> {
 /// `out` is row-major with `out_row` between rows.
 ///
 /// # Safety
-/// Nobody else reads or writes this part of `out` meanwhile.
+/// No other thread reads or writes this part of `out` during the call.
 unsafe fn matmul_part(out: Shared, out_row: usize, first: usize, into: Into, a: Matrix, b: Matrix) {
     assert_eq!(a.cols, b.rows, "inner dimensions");
     if a.rows == 0 || b.cols == 0 {

@@ -315,7 +315,7 @@ pub struct DictionaryDefect {
     /// `R_I L_J + R_J L_I = 2 delta_IJ 1` holds. `[n_groups]`
     pub closure: Vec<f64>,
     /// `mean_{I<J} |(R_I L_J - R_J L_I)/2|^2 / 4`: 1 for a garden representation, 0 for blocks that
-    /// are orthogonal to each other and satisfy the relations for want of any product. `[n_groups]`
+    /// are orthogonal to each other: they satisfy the relations because all products are 0. `[n_groups]`
     pub holoraumy: Vec<f64>,
 }
 

@@ -128,7 +128,7 @@ impl Folder {
         }
     }
 
-    /// Nothing may be left that nobody has read.
+    /// Checks that every entry has been read.
     pub(super) fn finish(self) -> Result<()> {
         if let Some((name, value)) = self.fields.iter().next() {
             let value = shortened(value);

@@ -346,7 +346,7 @@ fn scaling_factor(
     }
 }
 
-/// Nothing may be left that nobody has read.
+/// Checks that every entry has been read.
 fn refuse_rest(file: &TensorFile, path: &Path) -> Result<()> {
     let tensors = file.tensors.iter();
     let tensors = tensors.map(|(name, t)| (name, format!("{:?}", t.dims())));

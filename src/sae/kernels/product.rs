@@ -103,7 +103,7 @@ impl<'a> Place<'a> {
         if m * n == 0 {
             return;
         }
-        // SAFETY: what the strides address lies in the slices, as asserted above; `data` is nobody else's.
+        // SAFETY: what the strides address lies in the slices, as asserted above; `data` is a unique borrow.
         unsafe {
             gemm::gemm(
                 m,

@@ -180,10 +180,9 @@ impl BinaryCode {
     /// # Errors
     /// Places that do not hold each of 0 to N - 1 once.
     pub fn permuted(&self, places: &[usize]) -> Result<Self> {
-        let seen = places
-            .iter()
-            .fold(0u32, |s, &p| s | 1u32.checked_shl(p as u32).unwrap_or(0));
-        if places.len() != self.length || seen != (1 << self.length) - 1 {
+        let inside = places.len() == self.length && places.iter().all(|&p| p < self.length);
+        let seen = |p| places.contains(&p);
+        if !inside || !(0..self.length).all(seen) {
             return Err(Error::argument(
                 "places",
                 format!("{places:?}"),

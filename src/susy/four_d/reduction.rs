@@ -216,24 +216,36 @@ impl ReducedMultiplet {
     }
 
     /// `chi_0 = Tr(L_1 R_2 L_3 R_4) / 4`.
-    pub fn chi_0(&self) -> Ratio {
+    ///
+    /// # Errors
+    /// Matrices whose trace is not an integer.
+    pub fn chi_0(&self) -> Result<Ratio> {
         let product = self.l[0]
             .times(&self.r[1])
             .times(&self.l[2])
             .times(&self.r[3]);
         let trace: f64 = (0..product.n_rows()).map(|i| product.entry(i, i).re).sum();
-        Ratio::reduced(trace as i64, 4)
+        // An f64 holds each integer up to 2^53.
+        if trace.fract() != 0.0 || trace.abs() > 2f64.powi(53) {
+            let reason = "is not an integer, as it is for a reduced multiplet";
+            return Err(Error::argument("Tr(L_1 R_2 L_3 R_4)", trace, reason));
+        }
+        Ok(Ratio::reduced(trace as i64, 4))
     }
 }
 
-/// Largest |entry| of `X_I Y_J + X_J Y_I - 2 delta_IJ`.
+/// Largest |entry| of `X_I Y_J + X_J Y_I - 2 delta_IJ`, rounded up; `i32::MAX` where one is NaN.
 fn residual(x: &[ComplexMatrix; 4], y: &[ComplexMatrix; 4], i: usize, j: usize) -> i32 {
     let sum = x[i].times(&y[j]).plus(&x[j].times(&y[i]));
     let delta = if i == j { 2.0 } else { 0.0 };
     let gap = sum.minus(&ComplexMatrix::identity(sum.n_rows()).scaled(delta));
     let entries = (0..gap.n_rows() * gap.n_columns())
         .map(|k| gap.entry(k / gap.n_columns(), k % gap.n_columns()).re.abs());
-    entries.fold(0.0, f64::max) as i32
+    let largest = entries.fold(0.0, |most: f64, entry| match entry.is_nan() {
+        true => f64::INFINITY,
+        false => most.max(entry),
+    });
+    largest.ceil() as i32
 }
 
 impl fmt::Display for ReducedMultiplet {

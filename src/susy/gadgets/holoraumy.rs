@@ -197,12 +197,12 @@ impl fmt::Display for PairCoefficients {
                 .filter(|(_, c)| !c.is_zero())
             {
                 let sign = if c.numerator() < 0 { '-' } else { '+' };
-                let size = Ratio::reduced(c.numerator().abs(), c.denominator());
-                terms.push(if size == 1 {
-                    format!("{sign}{basis}{}", k + 1)
-                } else {
-                    format!("{sign}{size} {basis}{}", k + 1)
-                });
+                let size = match (c.numerator().unsigned_abs(), c.denominator()) {
+                    (1, 1) => String::new(),
+                    (numerator, 1) => format!("{numerator} "),
+                    (numerator, denominator) => format!("{numerator}/{denominator} "),
+                };
+                terms.push(format!("{sign}{size}{basis}{}", k + 1));
             }
         }
         f.pad(&terms.join(" "))

@@ -87,7 +87,7 @@ fn ends<T: ControlValue>(range: &RangeInclusive<T>) -> (Value, Value) {
     (range.start().to_json(), range.end().to_json())
 }
 
-/// A hundredth of a range, as a step that nobody has chosen.
+/// A hundredth of a range: the default step.
 fn hundredth(range: &RangeInclusive<f64>) -> f64 {
     (range.end() - range.start()) / 100.0
 }

@@ -3,13 +3,6 @@ const SIZE = { perLine: 6, step: 24, between: 22, names: 50, tokens: 32, logit: 
 /** At most: edges that are drawn, nodes in a list of the panel, and rows or columns, lest a wrong number fill the memory. */
 const MOST = { edges: 300, listed: 10, cells: 1000 };
 
-function svgNode(tag, attributes, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
 /** The text up to so many letters. */
 function cut(text, most) {
   const letters = [...text];

@@ -10,6 +10,7 @@ use crate::show::{MimeBundle, Show};
 use crate::widgets::{AnyWidget, Field, Widget};
 use candle_core::Tensor;
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
 
 const TEXT: &str = "To be, or not to be: that is the question.";
 /// Tokens in the list of a cell.
@@ -21,6 +22,8 @@ pub struct LogitLensBrowser {
     view: AnyWidget,
     model: Transformer,
     tokenizer: Tokenizer,
+    /// The last text with its lens: another cell of the same grid needs no run of the model.
+    last: Arc<Mutex<Option<(String, Arc<LogitLens>)>>>,
 }
 
 /// Shows which token the residual stream would predict after each block, at each position of a text
@@ -52,6 +55,7 @@ pub fn logit_lens_view(model: &Transformer, tokenizer: &Tokenizer) -> Result<Log
         view,
         model: model.without_gradients(),
         tokenizer: tokenizer.clone(),
+        last: Arc::default(),
     };
     it.fill()?;
     it.listen();
@@ -75,13 +79,23 @@ impl LogitLensBrowser {
     }
 
     /// The lens of the text behind a BOS, as much of it as the model reads at once.
-    fn lens(&self) -> Result<LogitLens> {
+    fn lens(&self) -> Result<Arc<LogitLens>> {
         let text = self.view.get("text");
-        let ids = self.tokenizer.encode(text.as_str().unwrap_or_default());
+        let text = text.as_str().unwrap_or_default();
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, lens)) = &*last()
+            && of == text
+        {
+            return Ok(Arc::clone(lens));
+        }
+        let ids = self.tokenizer.encode(text);
         let with_bos = std::iter::once(self.tokenizer.bos()).chain(ids);
         let ids: Vec<u32> = with_bos.take(self.model.cfg().n_ctx).collect();
         let tokens = Tensor::from_slice(&ids, (1, ids.len()), self.model.device())?;
-        logit_lens(&self.model, &tokens, TOP.min(self.model.cfg().d_vocab))
+        let lens = logit_lens(&self.model, &tokens, TOP.min(self.model.cfg().d_vocab))?;
+        let lens = Arc::new(lens);
+        *last() = Some((text.to_owned(), Arc::clone(&lens)));
+        Ok(lens)
     }
 
     /// The layer and the position whose list is shown; what is out of range is brought into it.

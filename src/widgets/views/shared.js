@@ -399,3 +399,11 @@ function tokenList(view, name, { choose, enter = () => {}, leave = () => {} }) {
   };
   return { box, draw };
 }
+
+/** A node of a drawing. */
+function svgNode(tag, attributes, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}

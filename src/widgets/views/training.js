@@ -37,13 +37,6 @@ function readPanels(model) {
   return panels;
 }
 
-function svgNode(tag, attributes, text = "") {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.textContent = text;
-  return node;
-}
-
 /** Ticks at multiples of 1, 2 or 5 times a power of ten (Heckbert 1990). */
 function ticks(low, high, target) {
   const rough = (high - low) / target;

@@ -168,7 +168,7 @@ impl Reporter for TrainingMonitor {
         self.stop.store(false, Ordering::SeqCst);
         self.view.set("stop", false);
         self.send(tick, true);
-        // A loop must not die because nobody reads its progress any more.
+        // A loop must not fail because its progress is no longer read.
         let _ = show::display(self);
     }
 

@@ -92,7 +92,7 @@ pub fn run_notebook(notebook: &Notebook, place: &Path, limits: &Limits) -> Resul
         notebook,
         early: match (timed_out, status.code()) {
             (true, _) => Some("its time was over".to_owned()),
-            // Also where its page could not be written, which nobody needs.
+            // Also if its page could not be written: the page is not needed.
             (false, Some(0..=2)) => None,
             (false, _) => Some(status.to_string()),
         },

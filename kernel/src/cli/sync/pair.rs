@@ -36,7 +36,7 @@ pub fn refuse(path: &Path, reason: impl Into<String>) -> Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Nothing,
-    /// Both are the same, and nobody knows yet.
+    /// Both are the same, and this is not recorded yet.
     Record,
     WriteText,
     ReadText,

@@ -180,7 +180,7 @@ impl<'a> Watched<'a> {
                     .iter()
                     .filter(|cell| cell.execution_count().is_some());
                 let status = format!("{} of {all} cells have run", done.count());
-                // Who reads that a cell has run finds it on the page.
+                // Update the page before reporting the cell.
                 self.render();
                 self.board.say(&status);
             }

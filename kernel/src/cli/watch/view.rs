@@ -1,5 +1,5 @@
-//! The notebook as it is to be shown: its present source, with the outputs of the run that goes on as
-//! far as it is, and behind that the outputs that were there before.
+//! The notebook as it is to be shown: its current source, with the outputs of the run so far, then
+//! the earlier outputs for the cells that have not run yet.
 
 use crate::notebook::{Cell, Notebook, Output};
 use std::collections::HashMap;

@@ -136,8 +136,8 @@ pub fn lone_picture(paragraph: &Handle) -> Option<(Handle, Handle, Vec<Handle>)>
     Some((outer.unwrap_or_else(|| picture.clone()), picture, caption))
 }
 
-/// The children of a node without blank text, which it has no longer: a node that is
-/// dropped empties all that is inside of it, also what has moved elsewhere.
+/// Detaches and returns the children that are not blank. (Dropping a node empties its
+/// subtree, including nodes that have moved elsewhere.)
 pub fn taken(node: &Handle) -> Vec<Handle> {
     let children = meaningful(node);
     node.children.take();

@@ -88,8 +88,8 @@ impl Anchors {
         out + rest
     }
 
-    /// First everything gets the name that it wants, if nobody before it does; what
-    /// is left gets the next free number.
+    /// First each element gets its preferred id if it is free; then the others get
+    /// the next free number.
     fn ids(&self) -> Vec<String> {
         let mut taken = self.given.clone();
         taken.insert(TOGGLE.to_owned());

@@ -8,7 +8,7 @@
 //!    The closing dollar stands outside of braces: `$a \text{ if $b$}$` is one.
 //!    Runs of three or more are text, as price classes are.
 //! 2. What holds a LaTeX command (`\alpha`) is a formula, with spaces inside or
-//!    not: nobody writes one in prose. Only what begins like an amount (`$5`, `$2M`)
+//!    not: prose does not contain one. Only what begins like an amount (`$5`, `$2M`)
 //!    must pass the other tests as well.
 //! 3. Without a command, an HTML tag in between makes it text: `$5 <b>now</b>: US$`.
 //! 4. A digit after the closing dollar makes it the dollar of a price: `$5 and $10`.

@@ -388,7 +388,7 @@ fn raised(node: &ParseNode, options: &Options, context: &KatexContext) -> Built 
     Ok(padded.into())
 }
 
-/// A label, a reference, or the wish for no number.
+/// A label, a reference, or `\nonumber`.
 fn mark(node: &ParseNode, _: &Options, _: &KatexContext) -> Built {
     let mut mark = row(Vec::new());
     if let ParseNode::Html(html) = node {

@@ -25,7 +25,7 @@ const JOINED: usize = 64 * 1024;
 /// what it loses is lost from its notebook.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The same once it was waited for in vain.
+/// The limit after a wait has timed out.
 const IMPATIENCE: Duration = Duration::from_millis(50);
 
 /// How many bytes of outputs may wait before a cell that writes must wait, too.
@@ -139,7 +139,7 @@ impl Publisher {
         });
     }
 
-    /// From now on nobody waits in [`Publisher::output`]: the kernel is about to go.
+    /// From now on [`Publisher::output`] does not wait: the kernel is about to exit.
     pub fn release(&self) {
         self.budget.release();
     }

@@ -23,7 +23,7 @@ async fn bind<S: Socket>(connection: &Connection, channel: Channel) -> Result<S>
     let endpoint = connection.endpoint(channel);
     #[cfg(unix)]
     if let Some(path) = connection.ipc_path(channel) {
-        // A file that nobody answers at was left by a kernel that was killed.
+        // A socket file that refuses connections was left by a kernel that was killed.
         if path.exists() && std::os::unix::net::UnixStream::connect(&path).is_err() {
             let _ = std::fs::remove_file(&path);
         }

@@ -150,7 +150,7 @@ async fn an_interrupt_stops_the_running_cell_and_those_behind_it() {
     assert!(start.elapsed().as_secs() < 1);
     assert_eq!(f.reply().await.content["status"], "aborted");
     f.published_for(&behind).await;
-    // With nothing running an interrupt is answered and hurts nobody.
+    // With nothing running an interrupt is answered and has no other effect.
     f.send_control("interrupt_request", json!({})).await;
     f.control_reply().await;
     assert_eq!(f.shown("sleep 20\nout a").await.0["status"], "ok");
@@ -201,7 +201,7 @@ async fn a_cell_can_ask_the_user_and_an_interrupt_cancels_the_question() {
     f.run("ask again?").await;
     f.question().await;
     f.send_control("interrupt_request", json!({})).await;
-    assert_eq!(f.reply().await.content["evalue"], "nobody answered");
+    assert_eq!(f.reply().await.content["evalue"], "no answer");
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn nobody_is_asked_where_the_client_does_not_allow_it() {
     let mut f = Frontend::echo().await;
     let content = json!({"code": "ask name?", "allow_stdin": false});
     f.send("execute_request", content).await;
-    assert_eq!(f.reply().await.content["evalue"], "nobody answered");
+    assert_eq!(f.reply().await.content["evalue"], "no answer");
 }
 
 #[tokio::test]
@@ -316,7 +316,7 @@ async fn a_client_that_vanishes_in_the_middle_of_a_flood_does_no_harm() {
 #[tokio::test]
 async fn a_client_that_stopped_reading_does_not_keep_the_kernel_from_going() {
     let mut f = Frontend::echo().await;
-    // Far more than the socket and the queue take, and nobody reads it.
+    // Far more than the socket and the queue take, and it is not read.
     f.run("flood 5000000").await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let start = Instant::now();

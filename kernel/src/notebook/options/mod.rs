@@ -38,11 +38,11 @@ pub struct CellOptions {
 
 impl CellOptions {
     /// The options of a code cell, which is the `number`th of its notebook, counted
-    /// from 1. Where source and metadata both have a key, the source wins. Keys that
-    /// nobody knows are kept. Other cells have no options.
+    /// from 1. Where source and metadata both have a key, the source wins. Unknown
+    /// keys are kept. Other cells have no options.
     ///
     /// # Errors
-    /// The first option line that is no YAML or no `key: value`.
+    /// The first option line that is not YAML or not `key: value`.
     pub fn of(cell: &Cell, number: usize) -> Result<CellOptions, TextFault> {
         let mut options = CellOptions {
             cell: number,

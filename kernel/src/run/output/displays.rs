@@ -7,9 +7,9 @@
 
 use super::bucket::Bucket;
 use super::event::{Event, StreamName};
+use super::room::{KEPT, Room};
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Bytes of displays that may be shown at once.
@@ -29,6 +29,7 @@ pub struct Displays {
     bucket: Bucket,
     withheld: Option<Withheld>,
     file: Option<(PathBuf, File)>,
+    room: Room,
     /// `clear_output` that was asked for since something was shown; whether it waits.
     clear: Option<bool>,
     /// The last states of displays that are shown.
@@ -56,6 +57,7 @@ impl Displays {
             bucket: Bucket::new(BURST, RATE),
             withheld: None,
             file: None,
+            room: Room::new(KEPT),
             clear: None,
             updates: Vec::new(),
             shown: HashSet::new(),
@@ -68,6 +70,7 @@ impl Displays {
         self.cell += 1;
         self.bucket.fill();
         self.file = None;
+        self.room = self.room.emptied();
         self.withheld = None;
         self.clear = None;
         self.loops.clear();
@@ -202,8 +205,7 @@ impl Displays {
         }
         if let (Some((_, file)), Ok(mut line)) = (&mut self.file, serde_json::to_vec(event)) {
             line.push(b'\n');
-            // A full disk must not stop the cell; the file then holds less than the note says.
-            let _ = file.write_all(&line);
+            self.room.write_line(&line, file);
         }
     }
 
@@ -226,7 +228,10 @@ impl Displays {
     fn note(&mut self) -> Option<Event> {
         let withheld = self.withheld.take().filter(|w| w.displays > 0)?;
         let place = match &self.file {
-            Some((path, _)) => format!("they are in {}, one a line", path.display()),
+            Some((path, _)) if self.room.full || self.room.failed => {
+                format!("the first of them are in {}, one per line", path.display())
+            }
+            Some((path, _)) => format!("they are in {}, one per line", path.display()),
             None => format!("they could not be kept in {}", self.dir.display()),
         };
         Some(Event::Stream {
@@ -317,6 +322,33 @@ mod tests {
         assert_eq!(lines[0], display(&first.to_string(), None));
         // The last one was withheld at first.
         assert_eq!(lines.len(), N - shown.len() + 1);
+    }
+
+    #[test]
+    fn the_file_of_a_flood_ends_where_it_is_full_and_the_note_says_so() {
+        let (dir, mut displays) = limiter();
+        displays.room = Room::new(1 << 20);
+        displays.bucket.spend(BURST);
+        let text = "x".repeat(100_000);
+        for _ in 0..40 {
+            displays.take(display(&text, None), text.len());
+        }
+        let events = displays.end();
+        let [Event::Stream { text: note, .. }, Event::Display { .. }] = events.as_slice() else {
+            panic!("{events:?}");
+        };
+        assert!(note.contains("the first of them are in"), "{note}");
+        let kept =
+            std::fs::read_to_string(dir.path().join("output/cell-1-displays.jsonl")).unwrap();
+        let lines: Vec<Event> = kept
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert!(
+            kept.len() <= 1 << 20 && lines.len() == 10,
+            "{} lines",
+            lines.len()
+        );
     }
 
     #[test]

@@ -9,8 +9,8 @@
 use super::bucket::Bucket;
 use super::displays::Displays;
 use super::event::{Event, StreamName};
+use super::room::{KEPT, Room};
 use std::fs::File;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Bytes that may be shown at once.
@@ -21,8 +21,6 @@ const RATE: f64 = (1 << 18) as f64;
 const CLEAR: f64 = 1024.0;
 /// Text of a cell that is kept in memory before its file is begun.
 const HEAD: usize = 1 << 19;
-/// Bytes of a cell's text that its file may have: a loop that prints must not fill the disk.
-const KEPT: usize = 1 << 30;
 /// Lines of what was not shown that a cell ends with.
 const TAIL: usize = 10;
 
@@ -43,43 +41,6 @@ pub struct Limiter {
     missing: Option<Missing>,
     /// Whether anything of this cell was not shown.
     cut: bool,
-}
-
-/// What may still be written to the file.
-#[derive(Debug)]
-struct Room {
-    most: usize,
-    left: usize,
-    /// Whether something had no place.
-    full: bool,
-    /// Whether the file could not be written; what came after that is not in it.
-    failed: bool,
-}
-
-impl Room {
-    fn new(most: usize) -> Self {
-        Self {
-            most,
-            left: most,
-            full: false,
-            failed: false,
-        }
-    }
-
-    /// Writes the part of a text that has a place. A full disk must not stop the cell.
-    fn write(&mut self, text: &[u8], to: &mut File) {
-        if self.failed {
-            return;
-        }
-        let taken = text.len().min(self.left);
-        match to.write_all(&text[..taken]) {
-            Ok(()) => {
-                self.left -= taken;
-                self.full |= taken < text.len();
-            }
-            Err(_) => self.failed = true,
-        }
-    }
 }
 
 #[derive(Debug, Default)]
@@ -183,7 +144,7 @@ impl Limiter {
             let _ = std::fs::remove_file(path);
         }
         self.head.clear();
-        self.room = Room::new(self.room.most);
+        self.room = self.room.emptied();
         self.missing = None;
         self.cut = false;
     }

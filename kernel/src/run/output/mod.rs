@@ -6,4 +6,5 @@ pub mod event;
 pub mod frame;
 pub mod frames;
 pub mod limit;
+mod room;
 pub mod shown;

@@ -122,7 +122,7 @@ impl Library {
 extern "C" fn notice(bytes: *const u8, length: usize) {
     // SAFETY: the library passes text that lives as long as the call.
     let bytes = unsafe { std::slice::from_raw_parts(bytes, length) };
-    // Without the relay there is nobody to tell.
+    // Fails only if the relay is gone; then the notice has no reader.
     let _ = ordered::send_notice(bytes);
 }
 

@@ -3,6 +3,7 @@
 pub mod entry;
 pub mod interrupt;
 mod library;
+mod memory;
 mod ordered;
 mod park;
 pub mod processes;

@@ -25,7 +25,7 @@ const HEADER: usize = 3;
 pub enum Tag {
     Out = b'o',
     Err = b'e',
-    /// Something has come by the pipes of stdout and stderr, and was waited for in vain.
+    /// Output came through the pipes of stdout and stderr, and waiting for it to be read timed out.
     Raw = b'w',
     /// A cell begins.
     Begin = b'b',
@@ -184,7 +184,7 @@ fn let_others_pass(pipe: RawFd) {
         }
         IMPATIENT.store(100, Ordering::SeqCst);
     }
-    // If it cannot be written, nor can what follows.
+    // If this write fails, so will the next.
     let _ = write_all(pipe, &[Tag::Raw as u8, 0, 0]);
 }
 

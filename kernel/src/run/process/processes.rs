@@ -7,7 +7,7 @@ pub fn kill_below(root: u32) {
     }
 }
 
-/// Sends a signal; process 0 is nobody.
+/// Sends a signal. PID 0 is ignored: it means "no process".
 pub fn signal(pid: u32, signal: i32) {
     if let (true, Ok(pid)) = (pid > 0, i32::try_from(pid)) {
         // SAFETY: a signal to a descendant of ours.
@@ -15,10 +15,10 @@ pub fn signal(pid: u32, signal: i32) {
     }
 }
 
-/// The processes below `root`, but for `spared` and what is below it.
+/// The processes below `root`, except `spared` and those below it.
 #[cfg(target_os = "linux")]
 pub fn descendants(root: u32, spared: u32) -> Vec<u32> {
-    // Process 0 is nobody's name here, and everybody's ancestor.
+    // PID 0 means "no process" here.
     if root == 0 {
         return Vec::new();
     }

@@ -12,7 +12,7 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 
-/// Of what a process wrote to stderr before it died, this many bytes are told.
+/// Bytes of stderr reported after a crash.
 const LAST_WORDS: usize = 1000;
 
 /// Starts the runner and relays what it writes, until it ends.
@@ -50,7 +50,7 @@ fn end_with_family() {
         // SAFETY: waits for a signal that is blocked in every thread.
         while unsafe { libc::sigwait(&signals, &mut found) } != 0 {}
         super::processes::kill_below(std::process::id());
-        // SAFETY: ends this process at once; nobody is left to tell anything.
+        // SAFETY: ends this process at once; the processes below it have been killed.
         unsafe { libc::_exit(1) };
     });
     when_parent_dies(libc::SIGTERM);
@@ -67,7 +67,7 @@ fn take_sigterm_back() {
     }
 }
 
-/// What the runner leaves behind becomes our child, the state it saved above all.
+/// Adopts the runner's orphans, in particular the snapshot.
 fn become_subreaper() {
     #[cfg(target_os = "linux")]
     // SAFETY: a plain system call that changes only this process.
@@ -149,7 +149,7 @@ impl Relay {
         let how = describe(&status);
         let _ = pumped;
         let said = std::mem::take(&mut self.said);
-        // Nobody may be reading any more.
+        // The session may have stopped reading.
         let _ = self.emit(&Frame::Died {
             how,
             said,
@@ -266,7 +266,7 @@ impl Relay {
         }
     }
 
-    /// Passes on what did not come in records; both streams if nobody says which.
+    /// Passes on output that did not come in records, from the streams that are `ready`.
     fn pass_raw(&mut self, ready: [bool; 2], buffer: &mut [u8]) -> std::io::Result<()> {
         let before = self.ordered.push(&[], true);
         self.emit_all(&before)?;

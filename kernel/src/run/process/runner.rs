@@ -5,6 +5,7 @@
 //! next cells run on a new thread, with all variables that the parked one had not taken.
 
 use super::library::{self, Interrupt, Library};
+use super::memory;
 use super::ordered::{self, Tag};
 use super::park;
 use super::runtime::{IMAGE_ENV, Instruction};
@@ -23,11 +24,11 @@ use std::time::{Duration, Instant};
 
 /// How often a running cell is looked at.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long an interrupted cell may go on that shows no sign of hearing it.
+/// How long an interrupted cell may go on without a sign that it has noticed the interrupt.
 const UNHEARD: Duration = Duration::from_millis(250);
-/// How long one may take that hears it: a step of a training is a step.
+/// How long it may go on once it has noticed the interrupt: a training step runs to its end.
 const HEARD: Duration = Duration::from_secs(4);
-/// How long it is tried to park a cell; then the session ends the process.
+/// Time limit for parking a cell; then the session ends the process.
 const MOST: Duration = Duration::from_secs(10);
 /// How long a new thread may take to see that nothing is held.
 const PROBE: Duration = Duration::from_millis(300);
@@ -76,11 +77,11 @@ struct Ground {
 
 /// Follows instructions; never returns.
 pub fn run_cells(records: RawFd, control: RawFd) -> ! {
-    keep_memory_warm();
+    memory::keep_warm();
     ordered::start(records);
     let streams = Streams::keep();
     let Some(image) = std::env::var_os(IMAGE_ENV) else {
-        fatal("nobody says where the library is");
+        fatal("HOLOSCOPE_IMAGE_FILE is not set");
     };
     // SAFETY: no thread has been started.
     unsafe { std::env::remove_var(IMAGE_ENV) };
@@ -132,7 +133,7 @@ fn look_after_this_thread(ground: Ground) -> (Receiver<Job>, Sender<()>) {
     (jobs, done)
 }
 
-/// Does what comes, until nobody can ask any more.
+/// Runs jobs until the channel closes.
 fn run_jobs(ground: Ground, mut jobs: Receiver<Job>, mut done: Sender<()>) {
     while let Ok(job) = jobs.recv() {
         match job {
@@ -157,6 +158,7 @@ fn run_jobs(ground: Ground, mut jobs: Receiver<Job>, mut done: Sender<()>) {
                 ground.library.after_cell();
                 ground.streams.restore();
                 taken.discard();
+                memory::return_if_short();
             }
             Job::Drop(names) => {
                 tell(Tag::Begin, b"");
@@ -195,7 +197,7 @@ impl Keeper {
             let job = match instruction {
                 Instruction::Run { object, function } => Job::Run(object, function),
                 Instruction::Drop { names } => Job::Drop(names),
-                // To a question that nobody waits for any more.
+                // The question is no longer waiting for an answer.
                 Instruction::Answer { .. } => continue,
                 Instruction::Comm { message } => {
                     self.ground.library.comm(&message);
@@ -234,7 +236,12 @@ impl Keeper {
     fn next(&mut self) -> Option<Instruction> {
         match self.later.pop_front() {
             Some(instruction) => Some(instruction),
-            None => self.read(),
+            None => {
+                if !self.is_readable_in(memory::IDLE) {
+                    memory::return_idle();
+                }
+                self.read()
+            }
         }
     }
 
@@ -264,7 +271,7 @@ impl Keeper {
                 Interrupt::Unheard => UNHEARD,
                 Interrupt::Heard => HEARD,
             };
-            // Nobody answers a question of an interrupted cell.
+            // A question of an interrupted cell gets no answer.
             stdin::answer(None);
             let waited = since.get_or_insert_with(Instant::now).elapsed();
             if waited > patience && waited < MOST && self.park() {
@@ -289,8 +296,13 @@ impl Keeper {
     }
 
     fn is_readable(&self) -> bool {
+        self.is_readable_in(Duration::ZERO)
+    }
+
+    fn is_readable_in(&self, time: Duration) -> bool {
         let control = self.control.get_ref().as_raw_fd();
-        !self.control.buffer().is_empty() || matches!(wait_readable([control], 0), Ok([true]))
+        let wait = || wait_readable([control], time.as_millis() as i32);
+        !self.control.buffer().is_empty() || matches!(wait(), Ok([true]))
     }
 
     /// Parks the cell, if another thread can go on without it.
@@ -329,14 +341,14 @@ impl Keeper {
             std::process::exit(98);
         }
         ground.library.after_cell();
-        // What the parked thread was answering, nobody answers; nor does it end what it has begun.
+        // The parked thread's unfinished replies are dropped.
         ground.library.restored();
         ground.streams.restore();
         true
     }
 }
 
-/// Without the relay there is nobody to run for.
+/// Sends a record. Exits if the relay is gone.
 fn tell(tag: Tag, bytes: &[u8]) {
     if ordered::send(tag, bytes).is_err() {
         std::process::exit(98);
@@ -359,18 +371,4 @@ fn load_and_run(object: &Path, function: &str) -> Result<(), String> {
     cell();
     trace::mark("returned");
     Ok(())
-}
-
-/// Tensors come and go by the hundred megabytes: keep freed memory instead of
-/// returning it, because touching fresh pages costs more than the arithmetic on
-/// them (2.8 GB/s against 32 GB/s for warm memory on the machines measured).
-fn keep_memory_warm() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: mallopt only sets parameters of the allocator, before any thread starts.
-    unsafe {
-        libc::mallopt(libc::M_MMAP_MAX, 0);
-        libc::mallopt(libc::M_ARENA_MAX, 1);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
-        libc::mallopt(libc::M_TOP_PAD, 64 << 20);
-    }
 }

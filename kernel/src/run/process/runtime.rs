@@ -30,7 +30,7 @@ pub enum Instruction {
     Run { object: PathBuf, function: String },
     /// Drop these variables.
     Drop { names: Vec<String> },
-    /// What the user has answered; none where nobody can.
+    /// The user's answer; none if the user cannot be asked.
     Answer { line: Option<String> },
     /// A frontend's message for a widget: JSON that the library reads. It may come at any time.
     Comm { message: String },

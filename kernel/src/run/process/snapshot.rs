@@ -37,7 +37,7 @@ impl Taken {
             return;
         };
         WAITING.store(0, Ordering::SeqCst);
-        // A copy that is gone already has heard.
+        // A failed write means the copy has exited.
         let _ = copy.tell.write_all(b"d");
         loop {
             // SAFETY: waits for our own child; no status is asked for.

@@ -19,7 +19,7 @@ pub fn may_ask(may: bool) {
     *REST.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
-/// Gives the answer to whoever waits for one; none where nobody can answer.
+/// Passes the answer to the thread that waits for one; none if the user cannot be asked.
 pub fn answer(line: Option<String>) {
     let waiting = WAITING
         .lock()

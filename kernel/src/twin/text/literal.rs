@@ -22,7 +22,7 @@ struct Reader<'a> {
     depth: usize,
 }
 
-/// Nobody nests options deeper.
+/// Limit on nesting; real options are never this deep.
 const DEEPEST: usize = 64;
 
 impl Reader<'_> {

@@ -11,7 +11,7 @@ pub struct Fault {
     pub reason: String,
 }
 
-/// Nobody nests metadata deeper.
+/// Limit on nesting; real metadata is never this deep.
 const DEEPEST: usize = 64;
 
 /// The first document of a text; `Null` where there is none.

@@ -1,4 +1,4 @@
-//! The embedded corpus: plays that nobody wrote, whose every latent factor is known.
+//! The embedded corpus: generated plays with known latent factors.
 //!
 //! `scene (topic, mood, circle of people) -> turns (speaker, mood) -> sentences -> words`, drawn
 //! by one seed in TinyShakespeare's format (`NAME:`, lines, blank line). Text of our own.

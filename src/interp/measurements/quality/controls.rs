@@ -1,4 +1,4 @@
-//! Dictionaries that nobody trained, as sparse as a trained one: what is left to say for it beside them.
+//! Untrained dictionaries, as sparse as a trained one, to compare it with.
 //! Neurons, principal components and independent components with both signs, random directions.
 //! Source: Bricken et al. 2023 (neurons, PCA), Sharkey et al. 2022 (ICA).
 

@@ -107,7 +107,7 @@ impl Tensors {
         }
     }
 
-    /// Nothing may be left that nobody has read; `of` is what has no place for it.
+    /// Checks that every entry has been read; `of` names what has no place for the rest.
     ///
     /// # Errors
     /// [`Error::Format`] naming the first entry that is left.

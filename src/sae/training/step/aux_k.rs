@@ -8,7 +8,7 @@
 use super::super::selection::ByFeature;
 use crate::sae::kernels::ActiveLists;
 
-/// What AuxK is told.
+/// AuxK settings.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::sae::training) struct AuxK {
     /// Weight of the loss.

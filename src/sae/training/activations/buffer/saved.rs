@@ -294,7 +294,7 @@ mod tests {
         let (mut asked, mut unasked) = (new(), new());
         let (mut sample, mut batch, mut other) = (Vec::new(), Vec::new(), Vec::new());
         asked.sample(100, &mut sample).unwrap();
-        // Half of 700 are given out before the next shuffle; the last 100 are given out by nobody yet.
+        // Half of 700 are given out before the next shuffle; the last 100 have not been given out yet.
         let mut given = Vec::new();
         for _ in 0..7 {
             asked.next_batch(50, &mut batch).unwrap();
