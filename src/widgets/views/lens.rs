@@ -16,14 +16,16 @@ const TEXT: &str = "To be, or not to be: that is the question.";
 /// Tokens in the list of a cell.
 const TOP: usize = 10;
 
+/// The last text with its lens: another cell of the same grid needs no run of the model.
+type Last = (String, Arc<LogitLens>);
+
 /// An interactive view of the logit lens: what each layer would predict.
 #[derive(Clone)]
 pub struct LogitLensBrowser {
     view: AnyWidget,
     model: Transformer,
     tokenizer: Tokenizer,
-    /// The last text with its lens: another cell of the same grid needs no run of the model.
-    last: Arc<Mutex<Option<(String, Arc<LogitLens>)>>>,
+    last: Arc<Mutex<Option<Last>>>,
 }
 
 /// Shows which token the residual stream would predict after each block, at each position of a text
