@@ -164,7 +164,12 @@ mod tests {
     fn a_death_names_its_cause_and_what_was_lost() {
         let names = ["a".to_owned(), "model".to_owned()];
         let error = CellError::died(&death("signal 9 (SIGKILL)", "", false), &names);
-        assert!(error.evalue.contains("want of memory"), "{error:?}");
+        assert!(
+            error
+                .evalue
+                .contains("possibly by the out-of-memory killer"),
+            "{error:?}"
+        );
         assert!(
             error
                 .traceback
