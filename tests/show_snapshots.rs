@@ -1,5 +1,4 @@
-//! What a reader sees: the rendered form of every kind of shown value, as snapshots.
-//! A gallery of all of them is written where `HOLOSCOPE_GALLERY` points.
+//! The rendered form of every kind of shown value, as snapshots.
 
 use holoscope::polars::prelude::*;
 use holoscope::show::*;
@@ -261,19 +260,6 @@ fn svg_of(value: &dyn Show) -> String {
 macro_rules! snapshots {
     ($($name:ident => $value:ident),* $(,)?) => {
         $(#[test] fn $name() { insta::assert_snapshot!(svg_of(&$value())); })*
-
-        #[test]
-        fn the_gallery_is_written_where_asked() {
-            let Some(path) = std::env::var_os("HOLOSCOPE_GALLERY") else { return };
-            let mut page = String::new();
-            $(page.push_str(&format!("<div>{}</div>\n", {
-                let bundle = $value().mime_bundle().unwrap();
-                let html = bundle.get("image/svg+xml").or(bundle.get("text/html")).unwrap();
-                println!("{} {} bytes", stringify!($value), html.len());
-                html.to_owned()
-            }));)*
-            std::fs::write(path, format!("<meta charset=utf-8>{page}")).unwrap();
-        }
     };
 }
 

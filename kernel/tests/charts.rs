@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{chromium, describe, has_playwright, holoscope, python, root};
+use common::{chromium, describe, holoscope, python, root};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -30,13 +30,9 @@ fn cell(n: usize, svg: &str) -> Value {
 }
 
 #[test]
+#[ignore = "needs HOLOSCOPE_PYTHON with playwright, and Chromium"]
 fn charts_answer_to_pointer_keys_and_touch() {
-    let Some(python) = python() else { return };
-    let (Some(chromium), true) = (chromium(), has_playwright(&python)) else {
-        assert!(!common::in_ci(), "CI must have playwright and Chromium");
-        println!("skipped: no playwright or no Chromium");
-        return;
-    };
+    let (python, chromium) = (python(), chromium());
     let dir = tempfile::tempdir().unwrap();
     let charts = [
         drawn("a_loss_chart_has_baselines"),

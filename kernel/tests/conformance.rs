@@ -1,11 +1,11 @@
 //! The suites in `conformance/`: real clients, over real sockets, on the real kernel.
 //!
-//! They need a Python with their packages (`HOLOSCOPE_PYTHON`), Chromium and
-//! tmux, and run where `HOLOSCOPE_CONFORMANCE` is set, as in CI.
+//! They need a Python with their packages (`HOLOSCOPE_PYTHON`), Chromium and tmux, and take minutes:
+//! `cargo test -p holoscope-kernel --test conformance -- --ignored --show-output`.
 
 mod common;
 
-use common::{conformance, describe, install};
+use common::{describe, install, python};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -14,13 +14,10 @@ use std::sync::{Mutex, PoisonError};
 static TURN: Mutex<()> = Mutex::new(());
 
 fn suite(script: &str) {
-    let Some(python) = conformance(&format!("{script} takes minutes")) else {
-        return;
-    };
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let jupyter = install(dir.path());
-    let output = Command::new(&python)
+    let output = Command::new(python())
         .arg(
             Path::new(env!("CARGO_MANIFEST_DIR"))
                 .join("tests/conformance")
@@ -42,36 +39,43 @@ fn suite(script: &str) {
 }
 
 #[test]
+#[ignore = "takes minutes, needs HOLOSCOPE_PYTHON, Chromium and tmux"]
 fn jupyter_kernel_test_passes_with_nothing_skipped() {
     suite("kernel_suite.py");
 }
 
 #[test]
+#[ignore = "takes minutes, needs HOLOSCOPE_PYTHON, Chromium and tmux"]
 fn the_usual_frontends_work() {
     suite("frontends.py");
 }
 
 #[test]
+#[ignore = "takes minutes, needs HOLOSCOPE_PYTHON, Chromium and tmux"]
 fn widgets_speak_ipywidgets_protocol() {
     suite("widgets.py");
 }
 
 #[test]
+#[ignore = "takes minutes, needs HOLOSCOPE_PYTHON, Chromium and tmux"]
 fn widgets_work_in_jupyterlab() {
     suite("lab_widgets.py");
 }
 
 #[test]
+#[ignore = "takes minutes, needs HOLOSCOPE_PYTHON, Chromium and tmux"]
 fn every_fault_is_an_error_and_the_next_cell_runs() {
     suite("faults.py");
 }
 
 #[test]
+#[ignore = "takes minutes, needs HOLOSCOPE_PYTHON, Chromium and tmux"]
 fn every_message_gets_its_answer() {
     suite("wire.py");
 }
 
 #[test]
+#[ignore = "takes minutes, needs HOLOSCOPE_PYTHON, Chromium and tmux"]
 fn nothing_is_left_behind() {
     suite("lifecycle.py");
 }

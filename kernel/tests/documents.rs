@@ -238,7 +238,7 @@ fn the_commands_of_every_page_succeed() {
             let elsewhere = ELSEWHERE
                 .iter()
                 .any(|(begin, _)| command.starts_with(begin));
-            let draws = command.ends_with("--to pdf") && chromium().is_none();
+            let draws = command.ends_with("--to pdf") && find_chromium().is_none();
             if command.is_empty() || elsewhere || draws {
                 continue;
             }

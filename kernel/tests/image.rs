@@ -211,6 +211,7 @@ fn a_build_that_is_killed_is_noticed_and_done_again() {
 /// On a disk of 128 KiB, which has room for what cargo leaves there but not for the facades; then
 /// the disk grows.
 #[test]
+#[ignore = "mounts a file system in a user namespace, which not every machine allows"]
 fn a_full_disk_is_named_and_once_there_is_room_the_image_is_built() {
     let place = Place::new();
     let mount = "mount -t tmpfs -o size=128k,nr_inodes=10k none \"$CARGO_TARGET_DIR\"";
@@ -220,11 +221,6 @@ fn a_full_disk_is_named_and_once_there_is_room_the_image_is_built() {
         place.environment(&mut command);
         command
     };
-    let allowed = alone(mount).output();
-    if !allowed.as_ref().is_ok_and(|output| output.status.success()) {
-        println!("skipped: no disk can be mounted here: {allowed:?}");
-        return;
-    }
     let script = format!(
         r#"{mount}
         "$HOLOSCOPE" install --no-session --prefix "$PREFIX" && exit 1

@@ -22,8 +22,9 @@ fn execute(python: &Path, jupyter: &Path, kernel: &str, notebook: &Path, out: &P
 }
 
 #[test]
+#[ignore = "needs HOLOSCOPE_PYTHON with nbclient"]
 fn nbclient_runs_a_notebook_on_our_kernel() {
-    let Some(python) = python() else { return };
+    let python = python();
     let dir = tempfile::tempdir().unwrap();
     let jupyter = install(dir.path());
     let notebook = dir.path().join("in.ipynb");
@@ -63,7 +64,7 @@ fn nbclient_runs_a_notebook_on_our_kernel() {
 #[test]
 #[ignore = "stock evcxr builds everything anew, 15 minutes; run `cargo test --workspace stock_evcxr -- --ignored`"]
 fn the_write_up_runs_on_stock_evcxr() {
-    let python = python().expect("HOLOSCOPE_PYTHON names a Python with nbclient");
+    let python = python();
     let dir = tempfile::tempdir().unwrap();
     let spec = dir.path().join("kernels/stock");
     std::fs::create_dir_all(&spec).unwrap();

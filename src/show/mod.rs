@@ -11,15 +11,10 @@ pub mod color;
 mod display;
 mod escaping;
 mod html;
-mod interrupts;
-#[cfg(feature = "notebook")]
-mod live_chart;
 mod number;
 #[cfg(feature = "notebook")]
 mod png;
-mod quietly;
-#[cfg(feature = "notebook")]
-mod reporter;
+mod reporting;
 #[cfg(feature = "notebook")]
 mod table;
 mod tokens;
@@ -41,19 +36,19 @@ pub(crate) use display::{send_frame, shows_itself, under_holoscope};
 pub use escaping::escape;
 pub(crate) use html::{CARD_FILL, CARD_STROKE, FAINT_INK, INK, card, card_title};
 pub use html::{Html, Markdown};
-pub use interrupts::interrupted;
+pub use number::format_number;
+pub use reporting::interrupts::interrupted;
 #[cfg_attr(
     not(feature = "notebook"),
     allow(unused_imports, reason = "the kernel's")
 )]
-pub(crate) use interrupts::{
+pub(crate) use reporting::interrupts::{
     Interrupts, call_between_steps, forget_interrupt, interrupt, interrupted_between_steps,
     leave_interrupts_to_the_kernel,
 };
-pub use number::format_number;
-pub use quietly::quietly;
+pub use reporting::quietly::quietly;
 #[cfg(feature = "notebook")]
-pub use reporter::NotebookReporter;
+pub use reporting::reporter::NotebookReporter;
 #[cfg(feature = "notebook")]
 pub use table::Table;
 pub use tokens::{TokenView, visible_token};

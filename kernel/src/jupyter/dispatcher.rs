@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
-use super::connection::Connection;
-use super::content::{self, CodeRequest, CursorRequest, Request, ShutdownRequest};
 use super::engine::{Completeness, Completion};
 use super::kernel::Kernel;
-use super::message::{Frame, Message};
-use super::origin::Origin;
 use super::sockets::iopub::State;
 use super::sockets::router::Outbox;
+use super::wire::connection::Connection;
+use super::wire::content::{self, CodeRequest, CursorRequest, Request, ShutdownRequest};
+use super::wire::message::{Frame, Message};
+use super::wire::origin::Origin;
 use crate::widgets::{self as comm, CONTROL_TARGET, CommKind, TARGET};
 
 /// How long an interrupt may take before it is answered anyway.

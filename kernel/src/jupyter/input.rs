@@ -8,11 +8,11 @@ use crossbeam_channel::{Sender, bounded};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::content::InputReply;
 use super::engine::InputRequest;
-use super::message::{Message, Wire};
-use super::origin::Origin;
 use super::sockets::router::Outbox;
+use super::wire::content::InputReply;
+use super::wire::message::{Message, Wire};
+use super::wire::origin::Origin;
 
 /// The stdin channel.
 #[derive(Clone)]

@@ -11,9 +11,9 @@ use super::comms::Comms;
 use super::engine::{Engine, ExecuteRequest, Language, Remote};
 use super::history::History;
 use super::input::Stdin;
-use super::message::Wire;
-use super::origin::Origin;
 use super::sockets::iopub::{Parent, Publisher};
+use super::wire::message::Wire;
+use super::wire::origin::Origin;
 use crate::run::output::event::Event;
 
 /// How long a question about code waits for a cell that runs, or an engine that starts.

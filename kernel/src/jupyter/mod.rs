@@ -4,19 +4,15 @@
 //! Source: the Jupyter messaging protocol 5.4.
 
 mod comms;
-mod connection;
-mod content;
 mod dispatcher;
 pub mod engine;
 mod error;
 mod history;
 mod input;
 mod kernel;
-mod message;
-mod origin;
 mod outputs;
-mod signature;
 mod sockets;
+mod wire;
 mod worker;
 
 #[cfg(test)]
@@ -31,14 +27,14 @@ use std::time::Duration;
 
 pub use error::{Error, Result};
 
-use connection::{Channel, Connection};
 use dispatcher::{Dispatcher, Ends};
 use engine::{Background, Engine, Language};
 use history::History;
 use input::Stdin;
 use kernel::Kernel;
-use message::Wire;
 use sockets::{iopub, router};
+use wire::connection::{Channel, Connection};
+use wire::message::Wire;
 
 /// How long the engine may take to shut down before the kernel goes without it.
 const FAREWELL: Duration = Duration::from_secs(2);

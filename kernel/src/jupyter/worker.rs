@@ -11,11 +11,11 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use serde_json::{Map, Value, json};
 
-use super::content::{error, execute_aborted, execute_error, execute_ok, expression_ok};
 use super::engine::{Background, CellIo, Completion, Engine, ExecuteRequest, Outcome, Remote};
 use super::kernel::{Job, Kernel};
-use super::origin::Origin;
 use super::sockets::iopub::{Parent, State};
+use super::wire::content::{error, execute_aborted, execute_error, execute_ok, expression_ok};
+use super::wire::origin::Origin;
 use crate::notebook::inline;
 use crate::run::output::event::{Event, MimeBundle};
 

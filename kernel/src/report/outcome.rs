@@ -86,10 +86,12 @@ impl CellError {
         }
     }
 
-    /// A panic, from the library's notice of it; `users_line` finds the user's line behind a place
-    /// in a crate: where it is, and its text.
+    /// A panic, from the library's notice of it. `functions` are the user's functions that led to
+    /// it, innermost first; `users_line` finds the user's line behind a place in a crate: where it
+    /// is, and its text.
     pub fn panicked(
         panic: &Value,
+        functions: &[String],
         users_line: impl Fn(&str, usize, usize) -> Option<(String, String)>,
     ) -> Self {
         let message = panic["message"].as_str().unwrap_or("(no message)");
@@ -101,9 +103,8 @@ impl CellError {
                 None => detail.push_str(&format!("  at {file}:{line}\n")),
             }
         }
-        let frames = panic["frames"].as_array().map_or(&[][..], Vec::as_slice);
-        for frame in frames.iter().filter_map(Value::as_str) {
-            detail.push_str(&format!("  called in {frame}\n"));
+        for function in functions {
+            detail.push_str(&format!("  called in {function}\n"));
         }
         Self::new("panic", message, detail)
     }
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn a_panic_shows_the_users_line_and_functions() {
         let panic = serde_json::json!({
-            "message": "no", "file": "cell.rs", "line": 9, "column": 5, "frames": ["inner", "outer"]
+            "message": "no", "file": "cell.rs", "line": 9, "column": 5
         });
         let place = |_: &str, line: usize, column: usize| {
             Some((
@@ -211,7 +212,8 @@ mod tests {
                 format!("inner({column});"),
             ))
         };
-        let error = CellError::panicked(&panic, place);
+        let functions = ["inner".to_owned(), "outer".to_owned()];
+        let error = CellError::panicked(&panic, &functions, place);
         let story = error.traceback.join("\n");
         assert!(
             story.contains("at line 2 of this cell: inner(5);"),

@@ -8,6 +8,7 @@ use crate::plan::Variable;
 use crate::plan::body::{Manner, revived};
 use crate::read::bindings::Binding;
 use crate::read::{Cell, CellText, commands};
+use crate::report::callers::users_functions;
 use crate::report::outcome::{CellError, Outcome};
 use crate::run::output::event::{Event, StreamName};
 use crate::run::output::frame::Frame;
@@ -254,9 +255,12 @@ impl Session {
                 CellError::new("error", first, message)
             }
             End::Panicked => match &shown.panic {
-                Some(panic) => CellError::panicked(panic, |file, line, column| {
-                    self.users_line(file, line, column)
-                }),
+                Some(panic) => {
+                    let functions = users_functions(&panic["callers"], self.workspace.dir());
+                    CellError::panicked(panic, &functions, |file, line, column| {
+                        self.users_line(file, line, column)
+                    })
+                }
                 None => CellError::new("panic", "the cell panicked", "the cell panicked"),
             },
             End::Interrupted => CellError::stopped(),

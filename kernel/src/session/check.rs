@@ -1,7 +1,7 @@
 //! Compiling cells before a run: whether rustc accepts them and which types their variables have.
 //! Nothing runs, and the session is afterwards as before.
 
-use super::dependencies::is_library;
+use super::crates::dependencies::is_library;
 use super::state::{Ready, Session, Stop};
 use crate::plan::Variable;
 use crate::plan::body::revived;

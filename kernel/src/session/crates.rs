@@ -1,6 +1,10 @@
 //! The crates of a cell: its items, then its statements.
 
-use super::explain::not_kept;
+pub(in crate::session) mod asked;
+pub(in crate::session) mod dependencies;
+pub(in crate::session) mod explain;
+
+use self::explain::not_kept;
 use super::sources::users_words;
 use super::state::{Ready, Session, Stop};
 use crate::compile::{Call, Kind, Made, Outcome as Compiled, types};

@@ -6,15 +6,12 @@
 
 mod analysis;
 mod answers;
-mod asked;
 mod cell;
 mod check;
 mod commands;
 mod crates;
-mod dependencies;
 pub mod ending;
 pub mod engine;
-mod explain;
 mod sources;
 mod state;
 pub mod workspace;

@@ -1,7 +1,7 @@
 //! What lives as long as a session.
 
 use super::analysis::Analysis;
-use super::asked::Dependencies;
+use super::crates::asked::Dependencies;
 use super::sources::Sources;
 use super::workspace::{self, Workspace};
 use crate::compile::{Compiler, Made};

@@ -7,13 +7,10 @@ mod cells;
 pub mod combine;
 mod filter;
 mod format;
+mod formats;
 mod header;
-mod markdown;
-mod myst;
 mod options;
-mod percent;
 pub mod program;
-mod quarto;
 mod section;
 mod text;
 mod yaml;
@@ -29,7 +26,7 @@ pub use yaml::Fault;
 /// The format of a file, by its name and, for `.md`, its text; `None` for other files.
 pub fn format_of(path: &Path, text: &str) -> Option<Format> {
     match path.extension()?.to_str()? {
-        "md" if myst::matches(text) => Some(Format::Myst),
+        "md" if formats::myst::matches(text) => Some(Format::Myst),
         "md" => Some(Format::Markdown),
         "rs" => Some(Format::Percent),
         "qmd" => Some(Format::Quarto),
@@ -41,10 +38,10 @@ pub fn format_of(path: &Path, text: &str) -> Option<Format> {
 pub fn write(notebook: &Notebook, format: Format) -> String {
     let mut notebook = notebook.clone();
     let mut text = match format {
-        Format::Markdown => markdown::write(&mut notebook),
-        Format::Percent => percent::write(&mut notebook),
-        Format::Myst => myst::write(&mut notebook),
-        Format::Quarto => quarto::write(&notebook),
+        Format::Markdown => formats::markdown::write(&mut notebook),
+        Format::Percent => formats::percent::write(&mut notebook),
+        Format::Myst => formats::myst::write(&mut notebook),
+        Format::Quarto => formats::quarto::write(&notebook),
     };
     if !text.ends_with('\n') {
         text.push('\n');
@@ -58,10 +55,10 @@ pub fn write(notebook: &Notebook, format: Format) -> String {
 /// A header that is no YAML, and a text that is of another format.
 pub fn read(text: &str, format: Format) -> Result<Notebook, Fault> {
     let mut notebook = match format {
-        Format::Markdown => markdown::read(text)?,
-        Format::Percent => percent::read(text)?,
-        Format::Myst => myst::read(text)?,
-        Format::Quarto => quarto::read(text)?,
+        Format::Markdown => formats::markdown::read(text)?,
+        Format::Percent => formats::percent::read(text)?,
+        Format::Myst => formats::myst::read(text)?,
+        Format::Quarto => formats::quarto::read(text)?,
     };
     if format != Format::Quarto {
         let representation = section(&mut notebook.metadata)

@@ -25,40 +25,21 @@ pub fn root() -> PathBuf {
         .to_path_buf()
 }
 
-/// A Python with nbclient (`HOLOSCOPE_PYTHON`). `None`, with the reason
-/// printed, where there is none; CI must have one.
-pub fn python() -> Option<PathBuf> {
-    match std::env::var_os("HOLOSCOPE_PYTHON") {
-        Some(python) => Some(PathBuf::from(python)),
-        None if std::env::var_os("HOLOSCOPE_CONFORMANCE").is_some() => {
-            panic!(
-                "HOLOSCOPE_CONFORMANCE is set, but HOLOSCOPE_PYTHON names no Python with nbclient"
-            )
-        }
-        None => {
-            println!("skipped: HOLOSCOPE_PYTHON names no Python with nbclient");
-            None
-        }
-    }
-}
-
-/// The same for tests that take long: only where `HOLOSCOPE_CONFORMANCE` is set, as in CI.
-pub fn conformance(takes: &str) -> Option<PathBuf> {
-    let python = python()?;
-    if std::env::var_os("HOLOSCOPE_CONFORMANCE").is_none() {
-        println!("skipped: HOLOSCOPE_CONFORMANCE is not set ({takes})");
-        return None;
-    }
-    Some(python)
-}
-
-/// Whether nothing may be skipped for want of a program (see `.ci/run`).
-pub fn in_ci() -> bool {
-    std::env::var("CI").is_ok_and(|value| !value.is_empty())
+/// The Python of the tests that need one. They are ignored by default; `.ci/run` runs them, and lists
+/// the packages.
+pub fn python() -> PathBuf {
+    std::env::var_os("HOLOSCOPE_PYTHON")
+        .expect("HOLOSCOPE_PYTHON names a Python with the packages that `.ci/run` installs")
+        .into()
 }
 
 /// A browser (`HOLOSCOPE_CHROMIUM`, or where it is usually installed).
-pub fn chromium() -> Option<PathBuf> {
+pub fn chromium() -> PathBuf {
+    find_chromium().expect("Chromium is installed, or HOLOSCOPE_CHROMIUM names it")
+}
+
+/// The same, `None` where there is none.
+pub fn find_chromium() -> Option<PathBuf> {
     let named = std::env::var_os("HOLOSCOPE_CHROMIUM").map(PathBuf::from);
     let usual = [
         "/usr/bin/chromium",
@@ -66,14 +47,6 @@ pub fn chromium() -> Option<PathBuf> {
         "/usr/bin/google-chrome",
     ];
     named.or_else(|| usual.iter().map(PathBuf::from).find(|path| path.is_file()))
-}
-
-/// Whether a Python can drive it.
-pub fn has_playwright(python: &Path) -> bool {
-    let output = Command::new(python)
-        .args(["-c", "import playwright"])
-        .output();
-    output.is_ok_and(|output| output.status.success())
 }
 
 /// A file of the folder of shared files. `None`, with the reason printed, where

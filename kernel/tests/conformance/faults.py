@@ -106,6 +106,69 @@ class Faults(unittest.TestCase):
         self.assertIn("stack overflow", cell.error["evalue"])
         self.fate(cell)
 
+    def test_a_panic_names_its_functions_while_another_thread_holds_the_loaders_lock(self):
+        cell = self.fault(
+            """
+            use std::ffi::{c_int, c_void};
+            use std::sync::mpsc::{Receiver, Sender, channel};
+            use std::time::Duration;
+
+            unsafe extern "C" {
+                fn dl_iterate_phdr(
+                    callback: extern "C" fn(*mut c_void, usize, *mut c_void) -> c_int,
+                    data: *mut c_void,
+                ) -> c_int;
+            }
+
+            /// Says that the lock is held, and holds it for two seconds.
+            extern "C" fn hold(_: *mut c_void, _: usize, data: *mut c_void) -> c_int {
+                let held = unsafe { &*(data as *const Sender<()>) };
+                held.send(()).unwrap();
+                std::thread::sleep(Duration::from_secs(2));
+                1
+            }
+
+            #[inline(never)]
+            fn innermost() {
+                panic!("while the lock is held");
+            }
+
+            {
+                let (held, is_held): (Sender<()>, Receiver<()>) = channel();
+                std::thread::spawn(move || unsafe {
+                    dl_iterate_phdr(hold, &held as *const Sender<()> as *mut c_void);
+                });
+                is_held.recv().unwrap();
+                innermost();
+            }
+            """,
+            "panic",
+        )
+        self.assertIn("called in innermost", cell.traceback)
+        self.kept()
+
+    def test_a_panic_while_another_thread_holds_stdout_is_told(self):
+        cell = self.fault(
+            """
+            {
+                let (held, is_held) = std::sync::mpsc::channel();
+                let (release, released) = std::sync::mpsc::channel::<()>();
+                std::thread::spawn(move || {
+                    let _stdout = std::io::stdout().lock();
+                    held.send(()).unwrap();
+                    let _ = released.recv();
+                });
+                is_held.recv().unwrap();
+                // Released only when the panic has unwound this block.
+                let _release = release;
+                panic!("while stdout is held");
+            }
+            """,
+            "panic",
+        )
+        self.assertEqual(cell.error["evalue"], "while stdout is held")
+        self.kept()
+
     def test_kill_for_want_of_memory(self):
         # What the system's out-of-memory killer does.
         cell = self.fault(

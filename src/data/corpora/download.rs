@@ -116,15 +116,20 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The right to write `NAME.part`: a lock on `NAME.lock`, which is removed when it ends.
-struct Turn {
+/// The right to write the file `NAME` and its part: a lock on `NAME.lock`, which is removed when it
+/// ends. The hub's cache uses the same name for it (`blobs/ETAG.lock`).
+pub(in crate::data) struct Turn {
     path: PathBuf,
     _lock: File,
 }
 
 impl Turn {
     /// Waits until no other process (or thread) downloads the same file.
-    fn take(of: &Path, label: &str, reporter: &mut dyn Reporter) -> Result<Self> {
+    pub(in crate::data) fn take(
+        of: &Path,
+        label: &str,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Self> {
         let path = beside(of, ".lock");
         let waiting = Progress::new(
             reporter,

@@ -10,7 +10,7 @@ pub use corpus::Corpus;
 pub use documents::documents;
 pub(super) use documents::with_unix_line_ends;
 pub use download::download_verified;
-pub(super) use download::{Source, download_from};
+pub(super) use download::{Source, Turn, download_from};
 pub use embedded::embedded_corpus;
 pub use load_corpus::{
     DATA_DIR_VARIABLE, cache_dir, corpus_from_file, load_corpus, load_corpus_with,

@@ -6,15 +6,14 @@
 
 use super::cached::{Cached, link, report};
 use super::metadata::metadata;
-use super::questions::{LOOK, Refusal, answer};
+use super::questions::{Refusal, answer};
 use super::repository::{Repository, is_plain_path, percent_encoded};
 use super::settings::Settings;
-use crate::data::corpora::{Source, download_from};
+use crate::data::corpora::{Source, Turn, download_from};
 use crate::error::{Error, Result};
-use crate::progress::{Progress, Reporter};
+use crate::progress::Reporter;
 use hf_hub::api::sync::{Api, ApiBuilder};
 use hf_hub::{Cache, Repo, RepoType};
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// Which files of a commit are wanted, from the paths of all of them; an error says what is missing.
@@ -289,7 +288,10 @@ impl Fetching<'_> {
         size: u64,
         (name, reporter): (&str, &mut dyn Reporter),
     ) -> Result<()> {
-        let _lock = lock(blob, reporter)?;
+        if let Some(folder) = blob.parent() {
+            std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        }
+        let _turn = Turn::take(blob, name, reporter)?;
         if blob.exists() {
             return Ok(());
         }
@@ -316,26 +318,5 @@ impl Fetching<'_> {
             });
         }
         std::fs::rename(&arrived, blob).map_err(Error::io("rename the download to", blob))
-    }
-}
-
-/// The right to write a blob, until it is dropped.
-fn lock(blob: &Path, reporter: &mut dyn Reporter) -> Result<File> {
-    let path = blob.with_extension("lock");
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-    }
-    let file = File::create(&path).map_err(Error::io("create", &path))?;
-    let waiting = Progress::new(reporter, "wait for another download", "s", 0);
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if waiting.interrupted() => {
-                let what = "the wait for another process that downloads the same file";
-                return Err(Error::Interrupted { what });
-            }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
-            Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
-        }
     }
 }

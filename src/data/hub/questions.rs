@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Longest wait for the answer to a question about a repository or a file.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a wait is left to look for an interrupt.
-pub(super) const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Why there is nothing.
 pub(super) enum Refusal {

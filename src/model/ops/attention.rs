@@ -4,6 +4,9 @@
 //! `dP = G V^T`, `dS = P (dP - rowsum(dP P))`, `dQ = scale dS K`, `dK = scale dS^T Q`.
 //! Source: Dao et al. 2022, arXiv:2205.14135, appendix B (here one whole row at a time).
 
+pub(in crate::model::ops) mod heads;
+pub(in crate::model::ops) mod rotary;
+
 use super::vector::{Kernel, exp_in_place, max, sum_by, widest};
 use super::{Into, Matrix, common_dtype, contiguous, elements, matmul, wide};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};

@@ -10,26 +10,24 @@ mod attention;
 pub(super) mod checks;
 mod cross_entropy;
 mod embedding;
-mod heads;
 mod layer_norm;
 mod linear;
 mod residual;
-mod rotary;
 mod row;
 mod unembed;
 mod vector;
 
 pub(super) use activation::{activation, activation_gradient};
+pub(super) use attention::heads::project_heads;
+pub(super) use attention::rotary::rotate;
 pub(super) use attention::{causal_attention, causal_attention_gradients};
 pub(super) use cross_entropy::{
     cross_entropy, mean_cross_entropy, mean_cross_entropy_and_gradients,
 };
 pub(super) use embedding::embedding_gradient;
-pub(super) use heads::project_heads;
 pub(super) use layer_norm::{layer_norm, layer_norm_gradients};
 pub(super) use linear::{linear, linear_gradients};
 pub(super) use residual::add;
-pub(super) use rotary::rotate;
 pub(crate) use vector::{Kernel, exp_shifted, widest};
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, WithDType, bail};

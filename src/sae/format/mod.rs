@@ -23,8 +23,6 @@ mod peers;
 #[cfg(feature = "notebook")]
 mod pretrained;
 #[cfg(feature = "notebook")]
-mod releases;
-#[cfg(feature = "notebook")]
 mod transcoder;
 #[cfg(feature = "notebook")]
 mod write_folder;

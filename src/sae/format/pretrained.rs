@@ -1,7 +1,9 @@
 //! Autoencoders and transcoders of the Hugging Face hub.
 
+mod releases;
+
+use self::releases::resolve;
 use super::peers::{Entry, SetConfig, read_layer, read_set_files};
-use super::releases::resolve;
 use crate::data::Hub;
 use crate::error::{Error, Result};
 use crate::progress::Reporter;

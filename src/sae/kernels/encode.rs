@@ -4,12 +4,12 @@
 
 use super::lists::ActiveLists;
 use super::nan::above;
-use super::panel::{CHUNK, Features, PANEL};
 #[cfg(target_arch = "x86_64")]
 use super::rows::{Level, level};
-use super::tile::{KeepSigned, Tile, TileKernel};
+use super::tile::panel::{CHUNK, Features, PANEL};
 #[cfg(target_arch = "x86_64")]
-use super::transpose::transposed;
+use super::tile::transpose::transposed;
+use super::tile::{KeepSigned, Tile, TileKernel};
 use crate::model::{Kernel, widest};
 use rayon::prelude::*;
 

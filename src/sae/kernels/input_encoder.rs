@@ -2,7 +2,7 @@
 
 use super::encode::PackedEncoder;
 use super::nan::finite_or_nan;
-use super::panel::CHUNK;
+use super::tile::panel::CHUNK;
 use rayon::prelude::*;
 
 /// An encoder laid out for the product that never writes the matrix of activations.

@@ -2,7 +2,7 @@
 //! the `k` largest if so said, by absolute value if so said.
 
 use super::nan::above;
-use super::panel::{CHUNK, Features, PANEL};
+use super::tile::panel::{CHUNK, Features, PANEL};
 
 /// Active features of one chunk of tokens: token `i` owns `idx[ends[i - 1]..ends[i]]`.
 #[derive(Debug, Default)]

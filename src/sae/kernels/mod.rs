@@ -8,14 +8,11 @@ mod gated_rows;
 mod input_encoder;
 mod lists;
 mod nan;
-mod panel;
 mod product;
 mod pursuit;
 mod rows;
 mod screen;
 mod tile;
-#[cfg(target_arch = "x86_64")]
-mod transpose;
 
 pub(super) use adam::{AdamStep, Moments};
 pub(super) use encode::{PackedEncoder, pack_panel};
@@ -23,7 +20,6 @@ pub(super) use gated_rows::{GateGradient, GatedFeature, GatedRows, combine_pair,
 pub(super) use input_encoder::InputEncoder;
 pub(super) use lists::{ActiveLists, RowList};
 pub(super) use nan::{above, finite_or_nan};
-pub(super) use panel::{CHUNK, PANEL};
 pub(super) use product::{Matrix, Place, product};
 pub use pursuit::PursuitRules;
 pub(super) use pursuit::{Picks, PursuitScratch};
@@ -31,3 +27,4 @@ pub(super) use rows::{
     BatchRows, adam, add_scaled, combine, dot, feature_gradient, normalise, project, residual,
 };
 pub(super) use screen::{Screen, ScreenScratch};
+pub(super) use tile::panel::{CHUNK, PANEL};

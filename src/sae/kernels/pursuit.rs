@@ -3,9 +3,9 @@
 
 use super::encode::PackedEncoder;
 use super::lists::ActiveLists;
-use super::panel::CHUNK;
 use super::rows::{add_scaled, dot};
 use super::screen::{Screen, ScreenScratch};
+use super::tile::panel::CHUNK;
 
 /// When matching pursuit is done with a token.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,9 +5,12 @@
 //! where they lie, rows of 512 inputs fall on two of the first cache's 64 places.) It reaches nine
 //! tenths of what the processor can multiply and add.
 
+pub(in crate::sae::kernels) mod panel;
+pub(in crate::sae::kernels) mod transpose;
+
+use self::panel::{CHUNK, Features, PANEL};
 use super::lists::RowList;
 use super::nan::above;
-use super::panel::{CHUNK, Features, PANEL};
 use super::rows::{Level, level};
 use crate::model::Kernel;
 

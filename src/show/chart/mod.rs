@@ -4,30 +4,22 @@
 //! a dark page; text stays text, colours are safe for colour-blind readers.
 
 mod axis;
-mod bar;
 mod color_bar;
 mod data;
 mod figure;
-mod heatmap;
-mod histogram;
-mod labelled;
-mod line;
-mod network;
-mod panels;
+mod kinds;
 mod plot;
 mod reference;
-mod scatter;
 mod sheet;
-mod stacked;
 
-pub use bar::bar_chart;
 pub use color_bar::ColorScale;
 pub use figure::{ChartOptions, Figure, Group, Reference, Trace};
-pub use heatmap::{heatmap, heatmap_with_gaps};
-pub use histogram::{histogram, histogram_by_group};
-pub use labelled::{LabelledPoint, LabelledSeries, labelled_scatter};
-pub use line::line_chart;
-pub use network::{NetworkLink, NetworkNode, network};
-pub use panels::{Panel, line_panels};
-pub use scatter::scatter;
-pub use stacked::stacked;
+pub use kinds::bar::bar_chart;
+pub use kinds::heatmap::{heatmap, heatmap_with_gaps};
+pub use kinds::histogram::{histogram, histogram_by_group};
+pub use kinds::labelled::{LabelledPoint, LabelledSeries, labelled_scatter};
+pub use kinds::line::line_chart;
+pub use kinds::network::{NetworkLink, NetworkNode, network};
+pub use kinds::panels::{Panel, line_panels};
+pub use kinds::scatter::scatter;
+pub use kinds::stacked::stacked;

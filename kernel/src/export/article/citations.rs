@@ -2,6 +2,8 @@
 //! Source: Pandoc's manual, "Citations"; citationstyles.org for the styles, which
 //! hayagriva knows by their names.
 
+pub(in crate::export::article) mod bibliography;
+
 mod written;
 
 use super::front::FrontMatter;

@@ -3,7 +3,6 @@
 //! The syntax is Quarto's, so that a notebook gives the same article there.
 //! Source: quarto.org/docs, "Authoring"; docs/articles.md lists what is read.
 
-pub mod bibliography;
 pub mod callouts;
 pub mod cells;
 pub mod citations;

@@ -3,8 +3,8 @@
 use zeromq::{RouterSocket, SocketRecv, SocketSend};
 
 use super::bind;
-use crate::jupyter::connection::{Channel, Connection};
 use crate::jupyter::error::Result;
+use crate::jupyter::wire::connection::{Channel, Connection};
 
 /// Starts to echo.
 ///

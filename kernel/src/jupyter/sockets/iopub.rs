@@ -11,10 +11,10 @@ use tokio::time::timeout;
 use zeromq::{SocketRecv, SocketSend, XPubSocket};
 
 use super::{bind, zmq_message};
-use crate::jupyter::connection::{Channel, Connection};
 use crate::jupyter::error::Result;
-use crate::jupyter::message::{Header, Message, Wire};
 use crate::jupyter::outputs::Outputs;
+use crate::jupyter::wire::connection::{Channel, Connection};
+use crate::jupyter::wire::message::{Header, Message, Wire};
 use crate::run::output::event::Event;
 use crate::widgets::CommMessage;
 

@@ -7,9 +7,9 @@ use tokio::time::timeout;
 use zeromq::{RouterRecvHalf, RouterSendHalf, RouterSocket, SocketRecv, SocketSend};
 
 use super::{PATIENCE, bind, frames, zmq_message};
-use crate::jupyter::connection::{Channel, Connection};
 use crate::jupyter::error::Result;
-use crate::jupyter::message::{Message, Wire};
+use crate::jupyter::wire::connection::{Channel, Connection};
+use crate::jupyter::wire::message::{Message, Wire};
 
 /// Where a channel's answers are left; they go out in order.
 #[derive(Clone)]

@@ -11,11 +11,11 @@ use zeromq::{
     DealerSocket, ReqSocket, Socket, SocketOptions, SocketRecv, SocketSend, SubSocket, ZmqMessage,
 };
 
-use crate::jupyter::connection::{Channel, Connection};
 use crate::jupyter::echo::Echo;
 use crate::jupyter::engine::{Background, Engine, KernelInfo, Language, LanguageInfo};
-use crate::jupyter::message::{Frame, Message, Wire};
-use crate::jupyter::signature::Scheme;
+use crate::jupyter::wire::connection::{Channel, Connection};
+use crate::jupyter::wire::message::{Frame, Message, Wire};
+use crate::jupyter::wire::signature::Scheme;
 
 /// How long a test waits for a message before it fails.
 const PATIENCE: Duration = Duration::from_secs(10);

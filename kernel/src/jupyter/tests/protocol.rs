@@ -5,8 +5,8 @@ use zeromq::{SocketRecv, SocketSend};
 
 use super::frontend::{Frontend, Transport, summary, zmq};
 use crate::jupyter::echo::Echo;
-use crate::jupyter::message::Wire;
-use crate::jupyter::signature::Scheme;
+use crate::jupyter::wire::message::Wire;
+use crate::jupyter::wire::signature::Scheme;
 use crate::run::output::event::{Event, StreamName};
 
 /// Sends a request: its reply's content, after checking that the reply and busy/idle belong to it.
@@ -189,7 +189,7 @@ async fn the_kernel_speaks_over_ipc_and_leaves_no_socket_file() {
     assert_eq!(reply["status"], "ok");
     let path = f
         .connection
-        .ipc_path(crate::jupyter::connection::Channel::Shell)
+        .ipc_path(crate::jupyter::wire::connection::Channel::Shell)
         .unwrap();
     assert!(path.exists());
     f.send_control("shutdown_request", json!({"restart": false}))

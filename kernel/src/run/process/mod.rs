@@ -2,14 +2,9 @@
 
 pub mod entry;
 pub mod interrupt;
-mod library;
-mod memory;
 mod ordered;
-mod park;
 pub mod processes;
 mod relay;
 mod runner;
 pub mod runtime;
 pub mod session;
-mod snapshot;
-mod stdin;

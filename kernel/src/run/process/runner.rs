@@ -4,13 +4,19 @@
 //! the first: a cell that does not hear an interrupt is parked where it stands (see `park`), and the
 //! next cells run on a new thread, with all variables that the parked one had not taken.
 
-use super::library::{self, Interrupt, Library};
-use super::memory;
+mod library;
+mod memory;
+mod park;
+mod snapshot;
+mod stdin;
+
+use self::library::{self, Interrupt, Library};
+use self::memory;
+use self::park;
+use self::snapshot::{self, Taken};
+use self::stdin;
 use super::ordered::{self, Tag};
-use super::park;
 use super::runtime::{IMAGE_ENV, Instruction};
-use super::snapshot::{self, Taken};
-use super::stdin;
 use crate::run::pipe::wait_readable;
 use crate::trace;
 use std::collections::VecDeque;

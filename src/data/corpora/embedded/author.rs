@@ -1,7 +1,7 @@
 //! Who writes the embedded corpus.
 
 use super::dice::Dice;
-use super::inflect::Noun;
+use super::grammar::inflect::Noun;
 use super::lexicon::Lexicon;
 use super::writer::Writer;
 

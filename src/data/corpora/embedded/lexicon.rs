@@ -1,6 +1,6 @@
 //! The word lists, inflected and ready to draw from.
 
-use super::inflect::{Noun, Verb, noun, verb};
+use super::grammar::inflect::{Noun, Verb, noun, verb};
 use super::topics::TOPICS;
 use super::words::{self, MOODS, SPEAKERS, Speaker};
 

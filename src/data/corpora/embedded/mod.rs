@@ -4,14 +4,10 @@
 //! by one seed in TinyShakespeare's format (`NAME:`, lines, blank line). Text of our own.
 
 mod author;
-mod clauses;
 mod dice;
 mod factors;
-mod inflect;
+mod grammar;
 mod lexicon;
-mod phrases;
-mod sentences;
-mod subjects;
 mod topics;
 mod words;
 mod writer;

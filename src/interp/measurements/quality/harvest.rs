@@ -1,9 +1,12 @@
 //! One pass over sequences, batch after batch: of every sequence the sums of which the metrics are made,
 //! for several dictionaries of one activation at once.
 
+pub(in crate::interp::measurements::quality) mod losses;
+pub(in crate::interp::measurements::quality) mod sums;
+
+use self::losses::OwnLogits;
+use self::sums::{Counts, Replaced, Sums, add_active, f32_rows};
 use super::config::MeasureConfig;
-use super::losses::OwnLogits;
-use super::sums::{Counts, Replaced, Sums, add_active, f32_rows};
 use crate::error::{Error, Result};
 use crate::interp::activations::{TOKENS_PER_PASS, hook_rows};
 use crate::model::{Hook, Transformer};

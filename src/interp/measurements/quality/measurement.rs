@@ -4,9 +4,9 @@
 use super::super::algebra::max_cosines;
 use super::super::bootstrap::{Resamples, bootstrap};
 use super::config::MeasureConfig;
+use super::harvest::sums::Sums;
 use super::harvest::{DictionarySums, Harvest, harvest};
 use super::metrics::{METRICS, values};
-use super::sums::Sums;
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
 use crate::interp::features::FeatureFrequencies;

@@ -9,7 +9,7 @@
 //!
 //! Source: SAEBench 0.6, `evals/core`; SAELens 6.54, `ExplainedVarianceCalculator`.
 
-use super::sums::{Replaced, Sums};
+use super::harvest::sums::{Replaced, Sums};
 
 /// Names of the metrics with an interval, in the order of [`values`].
 pub(super) const METRICS: [&str; 25] = [
@@ -102,7 +102,7 @@ fn saebench_explained_variance(s: &Sums, d_in: usize) -> f64 {
     1.0 - ratio(s.error_squared / s.n, square - m * m)
 }
 
-const _: () = assert!(Replaced::ByReconstruction as usize + 1 == super::sums::N_REPLACED);
+const _: () = assert!(Replaced::ByReconstruction as usize + 1 == super::harvest::sums::N_REPLACED);
 
 #[cfg(test)]
 mod tests {

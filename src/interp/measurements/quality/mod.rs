@@ -8,13 +8,11 @@ mod controls;
 mod fast_ica;
 mod harvest;
 mod labels;
-mod losses;
 mod many;
 mod measurement;
 mod measurement_view;
 mod metric_table;
 mod metrics;
-mod sums;
 #[cfg(test)]
 mod tests;
 

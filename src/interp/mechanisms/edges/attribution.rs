@@ -3,8 +3,8 @@
 //! Source: Syed et al. 2023, arXiv:2310.10348; integrated gradients: Hanna et al. 2024, arXiv:2403.17806.
 
 use super::scores::EdgeScores;
+use super::task::task_run::TaskRun;
 use super::task::{PatchTask, expect_tasks};
-use super::task_run::TaskRun;
 use crate::error::{Error, Result};
 use crate::model::{Edge, Hook, HookName, Receiver, Sender, Transformer};
 use crate::show::Interrupts;

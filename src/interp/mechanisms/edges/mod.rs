@@ -4,7 +4,6 @@
 
 mod attribution;
 mod attribution_view;
-mod compiled_tasks;
 mod node_attribution;
 mod path_patching;
 mod ranking;
@@ -12,14 +11,13 @@ mod recovery;
 mod recovery_view;
 mod scores;
 mod task;
-mod task_run;
 #[cfg(test)]
 mod tests;
 
 pub use attribution::{edge_attribution_patching, edge_attribution_patching_ig};
-pub use compiled_tasks::{compiled_tasks, compiled_zero_tasks};
 pub use node_attribution::{NodeAttribution, NodeScore, node_attribution_patching};
 pub use path_patching::{edge_activation_patching, path_patching};
 pub use recovery::{CircuitRecovery, RecoveryScore, circuit_recovery};
 pub use scores::{EdgeScore, EdgeScores};
 pub use task::PatchTask;
+pub use task::compiled_tasks::{compiled_tasks, compiled_zero_tasks};

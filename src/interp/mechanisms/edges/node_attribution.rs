@@ -3,7 +3,7 @@
 //! Source: Nanda 2023, "Attribution Patching: Activation Patching At Industrial Scale".
 
 use super::task::PatchTask;
-use super::task_run::TaskRun;
+use super::task::task_run::TaskRun;
 use crate::error::Result;
 use crate::model::{BlockPoint, HookName, NamesFilter, Sender, Transformer};
 use candle_core::{DType, Tensor};

@@ -4,8 +4,8 @@
 //! Source: Wang et al. 2022, arXiv:2211.00593; Goldowsky-Dill et al. 2023, arXiv:2304.05969.
 
 use super::scores::{EdgeScore, EdgeScores};
+use super::task::task_run::TaskRun;
 use super::task::{PatchTask, expect_tasks};
-use super::task_run::TaskRun;
 use crate::error::{Error, Result};
 use crate::model::{BlockPoint, Edge, Hook, HookName, Receiver, Sender, Transformer};
 use crate::show::Interrupts;

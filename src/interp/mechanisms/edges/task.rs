@@ -2,6 +2,9 @@
 //! metric that tells whether that mattered.
 //! Source: the clean and corrupted prompts of Wang et al. 2022; zero ablation of Conmy et al. 2023.
 
+pub(in crate::interp::mechanisms::edges) mod compiled_tasks;
+pub(in crate::interp::mechanisms::edges) mod task_run;
+
 use super::super::input::one_sequence;
 use super::super::patch_metric::PatchMetric;
 use crate::config::{PositionalEmbedding, TransformerConfig};

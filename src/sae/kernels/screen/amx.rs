@@ -3,7 +3,7 @@
 
 use super::bounds::{Line, QuantisedRows, Word};
 use super::sums::Sums;
-use crate::sae::kernels::panel::PANEL;
+use crate::sae::kernels::tile::panel::PANEL;
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid_count, _MM_HINT_T1, _mm_prefetch};
 use std::sync::OnceLock;

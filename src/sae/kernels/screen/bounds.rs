@@ -1,7 +1,7 @@
 //! Weights and inputs in 8 bits, with what bounds the error of their products.
 
 use crate::sae::kernels::encode::PackedEncoder;
-use crate::sae::kernels::panel::{CHUNK, PANEL};
+use crate::sae::kernels::tile::panel::{CHUNK, PANEL};
 use rayon::prelude::*;
 use std::arch::x86_64::*;
 

@@ -1,6 +1,6 @@
 //! Activations of single features, in f32, summed in the order of the product of all of them.
 
-use crate::sae::kernels::transpose::transposed;
+use crate::sae::kernels::tile::transpose::transposed;
 use std::arch::x86_64::*;
 
 /// The encoder of some features.

@@ -4,7 +4,7 @@ use super::bounds::{Lanes, QuantisedPanels, QuantisedRows, RowBounds};
 use super::candidates::Candidates;
 use super::sums::{Sums, VECS};
 use super::{amx, vnni};
-use crate::sae::kernels::panel::PANEL;
+use crate::sae::kernels::tile::panel::PANEL;
 use std::arch::x86_64::*;
 
 /// The instructions that the integer product is made with. The sums are the same.

@@ -1,6 +1,6 @@
 //! What the integer product writes.
 
-use crate::sae::kernels::panel::{CHUNK, PANEL};
+use crate::sae::kernels::tile::panel::{CHUNK, PANEL};
 
 /// Registers of a panel's lanes.
 pub(super) const VECS: usize = PANEL / 16;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::sae::kernels::panel::CHUNK;
 use crate::sae::kernels::rows::add_scaled;
+use crate::sae::kernels::tile::panel::CHUNK;
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

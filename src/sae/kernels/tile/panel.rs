@@ -1,0 +1,15 @@
+//! The sizes that the encoder's kernels share: panels of features, chunks of tokens.
+
+/// Features of one panel of the packed encoder.
+pub(in crate::sae) const PANEL: usize = 32;
+/// Tokens of one chunk, the unit of parallel work; a multiple of every kernel's rows.
+pub(in crate::sae) const CHUNK: usize = 96;
+
+/// The features of one panel.
+pub(in crate::sae::kernels) struct Features<'a> {
+    pub first: u32,
+    /// A bit for each lane that is a feature: of NaN inputs the others are NaN, too.
+    pub lanes: u32,
+    pub bias: &'a [f32; PANEL],
+    pub top_k: Option<usize>,
+}
