@@ -38,6 +38,8 @@ pub mod interp;
 mod known_fields;
 #[cfg(feature = "notebook")]
 pub mod lesson;
+#[cfg(feature = "notebook")]
+mod linear_algebra;
 pub mod model;
 #[cfg(feature = "notebook")]
 pub mod prelude;

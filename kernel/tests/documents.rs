@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{chromium, describe, holoscope, read_cells, root, text, write_notebook};
+use common::{describe, find_chromium, holoscope, read_cells, root, text, write_notebook};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

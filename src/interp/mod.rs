@@ -55,7 +55,6 @@ pub use hooked_sae::HookedSae;
 #[cfg(feature = "notebook")]
 pub use induction::*;
 #[cfg(feature = "notebook")]
-pub(crate) use measurements::assignment;
 #[cfg(feature = "notebook")]
 pub use measurements::*;
 #[cfg(feature = "notebook")]

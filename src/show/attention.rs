@@ -60,7 +60,7 @@ impl AttentionView {
         self
     }
 
-    fn html(&self) -> String {
+    fn html(&self) -> Result<String> {
         let mut body = card_title(&self.title);
         let _ = write!(
             body,
@@ -74,10 +74,10 @@ impl AttentionView {
             }
         );
         for (head, map) in self.pattern.iter().enumerate() {
-            body.push_str(&self.head_svg(head, map));
+            body.push_str(&self.head_svg(head, map)?);
         }
         body.push_str("</div>");
-        card(&body)
+        Ok(card(&body))
     }
 
     fn n_not_finite(&self) -> usize {
@@ -85,7 +85,7 @@ impl AttentionView {
         weights.filter(|w| !w.is_finite()).count()
     }
 
-    fn head_svg(&self, head: usize, map: &[Vec<f32>]) -> String {
+    fn head_svg(&self, head: usize, map: &[Vec<f32>]) -> Result<String> {
         let n = map.len();
         let named = n <= MAX_NAMED;
         let (left, top) = if named { (78.0, 22.0) } else { (6.0, 22.0) };
@@ -100,7 +100,7 @@ impl AttentionView {
              preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" href=\"{}\"/>\
              <rect x=\"{left}\" y=\"{top}\" width=\"{SIDE}\" height=\"{SIDE}\" fill=\"none\" \
              stroke=\"#9aa0a6\" stroke-width=\".6\"/>",
-            picture(map),
+            picture(map)?,
             w = left + SIDE + 6.0,
             h = top + SIDE + bottom,
         );
@@ -127,7 +127,7 @@ impl AttentionView {
             }
         }
         svg.push_str("</svg>");
-        svg
+        Ok(svg)
     }
 
     /// `12 ·king attends to: 10 ·the 0.51, 12 ·king 0.20, 0 <|endoftext|> 0.11`.
@@ -170,12 +170,12 @@ shows_itself!(AttentionView);
 
 impl Show for AttentionView {
     fn mime_bundle(&self) -> Result<MimeBundle> {
-        Ok(MimeBundle::html(self.html(), self.text()))
+        Ok(MimeBundle::html(self.html()?, self.text()))
     }
 }
 
 /// A map as a picture of a pixel a cell (a block of cells in long sequences).
-fn picture(map: &[Vec<f32>]) -> String {
+fn picture(map: &[Vec<f32>]) -> Result<String> {
     let block = map.len().div_ceil(MAX_SIDE).max(1);
     let side = map.len().div_ceil(block);
     // The last colour is for what is not finite, where there is any.
@@ -244,20 +244,24 @@ mod tests {
     fn a_weight_that_is_nan_is_grey_and_counted() {
         let mut map = causal(3);
         let finite = AttentionView::new(tokens(3), vec![map.clone()]).unwrap();
-        assert!(!finite.html().contains("grey"));
+        assert!(!finite.html().unwrap().contains("grey"));
         map[1][0] = f32::NAN;
         let view = AttentionView::new(tokens(3), vec![map.clone()]).unwrap();
-        assert!(view.html().contains("grey: NaN or infinite, 1 weights"));
+        assert!(
+            view.html()
+                .unwrap()
+                .contains("grey: NaN or infinite, 1 weights")
+        );
         // Another pixel than that of weight 0.
-        let nan = picture(&map);
+        let nan = picture(&map).unwrap();
         map[1][0] = 0.0;
-        assert_ne!(nan, picture(&map));
+        assert_ne!(nan, picture(&map).unwrap());
     }
 
     #[test]
     fn tokens_are_escaped_and_a_long_view_stays_small() {
         let view = AttentionView::new(tokens(128), vec![causal(128); 4]).unwrap();
-        let html = view.html();
+        let html = view.html().unwrap();
         assert!(!html.contains("<t1"));
         assert!(html.len() < 250_000, "{}", html.len());
     }

@@ -1,9 +1,8 @@
-//! An exact fraction, in lowest terms: gadgets, traces over d and su(2) coefficients.
-//! `num / den` with `den > 0` and `gcd(num, den) = 1`.
-//! Source: elementary; i64 is ample for traces of matrices of size at most 16. A result that it does not hold is a
-//! panic, never another number.
+//! An exact fraction in lowest terms: gadgets, traces over d and su(2) coefficients. An i64 is ample for traces of
+//! matrices of size at most 16; a result that it does not hold is a panic, never another number.
 
 use crate::error::{Error, Result};
+use num_rational::Ratio as Fraction;
 use std::fmt;
 use std::ops::{Add, Neg};
 
@@ -17,14 +16,11 @@ use std::ops::{Add, Neg};
 /// # Ok::<(), holoscope::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Ratio {
-    num: i64,
-    den: i64,
-}
+pub struct Ratio(Fraction<i64>);
 
 impl Ratio {
     /// Zero.
-    pub const ZERO: Ratio = Ratio { num: 0, den: 1 };
+    pub const ZERO: Ratio = Ratio(Fraction::new_raw(0, 1));
 
     /// `num / den` in lowest terms.
     ///
@@ -35,7 +31,7 @@ impl Ratio {
             return Err(Error::argument("denominator", den, "must not be 0"));
         }
         let reason = "must leave lowest terms that an i64 holds";
-        Self::checked(i128::from(num), i128::from(den))
+        narrowed(Fraction::new(i128::from(num), i128::from(den)))
             .ok_or_else(|| Error::argument("fraction", format!("{num}/{den}"), reason))
     }
 
@@ -44,83 +40,75 @@ impl Ratio {
     /// # Panics
     /// Where an i64 does not hold the lowest terms.
     pub(super) fn reduced(num: i64, den: i64) -> Self {
-        Self::exactly(i128::from(num), i128::from(den))
-    }
-
-    fn exactly(num: i128, den: i128) -> Self {
-        Self::checked(num, den)
-            .unwrap_or_else(|| panic!("the fraction {num}/{den} is too large for 64 bits"))
-    }
-
-    /// `None` where an i64 does not hold the lowest terms. No product of two i64 is `i128::MIN`.
-    fn checked(num: i128, den: i128) -> Option<Self> {
-        let sign = if den < 0 { -1 } else { 1 };
-        let g = gcd(num.unsigned_abs(), den.unsigned_abs()).max(1) as i128;
-        Some(Self {
-            num: i64::try_from(sign * (num / g)).ok()?,
-            den: i64::try_from(sign * (den / g)).ok()?,
-        })
+        exactly(Fraction::new(i128::from(num), i128::from(den)))
     }
 
     /// Numerator, with the sign.
     pub fn numerator(&self) -> i64 {
-        self.num
+        *self.0.numer()
     }
 
     /// Denominator, positive.
     pub fn denominator(&self) -> i64 {
-        self.den
+        *self.0.denom()
     }
 
     /// Nearest f64.
     pub fn to_f64(&self) -> f64 {
-        self.num as f64 / self.den as f64
+        self.numerator() as f64 / self.denominator() as f64
     }
 
     /// True for 0.
     pub fn is_zero(&self) -> bool {
-        self.num == 0
+        self.numerator() == 0
+    }
+
+    /// The fraction in 128 bits, in which no sum of two overflows.
+    fn widened(self) -> Fraction<i128> {
+        Fraction::new_raw(i128::from(self.numerator()), i128::from(self.denominator()))
     }
 }
 
-fn gcd(a: u128, b: u128) -> u128 {
-    if b == 0 { a } else { gcd(b, a % b) }
+/// `None` where an i64 does not hold the terms.
+fn narrowed(fraction: Fraction<i128>) -> Option<Ratio> {
+    let num = i64::try_from(*fraction.numer()).ok()?;
+    let den = i64::try_from(*fraction.denom()).ok()?;
+    Some(Ratio(Fraction::new_raw(num, den)))
+}
+
+fn exactly(fraction: Fraction<i128>) -> Ratio {
+    narrowed(fraction).unwrap_or_else(|| panic!("the fraction {fraction} is too large for 64 bits"))
 }
 
 impl From<i64> for Ratio {
     fn from(n: i64) -> Self {
-        Self { num: n, den: 1 }
+        Self(Fraction::from_integer(n))
     }
 }
 
 impl PartialEq<i64> for Ratio {
     fn eq(&self, n: &i64) -> bool {
-        self.den == 1 && self.num == *n
+        *self == Self::from(*n)
     }
 }
 
 impl Add for Ratio {
     type Output = Ratio;
     fn add(self, other: Ratio) -> Ratio {
-        let [a, b, c, d] = [self.num, self.den, other.num, other.den].map(i128::from);
-        Ratio::exactly(a * d + c * b, b * d)
+        exactly(self.widened() + other.widened())
     }
 }
 
 impl Neg for Ratio {
     type Output = Ratio;
     fn neg(self) -> Ratio {
-        Ratio::exactly(-i128::from(self.num), i128::from(self.den))
+        exactly(-self.widened())
     }
 }
 
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.den == 1 {
-            f.pad(&self.num.to_string())
-        } else {
-            f.pad(&format!("{}/{}", self.num, self.den))
-        }
+        f.pad(&self.0.to_string())
     }
 }
 

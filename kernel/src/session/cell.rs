@@ -256,7 +256,7 @@ impl Session {
             }
             End::Panicked => match &shown.panic {
                 Some(panic) => {
-                    let functions = users_functions(&panic["callers"], self.workspace.dir());
+                    let functions = users_functions(&panic["callers"], &self.workspace.objects());
                     CellError::panicked(panic, &functions, |file, line, column| {
                         self.users_line(file, line, column)
                     })

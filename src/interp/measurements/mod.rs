@@ -2,15 +2,14 @@
 //! Intervals are bootstrap intervals over sequences; everything is computed in f64.
 //! Source: SAEBench 0.6 (Karvonen et al. 2025, arXiv:2503.09532); each file names its own.
 
-mod algebra;
 mod bootstrap;
+mod cosines;
 mod ground_truth;
 mod labelled;
 mod quality;
 mod replacement;
 mod structure;
 
-pub(crate) use algebra::assignment;
 pub use ground_truth::*;
 pub use labelled::*;
 pub use quality::*;

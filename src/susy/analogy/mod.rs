@@ -2,14 +2,15 @@
 //! basis alters, controls, and a test of the instrument itself on planted algebras.
 //! Source: ours; the algebra is that of arXiv:1701.00304.
 
+mod assignment;
 mod families;
 mod features;
-mod linear_algebra;
 mod measures;
 mod verdicts;
 
+pub use crate::linear_algebra::{RealMatrix, SingularValues};
+pub use assignment::best_assignment;
 pub use families::*;
 pub use features::*;
-pub use linear_algebra::*;
 pub use measures::*;
 pub use verdicts::*;

@@ -6,8 +6,8 @@ pub(in crate::export::article) mod bibliography;
 
 mod written;
 
+use super::Place;
 use super::front::FrontMatter;
-use super::{Place, bibliography};
 use crate::export::extract::cites::{Cite, Group};
 use crate::notebook::TextFault;
 use hayagriva::archive::{ArchivedStyle, locales};

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use zeromq::{Socket, ZmqMessage};
 
-use super::connection::{Channel, Connection};
 use super::error::{Error, Result};
-use super::message::Frame;
+use super::wire::connection::{Channel, Connection};
+use super::wire::message::Frame;
 
 /// How long a client may refuse to take a message before it is dropped for it.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,11 +10,8 @@ mod park;
 mod snapshot;
 mod stdin;
 
-use self::library::{self, Interrupt, Library};
-use self::memory;
-use self::park;
-use self::snapshot::{self, Taken};
-use self::stdin;
+use self::library::{Interrupt, Library};
+use self::snapshot::Taken;
 use super::ordered::{self, Tag};
 use super::runtime::{IMAGE_ENV, Instruction};
 use crate::run::pipe::wait_readable;

@@ -3,12 +3,13 @@
 
 mod blocks;
 
+use super::markdown;
 use crate::notebook::{Cell, CellKind, Notebook};
 use crate::twin::format::{Format, describe};
 use crate::twin::section::{option, section};
 use crate::twin::text::python::{dumps, is_blank, lines, strip, strip_end, strip_start};
 use crate::twin::yaml::{self, Fault, Node, Style};
-use crate::twin::{filter, header, markdown};
+use crate::twin::{filter, header};
 use blocks::{Block, Kind};
 use serde_json::{Map, Value, json};
 

@@ -2,11 +2,12 @@
 //! There is no Quarto to compare with here; these are the rules of its `quarto convert`.
 //! Source: quarto.org, "Notebooks"; quarto-cli, src/core/jupyter/jupyter.ts (`quartoMdToJupyter`).
 
+use super::markdown;
 use crate::notebook::{Cell, CellKind, Notebook, option_mark};
 use crate::twin::section::option;
 use crate::twin::text::python::{is_blank, lines};
 use crate::twin::yaml::{self, Fault, Node, Style};
-use crate::twin::{filter, header, markdown};
+use crate::twin::{filter, header};
 use serde_json::{Map, Value, json};
 
 const STYLE: Style = Style {

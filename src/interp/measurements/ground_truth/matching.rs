@@ -3,8 +3,9 @@
 //! the largest cosines, `MMCS = mean_i max_j cos(a_i, b_j)`. Source: Sharkey et al. 2022; Paulo and
 //! Belrose 2025, arXiv:2501.16615.
 
-use super::super::algebra::{assignment, cosine_matrix, max_cosines};
 use crate::error::{Error, Result};
+use crate::interp::measurements::cosines::{cosine_matrix, max_cosines};
+use crate::linear_algebra::assignment;
 use crate::sae::SparseAutoencoder;
 use crate::show::{ChartOptions, Figure, histogram, shows_itself};
 use candle_core::Tensor;

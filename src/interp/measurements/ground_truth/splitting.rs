@@ -2,9 +2,9 @@
 //! A feature of the larger one is a child of the feature of largest cosine in the smaller, if that is at
 //! least 0.7; one that splits has two children or more. Source: Bricken et al. 2023, "Feature Splitting".
 
-use super::super::algebra::max_cosines;
 use super::matching::SHARED;
 use crate::error::{Error, Result};
+use crate::interp::measurements::cosines::max_cosines;
 use crate::sae::SparseAutoencoder;
 use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};

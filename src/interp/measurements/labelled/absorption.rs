@@ -3,13 +3,13 @@
 //! class's own features are silent and one other has `s_i >= 0.4 a`; the fraction is the part of a that
 //! the absorbing features hold. Source: Chanin et al. 2024, arXiv:2409.14507; SAEBench 0.6, `evals/absorption`.
 
-use super::super::algebra::{Matrix, dot};
 use super::activations::{LabelledActivations, check_pair};
 use super::config::ProbeConfig;
 use super::feature_rows::FeatureRows;
 use super::logistic::{LogisticRegression, fit};
 use super::probe::{BinaryScore, balanced, class_probe, largest, logits, picked};
 use crate::error::Result;
+use crate::linear_algebra::{RealMatrix, dot};
 use crate::sae::SparseAutoencoder;
 use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
@@ -68,7 +68,7 @@ pub fn absorption(
 ) -> Result<Absorption> {
     cfg.validate()?;
     check_pair(train, test, sae.d_in())?;
-    let w_dec = Matrix::of_tensor("W_dec", &sae.w_dec())?;
+    let w_dec = RealMatrix::from_tensor("W_dec", &sae.w_dec())?;
     let features = FeatureRows::encode(sae, &train.x)?;
     let test_features = FeatureRows::encode(sae, &test.x)?;
     let (train_x, test_x) = (train.matrix()?, test.matrix()?);
@@ -82,7 +82,7 @@ pub fn absorption(
         let scores = logits(&probe, &test_x.select(&picked_rows));
         let probe_f1 = BinaryScore::of(&scores, &picked(&test_y, &picked_rows)).f1;
         let direction = Direction::new(&probe, &w_dec);
-        let found: Vec<Absorbed> = (0..test_x.rows)
+        let found: Vec<Absorbed> = (0..test_x.n_rows())
             .filter(|i| test_y[*i] && probe.logit(test_x.row(*i)) > 0.0)
             .map(|i| direction.absorbed(test_x.row(i), &test_features.rows[i], &own))
             .collect();
@@ -139,13 +139,13 @@ struct Direction {
 }
 
 impl Direction {
-    fn new(probe: &LogisticRegression, w_dec: &Matrix) -> Self {
+    fn new(probe: &LogisticRegression, w_dec: &RealMatrix) -> Self {
         let scaled = |v: &[f64]| -> Vec<f64> {
             let norm = dot(v, v).sqrt().max(f64::MIN_POSITIVE);
             v.iter().map(|x| x / norm).collect()
         };
         let unit = scaled(&probe.weights);
-        let cosines = (0..w_dec.rows)
+        let cosines = (0..w_dec.n_rows())
             .map(|i| dot(&unit, &scaled(w_dec.row(i))))
             .collect();
         Self { unit, cosines }

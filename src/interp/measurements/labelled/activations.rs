@@ -1,9 +1,9 @@
 //! Activations with a label each, from anywhere or from the factors of a corpus that knows them.
 
-use super::super::algebra::Matrix;
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
 use crate::interp::activations::{TOKENS_PER_PASS, hook_rows};
+use crate::linear_algebra::RealMatrix;
 use crate::model::{HookName, Transformer};
 use crate::progress::{Progress, Reporter};
 use crate::show::NotebookReporter;
@@ -46,7 +46,7 @@ impl LabelledActivations {
             let reason = format!("there are {} classes, from 0 on", classes.len());
             return Err(Error::argument("label", label, reason));
         }
-        Matrix::of_tensor("labelled activations", &x)?;
+        RealMatrix::from_tensor("labelled activations", &x)?;
         Ok(Self { x, labels, classes })
     }
 
@@ -112,8 +112,8 @@ impl LabelledActivations {
         self.labels.iter().map(|l| *l == class).collect()
     }
 
-    pub(super) fn matrix(&self) -> Result<Matrix> {
-        Matrix::of_tensor("labelled activations", &self.x)
+    pub(super) fn matrix(&self) -> Result<RealMatrix> {
+        RealMatrix::from_tensor("labelled activations", &self.x)
     }
 }
 

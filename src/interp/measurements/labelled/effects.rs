@@ -2,14 +2,14 @@
 //! `effect_f = (mean_pos - mean_neg of f) (w . W_dec_f)`; without the features S the log-odds are
 //! `z - sum_{f in S} f (w . W_dec_f)`: the reconstruction's error stays. Source: SAEBench 0.6, SCR and TPP.
 
-use super::super::algebra::{Matrix, dot};
 use super::feature_rows::FeatureRows;
 use super::logistic::LogisticRegression;
 use super::probe::largest;
+use crate::linear_algebra::{RealMatrix, dot};
 
 /// `w . W_dec_f` of every feature. `[d_sae]`
-pub(super) fn along_decoder(probe: &LogisticRegression, w_dec: &Matrix) -> Vec<f64> {
-    (0..w_dec.rows)
+pub(super) fn along_decoder(probe: &LogisticRegression, w_dec: &RealMatrix) -> Vec<f64> {
+    (0..w_dec.n_rows())
         .map(|f| dot(&probe.weights, w_dec.row(f)))
         .collect()
 }

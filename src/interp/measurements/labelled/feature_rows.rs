@@ -1,8 +1,8 @@
 //! Feature activations of labelled rows as lists: of each row what is above 0.
 
-use super::super::algebra::Matrix;
 use crate::error::{Error, Result};
 use crate::interp::activations::TOKENS_PER_PASS;
+use crate::linear_algebra::RealMatrix;
 use crate::sae::SparseAutoencoder;
 use candle_core::Tensor;
 
@@ -65,8 +65,8 @@ impl FeatureRows {
     }
 
     /// Some features' activations in some rows, dense. `[rows, features]`
-    pub(super) fn gather(&self, rows: &[usize], features: &[usize]) -> Matrix {
-        let mut dense = Matrix::zeros(rows.len(), features.len());
+    pub(super) fn gather(&self, rows: &[usize], features: &[usize]) -> RealMatrix {
+        let mut dense = RealMatrix::zeros(rows.len(), features.len());
         for (i, row) in rows.iter().enumerate() {
             for (j, feature) in features.iter().enumerate() {
                 dense.row_mut(i)[j] = self.act(*row, *feature);

@@ -2,8 +2,8 @@
 //! Minimises `c sum_i log(1 + exp(-y_i (w . x_i + b))) + |w|^2 / 2`, the intercept b without a penalty.
 //! Source: scikit-learn's `LogisticRegression`; Hastie, Tibshirani and Friedman, section 4.4.1.
 
-use super::super::algebra::{Matrix, dot, solve_positive};
 use crate::error::{Error, Result};
+use crate::linear_algebra::{RealMatrix, dot, solve_positive};
 use candle_core::Tensor;
 
 /// Newton steps allowed; a dozen is usual.
@@ -44,17 +44,17 @@ impl LogisticRegression {
 /// [`Error::Shape`] for another number of answers, [`Error::NotFiniteAt`] for an entry that is not finite,
 /// [`Error::Argument`] for rows of one class alone, a `c` that is not above 0, or no convergence.
 pub fn logistic_regression(x: &Tensor, y: &[bool], c: f64) -> Result<LogisticRegression> {
-    fit(&Matrix::of_tensor("the rows to fit", x)?, y, c)
+    fit(&RealMatrix::from_tensor("the rows to fit", x)?, y, c)
 }
 
 /// [`logistic_regression`] of a matrix.
-pub(super) fn fit(x: &Matrix, y: &[bool], c: f64) -> Result<LogisticRegression> {
-    if x.rows != y.len() {
+pub(super) fn fit(x: &RealMatrix, y: &[bool], c: f64) -> Result<LogisticRegression> {
+    if x.n_rows() != y.len() {
         let expected = format!("[{} answers, d]", y.len());
         return Err(Error::shape(
             "the rows to fit",
             expected,
-            [x.rows, x.columns],
+            [x.n_rows(), x.n_columns()],
         ));
     }
     let usable = c > 0.0 && c.is_finite();
@@ -71,7 +71,7 @@ pub(super) fn fit(x: &Matrix, y: &[bool], c: f64) -> Result<LogisticRegression> 
         ));
     }
     let problem = Problem { x, y, c };
-    let mut theta = vec![0.0; x.columns + 1];
+    let mut theta = vec![0.0; x.n_columns() + 1];
     let mut loss = problem.loss(&theta);
     for n_steps in 1..=MAX_STEPS {
         let (gradient, hessian) = problem.derivatives(&theta)?;
@@ -94,18 +94,14 @@ pub(super) fn fit(x: &Matrix, y: &[bool], c: f64) -> Result<LogisticRegression> 
 
 /// The solution of `H step = gradient`; where rounding leaves H not positive, of `H + r 1` with the
 /// smallest r that mends it.
-fn newton_step(gradient: Vec<f64>, mut hessian: Matrix) -> Result<Vec<f64>> {
+fn newton_step(gradient: Vec<f64>, mut hessian: RealMatrix) -> Result<Vec<f64>> {
     let n = gradient.len();
-    let right = Matrix {
-        rows: n,
-        columns: 1,
-        entries: gradient,
-    };
+    let right = RealMatrix::of(n, 1, gradient);
     let trace: f64 = (0..n).map(|i| hessian.row(i)[i]).sum();
     let mut ridge = 1e-14 * trace / n as f64;
     for _ in 0..12 {
         if let Some(step) = solve_positive(&hessian, &right) {
-            return Ok(step.entries);
+            return Ok(step.entries().to_vec());
         }
         (0..n).for_each(|i| hessian.row_mut(i)[i] += ridge);
         ridge *= 10.0;
@@ -119,7 +115,7 @@ fn newton_step(gradient: Vec<f64>, mut hessian: Matrix) -> Result<Vec<f64>> {
 }
 
 struct Problem<'a> {
-    x: &'a Matrix,
+    x: &'a RealMatrix,
     y: &'a [bool],
     c: f64,
 }
@@ -127,14 +123,14 @@ struct Problem<'a> {
 impl Problem<'_> {
     /// `theta` is w, then b.
     fn logits(&self, theta: &[f64]) -> Vec<f64> {
-        let (w, b) = theta.split_at(self.x.columns);
-        (0..self.x.rows)
+        let (w, b) = theta.split_at(self.x.n_columns());
+        (0..self.x.n_rows())
             .map(|i| dot(self.x.row(i), w) + b[0])
             .collect()
     }
 
     fn loss(&self, theta: &[f64]) -> f64 {
-        let w = &theta[..self.x.columns];
+        let w = &theta[..self.x.n_columns()];
         let log_losses = self.logits(theta).into_iter().zip(self.y);
         let sum: f64 = log_losses
             .map(|(z, y)| {
@@ -146,11 +142,11 @@ impl Problem<'_> {
         self.c * sum + dot(w, w) / 2.0
     }
 
-    fn derivatives(&self, theta: &[f64]) -> Result<(Vec<f64>, Matrix)> {
-        let d = self.x.columns;
+    fn derivatives(&self, theta: &[f64]) -> Result<(Vec<f64>, RealMatrix)> {
+        let d = self.x.n_columns();
         let mut gradient = theta.to_vec();
         gradient[d] = 0.0;
-        let mut scaled = Matrix::zeros(self.x.rows, d + 1);
+        let mut scaled = RealMatrix::zeros(self.x.n_rows(), d + 1);
         for (i, z) in self.logits(theta).into_iter().enumerate() {
             let p = 1.0 / (1.0 + (-z).exp());
             let error = self.c * (p - f64::from(u8::from(self.y[i])));
@@ -163,7 +159,7 @@ impl Problem<'_> {
             gradient[d] += error;
             row[d] = root;
         }
-        let mut hessian = scaled.transposed_times(&scaled)?;
+        let mut hessian = scaled.transposed_times(&scaled);
         (0..d).for_each(|j| hessian.row_mut(j)[j] += 1.0);
         Ok((gradient, hessian))
     }
@@ -204,16 +200,16 @@ mod tests {
     /// ```
     #[test]
     fn coefficients_are_scikit_learns() {
-        let x = Matrix {
-            rows: 40,
-            columns: 4,
-            entries: (0..40)
+        let x = RealMatrix::of(
+            40,
+            4,
+            (0..40)
                 .flat_map(|i| {
                     let t = f64::from(i);
                     [t.sin(), (3.0 * t).cos(), f64::from(i % 5) / 2.0, 1.0]
                 })
                 .collect(),
-        };
+        );
         let y: Vec<bool> = (0..40)
             .map(|i| f64::from(i).sin() + 0.5 * f64::from(7 * i).cos() > 0.2)
             .collect();
@@ -248,13 +244,13 @@ mod tests {
     /// `w = c sum (y - p) x`, `sum (y - p) = 0`.
     #[test]
     fn a_separable_problem_converges_to_a_stationary_point() {
-        let x = Matrix {
-            rows: 6,
-            columns: 2,
-            entries: vec![
+        let x = RealMatrix::of(
+            6,
+            2,
+            vec![
                 50.0, 1.0, 60.0, 2.0, 70.0, 0.0, -50.0, 1.0, -40.0, 3.0, -90.0, 1.0,
             ],
-        };
+        );
         let y = [true, true, true, false, false, false];
         let probe = fit(&x, &y, 10.0).unwrap();
         let mut rest = [-probe.weights[0], -probe.weights[1], 0.0];

@@ -1,9 +1,9 @@
 //! Probes for one class against the rest, on as many rows of either.
 
-use super::super::algebra::Matrix;
 use super::logistic::{LogisticRegression, fit};
 use crate::error::Result;
 use crate::interp::statistics::Contingency;
+use crate::linear_algebra::RealMatrix;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -57,14 +57,19 @@ pub(super) fn picked(y: &[bool], rows: &[usize]) -> Vec<bool> {
 }
 
 /// A probe fitted to the balanced rows of a class.
-pub(super) fn class_probe(x: &Matrix, y: &[bool], c: f64, seed: u64) -> Result<LogisticRegression> {
+pub(super) fn class_probe(
+    x: &RealMatrix,
+    y: &[bool],
+    c: f64,
+    seed: u64,
+) -> Result<LogisticRegression> {
     let rows = balanced(y, seed);
     fit(&x.select(&rows), &picked(y, &rows), c)
 }
 
 /// Log-odds of each row of a matrix.
-pub(super) fn logits(probe: &LogisticRegression, x: &Matrix) -> Vec<f64> {
-    (0..x.rows).map(|i| probe.logit(x.row(i))).collect()
+pub(super) fn logits(probe: &LogisticRegression, x: &RealMatrix) -> Vec<f64> {
+    (0..x.n_rows()).map(|i| probe.logit(x.row(i))).collect()
 }
 
 /// The numbers of the `k` largest scores, largest first, equal ones by number.

@@ -8,7 +8,7 @@ use super::feature_rows::FeatureRows;
 use super::logistic::fit;
 use super::probe::{BinaryScore, balanced, largest, logits, picked};
 use crate::error::Result;
-use crate::interp::measurements::algebra::Matrix;
+use crate::linear_algebra::RealMatrix;
 use crate::sae::SparseAutoencoder;
 use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
@@ -74,7 +74,7 @@ pub fn sparse_probing(
                 &test_features.gather(&fold.test, &chosen),
             )?;
             let neurons = largest(&by_neuron, k);
-            let of_neurons = |x: &Matrix, rows: &[usize]| columns(x, rows, &neurons);
+            let of_neurons = |x: &RealMatrix, rows: &[usize]| columns(x, rows, &neurons);
             let neuron = fold.score(
                 &of_neurons(&train_x, &fold.train),
                 &of_neurons(&test_x, &fold.test),
@@ -130,7 +130,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn score(&self, train: &Matrix, test: &Matrix) -> Result<BinaryScore> {
+    fn score(&self, train: &RealMatrix, test: &RealMatrix) -> Result<BinaryScore> {
         let probe = fit(train, &self.train_y, self.cfg.c)?;
         Ok(BinaryScore::of(&logits(&probe, test), &self.test_y))
     }
@@ -148,7 +148,7 @@ impl<'a> Fold<'a> {
         difference(&of(true), &of(false))
     }
 
-    fn neuron_order(&self, x: &Matrix) -> Vec<f64> {
+    fn neuron_order(&self, x: &RealMatrix) -> Vec<f64> {
         let of = |answer: bool| {
             let rows = self.train.iter().zip(&self.train_y);
             let rows: Vec<usize> = rows
@@ -165,15 +165,10 @@ fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).collect()
 }
 
-fn columns(x: &Matrix, rows: &[usize], columns: &[usize]) -> Matrix {
-    Matrix {
-        rows: rows.len(),
-        columns: columns.len(),
-        entries: rows
-            .iter()
-            .flat_map(|i| columns.iter().map(|j| x.row(*i)[*j]))
-            .collect(),
-    }
+fn columns(x: &RealMatrix, rows: &[usize], columns: &[usize]) -> RealMatrix {
+    RealMatrix::from_entries(rows.len(), columns.len(), |i, j| {
+        x.entry(rows[i], columns[j])
+    })
 }
 
 impl SparseProbing {

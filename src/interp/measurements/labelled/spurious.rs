@@ -2,13 +2,13 @@
 //! `SCR = (A_ablated - A_biased) / (A_clean - A_biased)`, accuracies on rows where both answers are
 //! balanced. Source: SAEBench 0.6, `evals/scr_and_tpp`; Marks et al. 2024, SHIFT.
 
-use super::super::algebra::Matrix;
 use super::config::ProbeConfig;
 use super::effects::{ablated_logit, along_decoder, mean_difference, strongest};
 use super::feature_rows::FeatureRows;
 use super::logistic::{LogisticRegression, fit};
 use super::probe::{BinaryScore, picked};
 use crate::error::{Error, Result};
+use crate::linear_algebra::RealMatrix;
 use crate::sae::SparseAutoencoder;
 use crate::show::{Table, shows_itself};
 use candle_core::Tensor;
@@ -68,7 +68,7 @@ pub fn spurious_correlation_removal(
     cfg: &ProbeConfig,
 ) -> Result<SpuriousRemoval> {
     cfg.validate()?;
-    let w_dec = Matrix::of_tensor("W_dec", &sae.w_dec())?;
+    let w_dec = RealMatrix::from_tensor("W_dec", &sae.w_dec())?;
     let [train, test] = [train, test].map(|half| Half::new(sae, half, cfg.seed));
     let (train, test) = (train?, test?);
     let agreeing: Vec<usize> = train
@@ -116,7 +116,7 @@ pub fn spurious_correlation_removal(
 
 /// One half, checked.
 struct Half {
-    x: Matrix,
+    x: RealMatrix,
     features: FeatureRows,
     answers: [Vec<bool>; 2],
     /// As many rows of each of the four pairs of answers, ascending.
@@ -125,15 +125,15 @@ struct Half {
 
 impl Half {
     fn new(sae: &dyn SparseAutoencoder, half: &SpuriousActivations, seed: u64) -> Result<Self> {
-        let x = Matrix::of_tensor("activations", &half.x)?;
-        if half.first.len() != x.rows || half.second.len() != x.rows {
-            let expected = format!("[{} rows]", x.rows);
+        let x = RealMatrix::from_tensor("activations", &half.x)?;
+        if half.first.len() != x.n_rows() || half.second.len() != x.n_rows() {
+            let expected = format!("[{} rows]", x.n_rows());
             let found = [half.first.len(), half.second.len()];
             return Err(Error::shape("answers", expected, found));
         }
         let answers = [half.first.clone(), half.second.clone()];
         let mut groups: [Vec<usize>; 4] = Default::default();
-        for i in 0..x.rows {
+        for i in 0..x.n_rows() {
             groups[2 * usize::from(answers[0][i]) + usize::from(answers[1][i])].push(i);
         }
         let least = groups.iter().map(Vec::len).min().unwrap_or(0);

@@ -2,7 +2,6 @@
 //! `TPP = mean_i [(A_i - A_i without F_i) - mean_{j != i} (A_j - A_j without F_i)]`, A_i the accuracy of the
 //! probe of class i, F_i the n features of largest effect on it. Source: SAEBench 0.6, `evals/scr_and_tpp`.
 
-use super::super::algebra::Matrix;
 use super::activations::{LabelledActivations, check_pair};
 use super::config::ProbeConfig;
 use super::effects::{ablated_logit, along_decoder, mean_difference, strongest};
@@ -10,6 +9,7 @@ use super::feature_rows::FeatureRows;
 use super::logistic::LogisticRegression;
 use super::probe::{BinaryScore, balanced, class_probe, picked};
 use crate::error::Result;
+use crate::linear_algebra::RealMatrix;
 use crate::sae::SparseAutoencoder;
 use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
@@ -53,7 +53,7 @@ pub fn targeted_probe_perturbation(
 ) -> Result<ProbePerturbation> {
     cfg.validate()?;
     check_pair(train, test, sae.d_in())?;
-    let w_dec = Matrix::of_tensor("W_dec", &sae.w_dec())?;
+    let w_dec = RealMatrix::from_tensor("W_dec", &sae.w_dec())?;
     let features = FeatureRows::encode(sae, &train.x)?;
     let test_features = FeatureRows::encode(sae, &test.x)?;
     let (train_x, test_x) = (train.matrix()?, test.matrix()?);
@@ -112,7 +112,7 @@ struct Class {
 
 impl Class {
     /// Accuracy of its probe on its test rows without some features.
-    fn accuracy(&self, x: &Matrix, features: &FeatureRows, without: &[usize]) -> f64 {
+    fn accuracy(&self, x: &RealMatrix, features: &FeatureRows, without: &[usize]) -> f64 {
         let logit = |i: &usize| {
             let logit = self.probe.logit(x.row(*i));
             ablated_logit(logit, &features.rows[*i], &self.along, without)
@@ -228,13 +228,13 @@ mod tests {
             ],
         );
         let (train, test) = (rows(0), rows(3));
-        let w_dec = Matrix::of_tensor("W_dec", &sae.w_dec()).unwrap();
+        let w_dec = RealMatrix::from_tensor("W_dec", &sae.w_dec()).unwrap();
         let features = FeatureRows::encode(&sae, &test.x).unwrap();
         let (train_x, x) = (train.matrix().unwrap(), test.matrix().unwrap());
         let probe = class_probe(&train_x, &train.is_class(1), 1.0, 0).unwrap();
         let along = along_decoder(&probe, &w_dec);
         for without in [vec![0], vec![1, 3], vec![0, 1, 2, 3]] {
-            for i in 0..x.rows {
+            for i in 0..x.n_rows() {
                 let mut ablated = x.row(i).to_vec();
                 for &f in &without {
                     for (v, w) in ablated.iter_mut().zip(w_dec.row(f)) {

@@ -2,13 +2,13 @@
 //! Neurons, principal components and independent components with both signs, random directions.
 //! Source: Bricken et al. 2023 (neurons, PCA), Sharkey et al. 2022 (ICA).
 
-use super::super::algebra::{Matrix, dot, symmetric_eigen};
 use super::fast_ica::fast_ica;
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
 use crate::interp::dictionaries::{
     CentredRows, centred_rows, check_l0, fixed_dictionary, random_dictionary, read_write_dictionary,
 };
+use crate::linear_algebra::{RealMatrix, dot, symmetric_eigen};
 use crate::model::Transformer;
 use crate::sae::StandardSae;
 use candle_core::Tensor;
@@ -71,22 +71,22 @@ pub fn control_dictionary(
 /// The control for these activations; random directions are not among those that can be fitted.
 fn fitted_control(rows: &CentredRows, control: Control, l0: f64, seed: u64) -> Result<StandardSae> {
     let device = rows.x_cent.device();
-    let x = centred(Matrix::of_tensor("activations", &rows.x_cent)?);
-    let mean = Matrix::of_tensor("mean activation", &rows.mean.unsqueeze(0)?)?;
-    let square = |m: &Matrix| dot(&m.entries, &m.entries) / m.rows as f64;
+    let x = centred(RealMatrix::from_tensor("activations", &rows.x_cent)?);
+    let mean = RealMatrix::from_tensor("mean activation", &rows.mean.unsqueeze(0)?)?;
+    let square = |m: &RealMatrix| dot(m.entries(), m.entries()) / m.n_rows() as f64;
     if square(&x) <= 1e-12 * square(&mean) {
         let reason = "have no direction of any variance";
         return Err(Error::argument("activations", "constant", reason));
     }
-    let signed = |m: &Matrix| -> Result<Tensor> { both_signs(m).to_tensor(device) };
+    let signed = |m: &RealMatrix| -> Result<Tensor> { both_signs(m).to_tensor(device) };
     match control {
         Control::Neurons | Control::Random => {
-            let mut axes = Matrix::zeros(x.columns, x.columns);
-            (0..x.columns).for_each(|i| axes.row_mut(i)[i] = 1.0);
+            let mut axes = RealMatrix::zeros(x.n_columns(), x.n_columns());
+            (0..x.n_columns()).for_each(|i| axes.row_mut(i)[i] = 1.0);
             fixed_dictionary(rows, &signed(&axes)?, l0)
         }
         Control::Pca => {
-            let spectrum = symmetric_eigen(&x.transposed_times(&x)?)?;
+            let spectrum = symmetric_eigen(&x.transposed_times(&x))?;
             // Vectors of the value 0 are no directions.
             let least = 1e-10 * spectrum.values[0];
             let kept = spectrum.values.iter().filter(|v| **v > least).count();
@@ -96,7 +96,7 @@ fn fitted_control(rows: &CentredRows, control: Control, l0: f64, seed: u64) -> R
         }
         Control::Ica => {
             let found = fast_ica(&x, seed)?;
-            check_l0(l0, 2 * found.unmixing.rows)?;
+            check_l0(l0, 2 * found.unmixing.n_rows())?;
             let (read, write) = (signed(&found.unmixing)?, signed(&found.mixing)?);
             read_write_dictionary(rows, &read, &write, l0)
         }
@@ -104,9 +104,9 @@ fn fitted_control(rows: &CentredRows, control: Control, l0: f64, seed: u64) -> R
 }
 
 /// Less what the mean in f32 has left of the mean.
-fn centred(mut x: Matrix) -> Matrix {
+fn centred(mut x: RealMatrix) -> RealMatrix {
     let mean = x.mean_row();
-    for i in 0..x.rows {
+    for i in 0..x.n_rows() {
         for (v, m) in x.row_mut(i).iter_mut().zip(&mean) {
             *v -= m;
         }
@@ -115,9 +115,9 @@ fn centred(mut x: Matrix) -> Matrix {
 }
 
 /// Each row, and the row with the other sign after it.
-fn both_signs(m: &Matrix) -> Matrix {
-    let mut both = Matrix::zeros(2 * m.rows, m.columns);
-    for i in 0..m.rows {
+fn both_signs(m: &RealMatrix) -> RealMatrix {
+    let mut both = RealMatrix::zeros(2 * m.n_rows(), m.n_columns());
+    for i in 0..m.n_rows() {
         both.row_mut(2 * i).copy_from_slice(m.row(i));
         for (entry, v) in both.row_mut(2 * i + 1).iter_mut().zip(m.row(i)) {
             *entry = -v;

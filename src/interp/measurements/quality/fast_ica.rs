@@ -2,8 +2,8 @@
 //! `w <- E[x g(w . x)] - E[g'(w . x)] w`, `g = tanh`, all components at once, decorrelated by
 //! `W <- (W W^T)^(-1/2) W`. Source: Hyvarinen 1999, "Fast and robust fixed-point algorithms for ICA".
 
-use super::super::algebra::{Matrix, symmetric_eigen};
 use crate::error::{Error, Result};
+use crate::linear_algebra::{RealMatrix, symmetric_eigen};
 use crate::show::Interrupts;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -21,9 +21,9 @@ const MAX_DECORRELATION: usize = 80;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct IndependentComponents {
     /// One row a component: `s = x . row` has variance 1. `[n_components, d_in]`
-    pub unmixing: Matrix,
+    pub unmixing: RealMatrix,
     /// One row a component: what it adds to x, `x = sum s row`. `[n_components, d_in]`
-    pub mixing: Matrix,
+    pub mixing: RealMatrix,
     /// Whether the last step turned no component further than 1e-4.
     pub converged: bool,
 }
@@ -33,14 +33,14 @@ pub(super) struct IndependentComponents {
 ///
 /// # Errors
 /// Activations that are constant; [`Error::Interrupted`].
-pub(super) fn fast_ica(x: &Matrix, seed: u64) -> Result<IndependentComponents> {
+pub(super) fn fast_ica(x: &RealMatrix, seed: u64) -> Result<IndependentComponents> {
     let interrupts = Interrupts::listen();
     let (whitening, coloring) = whitening(x)?;
-    let z = x.times_transposed(&whitening)?; // [n, c]
-    let c = z.columns;
+    let z = x.times_transposed(&whitening); // [n, c]
+    let c = z.n_columns();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut w = Matrix::zeros(c, c);
-    w.entries
+    let mut w = RealMatrix::zeros(c, c);
+    w.entries_mut()
         .iter_mut()
         .for_each(|v| *v = rng.sample(StandardNormal));
     w = decorrelated(w)?;
@@ -61,20 +61,20 @@ pub(super) fn fast_ica(x: &Matrix, seed: u64) -> Result<IndependentComponents> {
         }
     }
     Ok(IndependentComponents {
-        unmixing: w.times(&whitening)?,
-        mixing: w.times(&coloring)?,
+        unmixing: w.times(&whitening),
+        mixing: w.times(&coloring),
         converged,
     })
 }
 
 /// Rows that give uncorrelated coordinates of variance 1, and those that give x back from them.
 /// `[c, d_in]` both
-fn whitening(x: &Matrix) -> Result<(Matrix, Matrix)> {
-    let mut covariance = x.transposed_times(x)?;
+fn whitening(x: &RealMatrix) -> Result<(RealMatrix, RealMatrix)> {
+    let mut covariance = x.transposed_times(x);
     covariance
-        .entries
+        .entries_mut()
         .iter_mut()
-        .for_each(|v| *v /= x.rows as f64);
+        .for_each(|v| *v /= x.n_rows() as f64);
     let spectrum = symmetric_eigen(&covariance)?;
     // f32 activations have no more than seven digits.
     let least = 1e-10 * spectrum.values.first().copied().unwrap_or(0.0);
@@ -95,13 +95,13 @@ fn whitening(x: &Matrix) -> Result<(Matrix, Matrix)> {
 }
 
 /// One fixed-point step of every row of `w` on whitened activations.
-fn step(z: &Matrix, w: &Matrix) -> Result<Matrix> {
-    let n = z.rows as f64;
-    let mut s = z.times_transposed(w)?; // [n, c]
-    s.entries.par_iter_mut().for_each(|v| *v = v.tanh());
-    let mut next = s.transposed_times(z)?; // [c, c]
-    let mut slope = vec![0.0; w.rows];
-    for i in 0..s.rows {
+fn step(z: &RealMatrix, w: &RealMatrix) -> Result<RealMatrix> {
+    let n = z.n_rows() as f64;
+    let mut s = z.times_transposed(w); // [n, c]
+    s.entries_mut().par_iter_mut().for_each(|v| *v = v.tanh());
+    let mut next = s.transposed_times(z); // [c, c]
+    let mut slope = vec![0.0; w.n_rows()];
+    for i in 0..s.n_rows() {
         for (total, g) in slope.iter_mut().zip(s.row(i)) {
             *total += (1.0 - g * g) / n;
         }
@@ -116,23 +116,23 @@ fn step(z: &Matrix, w: &Matrix) -> Result<Matrix> {
 
 /// `(W W^T)^(-1/2) W`, by the iteration `W <- 3/2 W - 1/2 W W^T W` (the paper's equation 8 in section 4):
 /// products alone, where the spectrum would take most of the time.
-fn decorrelated(mut w: Matrix) -> Result<Matrix> {
-    let row_sum = |m: &Matrix, i: usize| m.row(i).iter().map(|v| v.abs()).sum::<f64>();
-    let gram = w.times_transposed(&w)?;
+fn decorrelated(mut w: RealMatrix) -> Result<RealMatrix> {
+    let row_sum = |m: &RealMatrix, i: usize| m.row(i).iter().map(|v| v.abs()).sum::<f64>();
+    let gram = w.times_transposed(&w);
     // At least the largest eigenvalue, which must not exceed 1 for the iteration.
-    let most = (0..w.rows)
+    let most = (0..w.n_rows())
         .map(|i| row_sum(&gram, i))
         .fold(f64::MIN_POSITIVE, f64::max);
-    w.entries.iter_mut().for_each(|v| *v /= most.sqrt());
+    w.entries_mut().iter_mut().for_each(|v| *v /= most.sqrt());
     for _ in 0..MAX_DECORRELATION {
-        let gram = w.times_transposed(&w)?;
-        let off = (0..w.rows).flat_map(|i| {
+        let gram = w.times_transposed(&w);
+        let off = (0..w.n_rows()).flat_map(|i| {
             let row = gram.row(i).iter().enumerate();
             row.map(move |(j, v)| (v - f64::from(u8::from(i == j))).abs())
         });
         let defect = off.fold(0.0, f64::max);
-        let cube = gram.times(&w)?;
-        for (v, c) in w.entries.iter_mut().zip(&cube.entries) {
+        let cube = gram.times(&w);
+        for (v, c) in w.entries_mut().iter_mut().zip(cube.entries()) {
             *v = 1.5 * *v - 0.5 * c;
         }
         // The defect is squared by each iteration.
@@ -148,10 +148,10 @@ mod tests {
     use super::*;
 
     /// Three independent sources, uniform and Laplacian, in a skew basis.
-    fn mixed(n: usize) -> (Matrix, [[f64; 3]; 3]) {
+    fn mixed(n: usize) -> (RealMatrix, [[f64; 3]; 3]) {
         let basis = [[1.0, 0.2, -0.3], [0.5, 2.0, 0.1], [-0.4, 0.3, 0.7]];
         let mut rng = ChaCha8Rng::seed_from_u64(5);
-        let mut x = Matrix::zeros(n, 3);
+        let mut x = RealMatrix::zeros(n, 3);
         for i in 0..n {
             let laplace = |u: f64| -u.signum() * (1.0 - 2.0 * u.abs()).ln();
             let s = [
@@ -191,7 +191,7 @@ mod tests {
             assert!(best > 0.995, "{best}: {found:?}");
         }
         // Unmixing and mixing are inverse to each other.
-        let identity = found.unmixing.times_transposed(&found.mixing).unwrap();
+        let identity = found.unmixing.times_transposed(&found.mixing);
         for i in 0..3 {
             for j in 0..3 {
                 let expected = f64::from(u8::from(i == j));
@@ -203,11 +203,11 @@ mod tests {
     #[test]
     fn directions_without_variance_are_left_out_and_constants_refused() {
         let (x, _) = mixed(500);
-        let mut flat = Matrix::zeros(500, 4);
+        let mut flat = RealMatrix::zeros(500, 4);
         for i in 0..500 {
             flat.row_mut(i)[..3].copy_from_slice(x.row(i));
         }
-        assert_eq!(fast_ica(&flat, 1).unwrap().unmixing.rows, 3);
-        assert!(fast_ica(&Matrix::zeros(10, 3), 1).is_err());
+        assert_eq!(fast_ica(&flat, 1).unwrap().unmixing.n_rows(), 3);
+        assert!(fast_ica(&RealMatrix::zeros(10, 3), 1).is_err());
     }
 }

@@ -1,7 +1,6 @@
 //! One dictionary's measurements: a row a metric, each with its bootstrap interval over sequences.
 //! Metrics and their definitions are in `metrics.rs`. Source: SAEBench 0.6, `evals/core`.
 
-use super::super::algebra::max_cosines;
 use super::super::bootstrap::{Resamples, bootstrap};
 use super::config::MeasureConfig;
 use super::harvest::sums::Sums;
@@ -10,6 +9,7 @@ use super::metrics::{METRICS, values};
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
 use crate::interp::features::FeatureFrequencies;
+use crate::interp::measurements::cosines::max_cosines;
 use crate::model::Transformer;
 use crate::progress::Reporter;
 use crate::sae::SparseAutoencoder;

@@ -2,8 +2,8 @@
 //! Codes by matching pursuit and coordinate descent, atoms by the approximate K-SVD update in turn.
 //! Source: Mallat and Zhang 1993; Aharon, Elad and Bruckstein 2006; Rubinstein, Zibulevsky and Elad 2008.
 
-use super::super::algebra::{Matrix, dot};
 use crate::error::Result;
+use crate::linear_algebra::{RealMatrix, dot};
 use crate::show::Interrupts;
 use rand::SeedableRng;
 use rand::seq::index;
@@ -17,7 +17,7 @@ const SWEEPS: usize = 10;
 /// Atoms and what each row takes of them.
 pub(super) struct MetaDictionary {
     /// Unit length. `[n_atoms, d]`
-    pub atoms: Matrix,
+    pub atoms: RealMatrix,
     /// Atom and weight, above 0. `[rows]`
     pub codes: Vec<Vec<(usize, f64)>>,
 }
@@ -25,7 +25,7 @@ pub(super) struct MetaDictionary {
 impl MetaDictionary {
     /// Fits `n_atoms` atoms to rows, at most `k` of them a row; begins from rows drawn by `seed`.
     pub(super) fn fit(
-        rows: &Matrix,
+        rows: &RealMatrix,
         n_atoms: usize,
         k: usize,
         n_steps: usize,
@@ -33,9 +33,9 @@ impl MetaDictionary {
     ) -> Result<Self> {
         let interrupts = Interrupts::listen();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let drawn = index::sample(&mut rng, rows.rows, n_atoms.min(rows.rows)).into_vec();
+        let drawn = index::sample(&mut rng, rows.n_rows(), n_atoms.min(rows.n_rows())).into_vec();
         let mut atoms = rows.select(&drawn);
-        (0..atoms.rows).for_each(|j| normalise(atoms.row_mut(j)));
+        (0..atoms.n_rows()).for_each(|j| normalise(atoms.row_mut(j)));
         let mut codes = encode(rows, &atoms, k)?;
         for _ in 0..n_steps {
             interrupts.check("the meta structure")?;
@@ -46,7 +46,7 @@ impl MetaDictionary {
     }
 
     /// What is left of a row.
-    pub(super) fn residual(&self, rows: &Matrix, i: usize) -> Vec<f64> {
+    pub(super) fn residual(&self, rows: &RealMatrix, i: usize) -> Vec<f64> {
         residual(rows.row(i), &self.atoms, &self.codes[i])
     }
 }
@@ -58,7 +58,7 @@ fn normalise(v: &mut [f64]) {
     }
 }
 
-fn residual(row: &[f64], atoms: &Matrix, code: &[(usize, f64)]) -> Vec<f64> {
+fn residual(row: &[f64], atoms: &RealMatrix, code: &[(usize, f64)]) -> Vec<f64> {
     let mut left = row.to_vec();
     for (j, weight) in code {
         for (l, a) in left.iter_mut().zip(atoms.row(*j)) {
@@ -69,13 +69,13 @@ fn residual(row: &[f64], atoms: &Matrix, code: &[(usize, f64)]) -> Vec<f64> {
 }
 
 /// The codes of all rows: one atom more in each of k rounds, that of largest product with what is left.
-fn encode(rows: &Matrix, atoms: &Matrix, k: usize) -> Result<Vec<Vec<(usize, f64)>>> {
-    let mut codes = vec![Vec::new(); rows.rows];
-    let all: Vec<usize> = (0..rows.rows).collect();
+fn encode(rows: &RealMatrix, atoms: &RealMatrix, k: usize) -> Result<Vec<Vec<(usize, f64)>>> {
+    let mut codes = vec![Vec::new(); rows.n_rows()];
+    let all: Vec<usize> = (0..rows.n_rows()).collect();
     for block in all.chunks(BLOCK) {
         let mut left = rows.select(block);
         for _ in 0..k {
-            let products = left.times_transposed(atoms)?; // [block, n_atoms]
+            let products = left.times_transposed(atoms); // [block, n_atoms]
             for (b, &i) in block.iter().enumerate() {
                 let code: &mut Vec<(usize, f64)> = &mut codes[i];
                 let free = products.row(b).iter().enumerate();
@@ -97,7 +97,7 @@ fn encode(rows: &Matrix, atoms: &Matrix, k: usize) -> Result<Vec<Vec<(usize, f64
 }
 
 /// Least squares over weights of at least 0, by coordinate descent.
-fn fit_weights(row: &[f64], atoms: &Matrix, code: &mut [(usize, f64)]) {
+fn fit_weights(row: &[f64], atoms: &RealMatrix, code: &mut [(usize, f64)]) {
     let mut left = residual(row, atoms, code);
     for _ in 0..SWEEPS {
         for (j, weight) in code.iter_mut() {
@@ -113,17 +113,17 @@ fn fit_weights(row: &[f64], atoms: &Matrix, code: &mut [(usize, f64)]) {
 
 /// Each atom becomes the direction of what its rows have left without it; one that no row takes becomes
 /// the row that is explained worst.
-fn update_atoms(rows: &Matrix, atoms: &mut Matrix, codes: &[Vec<(usize, f64)>]) {
-    let mut takers = vec![Vec::new(); atoms.rows];
-    let mut left = Matrix::zeros(rows.rows, rows.columns);
+fn update_atoms(rows: &RealMatrix, atoms: &mut RealMatrix, codes: &[Vec<(usize, f64)>]) {
+    let mut takers = vec![Vec::new(); atoms.n_rows()];
+    let mut left = RealMatrix::zeros(rows.n_rows(), rows.n_columns());
     for (i, code) in codes.iter().enumerate() {
         code.iter()
             .for_each(|(j, weight)| takers[*j].push((i, *weight)));
         left.row_mut(i)
             .copy_from_slice(&residual(rows.row(i), atoms, code));
     }
-    let size = |left: &Matrix, i: usize| dot(left.row(i), left.row(i));
-    let mut worst: Vec<usize> = (0..rows.rows).collect();
+    let size = |left: &RealMatrix, i: usize| dot(left.row(i), left.row(i));
+    let mut worst: Vec<usize> = (0..rows.n_rows()).collect();
     worst.sort_by(|a, b| size(&left, *b).total_cmp(&size(&left, *a)));
     let mut worst = worst.into_iter();
     for (j, taken) in takers.iter().enumerate() {
@@ -135,7 +135,7 @@ fn update_atoms(rows: &Matrix, atoms: &mut Matrix, codes: &[Vec<(usize, f64)>]) 
             continue;
         }
         let old = atoms.row(j).to_vec();
-        let mut next = vec![0.0; atoms.columns];
+        let mut next = vec![0.0; atoms.n_columns()];
         for (i, weight) in taken {
             for ((n, l), a) in next.iter_mut().zip(left.row(*i)).zip(&old) {
                 *n += weight * (l + weight * a);

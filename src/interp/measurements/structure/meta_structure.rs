@@ -2,9 +2,9 @@
 //! `1 - sum_f |w_f - w_hat_f|^2 / sum_f |w_f - mean w|^2`, w_f the decoder's rows at unit length, w_hat_f
 //! of k atoms of a second dictionary. Source: Leask et al. 2025, arXiv:2502.04878; SAEBench 0.6.
 
-use super::super::algebra::{Matrix, dot};
 use super::meta_dictionary::MetaDictionary;
 use crate::error::{Error, Result};
+use crate::linear_algebra::{RealMatrix, dot};
 use crate::sae::SparseAutoencoder;
 use crate::show::{Table, shows_itself};
 use polars::prelude::{DataFrame, df};
@@ -55,39 +55,39 @@ pub struct MetaStructure {
 /// [`Error::Argument`] for a `k` of 0 or more atoms than features, [`Error::NotFiniteAt`] for a decoder
 /// that is not finite; [`Error::Interrupted`].
 pub fn meta_structure(sae: &dyn SparseAutoencoder, cfg: &MetaConfig) -> Result<MetaStructure> {
-    let mut rows = Matrix::of_tensor("W_dec", &sae.w_dec())?;
+    let mut rows = RealMatrix::from_tensor("W_dec", &sae.w_dec())?;
     let n_atoms = match cfg.n_atoms {
-        0 => (rows.rows / 16).max(1),
+        0 => (rows.n_rows() / 16).max(1),
         n => n,
     };
     if cfg.k == 0 {
         return Err(Error::argument("k", 0, "must be at least 1"));
     }
-    if n_atoms > rows.rows {
-        let reason = format!("must be at most the number of features, {}", rows.rows);
+    if n_atoms > rows.n_rows() {
+        let reason = format!("must be at most the number of features, {}", rows.n_rows());
         return Err(Error::argument("n_atoms", n_atoms, reason));
     }
-    for i in 0..rows.rows {
+    for i in 0..rows.n_rows() {
         let norm = dot(rows.row(i), rows.row(i)).sqrt();
         if norm > 0.0 {
             rows.row_mut(i).iter_mut().for_each(|v| *v /= norm);
         }
     }
     let mean = rows.mean_row();
-    for i in 0..rows.rows {
+    for i in 0..rows.n_rows() {
         for (v, m) in rows.row_mut(i).iter_mut().zip(&mean) {
             *v -= m;
         }
     }
     let fitted = MetaDictionary::fit(&rows, n_atoms, cfg.k, cfg.n_steps, cfg.seed)?;
     let (mut error, mut variance, mut active) = (0.0, 0.0, 0);
-    for i in 0..rows.rows {
+    for i in 0..rows.n_rows() {
         let left = fitted.residual(&rows, i);
         error += dot(&left, &left);
         variance += dot(rows.row(i), rows.row(i));
         active += fitted.codes[i].len();
     }
-    let n = rows.rows as f64;
+    let n = rows.n_rows() as f64;
     Ok(MetaStructure {
         // Equal directions differ by rounding alone.
         explained_variance: match variance > 1e-12 * n {
@@ -95,8 +95,8 @@ pub fn meta_structure(sae: &dyn SparseAutoencoder, cfg: &MetaConfig) -> Result<M
             false => f64::NAN,
         },
         l0: active as f64 / n,
-        n_atoms: fitted.atoms.rows,
-        n_features: rows.rows,
+        n_atoms: fitted.atoms.n_rows(),
+        n_features: rows.n_rows(),
     })
 }
 

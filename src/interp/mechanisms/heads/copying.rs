@@ -3,11 +3,11 @@
 //! Source: Elhage et al. 2021; the full OV copying score of TransformerLens' main demo.
 
 use super::circuits::HeadFactors;
-use super::eigenvalues::eigenvalues;
 use crate::config::Normalization;
 use crate::error::{Error, Result};
 use crate::interp::mechanisms::input::{elements, head_label, plain};
 use crate::interp::order::largest_first;
+use crate::linear_algebra::RealMatrix;
 use crate::model::Transformer;
 use crate::show::{ChartOptions, ColorScale, Figure, Interrupts, heatmap, shows_itself};
 use candle_core::Tensor;
@@ -96,9 +96,9 @@ fn positive_share(matrix: &[f32], n: usize) -> Result<f64> {
         return Ok(f64::NAN);
     }
     let matrix: Vec<f64> = matrix.iter().map(|&x| f64::from(x)).collect();
-    let found = eigenvalues(&matrix, n)?;
+    let found = RealMatrix::of(n, n, matrix).eigenvalues()?;
     let sum: f64 = found.iter().map(|e| e.re).sum();
-    Ok(sum / found.iter().map(|e| e.abs()).sum::<f64>())
+    Ok(sum / found.iter().map(|e| e.norm()).sum::<f64>())
 }
 
 impl CopyingScores {

@@ -4,7 +4,6 @@
 mod circuits;
 mod composition;
 mod copying;
-mod eigenvalues;
 mod factored_matrix;
 mod head_scores;
 mod head_scores_view;

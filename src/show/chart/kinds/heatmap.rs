@@ -125,7 +125,7 @@ pub fn heatmap_with_gaps(
         if few {
             rects(plot, rows, x_names, y_names, &colors);
         } else {
-            picture(plot, &drawn, &colors);
+            picture(plot, &drawn, &colors)?;
         }
         bar.draw(plot, &colors);
         Ok(())
@@ -325,7 +325,7 @@ fn averaged(rows: &[Vec<Cell>], block: (usize, usize)) -> Vec<Vec<Cell>> {
         .collect()
 }
 
-fn picture(plot: &mut Plot, rows: &[Vec<Cell>], colors: &Colors) {
+fn picture(plot: &mut Plot, rows: &[Vec<Cell>], colors: &Colors) -> Result<()> {
     let pixels: Vec<u8> = rows
         .iter()
         .flatten()
@@ -339,14 +339,15 @@ fn picture(plot: &mut Plot, rows: &[Vec<Cell>], colors: &Colors) {
         })
         .collect();
     let [left, top, right, bottom] = plot.area;
+    let uri = png::data_uri(rows[0].len(), &colors.palette(), &pixels)?;
     let _ = write!(
         plot.overlay,
         "<image x=\"{left:.0}\" y=\"{top:.0}\" width=\"{:.0}\" height=\"{:.0}\" \
-         preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" href=\"{}\"/>",
+         preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" href=\"{uri}\"/>",
         right - left,
         bottom - top,
-        png::data_uri(rows[0].len(), &colors.palette(), &pixels)
     );
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! Rows are vectors, as in the model: x in R^d is a row, `x L_I` lies in R^k. Source: ours.
 
 use crate::error::{Error, Result};
+use crate::linear_algebra::{SingularValues, require_full_rank};
 use crate::show::shows_itself;
 use crate::susy::GardenMultiplet;
 use crate::susy::analogy::RealMatrix;
-use crate::susy::analogy::linear_algebra::{SingularValues, require_full_rank};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -295,7 +295,7 @@ impl Family {
 /// X and Y of `L_1 L_2^T = X S Y^T` for the k nonzero singular values, from the small matrix
 /// `S_1 Y_1^T Y_2 S_2` between the bases of `L_1 = X_1 S_1 Y_1^T` and `L_2`.
 fn balanced(l: &[RealMatrix]) -> Result<[RealMatrix; 2]> {
-    let [first, second] = [l[0].singular_values(), l[1].singular_values()];
+    let [first, second] = [l[0].singular_values()?, l[1].singular_values()?];
     require_full_rank(&first.values)?;
     require_full_rank(&second.values)?;
     let small = first.right.scaled_columns(&first.values).transpose();
@@ -304,7 +304,7 @@ fn balanced(l: &[RealMatrix]) -> Result<[RealMatrix; 2]> {
         left,
         values,
         right,
-    } = small.singular_values();
+    } = small.singular_values()?;
     require_full_rank(&values)?;
     Ok([first.left.times(&left), second.left.times(&right)])
 }

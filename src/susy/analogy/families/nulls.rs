@@ -43,9 +43,9 @@ impl Null {
         let colours: Vec<Colour> = match (self, family.gauge) {
             (Null::Gaussian, _) => pairs().map(gaussian).collect(),
             // Turning each side of an MLP on its own redraws both bases of M and keeps the hidden units.
-            (Null::Rotated, _) | (Null::Haar, Gauge::HiddenUnits { .. }) => {
-                pairs().map(|(l, r)| Colour::turned(l, r)).collect()
-            }
+            (Null::Rotated, _) | (Null::Haar, Gauge::HiddenUnits { .. }) => pairs()
+                .map(|(l, r)| Colour::turned(l, r))
+                .collect::<Result<_>>()?,
             (Null::Haar, Gauge::PerColour) => pairs()
                 .map(|(l, r)| Ok(Colour::Map(roots(&map_values(l, &r.transpose())?))))
                 .collect::<Result<_>>()?,
@@ -54,8 +54,11 @@ impl Null {
                 vec![Colour::Map(roots(&map_values(&family.l[0], &family.l[1])?))]
             }
             (Null::Haar, _) => pairs()
-                .map(|(l, r)| Colour::Spectra([l, r].map(|w| w.singular_values().values)))
-                .collect(),
+                .map(|(l, r)| {
+                    let [l, r] = [l.singular_values()?, r.singular_values()?];
+                    Ok(Colour::Spectra([l.values, r.values]))
+                })
+                .collect::<Result<_>>()?,
         };
         Ok(NullSampler {
             name: format!("{} ({self:?} control)", family.name),
@@ -96,7 +99,7 @@ enum Colour {
 }
 
 impl Colour {
-    fn turned(l: &RealMatrix, r: &RealMatrix) -> Colour {
+    fn turned(l: &RealMatrix, r: &RealMatrix) -> Result<Colour> {
         let [d, k] = l.shape();
         let both = RealMatrix::from_entries(d, 2 * k, |i, j| {
             if j < k {
@@ -106,10 +109,10 @@ impl Colour {
             }
         });
         if 2 * k >= d {
-            return Colour::Sides(both);
+            return Ok(Colour::Sides(both));
         }
-        let SingularValues { values, right, .. } = both.singular_values();
-        Colour::Core(right.scaled_columns(&values).transpose())
+        let SingularValues { values, right, .. } = both.singular_values()?;
+        Ok(Colour::Core(right.scaled_columns(&values).transpose()))
     }
 
     /// L and R of a control.
@@ -170,15 +173,12 @@ fn sides(both: &RealMatrix) -> (RealMatrix, RealMatrix) {
 
 /// The k largest singular values of `a b^T`, from the small matrix between the bases of a and b.
 fn map_values(a: &RealMatrix, b: &RealMatrix) -> Result<Vec<f64>> {
-    let small = |w: &RealMatrix| {
-        let SingularValues { values, right, .. } = w.singular_values();
-        right.scaled_columns(&values) // [k, min(d, k)]
+    let small = |w: &RealMatrix| -> Result<RealMatrix> {
+        let SingularValues { values, right, .. } = w.singular_values()?;
+        Ok(right.scaled_columns(&values)) // [k, min(d, k)]
     };
-    let values = small(a)
-        .transpose()
-        .times(&small(b))
-        .singular_values()
-        .values;
+    let between = small(a)?.transposed_times(&small(b)?);
+    let values = between.singular_values()?.values;
     if values.first().is_none_or(|v| *v == 0.0) || values.len() < a.n_columns() {
         let reason = "the map must not be zero, and k at most d";
         return Err(Error::argument(
@@ -280,7 +280,7 @@ mod tests {
                 let of_map = !matches!(family.gauge(), Gauge::Common | Gauge::Features);
                 let of = |f: &Family| -> Vec<Vec<f64>> {
                     let maps = if of_map { f.maps() } else { f.l().to_vec() };
-                    maps.iter().map(|m| m.singular_values().values).collect()
+                    maps.iter().map(|m| m.singular_values().unwrap().values).collect()
                 };
                 for (a, b) in of(&family).iter().zip(&of(&control)) {
                     prop_assert!(near(a, b));

@@ -93,7 +93,7 @@ impl Family {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::susy::analogy::linear_algebra::permutations;
+    use crate::susy::analogy::assignment::permutations;
     use crate::susy::analogy::{Gauge, radon_hurwitz};
     use crate::susy::{chiral, tensor, vector};
     use proptest::prelude::*;

@@ -3,8 +3,8 @@
 //! Spherical k-means: `max sum of cos(row, its centre)`. Source: Dhillon and Modha 2001.
 
 use crate::error::{Error, Result};
+use crate::linear_algebra::dot;
 use crate::susy::analogy::families::unit_columns;
-use crate::susy::analogy::linear_algebra::dot;
 use crate::susy::analogy::{RealMatrix, best_assignment};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};

@@ -5,6 +5,7 @@
 use crate::data::TokenSplit;
 use crate::error::{Error, Result};
 use crate::interp::{centred_rows, check_l0, fixed_dictionary};
+use crate::linear_algebra::symmetric_eigen;
 use crate::model::Transformer;
 use crate::sae::StandardSae;
 use crate::susy::analogy::{RealMatrix, spherical_k_means};
@@ -28,10 +29,10 @@ pub fn pca_dictionary(
     check_l0(l0, 2 * d_in)?;
     let rows = centred_rows(model, hook_name, split, d_in, seed)?;
     let x = RealMatrix::from_tensor("activations", &rows.x_cent)?;
-    // A covariance is symmetric and not negative: its singular vectors are its eigenvectors. Vectors of
-    // the value 0 are no directions.
-    let spectrum = x.transpose().times(&x).singular_values();
-    let kept = spectrum.values.iter().filter(|v| **v > 0.0).count();
+    let spectrum = symmetric_eigen(&x.transposed_times(&x))?;
+    // Directions without variance, to rounding, are left out.
+    let least = 1e-10 * spectrum.values.first().copied().unwrap_or(0.0);
+    let kept = spectrum.values.iter().filter(|v| **v > least).count();
     if kept == 0 {
         return Err(Error::argument(
             "activations",
@@ -41,7 +42,7 @@ pub fn pca_dictionary(
     }
     let directions = RealMatrix::from_entries(2 * kept, d_in, |i, j| {
         let sign = if i % 2 == 0 { 1.0 } else { -1.0 };
-        sign * spectrum.left.entry(j, i / 2)
+        sign * spectrum.vectors.entry(i / 2, j)
     });
     fixed_dictionary(&rows, &tensor(&directions, model.device())?, l0)
 }

@@ -3,7 +3,7 @@
 //! features may be reordered, over the 96 classes of holoraumy. Source: ours; the space: arXiv:1701.00304.
 
 use crate::error::{Error, Result};
-use crate::susy::analogy::linear_algebra::permutations;
+use crate::susy::analogy::assignment::permutations;
 use crate::susy::analogy::{Family, Gauge, RealMatrix, Side};
 use crate::susy::{GardenSpace, HoloraumyClasses, Sector, SignedPermutation, garden_space};
 use std::sync::OnceLock;

@@ -43,7 +43,7 @@ pub fn range_distance_sqr(a: &RealMatrix, b: &RealMatrix) -> Result<f64> {
             ));
         }
     }
-    let cosines = a.transpose().times(b).singular_values().values;
+    let cosines = a.transpose().times(b).singular_values()?.values;
     // Rounding may leave a cosine above 1.
     let terms = cosines.iter().map(|c| (1.0 - c.min(1.0)).powi(2));
     Ok(terms.sum::<f64>() / k as f64)

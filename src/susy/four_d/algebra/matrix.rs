@@ -2,6 +2,7 @@
 //! `(A B)_ij = sum over k of A_ik B_kj`; column spaces and null spaces by pivoted Gram-Schmidt.
 //! Source: Golub and Van Loan, Matrix Computations, section 5.2 (orthogonalised twice).
 
+use super::complex::written;
 use crate::error::{Error, Result};
 use crate::show::{Html, MimeBundle, Show, shows_itself};
 use crate::susy::four_d::Complex;
@@ -98,7 +99,7 @@ impl ComplexMatrix {
     /// Adds to one entry, which must exist.
     pub(in crate::susy::four_d) fn add_to(&mut self, row: usize, column: usize, value: Complex) {
         let entry = &mut self.entries[row * self.n_columns + column];
-        *entry = *entry + value;
+        *entry += value;
     }
 
     /// Adds `block` with its first entry at (`row`, `column`); it must fit.
@@ -257,7 +258,7 @@ impl ComplexMatrix {
             // A second pass removes what rounding left along the earlier vectors.
             basis.iter().for_each(|b| remove_along(b, &mut unit));
             let size = length(&unit);
-            unit.iter_mut().for_each(|z| *z = *z * (1.0 / size));
+            unit.iter_mut().for_each(|z| *z *= 1.0 / size);
             rest.iter_mut().for_each(|v| remove_along(&unit, v));
             basis.push(unit);
         }
@@ -290,15 +291,13 @@ fn remove_along(unit: &[Complex], v: &mut [Complex]) {
         .iter()
         .zip(v.iter())
         .fold(Complex::ZERO, |sum, (u, z)| sum + u.conj() * *z);
-    v.iter_mut()
-        .zip(unit)
-        .for_each(|(z, u)| *z = *z - along * *u);
+    v.iter_mut().zip(unit).for_each(|(z, u)| *z -= along * *u);
 }
 
 impl fmt::Display for ComplexMatrix {
     /// One line a row, columns aligned.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts: Vec<String> = self.entries.iter().map(Complex::to_string).collect();
+        let texts: Vec<String> = self.entries.iter().map(written).collect();
         let width = texts.iter().map(String::len).max().unwrap_or(0);
         for (i, row) in texts.chunks(self.n_columns.max(1)).enumerate() {
             if i > 0 {
@@ -325,7 +324,7 @@ impl ComplexMatrix {
                 let text = if z == Complex::ZERO {
                     String::new()
                 } else {
-                    z.to_string().replace('-', "−")
+                    written(&z).replace('-', "−")
                 };
                 out.push_str(&format!(
                     "<td style=\"min-width:24px;height:20px;padding:2px;border:1px solid #d6d6d2;\

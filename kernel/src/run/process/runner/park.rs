@@ -63,7 +63,7 @@ fn signal(thread: libc::pthread_t) -> bool {
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod imp {
-    use crate::run::process::{ELSEWHERE, FOUND, PARK, PARKED};
+    use super::{ELSEWHERE, FOUND, PARK, PARKED};
     use std::sync::OnceLock;
     use std::sync::atomic::Ordering;
 
@@ -143,8 +143,8 @@ mod imp {
                     std::ptr::null_mut::<libc::timespec>(),
                 )
             };
-            if crate::run::process::FOR_GOOD.load(Ordering::SeqCst) {
-                crate::run::process::stay();
+            if super::FOR_GOOD.load(Ordering::SeqCst) {
+                super::stay();
             }
         }
     }

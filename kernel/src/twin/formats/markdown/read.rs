@@ -1,16 +1,16 @@
 //! Reading jupytext's Markdown.
 
-use super::super::cells::{Incoming, blank_lines, finish};
-use super::super::format::{Format, language};
-use super::super::header;
-use super::super::options::{self, is_active};
-use super::super::section::is_set;
-use super::super::text::languages;
-use super::super::text::magics;
-use super::super::text::python::{is_blank, is_space, lines};
-use super::super::text::quotes::Quotes;
-use super::super::yaml::Fault;
 use crate::notebook::{CellKind, Notebook};
+use crate::twin::cells::{Incoming, blank_lines, finish};
+use crate::twin::format::{Format, language};
+use crate::twin::header;
+use crate::twin::options::{self, is_active};
+use crate::twin::section::is_set;
+use crate::twin::text::languages;
+use crate::twin::text::magics;
+use crate::twin::text::python::{is_blank, is_space, lines};
+use crate::twin::text::quotes::Quotes;
+use crate::twin::yaml::Fault;
 use serde_json::{Map, Value};
 
 pub const EXTENSION: &str = "md";

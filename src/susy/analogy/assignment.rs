@@ -1,9 +1,10 @@
 //! The assignment problem: each row a column of its own, so that the sum is largest.
-//! Of square weights here; the method (Hungarian, O(n^3)) is that of the measurements.
+//! Of square weights here; `linear_algebra::assignment` has the method (Hungarian, O(n^3)).
 //! Source: Kuhn 1955; Jonker and Volgenant 1987.
 
 use crate::error::Result;
-use crate::interp::assignment;
+use crate::linear_algebra::assignment;
+use crate::susy::SignedPermutation;
 use crate::susy::analogy::RealMatrix;
 
 /// The column of each row in an assignment of largest total weight.
@@ -22,6 +23,13 @@ pub fn best_assignment(weights: &RealMatrix) -> Result<Vec<usize>> {
     weights.require_square("weights")?;
     let n = weights.n_rows();
     assignment(n, n, |i, j| weights.entry(i, j))
+}
+
+impl RealMatrix {
+    /// A signed permutation as a dense matrix.
+    pub fn from_signed_permutation(s: &SignedPermutation) -> Self {
+        Self::from_entries(s.d(), s.d(), |i, j| f64::from(s.entry(i, j)))
+    }
 }
 
 /// Every order of 0 to n - 1, in lexicographic order.
@@ -65,6 +73,15 @@ mod tests {
             let best = permutations(n).iter().map(|p| total(&weights, p)).fold(f64::MIN, f64::max);
             prop_assert!((total(&weights, &columns) - best).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    fn the_kronecker_product_agrees_with_the_exact_one() {
+        let k = crate::susy::chiral().l[1];
+        let one = SignedPermutation::identity(3).unwrap();
+        let exact = RealMatrix::from_signed_permutation(&k.kronecker(&one).unwrap());
+        let dense = RealMatrix::from_signed_permutation(&k).kronecker_identity(3);
+        assert_eq!(dense, exact);
     }
 
     #[test]

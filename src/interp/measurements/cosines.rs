@@ -10,7 +10,7 @@ const BLOCK: usize = 256;
 
 /// Of each row of A the largest cosine with a row of B, and which row that is.
 #[derive(Debug, Clone, PartialEq)]
-pub(in super::super) struct MaxCosines {
+pub(super) struct MaxCosines {
     /// NaN where B has no (other) row. `[rows of A]`
     pub cosine: Vec<f64>,
     /// `[rows of A]`
@@ -19,7 +19,7 @@ pub(in super::super) struct MaxCosines {
 
 impl MaxCosines {
     /// Mean of the cosines; NaN when there is none.
-    pub(in super::super) fn mean(&self) -> f64 {
+    pub(super) fn mean(&self) -> f64 {
         self.cosine.iter().sum::<f64>() / self.cosine.len() as f64
     }
 }
@@ -30,7 +30,7 @@ impl MaxCosines {
 /// # Errors
 /// [`Error::Shape`] for matrices of different width, [`Error::NotFiniteAt`] for an entry that is not
 /// finite.
-pub(in super::super) fn max_cosines(a: &Tensor, b: &Tensor, others: bool) -> Result<MaxCosines> {
+pub(super) fn max_cosines(a: &Tensor, b: &Tensor, others: bool) -> Result<MaxCosines> {
     let (a, b) = unit_pair(a, b)?;
     let n = a.dims()[0];
     let mut found = MaxCosines {
@@ -58,7 +58,7 @@ pub(in super::super) fn max_cosines(a: &Tensor, b: &Tensor, others: bool) -> Res
 ///
 /// # Errors
 /// Those of [`max_cosines`].
-pub(in super::super) fn cosine_matrix(a: &Tensor, b: &Tensor) -> Result<Vec<f32>> {
+pub(super) fn cosine_matrix(a: &Tensor, b: &Tensor) -> Result<Vec<f32>> {
     let (a, b) = unit_pair(a, b)?;
     let cosines = a.matmul(&b.t()?)?.flatten_all()?.to_vec1::<f32>()?;
     Ok(cosines.into_iter().map(|c| c.clamp(-1.0, 1.0)).collect())

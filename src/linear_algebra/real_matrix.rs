@@ -1,9 +1,6 @@
-//! Dense real matrices: the maps L_I and R_I of a network, in double precision.
-//! `(A B)_ij = sum over k of A_ik B_kj`, by the `gemm` crate on one thread, so that bits repeat.
-//! Source: elementary.
+//! Dense real matrices in double precision, row by row, and their products by the `gemm` crate.
 
 use crate::error::{Error, Result};
-use crate::susy::SignedPermutation;
 use candle_core::{DType, Device, Tensor};
 
 /// A real matrix, row by row.
@@ -75,7 +72,7 @@ impl RealMatrix {
     /// `name` is what an error calls it.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another number of axes, [`Error::Argument`] for an entry that is not
+    /// [`Error::Shape`] for another number of axes, [`Error::NotFiniteAt`] for an entry that is not
     /// finite.
     pub fn from_tensor(name: &str, tensor: &Tensor) -> Result<Self> {
         let [n_rows, n_columns] = tensor.dims() else {
@@ -96,20 +93,35 @@ impl RealMatrix {
         .finite(name)
     }
 
-    /// A signed permutation as a dense matrix.
-    pub fn from_signed_permutation(s: &SignedPermutation) -> Self {
-        Self::from_entries(s.d(), s.d(), |i, j| f64::from(s.entry(i, j)))
+    fn finite(self, name: &str) -> Result<Self> {
+        match self.entries.iter().position(|x| !x.is_finite()) {
+            None => Ok(self),
+            Some(at) => Err(Error::NotFiniteAt {
+                what: name.to_owned(),
+                value: self.entries[at],
+                place: format!(
+                    "row {}, column {}",
+                    at / self.n_columns,
+                    at % self.n_columns
+                ),
+            }),
+        }
     }
 
-    fn finite(self, name: &str) -> Result<Self> {
-        match self.entries.iter().find(|x| !x.is_finite()) {
-            None => Ok(self),
-            Some(x) => Err(Error::argument(
-                "matrix entry",
-                format!("{x} in {name}"),
-                "every entry must be finite",
-            )),
+    /// From entries row by row, which must be `n_rows * n_columns`.
+    pub(crate) fn of(n_rows: usize, n_columns: usize, entries: Vec<f64>) -> Self {
+        assert_eq!(entries.len(), n_rows * n_columns, "entries of a matrix");
+        Self {
+            n_rows,
+            n_columns,
+            entries,
         }
+    }
+
+    /// The matrix in f32 on a device.
+    pub(crate) fn to_tensor(&self, device: &Device) -> Result<Tensor> {
+        let entries: Vec<f32> = self.entries.iter().map(|v| *v as f32).collect();
+        Ok(Tensor::from_vec(entries, self.shape().as_slice(), device)?)
     }
 
     /// Number of rows.
@@ -142,12 +154,33 @@ impl RealMatrix {
     }
 
     /// A row, counted from 0.
-    pub(in crate::susy::analogy) fn row(&self, row: usize) -> &[f64] {
+    pub(crate) fn row(&self, row: usize) -> &[f64] {
         &self.entries[row * self.n_columns..(row + 1) * self.n_columns]
     }
 
-    pub(in crate::susy::analogy) fn set(&mut self, row: usize, column: usize, value: f64) {
-        self.entries[row * self.n_columns + column] = value;
+    pub(crate) fn row_mut(&mut self, row: usize) -> &mut [f64] {
+        &mut self.entries[row * self.n_columns..(row + 1) * self.n_columns]
+    }
+
+    pub(crate) fn entries_mut(&mut self) -> &mut [f64] {
+        &mut self.entries
+    }
+
+    /// The rows with these numbers, in this order.
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        let entries = rows.iter().flat_map(|&i| self.row(i).to_vec()).collect();
+        Self::of(rows.len(), self.n_columns, entries)
+    }
+
+    /// The mean of the rows; zeros when there is none. `[columns]`
+    pub(crate) fn mean_row(&self) -> Vec<f64> {
+        let mut mean = vec![0.0; self.n_columns];
+        for i in 0..self.n_rows {
+            for (m, v) in mean.iter_mut().zip(self.row(i)) {
+                *m += v / self.n_rows as f64;
+            }
+        }
+        mean
     }
 
     /// The matrix product `self other`.
@@ -162,40 +195,19 @@ impl RealMatrix {
         Ok(self.times(other))
     }
 
-    /// The product of matrices that are known to fit.
-    pub(in crate::susy::analogy) fn times(&self, other: &Self) -> Self {
-        assert_eq!(self.n_columns, other.n_rows, "inner dimensions");
-        let (m, k, n) = (self.n_rows, self.n_columns, other.n_columns);
-        let mut out = Self::zeros(m, n);
-        if m == 0 || n == 0 || k == 0 {
-            return out;
-        }
-        // SAFETY: the three slices hold m k, k n and m n entries, which are exactly those that
-        // the row-major strides address; `out` is borrowed mutably, so it overlaps neither.
-        unsafe {
-            gemm::gemm(
-                m,
-                n,
-                k,
-                out.entries.as_mut_ptr(),
-                1,
-                n as isize,
-                false,
-                self.entries.as_ptr(),
-                1,
-                k as isize,
-                other.entries.as_ptr(),
-                1,
-                n as isize,
-                0.0f64,
-                1.0f64,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
-        }
-        out
+    /// `A B`, of matrices that are known to fit.
+    pub(crate) fn times(&self, other: &Self) -> Self {
+        product(Factor::of(self), Factor::of(other))
+    }
+
+    /// `A B^T`, of matrices that are known to fit.
+    pub(crate) fn times_transposed(&self, other: &Self) -> Self {
+        product(Factor::of(self), Factor::of(other).transposed())
+    }
+
+    /// `A^T B`, of matrices that are known to fit.
+    pub(crate) fn transposed_times(&self, other: &Self) -> Self {
+        product(Factor::of(self).transposed(), Factor::of(other))
     }
 
     /// The transpose.
@@ -211,7 +223,7 @@ impl RealMatrix {
     }
 
     /// `self + factor other`, of matrices that are known to have one shape.
-    pub(in crate::susy::analogy) fn plus(&self, factor: f64, other: &Self) -> Self {
+    pub(crate) fn plus(&self, factor: f64, other: &Self) -> Self {
         assert_eq!(self.shape(), other.shape(), "shapes of a sum");
         let mut out = self.clone();
         for (x, y) in out.entries.iter_mut().zip(&other.entries) {
@@ -221,19 +233,19 @@ impl RealMatrix {
     }
 
     /// Column j times `factors[j]`.
-    pub(in crate::susy::analogy) fn scaled_columns(&self, factors: &[f64]) -> Self {
+    pub(crate) fn scaled_columns(&self, factors: &[f64]) -> Self {
         Self::from_entries(self.n_rows, self.n_columns, |i, j| {
             self.entry(i, j) * factors[j]
         })
     }
 
     /// Column j of the result is column `order[j]` of this one.
-    pub(in crate::susy::analogy) fn permuted_columns(&self, order: &[usize]) -> Self {
+    pub(crate) fn permuted_columns(&self, order: &[usize]) -> Self {
         Self::from_entries(self.n_rows, order.len(), |i, j| self.entry(i, order[j]))
     }
 
     /// Lengths of the columns.
-    pub(in crate::susy::analogy) fn column_norms(&self) -> Vec<f64> {
+    pub(crate) fn column_norms(&self) -> Vec<f64> {
         let mut squares = vec![0.0; self.n_columns];
         for row in self.entries.chunks_exact(self.n_columns.max(1)) {
             for (sum, x) in squares.iter_mut().zip(row) {
@@ -244,7 +256,7 @@ impl RealMatrix {
     }
 
     /// `sum over i, j of A_ij B_ij`, the Frobenius product of matrices of one shape.
-    pub(in crate::susy::analogy) fn dot(&self, other: &Self) -> f64 {
+    pub(crate) fn dot(&self, other: &Self) -> f64 {
         assert_eq!(self.shape(), other.shape(), "shapes of a product");
         dot(&self.entries, &other.entries)
     }
@@ -262,7 +274,7 @@ impl RealMatrix {
     }
 
     /// `(A - A^T)/2` of a square matrix.
-    pub(in crate::susy::analogy) fn antisymmetric_part(&self) -> Self {
+    pub(crate) fn antisymmetric_part(&self) -> Self {
         self.plus(-1.0, &self.transpose()).scaled(0.5)
     }
 
@@ -279,7 +291,7 @@ impl RealMatrix {
     }
 
     /// An error unless the matrix is square.
-    pub(in crate::susy::analogy) fn require_square(&self, name: &str) -> Result<()> {
+    pub(crate) fn require_square(&self, name: &str) -> Result<()> {
         if self.n_rows == self.n_columns {
             return Ok(());
         }
@@ -288,9 +300,81 @@ impl RealMatrix {
     }
 }
 
+/// Multiplications from which a product uses all threads. Threads share rows and columns of the result, never a
+/// sum, so that bits do not depend on their number.
+const PARALLEL: usize = 1 << 22;
+
+/// A matrix as it stands in a product.
+#[derive(Clone, Copy)]
+struct Factor<'a> {
+    shape: [usize; 2],
+    /// Entries from one row to the next, and from one column to the next.
+    strides: [isize; 2],
+    entries: &'a [f64],
+}
+
+impl<'a> Factor<'a> {
+    fn of(matrix: &'a RealMatrix) -> Self {
+        Self {
+            shape: matrix.shape(),
+            strides: [matrix.n_columns as isize, 1],
+            entries: &matrix.entries,
+        }
+    }
+
+    fn transposed(self) -> Self {
+        let [rows, columns] = self.shape;
+        let [down, right] = self.strides;
+        Self {
+            shape: [columns, rows],
+            strides: [right, down],
+            ..self
+        }
+    }
+}
+
+fn product(a: Factor, b: Factor) -> RealMatrix {
+    let ([m, k], [inner, n]) = (a.shape, b.shape);
+    assert_eq!(k, inner, "inner dimensions");
+    let mut out = RealMatrix::zeros(m, n);
+    if m == 0 || n == 0 || k == 0 {
+        return out;
+    }
+    let threads = match m.saturating_mul(k).saturating_mul(n) {
+        0..PARALLEL => gemm::Parallelism::None,
+        _ => gemm::Parallelism::Rayon(0),
+    };
+    // SAFETY: the three slices hold m k, k n and m n entries, which are exactly those that
+    // the strides address; `out` is borrowed mutably, so it overlaps neither.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.entries.as_mut_ptr(),
+            1,
+            n as isize,
+            false,
+            a.entries.as_ptr(),
+            a.strides[1],
+            a.strides[0],
+            b.entries.as_ptr(),
+            b.strides[1],
+            b.strides[0],
+            0.0f64,
+            1.0f64,
+            false,
+            false,
+            false,
+            threads,
+        );
+    }
+    out
+}
+
 /// `sum of a_i b_i`, in eight sums side by side, which vector instructions can hold; one sum would have
 /// to wait for itself at every term.
-pub(in crate::susy::analogy) fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut sums = [0.0; 8];
     for (x, y) in a.iter().zip(b) {
@@ -331,11 +415,31 @@ mod tests {
     }
 
     #[test]
-    fn the_kronecker_product_agrees_with_the_exact_one() {
-        let k = crate::susy::chiral().l[1];
-        let one = SignedPermutation::identity(3).unwrap();
-        let exact = RealMatrix::from_signed_permutation(&k.kronecker(&one).unwrap());
-        let dense = RealMatrix::from_signed_permutation(&k).kronecker_identity(3);
-        assert_eq!(dense, exact);
+    fn transposed_factors_are_those_of_the_transpose() {
+        let a = RealMatrix::of(2, 3, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let b = RealMatrix::of(2, 2, vec![7.0, 8.0, 9.0, 10.0]);
+        assert_eq!(a.transposed_times(&b), a.transpose().times(&b));
+        assert_eq!(b.times_transposed(&b), b.times(&b.transpose()));
+        assert_eq!(a.mean_row(), [2.5, 3.5, 4.5]);
+        assert_eq!(a.select(&[1]).entries(), [4.0, 5.0, 6.0]);
+    }
+
+    #[test]
+    fn a_product_on_all_threads_has_the_bits_of_a_product_on_one() {
+        let n = 192;
+        let a = RealMatrix::from_entries(n, n, |i, j| ((i * 7 + j * 3) % 11) as f64 / 7.0);
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.unwrap().install(|| a.times(&a))
+        };
+        assert!(n * n * n > PARALLEL);
+        assert_eq!(on(1), on(3));
+    }
+
+    #[test]
+    fn entries_that_are_not_finite_are_told_with_their_place() {
+        let t = Tensor::new(&[[1f32, 2.0], [f32::NAN, 0.0]], &Device::Cpu).unwrap();
+        let error = RealMatrix::from_tensor("activations", &t).unwrap_err();
+        assert_eq!(error.to_string(), "activations is NaN at row 1, column 0");
     }
 }
