@@ -24,10 +24,10 @@ impl RealMatrix {
     /// The singular value decomposition; both sets of vectors are orthonormal.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the iteration does not converge, which only entries that are not finite
-    /// are known to cause.
+    /// [`Error::NotFiniteAt`] for an entry that is not finite; [`Error::Argument`] if the iteration does
+    /// not converge, which no matrix is known to cause.
     pub fn singular_values(&self) -> Result<SingularValues> {
-        let found = self.view().thin_svd().map_err(|_| {
+        let found = self.finite_view("matrix")?.thin_svd().map_err(|_| {
             let shape = format!("{} x {}", self.n_rows(), self.n_columns());
             Error::argument("matrix", shape, "its singular values did not converge")
         })?;
@@ -95,6 +95,12 @@ impl RealMatrix {
 
     pub(super) fn view(&self) -> MatRef<'_, f64> {
         MatRef::from_row_major_slice(self.entries(), self.n_rows(), self.n_columns())
+    }
+
+    /// faer returns NaN for some matrices that hold NaN.
+    pub(super) fn finite_view(&self, name: &str) -> Result<MatRef<'_, f64>> {
+        self.require_finite(name)?;
+        Ok(self.view())
     }
 
     pub(super) fn of_view(view: MatRef<'_, f64>) -> RealMatrix {

@@ -94,8 +94,13 @@ impl RealMatrix {
     }
 
     fn finite(self, name: &str) -> Result<Self> {
+        self.require_finite(name)?;
+        Ok(self)
+    }
+
+    pub(super) fn require_finite(&self, name: &str) -> Result<()> {
         match self.entries.iter().position(|x| !x.is_finite()) {
-            None => Ok(self),
+            None => Ok(()),
             Some(at) => Err(Error::NotFiniteAt {
                 what: name.to_owned(),
                 value: self.entries[at],

@@ -9,11 +9,13 @@ impl RealMatrix {
     /// All eigenvalues with their multiplicities, conjugate pairs side by side.
     ///
     /// # Errors
-    /// [`Error::Shape`] for a matrix that is not square; [`Error::Argument`] if the iteration does not
-    /// converge, which only entries that are not finite are known to cause.
+    /// [`Error::Shape`] for a matrix that is not square; [`Error::NotFiniteAt`] for an entry that is not
+    /// finite; [`Error::Argument`] if the iteration does not converge, which no matrix is known to cause.
     pub fn eigenvalues(&self) -> Result<Vec<Complex64>> {
         self.require_square("matrix")?;
-        self.view().eigenvalues().map_err(|_| not_converged(self))
+        self.finite_view("matrix")?
+            .eigenvalues()
+            .map_err(|_| not_converged(self))
     }
 }
 
@@ -39,7 +41,7 @@ pub(crate) struct SymmetricEigen {
 pub(crate) fn symmetric_eigen(a: &RealMatrix) -> Result<SymmetricEigen> {
     a.require_square("matrix")?;
     let found = a
-        .view()
+        .finite_view("matrix")?
         .self_adjoint_eigen(Side::Lower)
         .map_err(|_| not_converged(a))?;
     let (n, vectors) = (a.n_rows(), found.U());

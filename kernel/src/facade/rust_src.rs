@@ -2,10 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::toolchain::said_by;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The folder of the standard library's crates. Where it is missing, rustup is asked for it, once.
+/// The folder of the standard library's crates. Where it is missing, rustup installs it.
 pub fn library_source() -> Result<PathBuf> {
     let sysroot = said_by(Command::new("rustc").args(["--print", "sysroot"]));
     let Some(sysroot) = sysroot else {
@@ -14,6 +15,11 @@ pub fn library_source() -> Result<PathBuf> {
         });
     };
     let source = Path::new(&sysroot).join("lib/rustlib/src/rust/library");
+    if is_there(&source) {
+        return Ok(source);
+    }
+    // Two rustup processes that install one component at once both fail.
+    let _turn = turn();
     if is_there(&source) {
         return Ok(source);
     }
@@ -36,6 +42,14 @@ pub fn library_source() -> Result<PathBuf> {
             source.display()
         ),
     })
+}
+
+/// A lock that no other process installs under; `None` if it cannot be had.
+fn turn() -> Option<File> {
+    let path = std::env::temp_dir().join("holoscope-rust-src.lock");
+    let file = File::create(path).ok()?;
+    file.lock().ok()?;
+    Some(file)
 }
 
 fn is_there(library: &Path) -> bool {

@@ -1,6 +1,7 @@
 //! How messages are drawn over cells.
 
 use super::*;
+use crate::facade::rust_src::library_source;
 
 const MISMATCH: &str = "\
 error[E0308]: mismatched types
@@ -182,6 +183,8 @@ help: consider importing one of these enums
 
 #[test]
 fn an_attribute_is_suggested_above_its_line() {
+    // Its place in the standard library is shown only where the source is installed.
+    library_source().unwrap();
     let detail = run("struct P;\nlet p = vec![P; 3];").detail();
     let help = "
 help: consider annotating `P` with `#[derive(Clone)]`
@@ -258,6 +261,8 @@ fn an_error_in_a_module_file_keeps_its_place() {
 
 #[test]
 fn a_message_about_the_users_text_alone_is_as_rustc_draws_it() {
+    // rustc shows lines of the standard library only where its source is installed.
+    library_source().unwrap();
     let sources = [
         "fn f() -> i32 {\n    if true {\n        1\n    } else {\n        \"a\"\n    }\n}",
         "fn f() { let s = String::new(); let c = move || s.len(); s.len(); c(); }",
