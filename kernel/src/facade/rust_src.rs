@@ -5,7 +5,7 @@ use crate::toolchain::said_by;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The folder of the standard library's crates. Where it is missing, rustup is asked for it, once.
+/// The folder of the standard library's crates. If it is missing, rustup installs it, once.
 pub fn library_source() -> Result<PathBuf> {
     let sysroot = said_by(Command::new("rustc").args(["--print", "sysroot"]));
     let Some(sysroot) = sysroot else {
