@@ -4,10 +4,10 @@
 
 use std::path::PathBuf;
 
-/// What every fallible function of the library returns.
+/// The return type of every fallible function of the library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong in the library.
+/// Every error of the library.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -20,7 +20,7 @@ pub enum Error {
         reason: String,
     },
 
-    /// A tensor whose shape is not the one that was needed.
+    /// A tensor of an unexpected shape.
     #[error("{tensor} has shape {found}, expected {expected}")]
     Shape {
         tensor: String,
@@ -32,7 +32,7 @@ pub enum Error {
     #[error("unknown hook point {name:?}; did you mean {}?", .nearest.join(", "))]
     UnknownHook { name: String, nearest: Vec<String> },
 
-    /// A named thing (parameter, column, feature, profile, ...) that is not there.
+    /// A named thing (parameter, column, feature, profile, ...) that does not exist.
     #[error("no {kind} named {name:?}; there are: {}", .known.join(", "))]
     NotFound {
         kind: &'static str,

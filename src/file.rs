@@ -1,7 +1,7 @@
-//! Files that are there whole or not at all.
+//! Atomic file replacement.
 //!
-//! Written to a temporary file beside the target, synced and renamed: a reader, and a crash, sees
-//! the old file or the new one, never a part. Source: POSIX `rename`.
+//! A file is written to a temporary file next to the target, synced and renamed: after a crash, and
+//! for every reader, it is either the old file or the new one. Source: POSIX `rename`.
 
 use crate::error::{Error, Result};
 use std::fs::Permissions;
@@ -9,17 +9,17 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Writes `bytes` to `path` in one stroke; the folder must be there.
+/// Writes `bytes` to `path` atomically; the folder must exist.
 ///
 /// # Errors
-/// [`Error::Io`] when the folder is missing or cannot be written; the old file stays as it is.
+/// [`Error::Io`] when the folder is missing or cannot be written; the old file is unchanged.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    // What any new file has; the umask takes its part. Temporary files are the user's own
-    // otherwise, and the rename would leave the result so.
+    // The mode of any new file, before the umask. Temporary files are private to the user by
+    // default, and the renamed file would keep that mode.
     let mut file = tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)
@@ -43,7 +43,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (path, old) = (dir.path().join("x.json"), dir.path().join("old.json"));
         write_whole(&path, b"old and longer").unwrap();
-        // A second name of the old file: writing in place would change it, too.
+        // A hard link to the old file: writing in place would change it, too.
         fs::hard_link(&path, &old).unwrap();
         write_whole(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");

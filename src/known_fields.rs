@@ -1,7 +1,7 @@
-//! Which fields of another library's configuration matter, and which do not.
+//! Which fields of another library's configuration affect the model.
 //!
-//! A field that a loader does not know may change what the model computes, so that none is left
-//! aside because it is unknown: each is applied, known to change nothing, or refused by name.
+//! A field that a loader does not know may change what the model computes. No field is therefore
+//! ignored because it is unknown: each is applied, known to change nothing, or rejected by name.
 
 use crate::error::{Error, Result};
 use serde_json::{Map, Value};
@@ -13,17 +13,17 @@ pub(crate) struct KnownFields {
     pub(crate) format: &'static str,
     /// Read by the loader, which checks their values.
     pub(crate) applied: &'static [&'static str],
-    /// They change nothing of what is computed, whatever their value.
+    /// They do not affect what is computed, whatever their value.
     pub(crate) inert: &'static [&'static str],
-    /// They change nothing at some values, and are refused at all others.
+    /// They change nothing at some values, and are rejected at all others.
     pub(crate) only: &'static [Only],
 }
 
-/// A field that may have some values only.
+/// A field of which only some values are accepted.
 pub(crate) struct Only {
     field: &'static str,
     at: &'static [Plain],
-    /// What any other value asks for.
+    /// What any other value requests.
     asks_for: &'static str,
 }
 
@@ -72,7 +72,7 @@ impl Plain {
 }
 
 impl KnownFields {
-    /// Refuses what is in no list, and what is in the last at another value.
+    /// Rejects fields in no list, and those of the last list at another value.
     ///
     /// # Errors
     /// [`Error::Format`] naming the field, its value and what to do.
@@ -101,7 +101,7 @@ impl KnownFields {
     }
 }
 
-/// A value as JSON, its middle left out where it is long.
+/// A value as JSON, with the middle of long values left out.
 pub(crate) fn shortened(value: &Value) -> String {
     const LONGEST: usize = 80;
     let text = value.to_string();
@@ -120,7 +120,7 @@ impl KnownFields {
         rest.chain(only).collect()
     }
 
-    /// Panics where a field is in two lists.
+    /// Panics if a field is in two lists.
     pub(crate) fn assert_disjoint(&self) {
         let mut all = self.all();
         all.sort_unstable();

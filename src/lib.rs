@@ -1,19 +1,19 @@
 //! Interpretability of small language models, made for notebooks.
 //!
 //! Text becomes tokens, batches, activations, features, frames and figures, in
-//! that order, one module a stage: [`data`], [`model`], [`train`], [`sae`],
-//! [`interp`], [`susy`], [`show`]. `use holoscope::prelude::*;` brings all of it.
+//! that order, one module per stage: [`data`], [`model`], [`train`], [`sae`],
+//! [`interp`], [`susy`], [`show`]. `use holoscope::prelude::*;` imports all of it.
 //!
 //! # Devices and precision
 //!
 //! Everything runs on the CPU, in f32, bf16 or f16 (`TransformerConfig`'s `dtype`): the operations of
-//! a model are fused there, and half precision is widened to f32 and rounded once an operation.
+//! a model are fused there, and half precision is widened to f32 and rounded once per operation.
 //!
-//! With the feature `cuda`, a model can live on an NVIDIA GPU (`device`). Building it takes `nvcc` of
-//! a CUDA toolkit in `PATH` (up to 13.4) and, where no card can be asked for it,
-//! `CUDA_COMPUTE_CAP` (`80` for an A100); running it takes the driver. With `metal`, on Apple's.
-//! There every operation is composed of candle's. Autoencoders are trained on the CPU, on
-//! activations copied from wherever the model is.
+//! With the feature `cuda`, a model can live on an NVIDIA GPU (`device`). Building requires `nvcc` of
+//! a CUDA toolkit in `PATH` (up to 13.4) and, where no GPU can be queried for it,
+//! `CUDA_COMPUTE_CAP` (`80` for an A100); running requires the driver. With `metal`, a model can live
+//! on an Apple GPU. On a GPU every operation is composed of candle's. Autoencoders are trained on the
+//! CPU, on activations copied from the model's device.
 
 #![cfg_attr(
     not(feature = "notebook"),

@@ -1,8 +1,8 @@
-//! Everything a notebook needs, by one `use holoscope::prelude::*;`.
+//! Everything a notebook needs, in one `use holoscope::prelude::*;`.
 //!
-//! It has types, traits and functions. Of modules it has only [`rasp`], whose functions (`select`,
-//! `tokens`) need its name before them, and [`color`]: a module that a glob brings in is ambiguous with a
-//! crate of its name, so that those of [`susy`](crate::susy) are left out.
+//! It has types, traits and functions. The only modules are [`rasp`], whose functions (`select`,
+//! `tokens`) need its name before them, and [`color`]: a glob-imported module is ambiguous with a
+//! crate of the same name, so those of [`susy`](crate::susy) are left out.
 //! [`susy::analogy::Null`](crate::susy::analogy::Null) is left out: polars' prelude has a `Null`, too.
 //! `Result` is the standard library's with [`Error`] as default, so `Result<T, E>` means what it always does.
 
@@ -46,15 +46,15 @@ pub use polars::prelude::{
 
 #[cfg(test)]
 mod tests {
-    /// What a cell sees that imports everything from several preludes: a name that two of them have
-    /// would not compile.
+    /// The scope of a cell that imports everything from several preludes: a name that two of them
+    /// export would not compile.
     mod beside_other_preludes {
         use crate::prelude::*;
         use polars::prelude::*;
         use rand::prelude::*;
         use rayon::prelude::*;
 
-        /// Words that a data frame's or a random number generator's library could have, too.
+        /// Names that a data-frame or random-number library could plausibly export, too.
         pub type Types = (
             Activation,
             Config,

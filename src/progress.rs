@@ -1,16 +1,16 @@
 //! Progress of long work: one reporter, handed in; computation never prints.
 //!
 //! Loops of the library call [`Progress::update`] often; the reporter decides
-//! what to show. A loop also asks [`Progress::interrupted`] and, when it says
-//! yes, stops and returns what it has.
+//! what to show. A loop also checks [`Progress::interrupted`] and, when it is
+//! true, stops and returns what it has.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Loops of the library that run now and hear interrupts.
+/// Number of running loops of the library that handle interrupts.
 static LISTENING: AtomicUsize = AtomicUsize::new(0);
 
-/// There while a loop runs that hears interrupts: whoever interrupts waits for it.
+/// Exists while a loop that handles interrupts runs: the sender of an interrupt waits for it.
 #[derive(Debug)]
 pub(crate) struct Listening(());
 
@@ -20,7 +20,7 @@ impl Listening {
         Self(())
     }
 
-    /// Whether any such loop runs.
+    /// Whether any such loop is running.
     pub(crate) fn anyone() -> bool {
         LISTENING.load(Ordering::SeqCst) > 0
     }
@@ -39,7 +39,7 @@ pub struct Tick {
     pub label: String,
     /// Units done so far.
     pub done: u64,
-    /// Units in all; 0 when unknown.
+    /// Total units; 0 when unknown.
     pub total: u64,
     /// What a unit is: "step", "B", "batch".
     pub unit: String,
@@ -47,11 +47,11 @@ pub struct Tick {
     pub figures: Vec<(String, f64)>,
     /// Time since the loop began.
     pub elapsed: Duration,
-    /// Which figures to draw while the loop runs, by what they measure; none by default.
+    /// Which figures to draw while the loop runs, by what they measure; empty by default.
     pub curves: Vec<Curves>,
 }
 
-/// Figures of one unit that a reporter may draw as curves over the units done.
+/// Figures with a common unit that a reporter may draw as curves over the units done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curves {
     /// What the figures measure, with the unit.
@@ -60,7 +60,7 @@ pub struct Curves {
     pub figures: Vec<String>,
 }
 
-/// Where progress goes.
+/// Receives progress.
 pub trait Reporter: Send {
     /// A loop begins; any pending interrupt no longer counts.
     fn begin(&mut self, _tick: &Tick) {}
@@ -68,7 +68,7 @@ pub trait Reporter: Send {
     fn tick(&mut self, tick: &Tick);
     /// Shows the last state and closes the line.
     fn finish(&mut self, tick: &Tick);
-    /// True when the user has asked the loop to stop.
+    /// True when the user has requested the loop to stop.
     fn interrupted(&self) -> bool {
         false
     }
@@ -112,8 +112,8 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Asks the reporter to draw these figures while the loop runs, in a panel of their own: figures
-    /// of one unit.
+    /// Requests the reporter to draw these figures, which have one unit, in a separate panel while the
+    /// loop runs.
     pub fn curves(mut self, y_label: &str, figures: &[&str]) -> Self {
         self.tick.curves.push(Curves {
             y_label: y_label.to_owned(),
@@ -132,12 +132,12 @@ impl<'a> Progress<'a> {
         self.reporter.tick(&self.tick);
     }
 
-    /// True when the user has asked the loop to stop.
+    /// True when the user has requested the loop to stop.
     pub fn interrupted(&self) -> bool {
         self.reporter.interrupted()
     }
 
-    /// Ends the loop: the last state stays as one line.
+    /// Ends the loop; the last state remains as one line.
     pub fn finish(mut self) {
         self.tick.elapsed = self.start.elapsed();
         self.reporter.finish(&self.tick);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// What every fallible function of the kernel returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong between a notebook's file and its page.
+/// Everything that can fail between a notebook's file and its page.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -19,7 +19,7 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// A file that is no notebook, or a broken one; `line` is 0 when the fault has no place.
+    /// A file that is no notebook, or a broken one; `line` is 0 when the fault has no line.
     #[error("{}: {reason}", place(.path, *.line))]
     Notebook {
         path: PathBuf,
@@ -27,7 +27,7 @@ pub enum Error {
         reason: String,
     },
 
-    /// A notebook that is no article: references that lead nowhere and the like.
+    /// A notebook that is no article: unresolved references, for example.
     #[error("{} cannot be exported:\n{}", .path.display(), lines(.faults))]
     Article {
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum Error {
         faults: Vec<crate::notebook::TextFault>,
     },
 
-    /// A notebook of which no cell could be run.
+    /// A notebook none of whose cells could be run.
     #[error("{}: {reason}", .path.display())]
     Run { path: PathBuf, reason: String },
 
@@ -53,11 +53,11 @@ pub enum Error {
     #[error("parameter {name}: {reason}")]
     Parameter { name: String, reason: String },
 
-    /// A place for a result that is taken by something else.
+    /// A destination of a result that is already used for something else.
     #[error("{}: {reason}", .path.display())]
     Destination { path: PathBuf, reason: String },
 
-    /// A value of an option of the command line that cannot be used.
+    /// A command-line option whose value cannot be used.
     #[error("{name}: {reason}")]
     Option { name: &'static str, reason: String },
 
@@ -69,7 +69,7 @@ pub enum Error {
         reason: String,
     },
 
-    /// The library's sources are not where they should be.
+    /// The library's sources are not at the expected place.
     #[error("{} does not hold Holoscope's sources; set HOLOSCOPE_SOURCE to a checkout", .dir.display())]
     NoSource { dir: PathBuf },
 
@@ -77,7 +77,7 @@ pub enum Error {
     #[error("cannot build the library: {reason}")]
     ImageBuild { reason: String },
 
-    /// A crate that a cell asks for, and that the library is linked with in another way.
+    /// A crate that a cell requests, and with which the library is linked in another way.
     #[error(":dep {name}: {reason}")]
     Dependency { name: String, reason: String },
 
@@ -101,7 +101,7 @@ fn place(path: &std::path::Path, line: usize) -> String {
     }
 }
 
-/// Faults, each on a line of its own.
+/// Faults, one per line.
 fn lines(faults: &[crate::notebook::TextFault]) -> String {
     let lines: Vec<_> = faults.iter().map(|fault| format!("  {fault}")).collect();
     lines.join("\n")
@@ -121,7 +121,7 @@ impl Error {
         }
     }
 
-    /// An [`Error::Session`] of evcxr's.
+    /// An [`Error::Session`] from an error of evcxr.
     pub fn evcxr(error: impl std::fmt::Display) -> Error {
         Error::Session(error.to_string())
     }

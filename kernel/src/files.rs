@@ -1,4 +1,4 @@
-//! Files: whether two paths are one, and writing.
+//! Files: comparing paths, and writing.
 
 use crate::error::{Error, Result};
 use std::io::Write;
@@ -21,7 +21,7 @@ pub fn write_if_changed(path: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether two paths lead to one file, through any names and links. False for devices.
+/// Whether two paths lead to the same file, through any names and links. False for devices.
 pub fn same_file(one: &Path, other: &Path) -> bool {
     let (one, other) = (resolved(one), resolved(other));
     if one
@@ -42,7 +42,7 @@ fn resolved(path: &Path) -> PathBuf {
     let parent = path.parent().map(resolved);
     match (parent, path.components().next_back()) {
         (Some(parent), Some(Component::Normal(name))) => parent.join(name),
-        // Of a folder that is yet to be made.
+        // The parent of a folder that does not exist yet.
         (Some(mut parent), Some(Component::ParentDir)) => {
             parent.pop();
             parent

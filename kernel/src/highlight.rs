@@ -1,6 +1,6 @@
-//! Rust source into coloured HTML. A cell is a list of statements, so it is
+//! Converts Rust source to coloured HTML. A cell is a list of statements, so it is
 //! parsed as the body of a function; rust-analyzer's parser keeps every token,
-//! in broken code too. Source: ra_ap_syntax (rust-analyzer's lossless tree).
+//! even in broken code. Source: ra_ap_syntax (rust-analyzer's lossless tree).
 
 use crate::export::escape::Escaped;
 use ra_ap_syntax::{AstNode, Edition, SourceFile, SyntaxKind, SyntaxToken, T};
@@ -61,11 +61,11 @@ impl Spans {
     }
 }
 
-/// Begins a comment that stands for a command in the parsed text.
+/// The start of a comment that replaces a command in the parsed text.
 const MASK: &str = "//\u{1}";
 
-/// The source with evcxr's command lines (`:dep serde = "1"`) as comments of the
-/// same length, which is what they are to Rust.
+/// The source with evcxr's command lines (`:dep serde = "1"`) replaced by comments of the
+/// same length.
 fn command_lines(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     for line in source.split_inclusive('\n') {
@@ -84,7 +84,7 @@ fn command_lines(source: &str) -> String {
     out
 }
 
-/// The colour class of a token, by its kind and by what it is part of.
+/// The colour class of a token, by its kind and its context.
 fn class(token: &SyntaxToken) -> Option<&'static str> {
     use SyntaxKind as K;
     let kind = token.kind();
@@ -122,7 +122,7 @@ fn identifier(token: &SyntaxToken) -> Option<&'static str> {
         (K::NAME, Some(K::FN)) => return Some("function"),
         (K::NAME_REF, Some(K::METHOD_CALL_EXPR)) => return Some("function"),
         (K::NAME_REF, Some(K::PATH_SEGMENT)) => {}
-        // Inside of a macro call all is tokens: `Name`, `call(`.
+        // Inside a macro call there are only tokens: `Name`, `call(`.
         (K::TOKEN_TREE, _) => {
             let next = token.next_token().map(|next| next.kind());
             if next == Some(T!['(']) || next == Some(K::L_PAREN) {

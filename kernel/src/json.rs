@@ -1,14 +1,14 @@
-//! JSON as it is met: Python writes `NaN` and halves of surrogate pairs, and a
-//! value may be nested deeper, or a number be larger, than can be held here.
-//! What cannot be held is read as the nearest thing that can, and is told.
+//! JSON as found in practice: Python writes `NaN` and halves of surrogate pairs, and a
+//! value may be nested deeper, or a number be larger, than can be represented here.
+//! What cannot be represented is read as the nearest possible value, and reported.
 
 use serde_json::Value;
 use std::fmt;
 
-/// Brackets within brackets that are read; serde_json's own limit is 128.
+/// The maximum depth of brackets that is read; serde_json's own limit is 128.
 const DEEPEST: usize = 100;
 
-/// What was read as something else, with the line of the first of its kind.
+/// What was replaced, with the line of the first of its kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mended {
     not_finite: Mend,
@@ -33,7 +33,7 @@ impl Mend {
 }
 
 impl Mended {
-    /// One sentence for each kind of thing.
+    /// One sentence for each kind of replacement.
     pub fn notes(&self) -> Vec<String> {
         let kinds = [
             (
@@ -67,7 +67,7 @@ impl Mended {
     }
 }
 
-/// Whether values of this MIME type are JSON in a notebook and on the wire, and not text.
+/// Whether values of this MIME type are JSON, not text, in a notebook and on the wire.
 /// Source: nbformat 4.5's schema, `^application/(.*\+)?json$`.
 pub fn is_json_mime(mime: &str) -> bool {
     // Parameters (`; charset=utf-8`) are no part of the type.
@@ -76,10 +76,10 @@ pub fn is_json_mime(mime: &str) -> bool {
     mime == "application/json" || (mime.starts_with("application/") && mime.ends_with("+json"))
 }
 
-/// Reads JSON. Of one key given twice the last counts, as in Python.
+/// Reads JSON. If a key occurs twice, the last one counts, as in Python.
 ///
 /// # Errors
-/// serde_json's, with the line, for a text that is no JSON apart from what [`Mended`] tells.
+/// serde_json's, with the line, for a text that is no JSON apart from what [`Mended`] reports.
 pub fn parse(text: &str) -> serde_json::Result<(Value, Mended)> {
     let mut scanner = Scanner::new(text);
     scanner.scan();
@@ -87,8 +87,8 @@ pub fn parse(text: &str) -> serde_json::Result<(Value, Mended)> {
     Ok((value, scanner.mended))
 }
 
-/// Copies a text and puts other words in the place of those that serde_json does not take.
-/// What is no JSON at all is copied as it is, for serde_json to complain about.
+/// Copies a text and replaces words that serde_json does not accept.
+/// What is no JSON at all is copied unchanged, so that serde_json reports it.
 struct Scanner<'a> {
     rest: &'a str,
     out: String,
@@ -137,14 +137,14 @@ impl<'a> Scanner<'a> {
         self.rest = rest;
     }
 
-    /// A number or a name, up to what ends it.
+    /// A number or a name, up to its end.
     fn word(&mut self) {
         let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
         let end = self.rest.find(|c| !part(c)).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         let written = match word {
             "NaN" | "-NaN" | "Infinity" | "-Infinity" => self.not_finite(),
-            // A number that `f64` has no place for.
+            // A number too large for `f64`.
             _ if is_number(word) && word.parse().is_ok_and(f64::is_infinite) => self.not_finite(),
             _ => {
                 let digits = word.strip_prefix('-').unwrap_or(word);
@@ -173,7 +173,7 @@ impl<'a> Scanner<'a> {
                 [] => return,
                 [b'"', ..] => return self.copy(1),
                 [b'\\', b'u', ..] => self.unicode_escape(),
-                // The two together: the second may be a quote.
+                // Both together: the second may be a quote.
                 _ => {
                     let mut pair = self.rest.chars();
                     pair.next();
@@ -223,7 +223,7 @@ impl<'a> Scanner<'a> {
                 other => self.copy(other.len_utf8()),
             }
         }
-        // Unless the text ends within: then it is cut short, which must not be hidden.
+        // Unless the text ends within: it is then truncated, which must not be hidden.
         if self.depth == outside {
             let skipped = self.out.split_off(before);
             self.out.push_str("null");
@@ -233,14 +233,14 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The code unit of the `\uXXXX` that a text begins with.
+/// The code unit of the `\uXXXX` at the start of a text.
 fn unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     let all = digits.bytes().all(|b| b.is_ascii_hexdigit());
     all.then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
-/// Whether a word is a number of JSON's, as far as its characters tell.
+/// Whether a word is a JSON number, judging by its characters.
 fn is_number(word: &str) -> bool {
     word.bytes()
         .all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'))

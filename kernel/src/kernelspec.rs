@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// The name that `jupyter --kernel` and notebooks' metadata use.
 pub const NAME: &str = "holoscope";
 
-/// The name that people read.
+/// The name shown to users.
 pub const DISPLAY_NAME: &str = "Rust (Holoscope)";
 
 const LOGO: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width="64" height="64">
@@ -27,10 +27,10 @@ const LOGO: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 6
 </svg>
 "##;
 
-/// Writes the kernelspec that starts `exe`, and says where.
+/// Writes the kernelspec that starts `exe`; returns its folder.
 ///
 /// With a `prefix`, into `prefix/share/jupyter` (an environment's frontends look there); without one, into the
-/// user's own Jupyter folder. What was there is replaced.
+/// user's own Jupyter folder. An existing kernelspec is replaced.
 ///
 /// # Errors
 /// When there is no such folder or it cannot be written.
@@ -52,10 +52,10 @@ pub fn install(exe: &Path, prefix: Option<&Path>) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Removes the kernelspec from where [`install`] puts it: the folder, or `None` when there was none.
+/// Removes the kernelspec from where [`install`] writes it; returns the folder, or `None` if there was none.
 ///
 /// # Errors
-/// When it is there and cannot be removed.
+/// When it exists and cannot be removed.
 pub fn uninstall(prefix: Option<&Path>) -> Result<Option<PathBuf>> {
     let folder = folder(prefix)?;
     if !folder.exists() {
@@ -65,7 +65,7 @@ pub fn uninstall(prefix: Option<&Path>) -> Result<Option<PathBuf>> {
     Ok(Some(folder))
 }
 
-/// Where the kernelspec is, or would be.
+/// The folder of the kernelspec, whether or not it exists.
 ///
 /// # Errors
 /// When there is neither a prefix nor a home folder.
@@ -85,7 +85,7 @@ pub fn folder(prefix: Option<&Path>) -> Result<PathBuf> {
     Ok(data.join("kernels").join(NAME))
 }
 
-/// The user's Jupyter data folder, as `jupyter --data-dir` gives it; none without a home folder.
+/// The user's Jupyter data folder, as `jupyter --data-dir` prints it; `None` without a home folder.
 pub fn users_data_folder() -> Option<PathBuf> {
     data_folder(|name| std::env::var_os(name))
 }

@@ -1,11 +1,11 @@
-//! The extensions by which JupyterLab and Notebook 7 show widgets: whether they are there.
+//! Whether the extensions by which JupyterLab and Notebook 7 show widgets are installed.
 //!
 //! Source: `jupyter_core/paths.py` (`jupyter_path`), JupyterLab's "Extension developer guide".
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Where an extension is, below a data folder of Jupyter's, and the package that brings it.
+/// The place of an extension below a Jupyter data folder, and the package that installs it.
 const EXTENSIONS: [(&str, &str); 2] = [
     (
         "labextensions/@jupyter-widgets/jupyterlab-manager",
@@ -14,8 +14,8 @@ const EXTENSIONS: [(&str, &str); 2] = [
     ("labextensions/anywidget", "anywidget"),
 ];
 
-/// The command that installs what JupyterLab lacks to show widgets; none where all is there. `data`
-/// is the user's own data folder.
+/// The command that installs what JupyterLab lacks to show widgets; `None` if nothing is missing.
+/// `data` is the user's own data folder.
 pub fn missing(data: Option<PathBuf>) -> Option<String> {
     let folders = folders(data, |name| std::env::var_os(name));
     let packages = missing_in(&folders);
@@ -28,8 +28,8 @@ fn missing_in(folders: &[PathBuf]) -> Vec<&'static str> {
     missing.map(|(_, package)| *package).collect()
 }
 
-/// Jupyter's data folders: those of `JUPYTER_PATH`, the user's, that beside the `jupyter` on `PATH`,
-/// and the system's.
+/// Jupyter's data folders: those of `JUPYTER_PATH`, the user's, the one next to the `jupyter` on
+/// `PATH`, and the system's.
 fn folders(data: Option<PathBuf>, env: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let listed = |name: &str| {
         let value = env(name).unwrap_or_default();
@@ -38,7 +38,7 @@ fn folders(data: Option<PathBuf>, env: impl Fn(&str) -> Option<OsString>) -> Vec
     let beside = listed("PATH").into_iter().find_map(|folder| {
         let program = folder.join("jupyter");
         let real = std::fs::canonicalize(&program).ok()?;
-        // The script itself is in its environment, a link to it need not be.
+        // The script itself is in its environment; a link to it may be elsewhere.
         Some(real.parent()?.parent()?.join("share/jupyter"))
     });
     let system = ["/usr/local/share/jupyter", "/usr/share/jupyter"];

@@ -31,7 +31,7 @@ mod twin;
 mod widgets;
 
 fn main() {
-    // Cargo, evcxr and the session start this same program for their own ends.
+    // Cargo, evcxr and the session start this program for their own purposes.
     session::ending::run_if_called_to_remove();
     cargo::stand_in::run_if_called_as_tool();
     cargo::rustc::run_if_called_as_rustc();

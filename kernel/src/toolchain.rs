@@ -1,4 +1,4 @@
-//! The programs that build: cargo, rustc, and what they say of themselves.
+//! The build programs, cargo and rustc, and their output about themselves.
 
 use crate::error::{Error, Result};
 use std::ffi::OsStr;
@@ -21,20 +21,20 @@ pub fn workspace_root() -> Result<PathBuf> {
     Err(Error::NoSource { dir: root })
 }
 
-/// The `cargo` to call: the one that runs us, or the one on PATH.
+/// The `cargo` to call: the one that started this program, or the one on PATH.
 pub fn cargo() -> PathBuf {
     std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
 }
 
-/// The toolchain that the sources ask for.
+/// The toolchain that the sources require.
 pub fn toolchain() -> Option<String> {
     let file = workspace_root().ok()?.join("rust-toolchain.toml");
     let table: toml::Table = std::fs::read_to_string(file).ok()?.parse().ok()?;
     Some(table.get("toolchain")?.get("channel")?.as_str()?.to_owned())
 }
 
-/// Where rustup keeps a program of the toolchain that `RUSTUP_TOOLCHAIN` names. Asking
-/// rustup, or running the program through it, takes longer than many a program itself.
+/// The path of a program in rustup's toolchain that `RUSTUP_TOOLCHAIN` names. Calling
+/// rustup, or running the program through it, often takes longer than the program itself.
 pub fn program(name: &str) -> Option<PathBuf> {
     let toolchain = std::env::var_os("RUSTUP_TOOLCHAIN")?;
     let home = match std::env::var_os("RUSTUP_HOME") {
@@ -44,15 +44,15 @@ pub fn program(name: &str) -> Option<PathBuf> {
     program_in(&home, toolchain.to_str()?, name)
 }
 
-/// Whether a variable of the environment is what a session sets to call rustc without
-/// rustup (see `Workspace::export`). It is the same compiler: no reason to build anew.
+/// Whether an environment variable was set by a session to call rustc without
+/// rustup (see `Workspace::export`). It is the same compiler, so nothing is rebuilt.
 pub fn is_sessions(name: &OsStr, value: &OsStr) -> bool {
     name == "RUSTC" && program("rustc").is_some_and(|rustc| rustc == value)
 }
 
 /// A toolchain's folder is named after it, or after it and a platform (`nightly-2026-01-01`
-/// is another toolchain than `nightly`). Where there are several platforms of this
-/// processor, rustup knows which one is meant.
+/// is another toolchain than `nightly`). If there are several platforms of this
+/// processor, only rustup can tell which one is meant.
 fn program_in(home: &Path, toolchain: &str, name: &str) -> Option<PathBuf> {
     let folder = home.join("toolchains");
     let within = |toolchain: &Path| Some(toolchain.join("bin").join(name)).filter(|p| p.is_file());
@@ -94,14 +94,14 @@ pub fn source_commit() -> Option<String> {
     )
 }
 
-/// What a program printed, if it succeeded and printed anything.
+/// A program's output, if it succeeded and printed anything.
 pub fn said_by(command: &mut Command) -> Option<String> {
     let output = command.stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     (output.status.success() && !text.is_empty()).then_some(text)
 }
 
-/// An error with what the program said, unless it succeeded.
+/// An error with the program's error output, unless it succeeded.
 pub fn succeeded(what: &str, output: &std::process::Output) -> Result<()> {
     if output.status.success() {
         return Ok(());

@@ -1,5 +1,5 @@
-//! Where the time of a cell goes: with `HOLOSCOPE_TRACE` naming a file, every
-//! process that has a part in a cell writes a line there when a stage begins or
+//! Measures where a cell spends its time: with `HOLOSCOPE_TRACE` naming a file, every
+//! process that takes part in a cell writes a line there when a stage begins or
 //! ends. `benches/kernel/stages.py` makes a table of it.
 
 use serde_json::{Value, json};
@@ -7,15 +7,15 @@ use std::io::Write;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// Names the file; unset or empty: no trace.
+/// The variable that names the file; unset or empty: no trace.
 pub const TRACE_ENV: &str = "HOLOSCOPE_TRACE";
 
-/// Notes that something happens now. Costs nothing where there is no trace.
+/// Records an event now. Costs nothing if there is no trace.
 pub fn mark(what: &str) {
     mark_with(what, || json!({}));
 }
 
-/// The same, with more to tell about it.
+/// Like [`mark`], with additional data.
 pub fn mark_with(what: &str, more: impl FnOnce() -> Value) {
     static FILE: OnceLock<Option<std::ffi::OsString>> = OnceLock::new();
     let file = FILE.get_or_init(|| std::env::var_os(TRACE_ENV).filter(|file| !file.is_empty()));
@@ -26,8 +26,8 @@ pub fn mark_with(what: &str, more: impl FnOnce() -> Value) {
         "what": what,
         "more": more(),
     });
-    // One write of one line: those of several processes do not mix. A trace that
-    // cannot be written must not cost a cell.
+    // A single write of one line, so that lines of several processes do not mix. A trace that
+    // cannot be written must not fail a cell.
     let opened = std::fs::File::options()
         .create(true)
         .append(true)
@@ -35,7 +35,7 @@ pub fn mark_with(what: &str, more: impl FnOnce() -> Value) {
     let _ = opened.and_then(|mut out| out.write_all(format!("{line}\n").as_bytes()));
 }
 
-/// The clock in which `/proc` tells when a process was started.
+/// The time since boot, as used by `/proc` for the start of a process.
 fn since_boot() -> Duration {
     let mut now = libc::timespec {
         tv_sec: 0,
@@ -52,8 +52,8 @@ fn since_boot() -> Duration {
     Duration::new(seconds, nanos)
 }
 
-/// When cargo was started, which called this process in rustc's place, or this one, if
-/// it was called in cargo's. To a hundredth of a second.
+/// The start time of cargo: of the parent, if this process was called instead of rustc, or of
+/// this process, if it was called instead of cargo. To a hundredth of a second.
 pub fn cargos_start() -> Option<f64> {
     // SAFETY: no arguments, no failure.
     let parent = unsafe { libc::getppid() };
@@ -71,7 +71,7 @@ fn started(process: u32) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(") ")?;
     // Field 22 of proc_pid_stat(5); `rest` begins with field 3.
     let ticks: f64 = rest.split(' ').nth(19)?.parse().ok()?;
-    // SAFETY: asks for a constant of the system.
+    // SAFETY: reads a constant of the system.
     let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
     (per_second > 0).then(|| ticks / per_second as f64)
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// What `?` in a cell makes of an error: the kernel is told the error's own text, and the cell ends.
+/// The error that `?` in a cell produces: it reports the original error's text and ends the cell.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct CellError(());
@@ -22,12 +22,12 @@ fn tell_error(error: &dyn std::fmt::Display) {
     notify(&json!({ "type": "error", "message": error.to_string() }));
 }
 
-/// Says the type of a variable, for the compiler's lint of unused results.
+/// Carries the type of a variable, for the compiler's lint of unused results.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Typed<T: ?Sized>(std::marker::PhantomData<T>);
 
-/// What the kernel hands a new variable to, to learn its type (`kernel/src/compile/types.rs`).
+/// The kernel passes a new variable to this to learn its type (`kernel/src/compile/types.rs`).
 #[doc(hidden)]
 #[inline(always)]
 pub fn typed<T: ?Sized>(_: &T) -> Typed<T> {
@@ -37,7 +37,7 @@ pub fn typed<T: ?Sized>(_: &T) -> Typed<T> {
 /// Unwinds from a cell that was interrupted.
 struct Interrupted;
 
-/// Stands at the start of the loops of a cell: ends the cell if it was interrupted.
+/// Called at the start of the loops of a cell: ends the cell if it was interrupted.
 #[inline(always)]
 pub fn check() {
     if crate::show::interrupted() {
@@ -48,20 +48,20 @@ pub fn check() {
 #[cold]
 #[inline(never)]
 fn stop() {
-    // Where a panic is under way already, a second one would end the process.
+    // During a panic, a second one would end the process.
     if !std::thread::panicking() {
         resume_unwind(Box::new(Interrupted));
     }
 }
 
-/// Runs the body of a cell; whether it came to its end.
+/// Runs the body of a cell; returns whether it completed.
 #[inline]
 pub fn guard<F: FnOnce() -> Result<(), CellError>>(body: F) -> bool {
     let mut body = Some(body);
     run(&mut || body.take().is_none_or(|body| body().is_ok()))
 }
 
-/// Depends on no type, so that a cell does not compile it again.
+/// Not generic, so that a cell does not compile it again.
 #[inline(never)]
 fn run(body: &mut dyn FnMut() -> bool) -> bool {
     match catch_unwind(AssertUnwindSafe(body)) {
@@ -82,7 +82,7 @@ fn run(body: &mut dyn FnMut() -> bool) -> bool {
     }
 }
 
-/// A payload whose drop panics must not end the process.
+/// Drops a payload; a panic in its drop must not end the process.
 fn forget(payload: Box<dyn Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(second);

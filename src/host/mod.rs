@@ -1,8 +1,8 @@
-//! What the kernel's session asks of the library inside the user's process: the variables between
-//! two cells, how a cell ends, notice of panics, and a form for values that have none of their own.
+//! What the kernel's session uses of the library inside the user's process: the variables between
+//! two cells, how a cell ends, notices of panics, and a default display for values without their own.
 //!
 //! The kernel loads the library, calls [`holoscope_start`] once, and then loads and calls cells,
-//! whose generated code calls [`guard`], [`take`] and [`put`]. Without the kernel nothing here runs.
+//! whose generated code calls [`guard`], [`take`] and [`put`]. Without the kernel none of this runs.
 
 mod cell;
 #[cfg(feature = "kernel")]
@@ -21,8 +21,8 @@ pub(crate) use notices::is_cells_thread;
 use notices::Tell;
 use std::io::Write;
 
-/// Called by the kernel once, before the first cell and on the thread that runs cells. `tell` takes
-/// notices from any thread.
+/// Called by the kernel once, before the first cell and on the thread that runs cells. `tell`
+/// accepts notices from any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn holoscope_start(tell: Tell) {
     notices::begin(tell);
@@ -32,7 +32,7 @@ pub extern "C" fn holoscope_start(tell: Tell) {
     crate::show::call_between_steps(crate::widgets::between_steps);
 }
 
-/// Called by the kernel on the thread that runs cells from now on.
+/// Called by the kernel on the thread that will run cells from now on.
 #[unsafe(no_mangle)]
 pub extern "C" fn holoscope_cells_run_here() {
     notices::cells_run_here();
@@ -49,8 +49,8 @@ pub extern "C" fn holoscope_interrupt() -> u8 {
     }
 }
 
-/// Called by the kernel on a new thread, when a cell has been parked: comes back if that cell holds
-/// nothing that every other one needs (the locks of the streams and of the variables, memory).
+/// Called by the kernel on a new thread, when a cell has been parked: returns if that cell holds
+/// no lock that every other cell needs (those of the streams, the variables and the allocator).
 #[unsafe(no_mangle)]
 pub extern "C" fn holoscope_probe() {
     let _ = std::io::stdout().lock().flush();
@@ -60,7 +60,7 @@ pub extern "C" fn holoscope_probe() {
     crate::widgets::probe();
 }
 
-/// Called by the kernel, on any thread, when a frontend has sent a widget a message.
+/// Called by the kernel, on any thread, when a frontend has sent a message to a widget.
 ///
 /// # Safety
 /// `json` is UTF-8 of this length.
@@ -71,7 +71,7 @@ pub unsafe extern "C" fn holoscope_comm(json: *const u8, length: usize) {
     crate::widgets::arrived(std::str::from_utf8(json).unwrap_or_default());
 }
 
-/// Called by the kernel on the thread that runs cells, when none runs: answers the messages of
+/// Called by the kernel on the thread that runs cells, while no cell runs: answers the messages of
 /// widgets.
 #[unsafe(no_mangle)]
 pub extern "C" fn holoscope_answer_comms() {
@@ -80,19 +80,19 @@ pub extern "C" fn holoscope_answer_comms() {
     crate::show::forget_interrupt();
 }
 
-/// Called by the kernel in a process that goes on from the state before a cell.
+/// Called by the kernel in a process that continues from the state before a cell.
 #[unsafe(no_mangle)]
 pub extern "C" fn holoscope_restored() {
     crate::widgets::restored();
 }
 
-/// Called by the kernel after each cell: writes out what this library's stdout still buffers (the
-/// process that loads cells has a standard library, and so a stdout, of its own), forgets an
-/// interrupt that the cell has heard, and tells which variables there are.
+/// Called by the kernel after each cell: flushes this library's stdout (the process that loads cells
+/// has another copy of the standard library, and so another stdout), clears an interrupt that the
+/// cell has handled, and reports the names of the variables.
 #[unsafe(no_mangle)]
 pub extern "C" fn holoscope_after_cell() {
     crate::show::forget_interrupt();
-    // A closed stdout is the reader's business.
+    // Ignored: stdout may be closed.
     let _ = std::io::stdout().flush();
     if notices::are_taken() {
         let variables = store::names();

@@ -3,32 +3,32 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 
-/// Takes a notice for the kernel: UTF-8 JSON.
+/// Receives a notice for the kernel: UTF-8 JSON.
 pub(super) type Tell = extern "C" fn(*const u8, usize);
 
 static TELL: OnceLock<Tell> = OnceLock::new();
 
-/// The thread that runs cells: the process' main one, until an interrupt parks a cell on it.
+/// The thread that runs cells: the process' main thread, until an interrupt parks a cell on it.
 static CELLS: Mutex<Option<ThreadId>> = Mutex::new(None);
 
-/// Hands notices to `tell` from now on; the first call counts.
+/// Sends notices to `tell` from now on; only the first call has an effect.
 pub(super) fn begin(tell: Tell) {
     TELL.get_or_init(|| tell);
 }
 
-/// Whether anybody takes notices.
+/// Whether a receiver of notices is registered.
 pub(super) fn are_taken() -> bool {
     TELL.get().is_some()
 }
 
-/// Cells run on the calling thread from now on.
+/// Marks the calling thread as the one that runs cells from now on.
 pub(super) fn cells_run_here() {
     *CELLS.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
 }
 
 /// Sends the kernel a notice, in order with what is written to stdout and stderr.
 pub(super) fn notify(notice: &serde_json::Value) {
-    // Notices of two threads must not mix.
+    // Notices of two threads must not interleave.
     static ONE: Mutex<()> = Mutex::new(());
     if let Some(tell) = TELL.get() {
         let text = notice.to_string();

@@ -1,11 +1,11 @@
-//! Panics as notices: the message, its place in the source, and the calls that led there.
+//! Panics as notices: the message, its source location, and the call stack.
 
 use super::notices::{is_cells_thread, notify};
 use serde_json::json;
 use std::io::Write;
 use std::panic::PanicHookInfo;
 
-/// A panic as one notice: the kernel makes an error of it that a person can read.
+/// Sends a panic as one notice, which the kernel turns into a readable error.
 pub(super) fn report_panic(info: &PanicHookInfo<'_>) {
     let payload = info.payload();
     let message = payload
@@ -31,13 +31,13 @@ pub(super) fn report_panic(info: &PanicHookInfo<'_>) {
         "thread": name,
         "callers": callers(),
     });
-    // What was printed before stands before it.
+    // Flush first, so that earlier prints precede the report.
     flush_unless_locked();
     notify(&notice);
 }
 
-/// Flushes stdout, unless a thread holds it for longer than [`LOCKED`]: it may be printing a value
-/// whose `Display` panics, or waits for the thread that panics.
+/// Flushes stdout, unless a thread holds it for longer than [`LOCKED`]: that thread may be printing
+/// a value whose `Display` panics, or be waiting for the thread that panics.
 fn flush_unless_locked() {
     let (done, flushed) = std::sync::mpsc::sync_channel(1);
     let flush = move || {
@@ -49,22 +49,22 @@ fn flush_unless_locked() {
     }
 }
 
-/// After this long stdout is taken to be locked.
+/// After this long stdout is considered locked.
 const LOCKED: std::time::Duration = std::time::Duration::from_millis(200);
 
-/// At most this many of the innermost callers are recorded.
+/// The maximum number of callers recorded, counted from the innermost.
 const FRAMES: usize = 256;
 
 /// The callers of this function, innermost first: for each the path of the object that holds the
-/// call, and the call's offset in that object. The kernel names the functions.
+/// call, and the call's offset in that object. The kernel resolves the functions' names.
 ///
-/// std could name them, but it lists the loaded objects once in a process, when it first names a
-/// frame: it would not know the functions of a cell that is loaded later. It also holds a lock
-/// meanwhile that every other panic waits for.
+/// std could resolve them, but it lists the loaded objects only once per process, when it first
+/// resolves a frame, and would miss the functions of a cell that is loaded later. It also holds a
+/// lock meanwhile that blocks every other panic.
 #[cfg(unix)]
 fn callers() -> Vec<(String, u64)> {
     let mut addresses = [std::ptr::null_mut(); FRAMES];
-    // SAFETY: `addresses` has room for as many pointers as are asked for.
+    // SAFETY: `addresses` has room for as many pointers as requested.
     let found = unsafe { libc::backtrace(addresses.as_mut_ptr(), FRAMES as libc::c_int) };
     let found = usize::try_from(found).unwrap_or(0);
     addresses[..found]
@@ -81,11 +81,11 @@ fn callers() -> Vec<(String, u64)> {
 /// The object that holds the call which returns to `address`, and the call's offset in it.
 #[cfg(unix)]
 fn in_object(address: *const libc::c_void) -> Option<(String, u64)> {
-    // The return address is that of the next instruction, which may belong to another line or to
-    // another function.
+    // The return address is that of the next instruction, which may belong to another line or
+    // function.
     let call = address.wrapping_byte_sub(1);
     let mut info = std::mem::MaybeUninit::<libc::Dl_info>::uninit();
-    // SAFETY: `dladdr` takes any address, and fills `info` if it returns something other than 0.
+    // SAFETY: `dladdr` accepts any address, and fills `info` if it returns something other than 0.
     let info = unsafe {
         if libc::dladdr(call, info.as_mut_ptr()) == 0 {
             return None;
@@ -114,7 +114,7 @@ mod tests {
             .iter()
             .filter(|(path, _)| std::fs::canonicalize(path).is_ok_and(|path| path == binary))
             .collect();
-        // This function, and the test harness that calls it.
+        // This function and the test harness that calls it.
         assert!(own.len() > 2, "{callers:?}");
         assert!(own.iter().all(|(_, offset)| *offset < length), "{own:?}");
     }

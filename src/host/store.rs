@@ -1,4 +1,4 @@
-//! Where a session's variables are between two cells.
+//! Storage for a session's variables between two cells.
 //!
 //! A cell takes the variables that it mentions and puts back what it has not moved. It instantiates
 //! only what depends on the types of its variables; the rest is compiled here, once.
@@ -7,7 +7,7 @@ use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A value of some cell's.
+/// A variable of some cell.
 struct Value(Box<dyn Any>);
 
 // SAFETY: only the thread that runs cells takes and puts values, one cell after the other.
@@ -19,27 +19,27 @@ fn variables() -> MutexGuard<'static, BTreeMap<String, Value>> {
     VARIABLES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps a variable; one of that name is dropped.
+/// Stores a variable; an earlier one of that name is dropped.
 #[inline(never)]
 pub fn put<T: 'static>(name: &str, value: T) {
     put_any(name, Box::new(value));
 }
 
-/// Takes a variable out.
+/// Removes a variable and returns it.
 ///
 /// # Panics
-/// Where it is not there or of another type, which the kernel excludes.
+/// When the variable is missing or of another type, which the kernel rules out.
 #[inline(never)]
 pub fn take<T: 'static>(name: &str) -> T {
     let value: *mut dyn Any = Box::into_raw(take_any(name, TypeId::of::<T>()));
-    // SAFETY: `take_any` gives a value of this type only, and the box is ours.
+    // SAFETY: `take_any` returns a value of this type only, and the box is ours.
     *unsafe { Box::from_raw(value.cast::<T>()) }
 }
 
-/// A value that is made where it is first asked for and shared by all cells of the session.
+/// A value that is created on first use and shared by all cells of the session.
 ///
 /// # Panics
-/// Where the name is that of something else.
+/// When another variable has this name.
 pub fn shared<T: 'static, F: FnOnce() -> T>(name: &str, create: F) -> Arc<T> {
     let known = variables().get(name).map(|value| {
         let shared = value.0.downcast_ref::<Arc<T>>();
@@ -64,11 +64,11 @@ pub(super) fn names() -> Vec<String> {
 #[inline(never)]
 fn put_any(name: &str, value: Box<dyn Any>) {
     let before = variables().insert(name.to_owned(), Value(value));
-    // Not under the lock: a drop may do anything.
+    // Outside the lock: a drop may run any code.
     drop(before);
 }
 
-/// A value of the type that is wanted.
+/// Removes a value, which must be of type `wanted`.
 #[inline(never)]
 fn take_any(name: &str, wanted: TypeId) -> Box<dyn Any> {
     let value = variables().remove(name);
@@ -88,7 +88,7 @@ fn changed_type(name: &str) -> ! {
 /// Drops these variables.
 ///
 /// # Safety
-/// `names` is UTF-8 of this length, names with a line feed between them.
+/// `names` is UTF-8 of this length: names separated by line feeds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn holoscope_drop(names: *const u8, length: usize) {
     // SAFETY: promised by the caller.

@@ -1,4 +1,4 @@
-//! Running the assertions of one exercise, and counting its failures.
+//! Runs the assertions of one exercise and counts its failures.
 
 use super::result::{ExerciseResult, ExerciseState};
 use std::any::Any;
@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, Once, PoisonError};
 
-/// From this failure in a row on, the hint is shown.
+/// The hint is shown from this many failures in a row on.
 const HINT_FROM: usize = 2;
 
 /// How often each exercise of this session has failed since it last passed.
@@ -16,7 +16,7 @@ static FAILURES: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
 
 /// What the assertions of an exercise may return: nothing, or a `Result` whose error is the student's.
 pub trait CheckOutcome {
-    /// `None` where all is well; else what to tell the student.
+    /// `None` on success; otherwise the message for the student.
     fn complaint(self) -> Option<String>;
 }
 
@@ -35,8 +35,8 @@ impl<E: Display> CheckOutcome for Result<(), E> {
 
 /// Checks an exercise of a lesson: runs `test`, and shows whether it passed.
 ///
-/// `test` asserts what the student's code must do; the message of the assertion that fails is what the student reads,
-/// so it should name the value that was found and a likely reason. From the second failure in a row on, `hint` stands
+/// `test` asserts what the student's code must do; the student reads the message of the assertion that fails, so it
+/// should name the value that was found and a likely reason. From the second failure in a row on, `hint` is shown
 /// below the message. A `todo!()` in the student's code counts as not started. The cell itself never fails: the rest
 /// of a lesson can be read and run, and `holoscope grade` reads the results.
 ///
@@ -81,7 +81,7 @@ pub fn check<R: CheckOutcome>(
     }
 }
 
-/// What `todo!()` and `unimplemented!()` say.
+/// Whether the message is that of `todo!()` or `unimplemented!()`.
 fn is_todo(message: &str) -> bool {
     message.starts_with("not yet implemented") || message.starts_with("not implemented")
 }
@@ -108,17 +108,17 @@ fn message_of(payload: Box<dyn Any + Send>) -> String {
     };
     match payload.downcast::<&'static str>() {
         Ok(text) => (*text).to_owned(),
-        // No panic of the student's: an interrupted cell unwinds so.
+        // Not a panic of the student's code: an interrupted cell unwinds like this.
         Err(other) => resume_unwind(other),
     }
 }
 
 thread_local! {
-    /// Whether a panic on this thread is an answer to a check.
+    /// Whether a panic on this thread is the result of a check.
     static CHECKING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `test` and catches its panic, which is reported nowhere else.
+/// Runs `test` and catches its panic, which is not reported anywhere else.
 fn without_panic_reports<R>(test: impl FnOnce() -> R) -> std::thread::Result<R> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -1,14 +1,14 @@
-//! What a check has found, and how it looks.
+//! The result of a check, and its display.
 
 use crate::error::Result;
 use crate::show::{MimeBundle, Show, escape, shows_itself};
 use serde_json::json;
 use std::fmt;
 
-/// The type of [`ExerciseResult`] for programs: `holoscope grade` reads it.
+/// The MIME type of [`ExerciseResult`] for programs: `holoscope grade` reads it.
 const MIME: &str = "application/vnd.holoscope.exercise+json";
 
-/// How far an exercise is.
+/// The state of an exercise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExerciseState {
     Passed,
@@ -79,8 +79,8 @@ impl Show for ExerciseResult {
 }
 
 impl ExerciseResult {
-    /// A box with a coloured edge, whose first word says the same as its colour. It takes the page's own colours for
-    /// text, light or dark.
+    /// A box with a coloured edge, whose first word states what its colour means. Text has the page's own colours,
+    /// light or dark.
     fn html(&self) -> String {
         let (edge, word) = match self.state {
             ExerciseState::Passed => ("#0072b2", "\u{2713} Passed"),

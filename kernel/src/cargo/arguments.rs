@@ -1,5 +1,5 @@
-//! What rustc is told for facades, for cells and for the crates that cells ask for:
-//! the crates of the image in the place of facades, and how to be quick.
+//! rustc's arguments for facades, for cells and for the crates that cells request:
+//! the crates of the image instead of facades, and options for speed.
 
 use crate::facade::EMPTY_FILE;
 use crate::facade::manifest::Crate;
@@ -7,18 +7,18 @@ use crate::image::layout::{FACADE, METADATA};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// Beside what cargo has from a facade: a file with the path of the crate itself.
+/// The extension of a file next to cargo's output for a facade, with the path of the real crate.
 const STAND_IN: &str = "image";
-/// How cargo asks for messages that it then strips of colours.
+/// Cargo's option for coloured messages, whose colours it then strips.
 const COLOURS: &str = "diagnostic-rendered-ansi";
 
-/// The folder of the facade that cargo has compiled now, if it is one of the image's.
+/// The folder of the facade that cargo is compiling, if it is one of the image's.
 pub fn facade_of(image: &Path) -> Option<PathBuf> {
     let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
     package.starts_with(image.join(FACADE)).then_some(package)
 }
 
-/// The arguments for a facade, whose source is only there to be read: rustc gets
+/// The arguments for a facade, whose source is only for reading: rustc compiles
 /// an empty file.
 pub fn facade_args(args: Vec<OsString>, image: &Path) -> Vec<OsString> {
     let source = |arg: &OsString| Path::new(arg).extension() == Some(OsStr::new("rs"));
@@ -32,7 +32,7 @@ pub fn facade_args(args: Vec<OsString>, image: &Path) -> Vec<OsString> {
         .collect()
 }
 
-/// Notes beside what rustc made of a facade which crate it stands for.
+/// Records, next to rustc's output for a facade, which crate it replaces.
 pub fn stand_in(args: &[OsString], facade: &Path) -> std::io::Result<()> {
     let linked = Crate::read(facade).and_then(|krate| krate.linked);
     let (Some(linked), Some(out)) = (linked, value(args, "--out-dir")) else {
@@ -42,8 +42,8 @@ pub fn stand_in(args: &[OsString], facade: &Path) -> std::io::Result<()> {
     replace(&path, &linked.file.to_string_lossy())
 }
 
-/// The arguments for a cell, and for the crates that it asks for: in the place
-/// of facades they get the crates themselves.
+/// The arguments for a cell, and for the crates that it requests: they get the
+/// real crates instead of facades.
 pub fn cell_args(args: Vec<OsString>, image: &OsStr, deps: &OsStr) -> Vec<OsString> {
     let mut after_extern = false;
     let mut out: Vec<OsString> = without_incremental(args)
@@ -78,7 +78,7 @@ pub fn needs_only_the_image(args: &[OsString]) -> bool {
 }
 
 /// The arguments without `-C incremental=..`: every cell is new to rustc, which would
-/// write down what it cannot use again.
+/// store data that it cannot use again.
 fn without_incremental(args: Vec<OsString>) -> Vec<OsString> {
     let mut out: Vec<OsString> = Vec::with_capacity(args.len());
     for arg in args {
@@ -93,8 +93,8 @@ fn without_incremental(args: Vec<OsString>) -> Vec<OsString> {
     out
 }
 
-/// The argument, if anything is left of it, without the colours of messages: cargo
-/// would strip them, and cells are compiled without cargo, too.
+/// The argument, if anything is left of it, without coloured messages: cargo
+/// would strip the colours, and cells are compiled without cargo, too.
 fn without_colours(arg: OsString) -> Option<OsString> {
     let Some(kinds) = arg.to_str().and_then(|arg| arg.strip_prefix("--json=")) else {
         return Some(arg);
@@ -103,14 +103,14 @@ fn without_colours(arg: OsString) -> Option<OsString> {
     (!kinds.is_empty()).then(|| format!("--json={}", kinds.join(",")).into())
 }
 
-/// `name=file` with the crate itself, if the file was made from a facade.
+/// `name=file` with the real crate, if the file was built from a facade.
 fn linked(argument: &OsStr) -> Option<OsString> {
     let (name, file) = argument.to_str()?.split_once('=')?;
     let path = std::fs::read_to_string(Path::new(file).with_extension(STAND_IN)).ok()?;
     Some(format!("{name}={path}").into())
 }
 
-/// evcxr's name for the crate that it believes its cells to be.
+/// The name of evcxr's crate for cells.
 pub const CELL: &str = "ctx";
 
 /// The value that follows a flag.
@@ -119,7 +119,7 @@ pub fn value<'a>(args: &'a [OsString], flag: &str) -> Option<&'a OsStr> {
     args.get(at + 1).map(OsString::as_os_str)
 }
 
-/// A file beside what rustc writes for a crate, and named like it.
+/// A file next to rustc's output for a crate, with the same name and this extension.
 pub fn artifact(args: &[OsString], out: &Path, extension: &str) -> PathBuf {
     let name = crate_name(args).unwrap_or_default().to_string_lossy();
     let suffix = args.iter().find_map(|arg| {

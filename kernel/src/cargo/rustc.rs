@@ -1,6 +1,6 @@
 //! The RUSTC_WRAPPER entry point: rewrites rustc's arguments for `holoscope` and `holoscope_image`
-//! while the image is built, and in a session for facades and for the crates that a cell asks for.
-//! Of `ctx`, the crate that evcxr believes its cells to be, it only notes how it is linked.
+//! while the image is built, and in a session for facades and for the crates that a cell requests.
+//! For `ctx`, evcxr's crate for cells, it only records how it is linked.
 //!
 //! Cargo calls `wrapper rustc ARGS..`. Everything else passes unchanged.
 
@@ -18,7 +18,7 @@ use std::process::Command;
 /// evcxr sets this when it makes our binary cargo's RUSTC_WRAPPER.
 const EVCXR_WRAPPER_ENV: &str = "EVCXR_RUSTC_WRAPPER";
 
-/// Runs rustc and exits with its status, if cargo called us in rustc's place.
+/// Runs rustc and exits with its status, if cargo called this program instead of rustc.
 pub fn run_if_called_as_rustc() {
     let building = std::env::var_os(BUILD_IMAGE_ENV);
     let cell = std::env::var_os(EVCXR_WRAPPER_ENV).is_some();
@@ -34,7 +34,7 @@ pub fn run_if_called_as_rustc() {
     std::process::exit(compile(&rustc, args))
 }
 
-/// Compiles as cargo has asked, or would have, and gives rustc's exit status.
+/// Compiles with cargo's arguments, or as cargo would have, and returns rustc's exit status.
 pub fn compile(rustc: &OsStr, mut args: Vec<OsString>) -> i32 {
     let building = std::env::var_os(BUILD_IMAGE_ENV);
     let cell = std::env::var_os(EVCXR_WRAPPER_ENV).is_some();
@@ -70,13 +70,13 @@ pub fn compile(rustc: &OsStr, mut args: Vec<OsString>) -> i32 {
     }
 }
 
-/// In the place of evcxr's crate: how cells are linked is noted, and nothing is compiled.
+/// Handles evcxr's crate: records how cells are linked, and compiles nothing.
 fn note_cell(args: &[OsString]) -> i32 {
     let out = value(args, "--out-dir")
         .map(Path::new)
         .unwrap_or(Path::new("."));
     let object = out.join(format!("lib{CELL}{}", std::env::consts::DLL_SUFFIX));
-    // Cargo looks for both.
+    // Cargo expects both files.
     let made = std::fs::write(&object, "")
         .and_then(|()| std::fs::write(out.join(format!("{CELL}.d")), ""))
         .and_then(|()| cargo::note(args))
@@ -107,7 +107,7 @@ fn run(rustc: &OsStr, args: &[OsString]) -> i32 {
     status
 }
 
-/// Whether rustc is to make a shared object, and not only to check.
+/// Whether rustc is to write a shared object, and not only to check.
 fn emits_a_cell(args: &[OsString]) -> bool {
     let emitted = |arg: &OsString| {
         let text = arg.to_string_lossy();
@@ -117,9 +117,9 @@ fn emits_a_cell(args: &[OsString]) -> bool {
 }
 
 /// Copies the shared object that rustc just wrote to the image's own folder:
-/// under cargo's name for it a plain `cargo build` would overwrite it. What our
-/// crates are linked with is noted, because several builds of a crate lie in
-/// cargo's folder; for the library beside its metadata, which cargo may keep.
+/// under cargo's name for it, a plain `cargo build` would overwrite it. The crates that
+/// ours are linked with are recorded, because cargo's folder contains several builds of
+/// a crate; for the library next to its metadata, which cargo may keep.
 fn keep_image(args: &[OsString], folder: &Path) -> std::io::Result<()> {
     let Some(out) = value(args, "--out-dir").map(Path::new) else {
         return Ok(());
@@ -136,7 +136,7 @@ fn keep_image(args: &[OsString], folder: &Path) -> std::io::Result<()> {
     }
 }
 
-/// The `--extern` arguments that name a file, one a line.
+/// The `--extern` arguments that name a file, one per line.
 fn externs(args: &[OsString]) -> String {
     let named = args.windows(2).filter(|pair| pair[0] == "--extern");
     let lines = named.filter_map(|pair| {
@@ -146,7 +146,7 @@ fn externs(args: &[OsString]) -> String {
     lines.collect()
 }
 
-/// Where this compiler keeps libstd.
+/// This compiler's folder of libstd.
 fn target_libdir(rustc: &OsStr) -> OsString {
     let printed = Command::new(rustc)
         .args(["--print", "target-libdir"])

@@ -1,13 +1,13 @@
-//! This program in the place of cargo, as evcxr calls it.
+//! This program as a replacement of cargo when evcxr calls it.
 //!
-//! evcxr answers questions about code and resolves crates, but it believes that it compiles and
-//! runs what it is told. For a `:dep` cargo is really asked: it builds the crates, and how it then
-//! calls rustc for evcxr's crate `ctx` is noted, since the session's own crates are linked in the
-//! same way. Everything else is answered here, with an object that is never loaded.
+//! evcxr answers questions about code and resolves crates, but it also tries to compile and
+//! run what it gets. For a `:dep` the real cargo is called: it builds the crates, and its
+//! call of rustc for evcxr's crate `ctx` is recorded, since the session's own crates are linked in
+//! the same way. Everything else is answered here, with an object that is never loaded.
 //!
-//! evcxr asks `rustup which cargo`. A session's `PATH` begins with a folder in which
-//! `rustup` is this program; it answers that one question with a name of this program
-//! (and where rustc is, sooner than rustup), and leaves everything else to the real ones.
+//! evcxr runs `rustup which cargo`. A session's `PATH` begins with a folder in which
+//! `rustup` is this program; it answers that call with a name of this program
+//! (and calls for rustc, faster than rustup), and passes everything else to the real ones.
 
 use crate::error::{Error, Result};
 use crate::files::write_if_changed;
@@ -24,7 +24,7 @@ const RUSTUP: &str = "rustup";
 pub const CARGO: &str = "cargo-or-rustc";
 /// In the folder of our `rustup`: where the real cargo is.
 const REAL_CARGO: &str = "cargo.path";
-/// In the folder of the cells: there while cargo is to be asked.
+/// In the folder of the cells: exists while the real cargo is to be called.
 const ASK: &str = "ask-cargo";
 /// In the folder of the cells: how cells are linked.
 const LINKED: &str = "linked.json";
@@ -38,11 +38,11 @@ pub const CELL_PATH_ENV: &str = "EVCXR_EXECUTION_SO_PATH";
 pub struct Linked {
     /// Names and files of the crates.
     pub externs: Vec<(String, PathBuf)>,
-    /// Folders of the crates behind them.
+    /// Folders of the crates that these depend on.
     pub search: Vec<PathBuf>,
 }
 
-/// Makes the folder that is to be the first of `PATH`.
+/// Creates the folder that is to be the first in `PATH`.
 pub fn install(tools: &Path) -> Result<()> {
     std::fs::create_dir_all(tools).map_err(Error::io("create", tools))?;
     let exe = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
@@ -64,7 +64,7 @@ pub fn install(tools: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Answers for rustup or cargo and exits, if evcxr called us in their place.
+/// Answers for rustup or cargo and exits, if evcxr called this program instead of them.
 pub fn run_if_called_as_tool() {
     let Some(tools) = std::env::var_os(TOOLS_ENV).map(PathBuf::from) else {
         return;
@@ -109,9 +109,9 @@ fn rustup(tools: &Path, args: &[OsString]) -> String {
     }
 }
 
-/// Says where a program is; of cargo, where ours is, which then finds the real one.
+/// Prints where a program is; for cargo, where this program is, which then finds the real one.
 fn answer(tools: &Path, is_cargo: bool, path: &str) -> ! {
-    // Without the note ours could not be called.
+    // Without the record, this program could not find the real cargo.
     match is_cargo && write_if_changed(&tools.join(REAL_CARGO), path).is_ok() {
         true => println!("{}", tools.join(CARGO).display()),
         false => println!("{path}"),
@@ -138,7 +138,7 @@ fn cargo(tools: &Path, args: &[OsString]) -> String {
     }
 }
 
-/// Tells evcxr of an object, in the folder of the cells.
+/// Reports an empty object to evcxr, in the folder of the cells.
 pub fn answer_with_nothing() -> std::io::Result<()> {
     let nothing = std::env::current_dir()?.join(NOTHING);
     std::fs::write(&nothing, "")?;
@@ -148,7 +148,7 @@ pub fn answer_with_nothing() -> std::io::Result<()> {
     }
 }
 
-/// Whether evcxr's next calls of cargo are real ones.
+/// Whether evcxr's next calls of cargo go to the real one.
 pub fn ask_cargo(cells: &Path, really: bool) {
     let flag = cells.join(ASK);
     let _ = match really {
@@ -157,7 +157,7 @@ pub fn ask_cargo(cells: &Path, really: bool) {
     };
 }
 
-/// Notes how rustc is called for evcxr's crate.
+/// Records how rustc is called for evcxr's crate.
 pub fn note(args: &[OsString]) -> std::io::Result<()> {
     let mut linked = Linked::default();
     let texts: Vec<String> = args
@@ -183,13 +183,13 @@ pub fn note(args: &[OsString]) -> std::io::Result<()> {
     std::fs::write(LINKED, serde_json::to_vec(&linked)?)
 }
 
-/// How cells are linked, as it was noted last.
+/// How cells are linked, as last recorded.
 pub fn noted(cells: &Path) -> Option<Linked> {
     let text = std::fs::read_to_string(cells.join(LINKED)).ok()?;
     serde_json::from_str(&text).ok()
 }
 
-/// Forgets what was noted.
+/// Removes the record.
 pub fn forget_call(cells: &Path) {
     let _ = std::fs::remove_file(cells.join(LINKED));
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 /// Execute every cell of a notebook; write the executed notebook and an HTML page
 ///
-/// Each cell's results are saved as soon as it is over: a run that is ended early leaves the
-/// executed notebook up to there. Ctrl-C interrupts the running cell, saves, and ends the run; a
-/// second one ends it at once. Tags of cells: `parameters`, `skip-execution`, `raises-exception`;
+/// Each cell's results are saved as soon as the cell ends, so a run that is stopped early leaves the
+/// executed notebook up to that point. Ctrl-C interrupts the running cell, saves, and ends the run; a
+/// second one ends it at once. Cell tags: `parameters`, `skip-execution`, `raises-exception`;
 /// for the page `remove-cell`, `remove-input`, `remove-output`, `hide-input`.
 ///
 /// Exit status: 0 when every cell succeeded, 1 when one failed, 2 when the run could not start
-/// or its results could not be written, 128 + N when signal N has ended it (130 for Ctrl-C).
+/// or its results could not be written, 128 + N when signal N ended it (130 for Ctrl-C).
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The notebook (.ipynb), or its text (.md, .rs, .qmd; see `holoscope sync`)
@@ -29,7 +29,7 @@ pub struct RunArgs {
     /// Value for a variable of the cell tagged `parameters`; may be repeated
     #[arg(short, long = "parameter", value_name = "NAME=VALUE", value_parser = crate::notebook::parse_parameter)]
     pub parameters: Vec<(String, String)>,
-    /// Go on after a cell that fails: its error stays in the notebook, and the exit status is 0
+    /// Continue after a cell that fails: its error stays in the notebook, and the exit status is 0
     #[arg(long)]
     pub allow_errors: bool,
     /// Interrupt a cell that takes longer than this, compiling included: seconds, or 90s, 15m, 2h
@@ -57,7 +57,7 @@ pub struct InstallArgs {
     /// Only write the kernelspec; the first cell will wait for the build
     #[arg(long)]
     pub no_build: bool,
-    /// Do not try a session: the first notebook will find out whether cells run, and start a second later
+    /// Skip the trial session: only the first notebook shows whether cells run, and it starts a second later
     #[arg(long)]
     pub no_session: bool,
 }

@@ -1,4 +1,4 @@
-//! `holoscope clean`: notebooks without what runs have left in them.
+//! `holoscope clean`: removes what runs have left in notebooks.
 
 use super::terminal::say;
 use crate::error::{Error, Result};
@@ -8,23 +8,23 @@ use serde_json::Value;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Takes out outputs, execution counts, and what runs record in metadata (times, provenance, values
+/// Removes outputs, execution counts, and the metadata that runs record (times, provenance, values
 /// of expressions in the text). Cells tagged `keep-output` keep theirs. `-` reads a notebook from
-/// the standard input and writes it to the standard output, as git's filters want it.
+/// the standard input and writes it to the standard output, as git's filters require.
 ///
-/// Exit status: 0; 1 with --check where there is something to take out; 2 where a notebook could
+/// Exit status: 0; 1 with --check when there is something to remove; 2 when a notebook could
 /// not be read or written.
 #[derive(Debug, Args)]
 pub struct CleanArgs {
     /// Notebooks (.ipynb), or `-`
     #[arg(required = true, value_name = "NB")]
     pub notebooks: Vec<PathBuf>,
-    /// Write nothing; say what is there, and exit with 1 where there is something
+    /// Write nothing; report what would be removed, and exit with 1 if there is anything
     #[arg(long)]
     pub check: bool,
 }
 
-/// Tagged with this, a cell keeps its outputs.
+/// A cell with this tag keeps its outputs.
 const KEEP: &str = "keep-output";
 
 /// Metadata of cells that runs write.
@@ -62,7 +62,7 @@ fn write(path: &Path, notebook: &Notebook) -> Result<()> {
     notebook::replace(path, NotebookText::of(notebook).with(notebook).as_bytes())
 }
 
-/// From the standard input to the standard output.
+/// Cleans the standard input to the standard output.
 fn filter() -> Result<()> {
     let mut bytes = Vec::new();
     let here = Path::new("standard input");
@@ -82,7 +82,7 @@ fn filter() -> Result<()> {
         .map_err(Error::io("write", "standard output"))
 }
 
-/// What was taken out.
+/// Counts of what was removed.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
     outputs: usize,
@@ -123,7 +123,7 @@ fn strip(notebook: &mut Notebook) -> Found {
             found.metadata += usize::from(cell.metadata.shift_remove(key).is_some());
         }
         if let Some(Value::Object(ours)) = cell.metadata.get_mut("holoscope") {
-            // Which metadata repeat the source's options is none of a run's results.
+            // `options` lists metadata copied from the source; it is not a result of a run.
             let before = ours.len();
             ours.retain(|key, _| key == "options");
             found.metadata += usize::from(ours.len() < before);

@@ -13,9 +13,9 @@ use similar::{ChangeTag, TextDiff};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-/// Cells that were added, removed or moved; the lines of source that changed; a summary of outputs
-/// that changed. Execution counts and times do not matter. Each side is a notebook or the text of
-/// one (.md, .rs, .qmd).
+/// Shows cells that were added, removed or moved, the lines of source that changed, and a summary
+/// of outputs that changed. Execution counts and times are ignored. Each side is a notebook or the
+/// text of one (.md, .rs, .qmd).
 ///
 /// In git, with `*.ipynb diff=holoscope` in .gitattributes:
 ///
@@ -25,20 +25,20 @@ use std::path::{Path, PathBuf};
 ///
 ///   git config diff.holoscope.textconv "holoscope diff --textconv"
 ///
-/// Exit status: 0 where the two are the same, 1 where they differ, 2 where one could not be read;
+/// Exit status: 0 when the two are the same, 1 when they differ, 2 when one could not be read;
 /// 0 for git.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// A and B (git gives seven arguments or more)
+    /// A and B (git passes seven arguments or more)
     #[arg(required = true, value_name = "A B", num_args = 1..=9)]
     pub files: Vec<PathBuf>,
     /// Write one notebook as text, for git's textconv
     #[arg(long)]
     pub textconv: bool,
-    /// Leave outputs out
+    /// Ignore outputs
     #[arg(long)]
     pub sources: bool,
-    /// Colours: on a terminal and for git's pager, or as it is said here
+    /// When to use colours; by default on a terminal and for git's pager
     #[arg(long, value_enum, default_value_t = Colour::Auto)]
     pub color: Colour,
 }
@@ -107,7 +107,7 @@ fn wrong(reason: &str) -> Error {
 
 fn print(out: &mut impl Write, text: &str) -> Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // A pager that was closed has seen enough.
+        // A closed pager is no error.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::io("write", "standard output")(error))
         }
@@ -115,7 +115,8 @@ fn print(out: &mut impl Write, text: &str) -> Result<()> {
     }
 }
 
-/// A notebook; an empty one for what is not there, as git has it.
+/// Reads a notebook; `/dev/null` and an empty file, which git passes for a missing one, are read as
+/// an empty notebook.
 fn read(path: &Path) -> Result<Notebook> {
     let is_missing = path == Path::new("/dev/null");
     if is_missing
@@ -136,7 +137,7 @@ fn kind(cell: &Cell) -> &'static str {
     }
 }
 
-/// All that differs; nothing where nothing does.
+/// All differences as text; empty if there are none.
 fn difference(old: &Notebook, new: &Notebook, with_outputs: bool) -> String {
     let mut text = String::new();
     for change in changes(old, new) {
@@ -166,7 +167,7 @@ fn difference(old: &Notebook, new: &Notebook, with_outputs: bool) -> String {
     text
 }
 
-/// What differs between a cell and what it has become.
+/// The differences between the old and the new version of a cell.
 fn pair(
     old: &Cell,
     new: &Cell,
@@ -216,7 +217,7 @@ fn pair(
     }
 }
 
-/// Metadata that differ, but for what runs record.
+/// Changed metadata, except what runs record.
 fn changed_metadata(old: &Cell, new: &Cell) -> Vec<String> {
     const OF_RUNS: [&str; 5] = [
         "holoscope",
@@ -263,7 +264,7 @@ fn changed_lines(old: &str, new: &str) -> String {
     text
 }
 
-/// A notebook as text with its outputs in short, for programs that compare texts.
+/// A notebook as text with its outputs summarised, for programs that compare texts.
 fn as_text(notebook: &Notebook) -> String {
     let mut text = String::new();
     for cell in &notebook.cells {

@@ -21,7 +21,7 @@ enum Finding {
     },
 }
 
-/// Prints one line a check; the status is 0 when nothing needed is missing.
+/// Prints one line per check; the exit status is 0 when nothing required is missing.
 pub fn doctor() -> Result<i32> {
     let checks: [(&str, Finding); 7] = [
         ("sources", sources()),

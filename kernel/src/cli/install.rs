@@ -28,12 +28,12 @@ pub fn install(args: &InstallArgs) -> Result<i32> {
     Ok(0)
 }
 
-/// Runs a cell in a session, and has it answer a question about code. That shows that both work
-/// here, and what only the first session has to do is done.
+/// Runs a cell and a code query in a session. This shows that both work on this machine, and does
+/// the work that only the first session has to do.
 fn try_session(image: &Image) -> Result<()> {
     eprintln!("holoscope: trying a first session");
     let workspace = Workspace::acquire()?;
-    // SAFETY: the threads that read what cargo said have ended.
+    // SAFETY: the threads that read cargo's output have ended.
     unsafe { workspace.export()? };
     let mut session = Session::start(workspace, image, Box::new(|_| {}))?;
     if let Outcome::Failed(error) = session.execute("1 + 1", 1, &mut |_| {}, &nobody) {

@@ -1,4 +1,4 @@
-//! `holoscope kernel`: what Jupyter starts.
+//! `holoscope kernel`: the process that Jupyter starts.
 
 use super::arguments::KernelArgs;
 use super::waiting::{Reminder, text};
@@ -45,12 +45,12 @@ pub fn serve(args: &KernelArgs) -> Result<i32> {
         temporary.remove();
         return Err(error.into());
     }
-    // The session is dropped only where it had time to end, and the process ends without
+    // The session is dropped only if it had time to end; the process ends without running
     // destructors.
     crate::session::ending::end(&temporary)
 }
 
-/// What the cell that waits for the library shows meanwhile; the server's log gets it, too.
+/// Build news as output of the waiting cell; also written to the server's log.
 fn told(news: &News) -> Event {
     let line = text(news);
     super::terminal::say(&line);
@@ -60,7 +60,7 @@ fn told(news: &News) -> Event {
     }
 }
 
-/// Where inputs are kept for later sessions: `HOLOSCOPE_HISTORY` or a file in the platform's data folder.
+/// Where the input history is stored: `HOLOSCOPE_HISTORY` or a file in the platform's data folder.
 fn history() -> Option<PathBuf> {
     match std::env::var_os("HOLOSCOPE_HISTORY") {
         Some(file) if file.is_empty() => None,

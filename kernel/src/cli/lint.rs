@@ -14,11 +14,11 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-/// Finds: execution counts that are missing or out of order, outputs of more than 1 MB, absolute
-/// paths, labels that are never referred to, given twice or missing, and errors that are stored in
+/// Finds execution counts that are missing or out of order, outputs of more than 1 MB, absolute
+/// paths, labels that are never referred to, defined twice or missing, and errors that are stored in
 /// cells (except those tagged `raises-exception`).
 ///
-/// Exit status: 0 where nothing was found, 1 where something was, 2 where a notebook could not be read.
+/// Exit status: 0 when nothing was found, 1 when something was, 2 when a notebook could not be read.
 #[derive(Debug, Args)]
 pub struct LintArgs {
     /// Notebooks (.ipynb), or texts of notebooks (.md, .rs, .qmd)
@@ -26,10 +26,10 @@ pub struct LintArgs {
     pub notebooks: Vec<PathBuf>,
 }
 
-/// An output of more bytes makes a notebook slow to open, and heavy in git.
+/// A larger output makes a notebook slow to open, and heavy in git.
 const LARGE: usize = 1_000_000;
 
-/// Paths that are on one machine only: below a home, a root or a drive.
+/// Paths that exist on one machine only: below a home, a root or a drive.
 static ABSOLUTE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"(?:^|[\s"'`(=\[:])((?:/(?:home|Users|root|mnt|media|tmp|var|opt|srv|work|data)/[\w.~+-][^\s"'`)\]<>]*)|(?:[A-Za-z]:\\[\w.][^\s"'`)<>]*))"#)
         .expect("the expression is one of ours")
@@ -131,7 +131,7 @@ fn size(output: &Output) -> usize {
     }
 }
 
-/// Counts are 1, 2, 3 in the order of the cells, or there are none at all.
+/// Counts must be increasing in the order of the cells, or all be missing.
 fn counts(notebook: &Notebook) -> Vec<Finding> {
     let mut found = Vec::new();
     let runs = |cell: &&Cell| {

@@ -1,4 +1,4 @@
-//! The command line: one file a command.
+//! The command line: one file per command.
 
 mod arguments;
 mod check;
@@ -33,7 +33,7 @@ struct Cli {
 
 // `run`, `check` and `watch` are described at their arguments.
 #[derive(Debug, Subcommand)]
-// A comment of documentation on a command would hide the longer one on its arguments.
+// A doc comment on a command would hide the longer one on its arguments.
 enum Command {
     Run(RunArgs),
     Check(CheckArgs),
@@ -54,13 +54,13 @@ enum Command {
     Assign(lessons::assign::AssignArgs),
     #[command(about = "Run what students have handed in, and write who has solved what")]
     Grade(lessons::grade::GradeArgs),
-    /// Make the kernel "Rust (Holoscope)" known to Jupyter; build what it needs, and try it
+    /// Register the kernel "Rust (Holoscope)" with Jupyter; build what it needs, and try it
     Install(InstallArgs),
     /// Remove the kernel from Jupyter
     Uninstall(PlaceArgs),
-    /// Be a Jupyter kernel (Jupyter calls this)
+    /// Run as a Jupyter kernel (Jupyter starts this)
     Kernel(KernelArgs),
-    /// Say what this machine lacks, and how to get it
+    /// Report what this machine lacks, and how to get it
     Doctor,
 }
 

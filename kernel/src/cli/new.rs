@@ -1,4 +1,4 @@
-//! `holoscope new`: a notebook to begin with.
+//! `holoscope new`: creates a notebook from a template.
 
 use super::sync::{SyncArgs, sync};
 use super::terminal::say;
@@ -20,7 +20,7 @@ pub struct NewArgs {
     pub name: PathBuf,
     #[arg(short, long, value_enum, default_value_t = Template::Blank)]
     pub template: Template,
-    /// Keep a text beside it (see `holoscope sync`)
+    /// Also create a paired text (see `holoscope sync`)
     #[arg(long, value_name = "md|myst|rs|qmd", value_parser = super::sync::format)]
     pub to: Option<Format>,
 }
@@ -97,7 +97,7 @@ fn template(
 ) -> std::result::Result<notebook::Notebook, twin::Fault> {
     let text = template.text().replace("NAME", title);
     let mut notebook = twin::read(&text, Format::Markdown)?;
-    // The reader's notes on how the text was set are none of the notebook's.
+    // Drop metadata that the reader adds about the text's layout.
     notebook.metadata = notebook::Notebook::new().metadata;
     for cell in &mut notebook.cells {
         cell.metadata.shift_remove("lines_to_next_cell");

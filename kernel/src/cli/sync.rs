@@ -1,4 +1,4 @@
-//! `holoscope sync`: a notebook and its text in step.
+//! `holoscope sync`: keeps a notebook and its text in sync.
 
 mod pair;
 
@@ -10,15 +10,15 @@ use clap::Args;
 use pair::{Pair, Side, Step, refuse};
 use std::path::{Path, PathBuf};
 
-/// Which of the two changed is told by their contents: the notebook keeps digests of what was last
-/// in step. Times of files play no part. The text holds cells and their metadata; outputs stay in
-/// the notebook, and stay with their cells when these move.
+/// Which of the two changed is determined by content: the notebook stores digests of both as of the
+/// last sync. File times are ignored. The text holds cells and their metadata; outputs stay in
+/// the notebook, and move with their cells.
 ///
 /// Formats: `md` (Markdown), `myst` (MyST Markdown) and `rs` (a Rust file with `// %%`) are
 /// jupytext's, byte for byte; `qmd` is Quarto's. The notebook records its format as jupytext does
-/// (`jupytext.formats`), so that later `holoscope sync NB` is enough, and jupytext works on too.
+/// (`jupytext.formats`), so that `holoscope sync NB` is enough later, and jupytext keeps working.
 ///
-/// Exit status: 0 when all is in step, 1 with --check when it is not, 2 when it could not be done.
+/// Exit status: 0 when all is in sync, 1 with --check when it is not, 2 when it could not be done.
 #[derive(Debug, Args)]
 pub struct SyncArgs {
     /// Notebooks (.ipynb) or their texts (.md, .rs, .qmd)
@@ -27,10 +27,10 @@ pub struct SyncArgs {
     /// The format of the text, the first time
     #[arg(long, value_name = "md|myst|rs|qmd", value_parser = format)]
     pub to: Option<Format>,
-    /// Where both have changed: whose cells to keep
+    /// Whose cells to keep when both have changed
     #[arg(long, value_name = "ipynb|text")]
     pub from: Option<Side>,
-    /// Write nothing; exit with 1 where something would be written
+    /// Write nothing; exit with 1 if something would be written
     #[arg(long)]
     pub check: bool,
 }
@@ -39,7 +39,7 @@ pub fn format(name: &str) -> std::result::Result<Format, String> {
     Format::parse(name).ok_or_else(|| "there are md, myst, rs and qmd".to_owned())
 }
 
-/// Brings each pair in step; the result is the exit status.
+/// Syncs each pair; the result is the exit status.
 pub fn sync(args: &SyncArgs) -> Result<i32> {
     let mut status = 0;
     for file in &args.files {
@@ -92,7 +92,7 @@ fn tell(path: &Path, notes: &[String]) {
     }
 }
 
-/// Makes the notebook of a text that has none.
+/// Creates the notebook of a text that has none.
 fn create(file: &Path, path: &Path, text: &str, format: Format, check: bool) -> Result<i32> {
     if check {
         say(&format!("holoscope: {} is missing", path.display()));
@@ -106,7 +106,7 @@ fn create(file: &Path, path: &Path, text: &str, format: Format, check: bool) -> 
     let section = notebook.metadata.get("jupytext");
     let language = section.and_then(|section| section.get("main_language"));
     if language.is_none_or(|language| language == "rust") {
-        // Jupyter then knows which kernel to start.
+        // Tells Jupyter which kernel to start.
         let ours = Notebook::new().metadata;
         let ours = ours.into_iter().filter(|(key, _)| key == "kernelspec");
         for (key, value) in ours {

@@ -1,5 +1,5 @@
-//! Progress of a headless run on stderr: one line a cell; on a terminal the
-//! line of the running cell shows the library's own progress in place.
+//! Progress of a headless run on stderr: one line per cell; on a terminal the
+//! line of the running cell shows the library's progress in place.
 
 use crate::run::output::event::Progress;
 use std::io::{IsTerminal, Write};
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 /// Redraw at most this often.
 const REDRAW: Duration = Duration::from_millis(100);
-/// Without a terminal, long loops say a line at most this often.
+/// Without a terminal, long loops print a line at most this often.
 const REMIND: Duration = Duration::from_secs(15);
 
-/// A line on stderr, without its colours where that is no terminal or `NO_COLOR` is set. A
-/// terminal that went away must not end a run.
+/// Prints a line on stderr, without colours if that is no terminal or `NO_COLOR` is set. A
+/// closed terminal must not end a run.
 pub fn say(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
@@ -31,7 +31,7 @@ impl Terminal {
         }
     }
 
-    /// A line of its own.
+    /// Prints a separate line.
     pub fn note(&mut self, text: &str) {
         say(&format!("holoscope: {text}"));
     }
@@ -46,7 +46,7 @@ impl Terminal {
         }
     }
 
-    /// The running cell's loop has got so far.
+    /// Shows the progress of the running cell's loop.
     pub fn progress(&mut self, tick: &Progress) {
         let wait = if self.live { REDRAW } else { REMIND };
         if self.last.elapsed() < wait {
@@ -74,7 +74,7 @@ impl Terminal {
 
     fn draw(&self, text: &str) {
         let mut err = std::io::stderr().lock();
-        // A terminal that went away must not end the run.
+        // A closed terminal must not end the run.
         let _ = write!(err, "\r\x1b[2K{text}").and_then(|()| err.flush());
     }
 }

@@ -1,5 +1,5 @@
-//! What is told while the library is built: on a terminal a bar in place, else a
-//! line now and then.
+//! Progress of the library's build: on a terminal a bar in place, otherwise a
+//! line from time to time.
 
 use super::terminal::say;
 use crate::error::Result;
@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 const REMIND: Duration = Duration::from_secs(10);
 const BAR: usize = 24;
 
-/// Tells of a build on stderr.
+/// Reports a build on stderr.
 struct Waiting {
     live: bool,
-    /// A bar stands on the terminal's line.
+    /// A bar is drawn on the terminal's current line.
     drawn: bool,
     remind: Reminder,
 }
 
-/// Builds the image where it has changed, and tells of it.
+/// Builds the image if it has changed, and reports the build.
 pub fn build() -> Result<Image> {
     let mut waiting = Waiting::new();
     let built = crate::image::build(&mut |news| waiting.tell(&news));
@@ -27,7 +27,7 @@ pub fn build() -> Result<Image> {
     built
 }
 
-/// Lets a line through when the last one is old enough.
+/// Limits how often a line is printed.
 pub struct Reminder(Instant);
 
 impl Reminder {
@@ -58,7 +58,7 @@ impl Waiting {
             News::Progress(progress) if self.live => {
                 self.drawn = true;
                 let mut err = std::io::stderr().lock();
-                // A terminal that went away must not end the build.
+                // A closed terminal must not end the build.
                 let _ = write!(err, "\r\x1b[2K{}", bar(progress)).and_then(|()| err.flush());
             }
             News::Progress(progress) => {
@@ -73,7 +73,7 @@ impl Waiting {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     fn clear(&mut self) {
         if std::mem::take(&mut self.drawn) {
             let mut err = std::io::stderr().lock();

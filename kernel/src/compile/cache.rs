@@ -1,8 +1,8 @@
-//! What rustc has made is kept, and not made again from the same text in the same way: a notebook
-//! that is run again after a restart is not compiled again.
+//! A cache of rustc's output, which is not compiled again from the same text in the same way:
+//! running a notebook again after a restart compiles nothing.
 //!
-//! A crate is known by its source, by how rustc is called, and by the objects of the units that it
-//! links to. One that reads other files or the environment is not kept.
+//! A crate's key consists of its source, rustc's arguments, and the objects of the units that it
+//! links to. A crate that reads other files or the environment is not cached.
 
 use super::call::{Call, Kind};
 use super::made::Made;
@@ -15,22 +15,22 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// What the folder may hold.
+/// The size limit of the folder.
 const MOST_BYTES: u64 = 256 << 20;
-/// After so much that is new, what is too much is removed.
+/// After this many new bytes, the folder is reduced to its limit.
 const SWEEP_AFTER: u64 = MOST_BYTES / 8;
-/// Words of a source that may read more than the source.
+/// Words by which a source may read other files or the environment.
 const READ_MORE: [&str; 5] = ["include", "env!", "env !", "#[path", "mod "];
 
 pub(super) struct Cache {
     folder: PathBuf,
-    /// Compiler and library.
+    /// Digest of compiler and library.
     ground: Sha256,
-    /// Bytes kept since the last sweep.
+    /// Bytes stored since the last sweep.
     new: Cell<u64>,
 }
 
-/// What is kept beside an object.
+/// What is stored with an object.
 #[derive(Serialize, Deserialize)]
 struct Record {
     types: BTreeMap<String, String>,
@@ -52,7 +52,7 @@ impl Cache {
         }
     }
 
-    /// The name of what is kept for a call; none for one that cannot be.
+    /// The cache key of a call; `None` if it cannot be cached.
     pub fn key(&self, args: &[String], call: &Call, folder: &Path) -> Option<String> {
         let text = &call.source.text;
         let users = text
@@ -77,7 +77,7 @@ impl Cache {
             digest.update([0]);
         }
         for object in call.named.iter().chain(&call.objects) {
-            // The content: a unit of the same name may be another one in another session.
+            // The content: a unit of the same name may be a different one in another session.
             digest.update(std::fs::read(object).ok()?);
             digest.update([0]);
         }
@@ -90,15 +90,15 @@ impl Cache {
         ["json", "so"].map(|extension| self.folder.join(key).with_extension(extension))
     }
 
-    /// Puts what is kept in its place.
+    /// Copies a cached object to `place`.
     pub fn recall(&self, key: &str, place: &Path) -> Option<BTreeMap<String, String>> {
         let [record, object] = self.paths(key);
         let kept: Record = serde_json::from_str(&std::fs::read_to_string(&record).ok()?).ok()?;
-        // A copy: under another name of one file the loader would take it for the same.
+        // A copy: the loader would take another name of the same file for the same object.
         let staged = place.with_extension("staged");
         std::fs::copy(&object, &staged).ok()?;
         std::fs::rename(&staged, place).ok()?;
-        // The time of the last use, for `sweep`. Without it, it goes sooner.
+        // The time of the last use, for `sweep`. If setting it fails, the entry is removed sooner.
         if let Ok(file) = std::fs::File::options().append(true).open(&record) {
             let _ = file.set_modified(SystemTime::now());
         }
@@ -111,7 +111,7 @@ impl Cache {
         let mut staged = tempfile::NamedTempFile::new_in(&self.folder)?;
         let size = std::io::copy(&mut std::fs::File::open(&made.object)?, &mut staged)?;
         staged.persist(&object).map_err(|e| e.error)?;
-        // Last: what has no record is not kept.
+        // Last, since an object without a record does not count as cached.
         let mut staged = tempfile::NamedTempFile::new_in(&self.folder)?;
         let types = made.types.clone();
         staged.write_all(&serde_json::to_vec(&Record { types })?)?;
@@ -125,7 +125,7 @@ impl Cache {
     }
 }
 
-/// Removes what was not used for longest, if there is too much.
+/// Removes the least recently used entries if the folder is too large.
 pub fn sweep(folder: &Path) {
     sweep_to(folder, MOST_BYTES);
 }
@@ -147,7 +147,7 @@ fn sweep_to(folder: &Path, most: u64) {
         if total <= most {
             break;
         }
-        // Of a pair the record may go first or last: what is half there is not found.
+        // The record of a pair may be removed first or last: an incomplete pair is not used.
         if std::fs::remove_file(path).is_ok() {
             total -= size;
         }

@@ -1,4 +1,4 @@
-//! How rustc is called for a crate of a session.
+//! The arguments of rustc for a crate of a session.
 
 use crate::plan::source::Source;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ pub enum Kind {
     Unit,
     /// The statements of a cell.
     Body,
-    /// Nothing is made of it: rustc only says whether it is right.
+    /// No output: rustc only checks it.
     Check,
 }
 
@@ -21,21 +21,21 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct Call {
     pub kind: Kind,
-    /// The crate's name: of a unit its identity.
+    /// The crate's name; for a unit, its identity.
     pub name: String,
-    /// Tells its objects apart.
+    /// Distinguishes its objects.
     pub revision: u32,
     pub source: Arc<Source>,
-    /// Lines that stand before the source in its file.
+    /// The number of lines before the source in its file.
     pub line: usize,
-    /// The name under which the loader knows the object.
+    /// The name by which the loader finds the object.
     pub soname: String,
-    /// Units that it may name, and where they are. Of a body all: its call then is the one that a
-    /// compiler waits for.
+    /// Units that it may name, and their objects. For a body these are all units, so that its call
+    /// matches that of the waiting compiler.
     pub units: BTreeMap<String, PathBuf>,
-    /// The objects of those that it does name.
+    /// The objects of the units that it does name.
     pub named: Vec<PathBuf>,
-    /// Objects that hold the statics which it declares.
+    /// Objects with the statics that it declares.
     pub objects: Vec<PathBuf>,
 }
 
@@ -43,7 +43,7 @@ impl Call {
     pub fn file(&self) -> String {
         match self.kind {
             Kind::Unit => format!("{}-{}.rs", self.name, self.revision),
-            // All bodies are one file to rustc; where a body's lines begin in it tells it apart.
+            // For rustc, all bodies share one file; the line where a body begins distinguishes it.
             Kind::Body | Kind::Check => BODY.to_owned(),
         }
     }
@@ -68,9 +68,9 @@ impl Call {
     }
 }
 
-/// The file of all bodies.
+/// The common file of all bodies.
 pub const BODY: &str = "cell.rs";
-/// What a body is made to, before it gets its name.
+/// The output of a body before it is renamed.
 pub(super) const STAGED: &str = "body.so";
 
 /// What all calls of a session have in common.
@@ -80,15 +80,15 @@ pub struct Ground {
     pub folder: PathBuf,
     /// The folder of the image.
     pub image: PathBuf,
-    /// Where else crates are found.
+    /// Other folders in which crates are found.
     pub search: Vec<PathBuf>,
-    /// The crates that cells may name: the library and what `:dep` has brought.
+    /// The crates that cells may name: the library and those of `:dep`.
     pub externs: BTreeMap<String, PathBuf>,
     pub level: String,
 }
 
 impl Ground {
-    /// `in_full`: types are written with all of their paths.
+    /// With `in_full`, types are written with all their paths.
     pub(super) fn arguments(&self, call: &Call, in_full: bool) -> Vec<String> {
         let mut args: Vec<String> = vec![
             call.file(),
@@ -96,8 +96,8 @@ impl Ground {
             call.name.clone(),
             "--edition=2024".to_owned(),
             "--error-format=json".to_owned(),
-            // What a lint finds is no error here, and what it warns of is not shown. (One lint has
-            // rustc say the types of variables: see `types`.)
+            // A lint never causes an error here, and its warnings are not shown. (One lint makes
+            // rustc report the types of variables: see `types`.)
             "--cap-lints=warn".to_owned(),
             "-Aunused".to_owned(),
             "-Anonstandard_style".to_owned(),
@@ -112,7 +112,7 @@ impl Ground {
             "-Cstrip=none".to_owned(),
         ];
         if matches!(self.level.as_str(), "0" | "1") {
-            // Optimising across the parts of a crate is more than half of the time of a small one.
+            // For a small crate, optimising across its parts takes more than half of the time.
             args.push("-Clto=off".to_owned());
         }
         if in_full {
@@ -155,8 +155,8 @@ impl Ground {
     }
 }
 
-/// What rustc is to know of the environment. Unstable options are allowed it for the types in
-/// full; not to the user's crates (`allow-features`).
+/// The environment of rustc. Writing types in full requires unstable options, which
+/// `allow-features` denies to the user's crates.
 pub(super) fn environment(command: &mut Command, in_full: bool) {
     match in_full {
         true => command.env("RUSTC_BOOTSTRAP", "1"),
@@ -165,7 +165,7 @@ pub(super) fn environment(command: &mut Command, in_full: bool) {
     command.env_remove("RUSTC_LOG");
 }
 
-/// The files that a crate was made from, but for its own source.
+/// The files that a crate was compiled from, except its own source.
 pub(super) fn files_read(dep_info: &Path, own: &str) -> Vec<PathBuf> {
     let text = std::fs::read_to_string(dep_info).unwrap_or_default();
     let line = text.lines().next().unwrap_or_default();

@@ -1,15 +1,15 @@
-//! What rustc makes of a crate.
+//! The output of rustc for a crate.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What became of a crate.
+/// The result of compiling a crate.
 #[derive(Debug)]
 pub enum Outcome {
     Made(Made),
-    /// rustc has found errors: [`Compiler::messages`], or in a person's words [`Compiler::explain`].
+    /// rustc found errors: [`Compiler::messages`], or in readable form [`Compiler::explain`].
     Refused,
-    /// Somebody has ended rustc.
+    /// rustc was killed.
     Stopped,
 }
 
@@ -17,20 +17,20 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Made {
     pub object: PathBuf,
-    /// Of a body: the types of the variables that it puts into the store.
+    /// For a body: the types of the variables that it puts into the store.
     pub types: BTreeMap<String, String>,
-    /// Files that were read beside the source.
+    /// Files that were read in addition to the source.
     pub reads: Vec<PathBuf>,
 }
 
-/// How rustc ended, and what it said.
+/// The exit code of rustc, and its messages.
 pub(super) struct Ran {
     pub code: Option<i32>,
     pub messages: String,
 }
 
 impl Ran {
-    /// Who is interrupted is killed; a compiler that dies by itself has refused its crate.
+    /// An interrupt kills rustc; one that dies of another signal counts as having refused its crate.
     pub fn new(output: &std::process::Output) -> Self {
         use std::os::unix::process::ExitStatusExt;
         let mut messages = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,4 +1,4 @@
-//! The third step of a cell's life: rustc makes objects of its crates.
+//! The third stage of running a cell: rustc compiles its crates.
 
 mod cache;
 mod call;
@@ -33,14 +33,14 @@ pub struct Compiler {
     standby: Standby,
     cache: Option<Cache>,
     objects: Objects,
-    /// The process that compiles a crate now, or 0.
+    /// The process that is compiling a crate, or 0.
     running: Arc<AtomicU32>,
-    /// What rustc has said of the last crate that it refused.
+    /// rustc's messages about the crate that it refused last.
     messages: String,
 }
 
 impl Compiler {
-    /// `folder` must be there; `image` holds the library, `metadata` that of the crates behind it.
+    /// `folder` must exist; `image` holds the library, `metadata` that of the crates behind it.
     pub fn new(
         rustc: PathBuf,
         folder: PathBuf,
@@ -76,14 +76,14 @@ impl Compiler {
         level.clone_into(&mut self.ground.level);
     }
 
-    /// Gives cells the crates of their `:dep`s, found in these folders.
+    /// Makes the crates of the cells' `:dep`s available, found in these folders.
     pub fn set_dependencies(&mut self, externs: BTreeMap<String, PathBuf>, search: &[PathBuf]) {
         self.ground.externs.extend(externs);
         self.ground.search.truncate(2);
         self.ground.search.extend(search.iter().cloned());
     }
 
-    /// Gives cells one more crate.
+    /// Makes one more crate available to cells.
     pub fn add_extern(&mut self, name: &str, path: PathBuf) {
         self.ground.externs.insert(name.to_owned(), path);
     }
@@ -92,7 +92,7 @@ impl Compiler {
         self.ground.externs.contains_key(name)
     }
 
-    /// The process that compiles a crate now, or 0.
+    /// The process that is compiling a crate, or 0.
     pub fn running(&self) -> Arc<AtomicU32> {
         Arc::clone(&self.running)
     }
@@ -137,7 +137,7 @@ impl Compiler {
         if let (Some(cache), Some(key), Outcome::Made(made)) = (&self.cache, &key, &outcome)
             && made.reads.is_empty()
         {
-            // A crate that cannot be kept is a crate all the same.
+            // A crate that cannot be cached is still usable.
             let _ = cache.keep(key, made);
         }
         Ok(outcome)
@@ -162,20 +162,20 @@ impl Compiler {
         }
     }
 
-    /// Removes the objects of units that neither `roots`, nor a crate which cells may name, nor what
-    /// these link to needs.
+    /// Removes the objects of units that are needed neither by `roots`, nor by a crate that cells may
+    /// name, nor by what these link to.
     pub fn sweep_objects(&mut self, roots: impl IntoIterator<Item = PathBuf>) {
         let externs = self.ground.externs.values().cloned();
         self.objects.sweep(roots.into_iter().chain(externs));
     }
 
-    /// rustc's messages about the crate that it has refused last, one JSON object a line, with types
+    /// rustc's messages about the crate that it refused last, one JSON object per line, with types
     /// in full.
     pub fn messages(&mut self) -> String {
         std::mem::take(&mut self.messages)
     }
 
-    /// What rustc says of a crate that it refuses when it may write types as people do.
+    /// rustc's messages about a crate that it refuses, with types in their usual short form.
     pub fn explain(&self, call: &Call) -> Result<String> {
         let ran = self.run(call, &self.ground.arguments(call, false), false);
         self.remove_inputs(call);
@@ -224,17 +224,17 @@ impl Compiler {
         }
     }
 
-    /// Removes what only the compilation of a unit needed.
+    /// Removes files that were needed only for the compilation of a unit.
     fn remove_inputs(&self, call: &Call) {
         if call.kind == Kind::Unit {
             for file in [call.dep_info(), call.file()] {
-                // Whatever stays goes with the session's folder.
+                // A file that stays is removed with the session's folder.
                 let _ = std::fs::remove_file(self.ground.folder.join(file));
             }
         }
     }
 
-    /// Has a compiler wait for the next body.
+    /// Starts a compiler that waits for the next body.
     pub fn prepare(&mut self, call: &Call) {
         let args = self.ground.arguments(call, true);
         self.standby.prepare(&self.rustc, &args, call);

@@ -1,8 +1,8 @@
 //! The objects of units that are still needed, and the removal of the others.
 //!
-//! A unit that is compiled again gets another object. The process that runs cells keeps what it
-//! has loaded, with or without its file; a file is needed where rustc or the loader may still
-//! open it: for a unit that stands, for a static that was made in a former revision, and for
+//! A unit that is compiled again gets a new object. The process that runs cells keeps what it
+//! has loaded, with or without its file; a file is needed if rustc or the loader may still
+//! open it: for a current unit, for a static that was defined in a former revision, and for
 //! whatever these were linked to.
 
 use super::call::{Call, Kind};
@@ -16,7 +16,7 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// A call has made its object in `folder`.
+    /// Records that a call has written its object to `folder`.
     pub fn note(&mut self, call: &Call, folder: &Path) {
         if call.kind != Kind::Unit {
             return;
@@ -28,7 +28,7 @@ impl Objects {
         self.made.insert(folder.join(call.object()), needed);
     }
 
-    /// Removes the files of the objects that neither `roots` nor what they link to needs.
+    /// Removes the files of objects that are needed neither by `roots` nor by what they link to.
     pub fn sweep(&mut self, roots: impl IntoIterator<Item = PathBuf>) {
         let mut needed = BTreeSet::new();
         let mut queue: Vec<PathBuf> = roots.into_iter().collect();

@@ -1,9 +1,9 @@
-//! A compiler on standby. What a small body takes rustc is mostly the same for every one: its own
+//! A compiler on standby. Most of rustc's time for a small body is the same for every one: its
 //! start, and the metadata of all crates behind the library. So one rustc is started before its
 //! body is known: its source loads the library and then includes a file that is its standard
-//! input, where it waits. The body, when it comes, is written there.
+//! input, where it blocks. The body, once known, is written there.
 //!
-//! It serves a call that is the same to the letter; any other is compiled plainly.
+//! It can serve only an identical call; any other is compiled normally.
 
 use super::call::{self, BODY, Call, STAGED};
 use super::made::Ran;
@@ -13,20 +13,20 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What rustc reads in the place of a body.
+/// The file that rustc reads instead of a body.
 const ROOT: &str = "standby.rs";
 /// A link to rustc's standard input.
 const INPUT: &str = "input.rs";
 const STDIN: &str = "/dev/stdin";
 
-/// A compiler that has not got its body yet.
+/// A compiler that has not received its body yet.
 struct Waiting {
     args: Vec<String>,
     head: String,
     child: Child,
 }
 
-/// Keeps a compiler ready; it goes with this.
+/// Keeps a compiler ready; dropping this ends it.
 pub struct Standby {
     folder: PathBuf,
     waiting: Option<Waiting>,
@@ -45,12 +45,12 @@ impl Standby {
         }
     }
 
-    /// The process of the compiler that waits, 0 if there is none: it compiles no cell.
+    /// The process of the waiting compiler, 0 if there is none: it compiles no cell.
     pub fn idle(&self) -> Arc<AtomicU32> {
         Arc::clone(&self.idle)
     }
 
-    /// Compiles a body with the compiler that waits, if it waits for such a call.
+    /// Compiles a body with the waiting compiler, if its call is the same.
     pub(super) fn compile(&mut self, rustc: &Path, args: &[String], call: &Call) -> Option<Ran> {
         let (head, body) = split(&call.source.text);
         let mut child = self.take(args, head)?;
@@ -61,8 +61,8 @@ impl Standby {
             .write_all(lines.as_bytes())
             .and_then(|()| pipe.write_all(body.as_bytes()));
         drop(pipe);
-        // While this one compiles, mostly on one core, the next one makes itself ready. (Both write
-        // to the same place; but the next one only when it has got a body.)
+        // While this one compiles, mostly on one core, the next one gets ready. (Both write
+        // to the same file, but the next one only after it has received a body.)
         self.start(rustc, args, head);
         let output = child.wait_with_output();
         self.running.store(0, Ordering::SeqCst);
@@ -80,7 +80,7 @@ impl Standby {
         std::fs::rename(self.own().join(STAGED), self.folder.join(call.object()))
     }
 
-    /// Has a compiler wait for calls like this one.
+    /// Starts a compiler that waits for calls like this one.
     pub(super) fn prepare(&mut self, rustc: &Path, args: &[String], call: &Call) {
         let (head, _) = split(&call.source.text);
         let waits = self.waiting.as_mut().is_some_and(|waiting| {
@@ -114,7 +114,7 @@ impl Standby {
         }
     }
 
-    /// Without one the next body takes a little longer.
+    /// Starts the next compiler; without one the next body takes a little longer.
     fn start(&mut self, rustc: &Path, args: &[String], head: &str) {
         self.let_go();
         if let Ok(child) = self.spawn(rustc, args, head) {
@@ -127,8 +127,8 @@ impl Standby {
         }
     }
 
-    /// Where it writes: one that loses its session compiles the nothing that it has got, and must
-    /// not overwrite a body.
+    /// The output folder of the waiting compiler: if its session ends, it compiles an empty body,
+    /// which must not overwrite another one.
     fn own(&self) -> PathBuf {
         self.folder.join("standby")
     }
@@ -156,7 +156,7 @@ impl Standby {
                 other => command.arg(other),
             };
         }
-        // What rustc writes down for panics names the file of all bodies.
+        // The file names that rustc stores for panics are those of the common file of bodies.
         command.arg(format!("--remap-path-prefix={INPUT}={BODY}"));
         call::environment(&mut command, true);
         command
@@ -174,8 +174,8 @@ impl Drop for Standby {
     }
 }
 
-/// What stands at the head of a crate, which cannot be included, and the source with blanks in its
-/// place, so that every line is where it was.
+/// The start of a crate, which cannot be included, and the source with the start blanked out,
+/// so that every line keeps its position.
 fn split(source: &str) -> (&str, String) {
     let end = source.find("mod cell_").unwrap_or(0);
     let (head, body) = source.split_at(end);

@@ -1,8 +1,8 @@
-//! The types of a cell's variables, as rustc has found them.
+//! The types of a cell's variables, as determined by rustc.
 //!
-//! A body hands each variable that it binds to a function whose result it drops, under a lint
-//! (`unused_results`) that is on for this statement alone. So rustc says, in the run in which it
-//! makes the object, `unused result of type `holoscope::host::Typed<Vec<i32>>``.
+//! A body passes each variable that it binds to a function whose result it drops, under a lint
+//! (`unused_results`) that is enabled for this statement alone. So rustc reports, in the run in
+//! which it compiles the object, `unused result of type `holoscope::host::Typed<Vec<i32>>``.
 
 use super::call::Call;
 use crate::plan::source::Mark;
@@ -34,7 +34,7 @@ fn type_in(message: &str) -> Option<&str> {
     inside.strip_suffix('>')
 }
 
-/// A type as a cell can write it: cells know the image by the library's name.
+/// A type as a cell can write it: in cells, the image has the library's name.
 fn as_source(ty: &str) -> String {
     ty.replace("holoscope_image::", "holoscope::")
         .replace("'{erased}", "'_")

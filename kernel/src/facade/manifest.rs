@@ -1,9 +1,9 @@
 //! The manifests of the facades: which crates there are, in which versions, with
-//! which features, and which file of the image's stands behind each.
+//! which features, and which file of the image belongs to each.
 //!
-//! A cell that asks for a crate which the library is linked with, too
+//! A cell that requests a crate with which the library is linked, too
 //! (`:dep serde = "1"`), gets the library's own, so that its types are the same;
-//! see `shared` for what a session makes of that, and `wrapper` for rustc's part.
+//! see `shared` for how a session uses that, and `crate::cargo` for rustc's part.
 
 use crate::error::{Error, Result};
 use crate::image::layout::IMAGE_FILE;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The crates whose types notebooks hold in variables; rust-analyzer reads them
+/// The crates whose types notebooks store in variables; rust-analyzer reads them
 /// in every session.
 const VISIBLE: [&str; 8] = [
     "holoscope",
@@ -24,7 +24,7 @@ const VISIBLE: [&str; 8] = [
     "polars-utils",
 ];
 
-/// The crates that stand behind others in their interfaces: who asks for the
+/// The crates that appear in the interfaces of others: a cell that requests the
 /// first gets the second from the image, too.
 const BEHIND: [(&str, &[&str]); 6] = [
     ("candle-nn", &["candle-core"]),
@@ -42,7 +42,7 @@ pub struct Linked {
     pub features: Vec<String>,
 }
 
-/// One facade to be.
+/// A facade to be written.
 #[derive(Debug)]
 pub struct Facade {
     pub name: String,
@@ -51,8 +51,8 @@ pub struct Facade {
     pub sources: PathBuf,
 }
 
-/// The facades of the library, of what is visible in its interface, and of the
-/// crates in `linked`, which are named as the library's code names them.
+/// The facades of the library, of the crates that are visible in its interface, and of the
+/// crates in `linked`, which have the names that the library's code uses.
 pub fn facades(
     metadata: &Value,
     linked: &BTreeMap<String, Linked>,
@@ -142,7 +142,7 @@ fn facade(
         .collect();
     let list: Vec<String> = on.iter().map(|f| quoted(f)).collect();
     out.push_str(&format!("[features]\ndefault = [{}]\n", list.join(", ")));
-    // All of them: another crate may ask for one, and cargo refuses names that it does not know.
+    // All of them: another crate may request one, and cargo refuses unknown names.
     let known = package["features"].as_object().into_iter().flatten();
     let mut names: BTreeSet<&str> = known.map(|(name, _)| name.as_str()).collect();
     names.extend(on);
@@ -166,16 +166,16 @@ fn facade(
     })
 }
 
-/// A facade's own account of its crate.
+/// A crate as described by its facade.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Crate {
     pub version: String,
-    /// What a cell that asks for it is linked to, if the image is linked with it.
+    /// What a cell that requests it is linked to, if the image is linked with it.
     pub linked: Option<Linked>,
 }
 
 impl Crate {
-    /// Reads the facade's manifest in `folder`; `None` where there is none.
+    /// Reads the facade's manifest in `folder`; `None` if there is none.
     pub fn read(folder: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(folder.join("Cargo.toml")).ok()?;
         let package = text.parse::<toml::Table>().ok()?.get("package")?.clone();
@@ -196,7 +196,7 @@ impl Crate {
     }
 }
 
-/// The crates that come from the image where `name` does.
+/// The crates that come from the image together with `name`.
 pub fn group(name: &str) -> impl Iterator<Item = &str> {
     let behind = BEHIND.iter().find(|(first, _)| *first == name);
     let behind = behind.map_or(&[][..], |(_, names)| names);

@@ -1,11 +1,11 @@
-//! What cargo and rust-analyzer see in the library's place: its signatures
+//! What cargo and rust-analyzer see instead of the library: its signatures
 //! without the three hundred crates behind them.
 //!
 //! The facade of a crate is a manifest, a slim copy of the crate's sources (see
 //! `slim`) and, for dependencies, the few crates that appear in the library's
 //! interface. rust-analyzer finds every signature and every doc comment there,
-//! and passes over what it does not find. Cargo wants to compile these crates,
-//! too: the wrapper gives it an empty file for each, and cells the image.
+//! and ignores what it does not find. Cargo would compile these crates,
+//! too: the wrapper gives it an empty file for each, and gives cells the image.
 //!
 //! The standard library gets the same treatment: rust-analyzer would read the
 //! 34 MB of `rust-src`, most of them processor intrinsics and tests.
@@ -28,15 +28,15 @@ use std::process::Command;
 /// The crates of the standard library whose interface cells see.
 const STANDARD: [&str; 4] = ["core", "alloc", "std", "proc_macro"];
 
-/// Raise this when what is written here changes.
+/// Increment this when the generated files change.
 pub const RECIPE: u32 = 4;
-/// What the wrapper has rustc compile in a facade's place.
+/// The file that rustc compiles instead of a facade.
 pub const EMPTY_FILE: &str = "empty.rs";
 const SOURCES_STAMP: &str = "stamp";
 
 /// Writes the facades of the image in `folder`, whose crates are linked from the
-/// files in `linked`. They are written beside their place and renamed. What
-/// another image has of the same sources is linked to, which takes no time.
+/// files in `linked`. They are written to a temporary folder and renamed. If
+/// another image has the same sources, its files are hard-linked, which takes no time.
 pub fn write(
     root: &Path,
     folder: &Path,
@@ -88,7 +88,7 @@ fn fill(root: &Path, dir: &Path, facades: &[Facade], images: &[PathBuf]) -> Resu
 
 fn copy_sources(krate: &Facade, to: &Path, same: Option<&Path>) -> Result<()> {
     let to = to.join("src");
-    // The library's own change from image to image; the others stay.
+    // Only the library's own sources change from image to image.
     if let Some(other) = same.filter(|_| krate.name != "holoscope")
         && link(&other.join(&krate.name).join("src"), &to).is_ok()
     {
@@ -97,7 +97,7 @@ fn copy_sources(krate: &Facade, to: &Path, same: Option<&Path>) -> Result<()> {
     slim::copy(&krate.sources, &to, &worth_reading)
 }
 
-/// The same folder as links to its files, which are never written to.
+/// Copies a folder as hard links to its files, which are never written to.
 fn link(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
@@ -111,7 +111,7 @@ fn link(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Where rust-analyzer finds the standard library, beside the library's facade.
+/// The standard library for rust-analyzer, next to the library's facade.
 pub fn standard_library(library: &Path) -> PathBuf {
     library.with_file_name("rust-src")
 }
@@ -130,7 +130,7 @@ fn write_standard_library(to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Of everything that the copied sources depend on, the library's own excepted.
+/// Identifies everything that the copied sources depend on, except the library's own.
 fn stamp(root: &Path, lock: &[u8]) -> String {
     use sha2::Digest;
     let digest = crate::digest::hex(sha2::Sha256::new_with_prefix(lock));
@@ -138,10 +138,10 @@ fn stamp(root: &Path, lock: &[u8]) -> String {
     format!("{RECIPE} {digest} {rustc} {}\n", root.display())
 }
 
-/// What cargo knows of the workspace and everything behind it.
+/// Cargo's metadata of the workspace and all its dependencies.
 pub fn metadata(root: &Path) -> Result<Value> {
     let output = Command::new(cargo())
-        // Not `--offline`: what only tests need has not been downloaded yet on a new machine.
+        // Not `--offline`: on a new machine, crates that only tests need are not downloaded yet.
         .args(["metadata", "--format-version=1", "--locked"])
         // The crates of other platforms have not been downloaded.
         .arg("--filter-platform")

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The folder of the standard library's crates. Where it is missing, rustup installs it.
+/// The folder of the standard library's crates. If it is missing, rustup installs it.
 pub fn library_source() -> Result<PathBuf> {
     let sysroot = said_by(Command::new("rustc").args(["--print", "sysroot"]));
     let Some(sysroot) = sysroot else {

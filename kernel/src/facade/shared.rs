@@ -1,9 +1,9 @@
-//! The crates that the library is linked with, for cells that ask for one of them.
+//! The crates that the library is linked with, for cells that request one of them.
 //!
 //! `:dep serde = "1"` gets the library's serde: nothing is compiled, and its
 //! types are the library's. Cargo sees a facade, by path for the cell and as a
-//! patch for what else the cell asks for. There is one version of such a crate
-//! in a session; who needs another renames it.
+//! patch for the cell's other crates. A session has one version of such a crate;
+//! to use another, rename it.
 
 use super::manifest::{Crate, Linked, group};
 use crate::error::{Error, Result};
@@ -16,16 +16,16 @@ pub struct Shared {
     facades: PathBuf,
 }
 
-/// A dependency of a cell's that the image brings.
+/// A dependency of a cell that the image provides.
 #[derive(Debug, PartialEq)]
 pub struct Dependency {
-    /// What evcxr is told in the place of the arguments of `:dep`.
+    /// The arguments that evcxr gets instead of those of `:dep`.
     pub arguments: String,
-    /// The facades that other crates of the session get, too: name and folder.
+    /// The facades that other crates of the session use, too: name and folder.
     pub patches: Vec<(String, PathBuf)>,
 }
 
-/// What a cell asks for.
+/// A cell's request for a crate.
 struct Request {
     package: String,
     version: String,
@@ -34,23 +34,24 @@ struct Request {
 }
 
 impl Shared {
-    /// The crates beside the library's facade.
+    /// The crates next to the library's facade.
     pub fn beside(library: &Path) -> Self {
         Self {
             facades: library.parent().unwrap_or(library).to_path_buf(),
         }
     }
 
-    /// What the image brings for `:dep` with these arguments; `None` when it does not.
+    /// What the image provides for `:dep` with these arguments; `None` if it does not have the
+    /// crate.
     ///
     /// # Errors
-    /// When it brings another version, or the crate without a feature.
+    /// When it has another version, or the crate without a feature.
     pub fn find(&self, arguments: &str) -> Result<Option<Dependency>> {
         let (name, config) = match arguments.split_once('=') {
             Some((name, config)) => (name.trim(), config.trim()),
             None => (arguments.trim(), "\"*\""),
         };
-        // What is wrong with a line that cannot be read is said by evcxr.
+        // evcxr reports errors in a line that cannot be parsed.
         let Some(request) = request(name, config) else {
             return Ok(None);
         };
@@ -101,14 +102,14 @@ impl Shared {
     }
 }
 
-/// Whether it is a name, and no path.
+/// Whether it is a name, not a path.
 fn named(package: &str) -> bool {
     let letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     !package.is_empty() && package != "holoscope" && package.chars().all(letter)
 }
 
-/// What is asked of the registry; `None` for a path, a repository or a line that
-/// cannot be read.
+/// The request to the registry; `None` for a path, a repository or a line that
+/// cannot be parsed.
 fn request(name: &str, config: &str) -> Option<Request> {
     let table: toml::Table = format!("it = {config}").parse().ok()?;
     let mut request = Request {
@@ -165,7 +166,7 @@ fn other_version(request: &Request, version: &str) -> Error {
     }
 }
 
-/// The way out.
+/// The workaround: a separate copy under another name.
 fn own(request: &Request) -> String {
     format!(
         "for a {0} of your own, whose types are not the library's, give it another name: \
@@ -174,8 +175,8 @@ fn own(request: &Request) -> String {
     )
 }
 
-/// A feature that is asked for and not there. Nothing lacks where `std` stands
-/// for `alloc`.
+/// A requested feature that is missing. `alloc` is not missing if there is
+/// `std`.
 fn lacking<'a>(request: &'a Request, linked: &Linked) -> Option<&'a str> {
     let there = |feature: &str| linked.features.iter().any(|f| f == feature);
     let asked = request.features.iter().map(String::as_str);

@@ -1,7 +1,7 @@
-//! Rust sources without what their functions do, for a reader of signatures.
+//! Rust sources without function bodies, for readers of signatures.
 //!
-//! rust-analyzer parses every file of every crate that it is shown. Most of what
-//! it then holds are function bodies that are never asked for: without them, also in macros, and
+//! rust-analyzer parses every file of every crate that it gets. Most of what
+//! it then holds is function bodies that are never needed: without them, also in macros, and
 //! without the processor's intrinsics, it starts in a fraction of the time.
 
 mod macros;
@@ -11,8 +11,8 @@ use macros::Cut;
 use ra_ap_syntax::{AstNode, Edition, SourceFile, ast};
 use std::path::Path;
 
-/// The text with every function's body empty, and without the examples of what macros
-/// write. What is not Rust stays as it is.
+/// The text with every function's body emptied, and without doc examples in the output
+/// of macros. What is not Rust stays unchanged.
 pub fn slim(text: &str) -> String {
     let file = SourceFile::parse(text, Edition::Edition2024).tree();
     let mut cuts: Vec<Cut> = Vec::new();
@@ -41,8 +41,8 @@ pub fn slim(text: &str) -> String {
     out
 }
 
-/// Copies the Rust files below `from` without their bodies; folders for which
-/// `keep` says no are left out.
+/// Copies the Rust files below `from` without function bodies; folders for which
+/// `keep` returns false are left out.
 pub fn copy(from: &Path, to: &Path, keep: &dyn Fn(&Path) -> bool) -> Result<()> {
     std::fs::create_dir_all(to).map_err(Error::io("create", to))?;
     for entry in std::fs::read_dir(from).map_err(Error::io("read", from))? {
@@ -56,7 +56,7 @@ pub fn copy(from: &Path, to: &Path, keep: &dyn Fn(&Path) -> bool) -> Result<()> 
                 copy(&path, &target, keep)?;
             }
         } else if path.extension().is_some_and(|e| e == "rs") {
-            // A file that is not text is none that a crate could include as Rust.
+            // A file that is not text cannot be included as Rust by a crate.
             if let Ok(text) = std::fs::read_to_string(&path) {
                 super::write_if_changed(&target, &slim(&text))?;
             }

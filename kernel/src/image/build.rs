@@ -1,4 +1,4 @@
-//! Building the image, or finding that it is there.
+//! Builds the image, or finds an existing one.
 
 use super::compile::{self, Artifacts, Place};
 use super::first_build;
@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Sources that are saved while cargo reads them are built again, this often.
+/// How many times to build again when sources are saved while cargo reads them.
 const ATTEMPTS: usize = 3;
 
 /// Builds the image, or finds at once that it is up to date.
@@ -28,7 +28,7 @@ pub fn build(tell: &mut dyn FnMut(News)) -> Result<Image> {
     if let Ok(image) = usual.find(&Inputs::read(&root)?) {
         return Ok(image);
     }
-    // What is missing shall be known before the long build, not after it.
+    // Report missing sources before the long build, not after it.
     crate::facade::rust_src::library_source()?;
     let target = compile::target_directory(&root)?;
     let store = Store::new(target.join("image"));
@@ -47,11 +47,11 @@ pub fn build(tell: &mut dyn FnMut(News)) -> Result<Image> {
         let folder = store.folder(&inputs);
         let made = make(&store, &target, &inputs, &reason, tell);
         if made.is_err() && !matches!(reason, Reason::Damaged(_)) {
-            // What is left of a failed build is no image; of a killed one it stays.
+            // Remove the rest of a failed build; that of a killed one stays.
             let _ = std::fs::remove_dir_all(&folder);
         }
         let stamp = made?;
-        // An edit while cargo read the sources is in the image, or it is not.
+        // An edit while cargo read the sources may or may not be in the image.
         if Inputs::read(&root)? == inputs {
             stamp.write(&folder)?;
             let image = store.find(&inputs).map_err(|reason| Error::ImageBuild {
@@ -76,8 +76,8 @@ fn make(
 ) -> Result<Stamp> {
     let folder = store.folder(inputs);
     if *reason == Reason::Processor {
-        // Cargo does not know what `target-cpu=native` is. Before the folder is
-        // there: what is killed now is then done again.
+        // Cargo does not see what `target-cpu=native` stands for. Done before the folder is
+        // created, so that it is repeated after a killed build.
         compile::forget(&inputs.root, target, &["holoscope", "holoscope-image"])?;
     }
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
@@ -102,7 +102,7 @@ fn make(
     let mut units = known.clone();
     let mut artifacts = compile::run(&place, &mut units, tell)?;
     if !folder.join(IMAGE_FILE).is_file() {
-        // Cargo has built it before, for a folder that is not there any more.
+        // Cargo has built it before, for a folder that no longer exists.
         compile::forget(place.root, target, &["holoscope-image"])?;
         units = known;
         artifacts = compile::run(&place, &mut units, tell)?;
@@ -113,8 +113,8 @@ fn make(
     describe(&folder, inputs.clone(), artifacts)
 }
 
-/// The crates that our two are linked with, by name. Without the wrapper's notes
-/// there are none: a cell that asks for one then gets its own.
+/// The crates that our two crates are linked with, by name. Empty without the wrapper's records:
+/// a cell that requests such a crate then gets its own.
 fn linked(folder: &Path, artifacts: &Artifacts) -> BTreeMap<String, Linked> {
     let library = artifacts.library.as_ref();
     let notes = library.map(|metadata| metadata.with_extension("externs"));
@@ -124,7 +124,7 @@ fn linked(folder: &Path, artifacts: &Artifacts) -> BTreeMap<String, Linked> {
         .collect();
     let linked = text.lines().filter_map(|line| {
         let (name, file) = line.split_once('=')?;
-        // Where a crate is linked without the image, for a macro, code is needed, too.
+        // For a macro, a crate is linked without the image and needs its code, too.
         let file = Path::new(file).with_extension("rlib");
         let features = artifacts.features.get(&file)?.clone();
         Some((name.to_owned(), Linked { file, features }))
@@ -132,8 +132,8 @@ fn linked(folder: &Path, artifacts: &Artifacts) -> BTreeMap<String, Linked> {
     linked.collect()
 }
 
-/// Removes what is damaged, so that it is missed and built again. The whole
-/// image is then incomplete, should this build be the next one that is killed.
+/// Removes damaged files, so that they are built again. The whole
+/// image is then incomplete, in case this build is killed, too.
 fn clear(folder: &Path, damaged: &[PathBuf]) -> Result<()> {
     Stamp::remove(folder)?;
     for path in damaged {
@@ -151,8 +151,8 @@ fn clear(folder: &Path, damaged: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// The stamp of the image that cargo has built in `folder`, whose library's
-/// metadata is kept beside it.
+/// The stamp of the image that cargo has built in `folder`. The library's
+/// metadata is copied there.
 fn describe(folder: &Path, inputs: Inputs, artifacts: Artifacts) -> Result<Stamp> {
     let missing = |what: &str| Error::ImageBuild {
         reason: format!("cargo did not report {what}"),
@@ -180,10 +180,10 @@ fn describe(folder: &Path, inputs: Inputs, artifacts: Artifacts) -> Result<Stamp
     )
 }
 
-/// The metadata among these files of `deps`, and the macros, in a folder of their own.
+/// Collects the metadata among these files of `deps`, and the macros, in a separate folder.
 ///
-/// As further names of the same files: rustc follows a symbolic link, and would take
-/// the crate for another one. What cargo builds anew it writes into a new file.
+/// With hard links: rustc follows a symbolic link, and would take the crate for
+/// another one. Cargo writes a rebuilt crate to a new file.
 fn gather(deps: &Path, files: &[String], to: &Path) -> Result<()> {
     match std::fs::remove_dir_all(to) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -204,12 +204,12 @@ fn gather(deps: &Path, files: &[String], to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A stable path for the wrapper: cargo takes its path into the fingerprint,
-/// and our binary lies in different folders under `cargo run` and `cargo test`.
+/// A stable path for the wrapper: cargo includes its path in the fingerprint,
+/// and our binary is in different folders under `cargo run` and `cargo test`.
 ///
-/// The name differs by checkout, because cargo's fingerprint does not: it knows the
-/// crates of a workspace by their paths inside of it, and where two checkouts share a
-/// target folder, it would take what the other one built last for its own.
+/// The name differs by checkout, because cargo's fingerprint does not: it identifies the
+/// crates of a workspace by their relative paths, and if two checkouts share a
+/// target folder, it would use what the other one built last.
 fn link_wrapper(root: &Path, home: &Path) -> Result<PathBuf> {
     let exe = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
     let mut checkout = Sha256::new();

@@ -1,4 +1,4 @@
-//! Cargo's part of a build: compiling what has changed, and telling how far it is.
+//! Cargo's part of a build: compiles what has changed, and reports progress.
 
 use super::news::News;
 use super::units::Units;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// How often to report build progress while cargo prints nothing.
 const TICK: Duration = Duration::from_secs(1);
-/// Cargo's status lines, replaced by our progress.
+/// Cargo's status lines, which our progress replaces.
 const STATUS: [&str; 6] = [
     "Compiling",
     "Finished",
@@ -34,20 +34,20 @@ pub struct Place<'a> {
     pub wrapper: &'a Path,
 }
 
-/// What cargo has built.
+/// The output of cargo.
 #[derive(Debug, Default)]
 pub struct Artifacts {
     /// The folder of the dependencies' metadata, once the image is built.
     pub deps: Option<PathBuf>,
-    /// Names of the files there which a cell's rustc may read.
+    /// Names of the files there that a cell's rustc may read.
     pub metadata: Vec<String>,
     /// The library's own metadata.
     pub library: Option<PathBuf>,
-    /// With which features the crates were built, by file.
+    /// The features with which the crates were built, by file.
     pub features: BTreeMap<PathBuf, Vec<String>>,
 }
 
-/// Lets cargo build what has changed.
+/// Builds what has changed with cargo.
 pub fn run(place: &Place, units: &mut Units, tell: &mut dyn FnMut(News)) -> Result<Artifacts> {
     let began = Instant::now();
     let mut command = Command::new(cargo());
@@ -58,12 +58,12 @@ pub fn run(place: &Place, units: &mut Units, tell: &mut dyn FnMut(News)) -> Resu
     }
     let mut child = command
         .args(["build", "--locked", "--workspace", "--lib"])
-        // Which is for pages, and made when one needs it.
+        // It is for pages, and is built when one needs it.
         .args(["--exclude", "holoscope-live"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(place.root)
         .env("CARGO_TARGET_DIR", place.target)
-        // Its lines are read by us.
+        // Its output is parsed here.
         .env("CARGO_TERM_COLOR", "never")
         .env("RUSTC_WORKSPACE_WRAPPER", place.wrapper)
         .env(super::layout::BUILD_IMAGE_ENV, place.folder)
@@ -119,7 +119,7 @@ fn read(
     })
 }
 
-/// Reads what cargo says until it ends.
+/// Reads cargo's output until it ends.
 fn follow(
     lines: &Receiver<Line>,
     began: Instant,
@@ -149,7 +149,7 @@ fn follow(
     }
 }
 
-/// Whether cargo says only what it does.
+/// Whether a line is only one of cargo's status lines.
 fn is_status(line: &str) -> bool {
     let mut words = line.split_whitespace();
     line.starts_with(' ') && words.next().is_some_and(|word| STATUS.contains(&word))
@@ -171,7 +171,7 @@ impl Artifacts {
             let kind = file.extension().and_then(OsStr::to_str);
             let metadata = matches!(kind, Some("rlib" | "rmeta" | "so" | "dylib"));
             if target["name"] == "holoscope_image" {
-                // Cargo reports the copy beside the `deps` folder.
+                // Cargo reports the copy next to the `deps` folder.
                 self.deps = Some(match folder.ends_with("deps") {
                     true => folder.to_path_buf(),
                     false => folder.join("deps"),
@@ -190,9 +190,9 @@ impl Artifacts {
     }
 }
 
-/// Variables that an outer `cargo run` or `cargo test` has set for us. Some build
-/// scripts (ring's) ask to be run again when these change: what they build would
-/// be built again and again as we are started in different ways.
+/// Variables that an outer `cargo run` or `cargo test` has set. Some build
+/// scripts (ring's) request a rebuild when these change: their crates would
+/// be rebuilt each time this program is started in a different way.
 fn set_by_cargo(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"]
@@ -201,7 +201,7 @@ fn set_by_cargo(name: &OsStr) -> bool {
         || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&&*name)
 }
 
-/// Makes cargo build the library and the image anew; the dependencies stay.
+/// Makes cargo rebuild the library and the image; the dependencies stay.
 pub fn forget(root: &Path, target: &Path, packages: &[&str]) -> Result<()> {
     let mut command = Command::new(cargo());
     command.args(["clean", "--locked"]);
@@ -216,7 +216,7 @@ pub fn forget(root: &Path, target: &Path, packages: &[&str]) -> Result<()> {
     crate::toolchain::succeeded("cargo clean", &output)
 }
 
-/// The packages behind the image, one a line; empty where cargo does not tell.
+/// The packages behind the image, one per line; empty if cargo fails.
 pub fn tree(root: &Path) -> String {
     let mut command = Command::new(cargo());
     command
@@ -226,7 +226,7 @@ pub fn tree(root: &Path) -> String {
     crate::toolchain::said_by(&mut command).unwrap_or_default()
 }
 
-/// Where cargo builds by default.
+/// Cargo's default target folder.
 pub fn target_directory(root: &Path) -> Result<PathBuf> {
     let output = Command::new(cargo())
         .args(["metadata", "--no-deps", "--format-version=1"])

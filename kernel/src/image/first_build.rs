@@ -1,4 +1,4 @@
-//! What a first build will take, of which no times are known yet.
+//! Estimates for a first build, for which no times have been recorded.
 
 use super::units::Record;
 use serde_json::Value;
@@ -8,15 +8,15 @@ use std::path::Path;
 
 /// Targets that an image does not need.
 const NOT_BUILT: [&str; 4] = ["bin", "test", "example", "bench"];
-/// What every unit takes, in the unit of `work`: as much as a small crate.
+/// The minimum for every unit, in the unit of `work`: as much as a small crate.
 const LEAST: f64 = 2e6;
 
 /// The units behind the image, from the packages that `cargo tree` lists and cargo's metadata,
-/// and the work that each may be: these are shares of the whole, not seconds.
+/// and an estimate of the work for each: shares of the whole, not seconds.
 ///
-/// rustc reads a crate's text, and generates for it what it uses of the crates below it: the size
-/// of the text times the number of those crates puts the heavy ones (polars, candle, our own)
-/// about where they belong, which neither does alone.
+/// rustc reads a crate's text, and generates code for what it uses of the crates below it: the size
+/// of the text times the number of those crates estimates the heavy ones (polars, candle, our own)
+/// about right, which neither does alone.
 pub fn guess(tree: &str, metadata: &Value) -> Record {
     let listed = listed(tree);
     let below = Below::of(metadata);
@@ -47,7 +47,8 @@ pub fn guess(tree: &str, metadata: &Value) -> Record {
     Record::from_iter(units)
 }
 
-/// `serde v1.0.228 (proc-macro) (*)`, as `serde 1.0.228`; what is built twice is listed twice.
+/// `serde v1.0.228 (proc-macro) (*)`, as `serde 1.0.228`; a package that is built twice is listed
+/// twice.
 fn listed(tree: &str) -> BTreeSet<String> {
     let parts = tree.lines().filter_map(|line| line.split_once(" v"));
     let packages = parts.map(|(name, rest)| {
@@ -93,7 +94,7 @@ impl<'a> Below<'a> {
         Self(edges.collect())
     }
 
-    /// How many there are below `id`, directly or not, itself counted.
+    /// The number of packages below `id`, directly or not, including itself.
     fn count(&self, id: &str) -> f64 {
         let (mut seen, mut open) = (BTreeSet::from([id]), vec![id]);
         while let Some(next) = open.pop() {

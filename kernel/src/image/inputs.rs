@@ -1,6 +1,6 @@
-//! Everything that an image is made from: a digest of it names the image's folder.
+//! Everything that an image is built from: a digest of it names the image's folder.
 //!
-//! The digest is kept in parts, so that a build can say why it builds.
+//! The digest is stored in parts, so that a build can report its reason.
 
 use crate::digest::hex;
 use crate::error::{Error, Result};
@@ -22,8 +22,8 @@ pub const SOURCES: [&str; 7] = [
     "kernel/Cargo.toml",
 ];
 
-/// Settings of the environment that change what cargo builds. The toolchain is
-/// not among them: whichever way it was chosen, the compiler tells its version.
+/// Environment variables that change what cargo builds. The toolchain is
+/// not among them: however it was chosen, the compiler reports its version.
 const SETTINGS: [&str; 5] = [
     "RUSTFLAGS",
     "CARGO_ENCODED_RUSTFLAGS",
@@ -32,10 +32,10 @@ const SETTINGS: [&str; 5] = [
     "CARGO_BUILD_RUSTFLAGS",
 ];
 
-/// Likewise all whose names begin so.
+/// The prefix of further such variables.
 const PROFILE: &str = "CARGO_PROFILE_DEV_";
 
-/// What the kernel tells of a processor that `target-cpu=native` looks at (x86, then ARM).
+/// The fields of a processor's description that affect `target-cpu=native` (x86, then ARM).
 const PROCESSOR: [&str; 9] = [
     "vendor_id",
     "cpu family",
@@ -48,14 +48,14 @@ const PROCESSOR: [&str; 9] = [
     "Features",
 ];
 
-/// What an image is made from; each part is a digest or a text.
+/// What an image is built from; each part is a digest or a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {
-    /// The workspace: cargo takes its path into the crates' identity.
+    /// The workspace: cargo includes its path in the crates' identity.
     pub root: PathBuf,
     /// How this binary builds.
     pub recipe: String,
-    /// The first line of what rustc says of its version.
+    /// The first line of rustc's version output.
     pub compiler: String,
     pub processor: String,
     pub settings: String,
@@ -63,7 +63,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// What an image of the workspace in `root` would be made from now.
+    /// What an image of the workspace in `root` would be built from now.
     pub fn read(root: &Path) -> Result<Self> {
         let mut settings = Sha256::new();
         let is_setting = |name: &str| SETTINGS.contains(&name) || name.starts_with(PROFILE);
@@ -76,10 +76,11 @@ impl Inputs {
             settings.update(name.as_encoded_bytes());
             settings.update(value.as_encoded_bytes());
         }
-        // In the workspace, whose toolchain file decides which rustc this is.
+        // Run in the workspace, whose toolchain file determines which rustc this is.
         let rustc = program("rustc").unwrap_or_else(|| "rustc".into());
         let compiler = said_by(Command::new(rustc).arg("--version").current_dir(root));
-        // Without this file (macOS) a processor does not change under an installation, either.
+        // Without this file (macOS), assume that the processor does not change under an
+        // installation.
         let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         Ok(Self {
             root: root.to_path_buf(),
@@ -122,7 +123,7 @@ pub fn sources(root: &Path) -> Result<String> {
 
 const KEY_LENGTH: usize = 16;
 
-/// Whether a folder's name is an image's.
+/// Whether a folder's name is that of an image.
 pub fn is_key(name: &str) -> bool {
     name.len() == KEY_LENGTH && name.bytes().all(|b| b.is_ascii_hexdigit())
 }

@@ -2,9 +2,9 @@
 //! links against.
 //!
 //! Cargo builds the workspace's libraries in the `dev` profile, whose
-//! dependencies the tests share; our binary stands in for rustc on workspace
-//! members only (see `crate::cargo`). What was built from what is kept in a folder of
-//! its own (see `store`).
+//! dependencies the tests share; our binary replaces rustc for workspace
+//! members only (see `crate::cargo`). Each combination of inputs has its own
+//! image folder (see `store`).
 
 mod build;
 mod compile;

@@ -1,13 +1,13 @@
-//! What is told while an image is built.
+//! Events during the build of an image.
 
 use super::units::Progress;
 
-/// What happens while an image is built.
+/// An event during the build of an image.
 #[derive(Debug)]
 pub enum News {
-    /// Why there is something to wait for; one line.
+    /// The reason for the wait; one line.
     Note(String),
-    /// A line of cargo's or rustc's.
+    /// A line of output of cargo or rustc.
     Said(String),
     Progress(Progress),
 }

@@ -9,19 +9,19 @@ pub enum Reason {
     /// There is no image of this workspace.
     Never,
     Sources,
-    /// Another rustc: what it was and what it is.
+    /// Another rustc: the old and the new version.
     Compiler(String, String),
     Processor,
     Settings,
     /// This binary builds differently from the one that built last.
     Recipe,
     Interrupted,
-    /// Files that are gone or not as they were built.
+    /// Files that are missing or have changed since they were built.
     Damaged(Vec<PathBuf>),
 }
 
 impl Reason {
-    /// Why the image that is made from `was` is not the one that is made from `is`.
+    /// Why the image built from `was` cannot be used for `is`.
     pub fn between(was: Option<&Inputs>, is: &Inputs) -> Self {
         match was {
             None => Self::Never,

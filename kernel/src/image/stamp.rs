@@ -1,7 +1,7 @@
-//! What was built, and whether it is still there as it was built.
+//! A record of what was built, for checking that it is unchanged.
 //!
-//! The stamp is written last, into the image's folder: a folder without one is
-//! what an interrupted build has left.
+//! The stamp is written last, into the image's folder: a folder without one was
+//! left by an interrupted build.
 
 use super::inputs::Inputs;
 use super::layout::{FACADE, METADATA};
@@ -19,21 +19,21 @@ const STAMP: &str = "stamp.json";
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stamp {
     pub inputs: Inputs,
-    /// Where the metadata of the dependencies lies.
+    /// The folder of the dependencies' metadata.
     pub deps: PathBuf,
-    /// Files of the image's own folder.
+    /// Files in the image's own folder.
     own: BTreeMap<String, Trace>,
     /// Files in `deps` that a cell's rustc may read, by name: their sizes. Cargo
-    /// owns them and may touch them; one that was built anew with other content
-    /// at the same size is left to rustc, which compares hashes.
+    /// owns them and may touch them; a rebuilt file with other content
+    /// of the same size is detected by rustc, which compares hashes.
     metadata: BTreeMap<String, u64>,
-    /// Of the names and sizes of the facades' files.
+    /// A digest of the names and sizes of the facades' files.
     facade: String,
-    /// Likewise of [`METADATA`].
+    /// Likewise for [`METADATA`].
     gathered: String,
 }
 
-/// A file as it was when it was new: a cut or replaced one is noticed.
+/// A file's size and time when it was new, to detect truncation and replacement.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Trace {
     size: u64,
@@ -52,7 +52,7 @@ impl Trace {
 
 impl Stamp {
     /// Describes the image in `folder`, which has these files of its own and
-    /// needs that metadata in `deps`.
+    /// needs this metadata in `deps`.
     pub fn of(
         folder: &Path,
         inputs: Inputs,
@@ -81,18 +81,18 @@ impl Stamp {
         Ok(stamp)
     }
 
-    /// The record of the image in `folder`, if one was completed there.
+    /// The record of the image in `folder`, if it was completed.
     pub fn read(folder: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(folder.join(STAMP)).ok()?;
         serde_json::from_str(&text).ok()
     }
 
-    /// Makes the image in `folder` a complete one.
+    /// Marks the image in `folder` as complete.
     pub fn write(&self, folder: &Path) -> Result<()> {
         crate::files::write_if_changed(&folder.join(STAMP), &serde_json::to_string(self)?)
     }
 
-    /// Makes the image in `folder` one that was never completed.
+    /// Marks the image in `folder` as incomplete.
     pub fn remove(folder: &Path) -> Result<()> {
         match std::fs::remove_file(folder.join(STAMP)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -102,7 +102,7 @@ impl Stamp {
         }
     }
 
-    /// The files of the image in `folder` that are not any more as they were built.
+    /// The files of the image in `folder` that have changed since they were built.
     pub fn damage(&self, folder: &Path) -> Vec<PathBuf> {
         let own = self.own.iter().map(|(name, trace)| {
             let path = folder.join(name);

@@ -1,10 +1,10 @@
-//! The folder of the images: one folder for each, named after what it is made from.
+//! The folder of the images: one folder for each, named after its inputs.
 //!
-//! A session keeps the image that it has started with. The library's metadata is
+//! A session keeps the image with which it started. The library's metadata is
 //! therefore in the image's folder, too: in cargo's folder the next build
 //! overwrites it. The metadata of the dependencies is not copied (it is 300 MB);
-//! cargo gives other versions, features and compilers other file names, and
-//! never removes any, so that only `cargo clean` takes it from a running session.
+//! cargo uses other file names for other versions, features and compilers, and
+//! never removes any, so only `cargo clean` removes it under a running session.
 
 use super::inputs::{self, Inputs};
 use super::layout::FACADE;
@@ -18,29 +18,29 @@ use std::time::{Duration, SystemTime};
 
 /// This many images are kept, however old they are.
 const KEPT: usize = 3;
-/// An image that was used not longer ago than this is kept, too: somebody goes
-/// back and forth between two branches.
+/// An image that was used more recently than this is kept, too, for switching back
+/// and forth between two branches.
 const RECENT: Duration = Duration::from_secs(60 * 60);
-/// Locked, shared, by every process that uses the image beside it.
+/// Locked, shared, by every process that uses the image next to it.
 const IN_USE: &str = "in-use";
 
-/// A built image: what a cell's rustc needs to link against the library.
+/// A built image: everything that a cell's rustc needs to link against the library.
 #[derive(Debug, Clone)]
 pub struct Image {
     /// The folder that holds it, and the library's metadata.
     pub folder: PathBuf,
-    /// Where the metadata of its dependencies lies.
+    /// The folder of its dependencies' metadata.
     pub deps: PathBuf,
-    /// The crate that cargo and rust-analyzer see in its place.
+    /// The crate that cargo and rust-analyzer see instead of it.
     pub facade: PathBuf,
     /// The workspace that it was built from, and the digest of what was read there.
     pub root: PathBuf,
     pub sources: String,
-    /// Keeps the folder from being removed for as long as somebody has this.
+    /// Keeps the folder from being removed until this is dropped.
     _in_use: Arc<File>,
 }
 
-/// Where images are kept.
+/// The folder of the images.
 #[derive(Debug)]
 pub struct Store {
     home: PathBuf,
@@ -56,13 +56,13 @@ impl Store {
         &self.home
     }
 
-    /// The folder of the image that is made from `inputs`.
+    /// The folder of the image that is built from `inputs`.
     pub fn folder(&self, inputs: &Inputs) -> PathBuf {
         self.home.join(inputs.key())
     }
 
-    /// Keeps other processes from building until the file is dropped; `wait` is
-    /// called before waiting for one that builds.
+    /// Prevents other processes from building until the file is dropped; `wait` is
+    /// called before waiting for another build.
     pub fn lock(&self, wait: &mut dyn FnMut()) -> Result<File> {
         std::fs::create_dir_all(&self.home).map_err(Error::io("create", &self.home))?;
         let path = self.home.join("lock");
@@ -76,10 +76,10 @@ impl Store {
         Ok(file)
     }
 
-    /// The image that is made from `inputs`, or why it must be built.
+    /// The image that is built from `inputs`, or why it must be built.
     pub fn find(&self, inputs: &Inputs) -> std::result::Result<Image, Reason> {
         let folder = self.folder(inputs);
-        // Before looking: what is found intact is then not removed any more.
+        // Lock before checking, so that an image found intact is not removed afterwards.
         let Ok(in_use) = hold(&folder) else {
             return Err(Reason::between(self.latest(&inputs.root).as_ref(), inputs));
         };
@@ -100,7 +100,7 @@ impl Store {
         })
     }
 
-    /// What the image of this workspace that was used last is made from.
+    /// The inputs of the last used image of this workspace.
     fn latest(&self, root: &Path) -> Option<Inputs> {
         let stamps = self.folders().into_iter().filter_map(|folder| {
             let inputs = Stamp::read(&folder)?.inputs;
@@ -134,7 +134,7 @@ impl Store {
             age.is_ok_and(|age| age > RECENT)
         });
         for folder in old.chain(broken) {
-            // What cannot be removed costs space, and nothing else.
+            // A folder that cannot be removed only costs space.
             let _ = remove_unused(&folder);
         }
     }
@@ -144,10 +144,10 @@ impl Store {
 fn hold(folder: &Path) -> std::io::Result<File> {
     let path = folder.join(IN_USE);
     let open = File::options().append(true).create(true).open(&path);
-    // An image of another user's can be used, too.
+    // An image of another user can be used, too.
     let file = open.or_else(|_| File::open(&path))?;
     file.lock_shared()?;
-    // The time tells what was used last; nothing else depends on it.
+    // The time only shows which image was used last.
     let _ = file.set_modified(SystemTime::now());
     Ok(file)
 }
@@ -168,7 +168,7 @@ fn remove_unused(folder: &Path) -> Result<()> {
     if file.try_lock().is_err() {
         return Ok(());
     }
-    // First: who opens the folder now must not take half of it for an image.
+    // First, so that a process that opens the folder now does not use a partial image.
     Stamp::remove(folder)?;
     std::fs::remove_dir_all(folder).map_err(Error::io("remove", folder))
 }
@@ -218,7 +218,7 @@ mod tests {
         Stamp::remove(&store.folder(&made[5])).unwrap();
         store.sweep(SystemTime::now());
         let there = |n: usize| store.folder(&made[n]).exists();
-        // All were used just now; only the incomplete one goes.
+        // All were used just now; only the incomplete one is removed.
         assert_eq!(
             [0, 1, 2, 3, 4, 5].map(there),
             [true, true, true, true, true, false]

@@ -1,7 +1,7 @@
-//! How far a build is: the units that cargo has finished, and how long the rest will take.
+//! Progress of a build: the units that cargo has finished, and how long the rest will take.
 //!
-//! The units of the last complete build and their times lie beside the images.
-//! Before the first build they are guessed (`first_build`).
+//! The units of the last complete build and their times are stored next to the images.
+//! Before the first build they are estimated (`first_build`).
 
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 const RECORD: &str = "units.json";
-/// With fewer units finished and no record, a guess would be no better than none.
+/// With fewer finished units and no record, no estimate is made.
 const ENOUGH: usize = 10;
 
 /// Seconds by unit, as measured when it was last built.
@@ -48,14 +48,14 @@ impl FromIterator<(String, f64)> for Record {
     }
 }
 
-/// How far a build is.
+/// The progress of a build.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
     pub done: usize,
     /// At least `done`; 0 when unknown.
     pub total: usize,
     pub elapsed: Duration,
-    /// How long the rest will take, as far as can be said.
+    /// The estimated time for the rest, if there is an estimate.
     pub left: Option<Duration>,
 }
 
@@ -83,21 +83,21 @@ impl fmt::Display for Progress {
 #[derive(Debug, Clone)]
 pub struct Units {
     before: Record,
-    /// Whether `before` is in seconds; a guess is in shares of the whole.
+    /// Whether `before` is in seconds; estimates are shares of the whole.
     measured: bool,
     finished: Record,
-    /// Built, not found built.
+    /// The number of units that were built, not found up to date.
     built: usize,
     last: Duration,
 }
 
 impl Units {
-    /// For a build of units whose times were measured before.
+    /// For a build of units with recorded times.
     pub fn measured(before: Record) -> Self {
         Self::new(before, true)
     }
 
-    /// For a first build, whose units' shares of the whole are guessed.
+    /// For a first build, whose units' shares of the whole are estimated.
     pub fn guessed(shares: Record) -> Self {
         Self::new(shares, false)
     }
@@ -112,7 +112,7 @@ impl Units {
         }
     }
 
-    /// Counts one of cargo's `compiler-artifact` messages, which came after `elapsed`.
+    /// Counts one of cargo's `compiler-artifact` messages, received after `elapsed`.
     pub fn finish(&mut self, artifact: &Value, elapsed: Duration) {
         let name = self.name(artifact);
         let known = self.before.0.get(&name).copied();
@@ -126,7 +126,7 @@ impl Units {
         self.finished.0.insert(name, seconds);
     }
 
-    /// A unit's name; the same crate may be built twice, for the compiler and for us.
+    /// A unit's name; the same crate may be built twice, for the compiler and for the target.
     fn name(&self, artifact: &Value) -> String {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let kind = text(&artifact["target"]["kind"][0]);
@@ -149,8 +149,8 @@ impl Units {
     }
 
     fn left(&self, elapsed: Duration) -> Option<Duration> {
-        // What was measured when the machine did something else, too, is scaled by
-        // how this build does.
+        // Recorded times depend on the load of the machine then, so they are scaled by
+        // the speed of this build.
         let (mut then, mut rest) = (0.0, 0.0);
         for (name, seconds) in &self.before.0 {
             match self.finished.0.contains_key(name) {
@@ -169,7 +169,7 @@ impl Units {
         Duration::try_from_secs_f64(rest * pace - idle).ok()
     }
 
-    /// What was measured, for the next build.
+    /// The recorded times, for the next build.
     pub fn record(self) -> Record {
         self.finished
     }
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(units.progress(seconds(99)).left, None);
         units.finish(&artifact("library", false), seconds(51));
         assert_eq!(units.progress(seconds(51)).left, Some(seconds(0)));
-        // What was found built keeps its time.
+        // A unit that was up to date keeps its time.
         assert_eq!(units.record().0["small lib"], 1.0);
     }
 

@@ -1,5 +1,5 @@
-//! Notices that the library has changed since its image was built: a session goes on
-//! with the image that it began with, and its user must know.
+//! Detects that the library has changed since its image was built: a session continues
+//! with the image with which it began, and its user must be informed.
 
 use super::inputs::{self, SOURCES};
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use std::time::SystemTime;
 #[derive(Debug)]
 pub struct Watch {
     root: PathBuf,
-    /// The digest of what the image was made from.
+    /// The digest of the sources that the image was built from.
     made_from: String,
-    /// As they were when they were looked at last.
+    /// Their state at the last check.
     seen: Glance,
     told: bool,
 }
 
-/// What shows without reading files that something may have changed.
+/// What can be seen of changes without reading files.
 #[derive(Debug, Default, PartialEq)]
 struct Glance {
     files: usize,
@@ -24,7 +24,7 @@ struct Glance {
 }
 
 impl Watch {
-    /// Of the image of the workspace in `root`, made from sources of this digest.
+    /// Watches the image of the workspace in `root`, built from sources with this digest.
     pub fn new(root: &Path, made_from: &str) -> Self {
         Self {
             root: root.to_path_buf(),
@@ -34,7 +34,7 @@ impl Watch {
         }
     }
 
-    /// Whether the sources are others than the image's; says so once.
+    /// Whether the sources differ from the image's; true only once.
     pub fn changed(&mut self) -> bool {
         if self.told {
             return false;
@@ -44,7 +44,7 @@ impl Watch {
             return false;
         }
         self.seen = now;
-        // A file may have been touched, or be the same again.
+        // A file may have been touched, or changed back.
         self.told = inputs::sources(&self.root).is_ok_and(|now| now != self.made_from);
         self.told
     }
@@ -59,7 +59,7 @@ impl Glance {
         glance
     }
 
-    /// What cannot be read is not there.
+    /// Adds a file or folder; one that cannot be read counts as missing.
     fn add(&mut self, path: &Path) {
         let Ok(found) = std::fs::metadata(path) else {
             return;

@@ -1,5 +1,5 @@
-//! Widgets on the wire: which comm messages wait for an answer, what their answers belong to, and
-//! the states that frontends ask for.
+//! Widgets on the wire: comm messages that wait for an answer, the requests that answers belong to,
+//! and the states that frontends request.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,9 +19,9 @@ struct Inner {
     models: Models,
     /// The control comms that frontends have opened.
     controls: HashSet<String>,
-    /// Messages of frontends that are not answered yet, by their ids.
+    /// Unanswered messages of frontends, by their ids.
     waiting: HashMap<String, Parent>,
-    /// The cells that have opened the models: what callbacks show is shown there.
+    /// The cells that opened the models; output of callbacks is shown there.
     cells: HashMap<String, Parent>,
     /// The cell of the widget whose callbacks run.
     current: Option<Parent>,
@@ -32,10 +32,10 @@ impl Comms {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Publishes an event of the cell that `parent` asked to run, or of a callback.
+    /// Publishes an event of the cell that `parent` requested, or of a callback.
     pub fn publish(&self, publisher: &Publisher, parent: Parent, event: Event, count: u32) {
         let published = self.inner().route(parent, event);
-        // Not under the lock: whoever publishes much waits for clients.
+        // Not under the lock: a publisher with much output waits for clients.
         for (parent, event) in published {
             match event {
                 Event::Comm(CommEvent::Message(message)) => publisher.comm(parent, message),
@@ -46,12 +46,12 @@ impl Comms {
         }
     }
 
-    /// Whether callbacks run that no cell waits for.
+    /// Whether callbacks are running outside a cell.
     pub fn are_answering(&self) -> bool {
         self.inner().current.is_some()
     }
 
-    /// Remembers a frontend's message that the user's process is to answer; false if that process
+    /// Registers a frontend's message for the user's process to answer; false if that process
     /// could not answer it.
     pub fn expect(&self, message: &CommMessage, msg_id: &str, parent: Parent) -> bool {
         let mut inner = self.inner();
@@ -78,7 +78,7 @@ impl Comms {
         }
     }
 
-    /// All states, as a message of a control comm.
+    /// The states of all models, as a message of a control comm.
     pub fn states(&self, comm_id: &str) -> CommMessage {
         let (data, buffers) = self.inner().models.states();
         CommMessage {
@@ -92,7 +92,7 @@ impl Comms {
         }
     }
 
-    /// The state of a model, as the answer to `request_state`; none of a model that is not there.
+    /// The state of a model, as the answer to `request_state`; `None` if there is no such model.
     pub fn state(&self, comm_id: &str) -> Option<CommMessage> {
         self.inner().models.state(comm_id)
     }
@@ -108,7 +108,7 @@ impl Comms {
 }
 
 impl Inner {
-    /// What is to be published, each with the request that it belongs to.
+    /// The events to publish, each with the request that it belongs to.
     fn route(&mut self, parent: Parent, event: Event) -> Vec<(Parent, Event)> {
         let mut published = Vec::new();
         for event in self.models.pass(event) {
@@ -156,7 +156,7 @@ impl Inner {
     }
 }
 
-/// Stands for the status that says that a message has been answered.
+/// Represents the status that a message has been answered.
 fn idle() -> Event {
     let requests = Vec::new();
     Event::Comm(CommEvent::End { requests })

@@ -1,6 +1,6 @@
-//! Shell and control: every request gets busy, its answer, and idle.
+//! Shell and control: every request gets a busy status, its answer, and an idle status.
 //!
-//! What the wire knows is answered at once, also while a cell runs; cells and questions about code go to the
+//! What needs no engine is answered at once, even while a cell runs; cells and questions about code go to the
 //! engine's thread.
 
 use std::sync::Arc;
@@ -29,14 +29,14 @@ pub struct Ends {
     pub outbox: Outbox,
 }
 
-/// Answers what comes in on shell and control.
+/// Answers messages on shell and control.
 pub struct Dispatcher {
     pub kernel: Arc<Kernel>,
     pub connection: Connection,
 }
 
 impl Dispatcher {
-    /// Works until it is asked to shut down: whether to restart.
+    /// Runs until a shutdown is requested; returns whether to restart.
     pub async fn run(&self, mut shell: Ends, mut control: Ends) -> bool {
         loop {
             let (message, outbox) = tokio::select! {
@@ -78,7 +78,7 @@ impl Dispatcher {
         self.answer(&origin, answer);
     }
 
-    /// Busy, the answer if there is one, idle.
+    /// Sends busy, the answer if there is one, and idle.
     fn answer(&self, origin: &Origin, answer: Option<Value>) {
         let publisher = &self.kernel.publisher;
         publisher.status(origin.parent(), State::Busy);
@@ -88,7 +88,7 @@ impl Dispatcher {
         publisher.status(origin.parent(), State::Idle);
     }
 
-    /// A request that cannot be read is answered as far as its type has an answer.
+    /// Answers a request that cannot be parsed, if its type has an answer.
     fn refuse(&self, origin: &Origin, why: &serde_json::Error) {
         let msg_type = &origin.header.msg_type;
         eprintln!("holoscope: {msg_type} cannot be read: {why}");
@@ -98,8 +98,8 @@ impl Dispatcher {
         self.answer(origin, refusal);
     }
 
-    /// A message of a comm: those of models are for the user's process, which says when they are
-    /// answered; those of control comms are answered here, also while a cell runs.
+    /// A message of a comm: those of models are for the user's process, which reports when they are
+    /// answered; those of control comms are answered here, even while a cell runs.
     fn comm(&self, origin: &Origin, kind: CommKind, request: &comm::Request, buffers: &[Frame]) {
         let Kernel {
             publisher, comms, ..
@@ -124,8 +124,8 @@ impl Dispatcher {
         {
             return self.kernel.post(request.to_line(kind, msg_id, buffers));
         } else if kind != CommKind::Close {
-            // The comm has no other end: it belongs to a kernel that has ended, or its kind is not
-            // known here.
+            // The comm has no other end: it belongs to a kernel that has ended, or its target is not
+            // supported.
             let content = json!({"comm_id": id, "data": {}});
             publisher.message(origin.parent(), "comm_close", content);
         }
@@ -179,7 +179,7 @@ impl Dispatcher {
         });
     }
 
-    /// Busy now, the answer and idle once it is there; other requests go on meanwhile.
+    /// Sends busy now, and the answer and idle once it is ready; other requests are handled meanwhile.
     fn later(&self, origin: Origin, answer: impl Future<Output = Value> + Send + 'static) {
         let kernel = self.kernel.clone();
         kernel.publisher.status(origin.parent(), State::Busy);

@@ -1,4 +1,4 @@
-//! An engine that does what its cells' lines say; the wire's tests run on it.
+//! An engine that follows the instructions in its cells' lines, for tests of the wire.
 //!
 //! `out TEXT`, `err TEXT`, `show TEXT`, `show ID=TEXT`, `update ID=TEXT`, `clear`, `value TEXT`, `fail TEXT`,
 //! `panic`, `sleep MS`, `loop` (until interrupted), `ask PROMPT`, `password PROMPT`, `page TEXT`, `progress N`,
@@ -172,7 +172,7 @@ impl Engine for Echo {
     fn shutdown(&mut self, _: bool) {}
 }
 
-/// Whether an echo's cell is complete, as its last and first characters say.
+/// Whether an echo's cell is complete, determined by its last and first characters.
 pub fn is_complete(code: &str) -> Completeness {
     match code {
         _ if code.ends_with('{') => Completeness::Incomplete {

@@ -1,6 +1,6 @@
-//! The language behind the wire: what a kernel needs from whatever runs its cells.
+//! The language behind the wire: what a kernel requires of an engine that runs its cells.
 //!
-//! The wire knows nothing of Rust or evcxr, an engine knows nothing of sockets; cursors are byte offsets.
+//! The wire does not depend on Rust or evcxr, and an engine does not depend on sockets; cursors are byte offsets.
 //! Source: Jupyter protocol 5.4, stripped of its transport.
 
 use std::collections::BTreeMap;
@@ -11,51 +11,51 @@ use serde::{Deserialize, Serialize};
 
 use crate::run::output::event::{Event, MimeBundle};
 
-/// Runs cells and answers questions about code; lives on a thread of its own.
+/// Runs cells and answers questions about code; lives on a separate thread.
 pub trait Engine: Send {
-    /// The engine is up and there has been no request yet: time to prepare what the first cells need.
+    /// Called when the engine is up and there has been no request yet: prepares what the first cells need.
     fn warm(&mut self) {}
 
-    /// Runs a cell. What it shows goes to `io.events` as it happens, an [`Event::Error`] included.
+    /// Runs a cell. Its output goes to `io.events` as it happens, including an [`Event::Error`].
     fn execute(&mut self, request: &ExecuteRequest, io: &mut CellIo<'_>) -> Outcome;
 
     /// What could stand at `cursor` (a byte offset in `code`).
     fn complete(&mut self, code: &str, cursor: usize) -> Completion;
 
-    /// What is at `cursor` (a byte offset in `code`); `detail` 1 asks for more, 0 for a summary.
+    /// What is at `cursor` (a byte offset in `code`); `detail` is 0 for a summary, 1 for more.
     fn inspect(&mut self, code: &str, cursor: usize, detail: u8) -> Option<MimeBundle>;
 
     /// A handle that reaches the engine while a cell runs.
     fn remote(&self) -> Arc<dyn Remote>;
 
-    /// Ends the session: nothing of it may stay behind.
+    /// Ends the session, including all its processes and files.
     fn shutdown(&mut self, restart: bool);
 }
 
 /// Reaches an engine from other threads while it runs a cell; none of these may block for long.
 pub trait Remote: Send + Sync {
-    /// Asks the running cell to stop. With no cell running it does nothing, now or later.
+    /// Requests the running cell to stop. Without a running cell it has no effect, now or later.
     fn interrupt(&self);
 
-    /// Asks the callbacks of widgets that run between cells to stop.
+    /// Requests the callbacks of widgets that run between cells to stop.
     fn interrupt_callbacks(&self);
 
-    /// Ends the running cell at once, whatever the cost: the kernel is about to go.
+    /// Ends the running cell at once, whatever the cost: the kernel is about to exit.
     fn kill(&self);
 
-    /// Passes a frontend's message on to a widget. It may block while the process reads nothing.
+    /// Passes a frontend's message on to a widget. It may block while the process does not read.
     fn comm(&self, message: String);
 }
 
-/// What a running cell shows and asks.
+/// Output and input of a running cell.
 pub struct CellIo<'a> {
-    /// Takes what the cell shows, in order; may be called from another thread than `input`.
+    /// Receives the cell's output, in order; may be called from another thread than `input`.
     pub events: &'a mut (dyn FnMut(Event) + Send),
-    /// Asks the user for a line; `None` if the user cannot be asked or the question was cancelled.
+    /// Asks the user for a line; `None` if the user cannot be prompted or the question was cancelled.
     pub input: &'a mut (dyn FnMut(&InputRequest) -> Option<String> + Send),
 }
 
-/// Takes what is shown while no cell runs, from any thread; it joins the outputs of the last cell.
+/// Receives output while no cell runs, from any thread; it joins the outputs of the last cell.
 pub type Background = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// A cell to run.
@@ -63,11 +63,11 @@ pub type Background = Arc<dyn Fn(Event) + Send + Sync>;
 #[serde(default)]
 pub struct ExecuteRequest {
     pub code: String,
-    /// Show nothing and count nothing.
+    /// Show nothing and do not count the cell.
     pub silent: bool,
     pub store_history: bool,
     pub user_expressions: BTreeMap<String, String>,
-    /// Whether the client can answer questions.
+    /// Whether the client can answer input requests.
     pub allow_stdin: bool,
     /// Whether cells queued behind this one are aborted when it fails.
     pub stop_on_error: bool,
@@ -80,7 +80,7 @@ impl Default for ExecuteRequest {
             silent: false,
             store_history: true,
             user_expressions: BTreeMap::new(),
-            // A client that says nothing may be unable to answer.
+            // A client that does not set it may be unable to answer.
             allow_stdin: false,
             stop_on_error: true,
         }
@@ -90,7 +90,7 @@ impl Default for ExecuteRequest {
 /// How a cell ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It ran; `pages` are documents that the frontend opens beside the notebook.
+    /// It ran; `pages` are documents that the frontend opens next to the notebook.
     Done { pages: Vec<MimeBundle> },
     /// It failed; shown unless the cell already showed an [`Event::Error`].
     Failed {
@@ -100,7 +100,7 @@ pub enum Outcome {
     },
 }
 
-/// A question to the user.
+/// A prompt for the user.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InputRequest {
     pub prompt: String,
@@ -126,7 +126,7 @@ pub struct Match {
     pub signature: String,
 }
 
-/// Whether code can be run as it stands.
+/// Whether code can be run as it is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "status", rename_all = "lowercase")]
 pub enum Completeness {
@@ -135,19 +135,19 @@ pub enum Completeness {
     Incomplete {
         indent: String,
     },
-    /// No further line makes it right.
+    /// No further line makes it valid.
     Invalid,
     Unknown,
 }
 
-/// What clients are told without waiting for the engine, which may be starting or running a cell.
+/// What clients get without waiting for the engine, which may be starting or running a cell.
 pub struct Language {
     pub info: KernelInfo,
     /// Whether code can be run or needs another line; consoles wait for the answer at every Enter.
     pub is_complete: fn(&str) -> Completeness,
 }
 
-/// What a kernel says about itself; the same before and after its engine is up.
+/// A kernel's description of itself; the same before and after its engine is up.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct KernelInfo {
     pub implementation: String,
@@ -177,7 +177,7 @@ pub struct HelpLink {
 }
 
 impl LanguageInfo {
-    /// Rust, in the names that Jupyter's tools know it by.
+    /// Rust, under the names that Jupyter's tools use.
     pub fn rust(version: &str) -> LanguageInfo {
         LanguageInfo {
             name: "rust".to_owned(),

@@ -1,11 +1,11 @@
-//! What can go wrong on the wire: each message names the file or channel and what to do.
+//! Errors of the wire: each message names the file or channel and what to do.
 
 use std::path::PathBuf;
 
 /// What every fallible function of the wire returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that keeps a kernel from serving.
+/// Everything that prevents a kernel from serving.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -29,7 +29,7 @@ pub enum Error {
         reason: String,
     },
 
-    /// The machine refused a thread.
+    /// The system refused to create a thread.
     #[error("cannot start {what}: {source}")]
     Thread {
         what: &'static str,

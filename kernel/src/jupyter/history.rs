@@ -1,7 +1,7 @@
-//! What was run: tail, range and search over the cells of this session and earlier ones.
+//! The history of cells: tail, range and search over the cells of this session and earlier ones.
 //!
-//! The file has one JSON array a line: `[session]` where a session begins, `[session, line, input, output]` for a
-//! cell. Kernels append to it side by side; a lock keeps them from taking the same session's number.
+//! The file has one JSON array per line: `[session]` where a session begins, `[session, line, input, output]` for a
+//! cell. Several kernels may append to it; a lock keeps them from taking the same session number.
 //!
 //! A range is `[start, stop)` of a session (0: this one, -1: the one before); a search is a glob of `*` and `?`.
 //! Source: <https://jupyter-client.readthedocs.io/en/stable/messaging.html#history>.
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A longer file is cut to its newer half when a session begins.
+/// A longer file is truncated to its newer half when a session begins.
 const LONGEST: u64 = 8 << 20;
 
 /// A cell that was run.
@@ -27,7 +27,7 @@ pub struct Entry {
     pub output: Option<String>,
 }
 
-/// A question about the history.
+/// A request for a part of the history.
 #[derive(Debug, PartialEq, Deserialize)]
 pub struct HistoryRequest {
     #[serde(default)]
@@ -36,7 +36,7 @@ pub struct HistoryRequest {
     pub access: Access,
 }
 
-/// Which cells are asked for.
+/// Which cells are requested.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(tag = "hist_access_type", rename_all = "lowercase")]
 pub enum Access {
@@ -68,12 +68,12 @@ fn anything() -> String {
 pub struct History {
     session: i64,
     entries: Vec<Entry>,
-    /// Where cells are kept for later sessions.
+    /// Where cells are stored for later sessions.
     file: Option<PathBuf>,
 }
 
 impl History {
-    /// An empty history, of session 1, that is forgotten with the kernel.
+    /// An empty history, of session 1, that is not stored.
     pub fn new() -> History {
         History {
             session: 1,
@@ -119,7 +119,7 @@ impl History {
         Ok(history)
     }
 
-    /// Lines that cannot be read (a disk was full, say) are passed over.
+    /// Skips lines that cannot be parsed (after a full disk, for example).
     fn load(&mut self, lines: impl BufRead) -> std::io::Result<()> {
         for line in lines.split(b'\n') {
             let Ok(fields) = serde_json::from_slice::<Vec<Value>>(&line?) else {
@@ -236,7 +236,7 @@ fn last(mut entries: Vec<&Entry>, n: Option<usize>) -> Vec<&Entry> {
 
 /// Whether the whole text matches a pattern of `*` (any text) and `?` (any character).
 fn glob(pattern: &[char], text: &[char]) -> bool {
-    // Greedy with one step back: the last `*` takes one more character whenever the rest fails.
+    // Greedy with one backtracking point: the last `*` takes one more character whenever the rest fails.
     let (mut p, mut t) = (0, 0);
     let mut star = None;
     while t < text.len() {

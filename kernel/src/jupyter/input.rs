@@ -1,6 +1,6 @@
-//! Questions to the user: `input_request` out on stdin, `input_reply` back.
+//! Questions to the user: `input_request` is sent on stdin, `input_reply` is received.
 //!
-//! At most one question is open, as at most one cell runs; an interrupt or a client that is gone cancels it.
+//! At most one question is open, since at most one cell runs; an interrupt or a disconnected client cancels it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,14 +22,14 @@ pub struct Stdin {
     open: Arc<Mutex<Option<Question>>>,
 }
 
-/// A question that was not answered yet.
+/// An unanswered question.
 struct Question {
     msg_id: String,
     answer: Sender<String>,
 }
 
 impl Stdin {
-    /// Starts to take answers from the channel.
+    /// Starts to receive answers from the channel.
     pub fn start(wire: Wire, mut inbox: mpsc::UnboundedReceiver<Message>, outbox: Outbox) -> Stdin {
         let stdin = Stdin {
             wire,
@@ -45,7 +45,7 @@ impl Stdin {
         stdin
     }
 
-    /// Asks whoever sent `origin`; `None` when the question was cancelled or could not be sent. Blocks.
+    /// Asks the client that sent `origin`; `None` when the question was cancelled or could not be sent. Blocks.
     pub fn ask(&self, origin: &Origin, request: &InputRequest) -> Option<String> {
         let (answer, answered) = bounded(1);
         let message = self.wire.message(
@@ -69,7 +69,7 @@ impl Stdin {
         answered.recv().ok()
     }
 
-    /// Gives up the open question.
+    /// Cancels the open question.
     pub fn cancel(&self) {
         self.open().take();
     }
@@ -82,7 +82,7 @@ impl Stdin {
             return;
         };
         let mut open = self.open();
-        // Some clients do not say which question they answer.
+        // Some clients do not state which question they answer.
         let matches = match (&*open, &message.parent) {
             (Some(question), Some(parent)) => question.msg_id == parent.msg_id,
             (Some(_), None) => true,

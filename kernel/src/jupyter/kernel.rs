@@ -1,4 +1,4 @@
-//! What the channels and the engine's thread share: who is asking, what runs, what is given up.
+//! State shared by the channels and the engine's thread: queued work, what runs, what is cancelled.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ const BEHIND_A_CELL: Duration = Duration::from_secs(2);
 /// How long a question about code may take.
 const UNDISTURBED: Duration = Duration::from_secs(15);
 
-/// Work for the engine's thread, done in the order in which it came.
+/// Work for the engine's thread, done in the order of arrival.
 pub enum Job {
     Execute {
         origin: Origin,
@@ -35,7 +35,7 @@ pub enum Job {
     },
 }
 
-/// A question about code; it brings its own way to answer.
+/// A question about code; the closure sends its own answer.
 pub type Question = Box<dyn FnOnce(&mut dyn Engine) + Send>;
 
 /// What the channels and the engine's thread share.
@@ -51,17 +51,17 @@ pub struct Kernel {
     letters: Sender<String>,
 }
 
-/// How far the engine's thread is.
+/// The state of the engine's thread.
 #[derive(Default)]
 struct Situation {
     /// Set once the engine is up.
     remote: Option<Arc<dyn Remote>>,
-    /// The first cell that waits for the engine.
+    /// The first queued cell, which waits for the engine.
     waits: Parent,
     running: bool,
     /// Cells that run or wait.
     cells: usize,
-    /// Cells that were received before this are not run any more.
+    /// Cells that were received before this are not run.
     given_up: Option<Instant>,
     stopping: bool,
 }
@@ -94,7 +94,7 @@ impl Kernel {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Publishes what the cell that `parent` asked to run shows, or a widget's callback.
+    /// Publishes output of the cell that `parent` requested, or of a widget's callback.
     pub fn show(&self, parent: Parent, event: Event, count: u32) {
         self.comms.publish(&self.publisher, parent, event, count);
     }
@@ -104,7 +104,7 @@ impl Kernel {
         let _ = self.letters.send(message);
     }
 
-    /// Passes such a message on; on a thread of its own.
+    /// Passes such a message on; runs on a separate thread.
     pub fn deliver(&self, message: String) {
         let remote = self.situation().remote.clone();
         if let Some(remote) = remote {
@@ -127,7 +127,7 @@ impl Kernel {
         });
     }
 
-    /// The first cell that was queued: what is shown while the engine starts is for it.
+    /// The first cell that was queued: output while the engine starts is shown there.
     pub fn first_cell(&self) -> Parent {
         self.situation().waits.clone()
     }
@@ -139,7 +139,7 @@ impl Kernel {
     ) -> Option<T> {
         let (tell, told) = oneshot::channel();
         let _ = self.jobs.send(Job::Ask(Box::new(move |engine| {
-            // The caller may have given up on a question that a long cell held up.
+            // The caller may have timed out while a long cell ran.
             if !tell.is_closed() {
                 let _ = tell.send(question(engine));
             }
@@ -159,7 +159,7 @@ impl Kernel {
         self.situation().remote = Some(remote);
     }
 
-    /// A cell's turn has come: whether it is to be run.
+    /// A cell's turn has come; returns whether it is to be run.
     pub fn begin_cell(&self, received: Instant) -> bool {
         let mut situation = self.situation();
         situation.running =
@@ -167,7 +167,7 @@ impl Kernel {
         situation.running
     }
 
-    /// The cell is over; `give_up` those that wait behind it.
+    /// The cell is over; `give_up` cancels those that wait behind it.
     pub fn end_cell(&self, give_up: bool) {
         let mut situation = self.situation();
         situation.running = false;
@@ -177,12 +177,12 @@ impl Kernel {
         }
     }
 
-    /// Gives up what waits; the running cell's remote, if there is one.
+    /// Cancels what waits; returns the running cell's remote, if there is one.
     pub fn interrupt(&self) -> Option<Arc<dyn Remote>> {
         self.stdin.cancel();
         let mut situation = self.situation();
         situation.given_up = Some(Instant::now());
-        // A cell that is to run may wait for a callback that does not end.
+        // The next cell may be waiting for a callback that does not end.
         if self.comms.are_answering()
             && let Some(remote) = &situation.remote
         {
@@ -191,7 +191,7 @@ impl Kernel {
         situation.remote.clone().filter(|_| situation.running)
     }
 
-    /// Ends whatever runs and has the engine shut down.
+    /// Ends whatever runs and shuts the engine down.
     pub fn stop(&self, restart: bool) {
         let remote = {
             let mut situation = self.situation();

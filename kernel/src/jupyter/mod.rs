@@ -1,6 +1,6 @@
 //! The Jupyter wire: a kernel for any [`Engine`], from its connection file to its last message.
 //!
-//! Five sockets, one dispatcher, one thread for the engine, one task that owns IOPub and orders everything.
+//! Five sockets, one dispatcher, one thread for the engine, and one task that owns IOPub and orders its messages.
 //! Source: the Jupyter messaging protocol 5.4.
 
 mod comms;
@@ -36,17 +36,17 @@ use sockets::{iopub, router};
 use wire::connection::{Channel, Connection};
 use wire::message::Wire;
 
-/// How long the engine may take to shut down before the kernel goes without it.
+/// How long the engine may take to shut down before the kernel exits without it.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Serves a kernel on the channels of `connection_file` until a client shuts it down.
 ///
 /// `factory` starts the engine, on the engine's own thread; until it is up, `language` answers what it can, and
-/// cells wait. An engine that cannot start leaves a kernel whose every cell says why. What is run is kept in the file
+/// cells wait. If an engine cannot start, every cell of the kernel reports the reason. Cells are stored in the file
 /// `history`, if there is one.
 ///
 /// # Errors
-/// When the connection file cannot be used or its addresses are taken.
+/// When the connection file cannot be used or its addresses are in use.
 pub fn serve<E: Display + 'static>(
     connection_file: &Path,
     language: Language,
@@ -64,7 +64,7 @@ pub fn serve<E: Display + 'static>(
         })?;
     let history = history.map_or_else(History::new, History::open);
     let served = runtime.block_on(run(&connection, language, history, factory));
-    // Sockets close with their tasks; a task that hangs must not keep the kernel.
+    // Sockets close with their tasks; a task that hangs must not keep the kernel alive.
     runtime.shutdown_timeout(Duration::from_millis(500));
     for path in Channel::ALL.iter().filter_map(|&c| connection.ipc_path(c)) {
         let _ = std::fs::remove_file(path);
@@ -95,7 +95,7 @@ async fn run<E: Display + 'static>(
     let worker_kernel = kernel.clone();
     std::thread::Builder::new()
         .name("engine".to_owned())
-        // Dropping `tell` says that the thread has ended, however it did.
+        // Dropping `tell` signals that the thread has ended, for whatever reason.
         .spawn(move || {
             let _tell = tell;
             worker::work(worker_kernel, queue, factory);
@@ -108,7 +108,7 @@ async fn run<E: Display + 'static>(
     let carrier = kernel.clone();
     std::thread::Builder::new()
         .name("comms".to_owned())
-        // What it waits for may not read for a while.
+        // On a separate thread: the receiving process may not read for a while.
         .spawn(move || mail.iter().for_each(|letter| carrier.deliver(letter)))
         .map_err(|source| Error::Thread {
             what: "the thread that passes on the messages of widgets",
@@ -130,7 +130,7 @@ async fn run<E: Display + 'static>(
     Ok(())
 }
 
-/// Waits until the process that started the kernel is gone, if that process asked for it.
+/// Waits until the process that started the kernel is gone, if that process requested this.
 async fn orphaned() {
     // Jupyter sets this for kernels that are not to outlive it.
     if cfg!(unix) && std::env::var_os("JPY_PARENT_PID").is_some_and(|pid| !pid.is_empty()) {

@@ -1,13 +1,13 @@
-//! What a cell shows, as the messages that carry it.
+//! Converts a cell's output to messages.
 //!
-//! A loop's progress becomes one display that its later states update in place.
+//! A loop's progress becomes one display that later states update in place.
 
 use serde_json::{Value, json};
 
 use crate::report::progress;
 use crate::run::output::event::{Event, Progress};
 
-/// Turns events into messages; remembers the displays of the loops that run.
+/// Converts events to messages; tracks the displays of running loops.
 #[derive(Debug, Default)]
 pub struct Outputs {
     loops: Vec<Loop>,
@@ -24,7 +24,7 @@ struct Loop {
 }
 
 impl Outputs {
-    /// The type and content of the message for an event of the cell that `owner` asked to run.
+    /// The type and content of the message for an event of the cell that `owner` requested.
     pub fn message(
         &mut self,
         owner: Option<&str>,
@@ -71,14 +71,14 @@ impl Outputs {
                 json!({"ename": ename, "evalue": evalue, "traceback": traceback}),
             ),
             Event::Progress(progress) => self.progress(owner, progress),
-            // The publisher passes none on; a client ignores what says nothing.
+            // The publisher passes none on; a client ignores an empty text.
             Event::Data { .. } | Event::Comm(_) => {
                 ("stream", json!({"name": "stdout", "text": ""}))
             }
         }
     }
 
-    /// The cell is over: its loops that did not end (a `?` left them, say) are closed.
+    /// The cell is over: closes its loops that did not end (a `?` left them, for example).
     pub fn close(&mut self, owner: Option<&str>) -> Vec<(&'static str, Value)> {
         let (over, go_on) = std::mem::take(&mut self.loops)
             .into_iter()

@@ -1,6 +1,6 @@
-//! The engine's thread: starts the engine, runs cells one after the other, answers questions in between.
+//! The engine's thread: starts the engine, runs cells one after the other, and answers questions in between.
 //!
-//! Every cell gets busy, an answer and idle, whatever the engine does; a panic of the engine is a failed cell.
+//! Every cell gets busy, an answer and idle, whatever the engine does; a panic of the engine fails the cell.
 
 use std::any::Any;
 use std::fmt::Display;
@@ -19,7 +19,7 @@ use super::wire::origin::Origin;
 use crate::notebook::inline;
 use crate::run::output::event::{Event, MimeBundle};
 
-/// Idle time before the engine warms up: programs send requests at once, people read first.
+/// Idle time before the engine warms up: programs send requests at once, people first read.
 const QUIET: Duration = Duration::from_millis(300);
 
 /// What runs on the engine's thread.
@@ -67,7 +67,7 @@ pub fn work<E: Display>(
                 received,
             } => worker.execute(&origin, &request, received),
             Job::Ask(question) => {
-                // A question that panics gets no answer; whoever asked notices.
+                // A question that panics gets no answer, which the caller handles.
                 let _ = catch_unwind(AssertUnwindSafe(|| question(&mut *worker.engine)));
             }
             Job::Stop { restart } => {
@@ -78,7 +78,7 @@ pub fn work<E: Display>(
     }
 }
 
-/// Publishes what is shown while no cell runs.
+/// Publishes output while no cell runs.
 fn background(kernel: Arc<Kernel>, last: LastCell) -> Background {
     Arc::new(move |event| {
         let (parent, count) = last.lock().map(|last| (*last).clone()).unwrap_or_default();
@@ -95,13 +95,13 @@ impl Worker {
             true => self.run(origin, request),
             false => (execute_aborted(), false),
         };
-        // Whatever came in until now was sent without knowing of the failure.
+        // Cells received until now were sent before the failure was known.
         kernel.end_cell(failed && request.stop_on_error);
         origin.reply(&kernel.wire, reply);
         kernel.publisher.cell_status(origin.parent(), State::Idle);
     }
 
-    /// Runs a cell: the content of its reply, and whether it failed.
+    /// Runs a cell; returns the content of its reply, and whether it failed.
     fn run(&mut self, origin: &Origin, request: &ExecuteRequest) -> (Value, bool) {
         let kernel = self.kernel.clone();
         let counted = request.store_history && !request.silent;
@@ -151,12 +151,12 @@ impl Worker {
                 let expressions = self.user_expressions(origin, request);
                 (execute_ok(count, expressions, pages), false)
             }
-            // A failure is always shown above, so that this is never reached.
+            // A failure is always shown above, so this is never reached.
             (None, Outcome::Failed { .. }) => (execute_error(count, "", "", &[]), true),
         }
     }
 
-    /// The values of the expressions that the client wants to know after the cell.
+    /// The values of the client's user expressions, evaluated after the cell.
     fn user_expressions(
         &mut self,
         origin: &Origin,
@@ -222,7 +222,7 @@ impl Worker {
     }
 }
 
-/// What a cell showed that its reply repeats.
+/// The parts of a cell's output that its reply repeats.
 #[derive(Default)]
 struct Shown {
     error: Option<(String, String, Vec<String>)>,
@@ -230,7 +230,7 @@ struct Shown {
 }
 
 impl Shown {
-    /// Whether the event is to be published: of errors only the first is.
+    /// Whether the event is to be published: of several errors only the first.
     fn note(&mut self, event: &Event) -> bool {
         match event {
             Event::Error {
@@ -263,7 +263,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
-/// Stands in for an engine that did not start: every cell says why.
+/// Replaces an engine that did not start: every cell reports the reason.
 struct Unavailable(String);
 
 impl Engine for Unavailable {

@@ -1,5 +1,5 @@
 //! The crate of a cell's statements: it takes the variables that they mention, runs them, and puts
-//! back what they have not moved.
+//! back those that they have not moved.
 
 use super::source::{Mark, Source};
 use super::{Definitions, UnitId, Variable};
@@ -7,16 +7,16 @@ use crate::read::bindings::plain;
 use crate::read::{Cell, StatementKind, words};
 use std::collections::{BTreeSet, HashSet};
 
-/// How a cell's body is written; changed where rustc says that it must be.
+/// How a cell's body is written; changed where rustc's errors require it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manner {
-    /// Variables that the body moves, or does not give a value.
+    /// Variables that the body moves, or does not initialise.
     pub moved: BTreeSet<String>,
-    /// No trait of ours offers to show a value: one of the user's does.
+    /// Our trait for showing a value is left out, since one of the user's does it.
     pub users_display: bool,
     /// The value of the last expression is dropped.
     pub hidden: bool,
-    /// Nothing is wrapped around the statements: errors then are those of the text.
+    /// Nothing is wrapped around the statements, so that errors are those of the text.
     pub plain: bool,
 }
 
@@ -33,7 +33,7 @@ pub struct Body {
 }
 
 impl Definitions {
-    /// The body of a cell. Where the cell has items, they are units already.
+    /// The body of a cell. Its items, if any, are already units.
     pub fn body(&self, cell: &Cell, run: u64, manner: &Manner) -> Body {
         let module = format!("cell_{run}");
         let function = format!("holoscope_{module}");
@@ -51,7 +51,7 @@ impl Definitions {
             .iter()
             .any(|statement| statement.kind == StatementKind::Value)
         {
-            // A trait of the session's may say how a value is shown.
+            // A trait of the session may define how a value is shown.
             mentioned.insert("evcxr_display".to_owned());
         }
         let (imports, of_imports) = self.imports_in_force();
@@ -115,7 +115,7 @@ impl Definitions {
         }
     }
 
-    /// A cell that cannot be parsed, with nothing around it that rustc could take for a part of it.
+    /// A cell that cannot be parsed, with nothing around it that rustc could mistake for a part of it.
     pub fn write_broken(&self, cell: &Cell, run: u64, source: &mut Source) {
         self.head(source);
         source.generated(&format!("mod cell_{run} {{\nfn cell() {{\n"));
@@ -123,7 +123,7 @@ impl Definitions {
         source.generated("\n}\n}\n");
     }
 
-    /// A crate that is right if a type can be written.
+    /// A crate that compiles if a type can be named in code.
     pub fn write_type_check(&self, ty: &str, source: &mut Source) {
         self.head(source);
         source.generated(&format!("pub fn check(_: Option<&{ty}>) {{}}\n"));
@@ -164,7 +164,7 @@ impl Definitions {
             if manner.moved.contains(&format!("new {}", binding.plain())) {
                 continue;
             }
-            // A lint that is on for this statement alone has rustc say the variable's type.
+            // A lint that is enabled for this statement alone makes rustc report the variable's type.
             let text = format!(
                 "#[warn(unused_results)] ::holoscope::host::typed(&{});\n",
                 binding.name
@@ -181,7 +181,7 @@ impl Definitions {
         source.generated(if cell.awaits { "})\n});\n" } else { "});\n" });
     }
 
-    /// A statement that gives a value to a variable which an earlier cell has moved: it is bound anew.
+    /// Whether a statement assigns to a variable that an earlier cell has moved: it is bound anew.
     fn revived(&self, cell: &Cell, range: std::ops::Range<usize>) -> Option<bool> {
         let text = &cell.text.text[range];
         let (name, rest) = text.split_once('=')?;

@@ -1,4 +1,4 @@
-//! What a cell's items change: which of them are new, whose place they take, and what must be
+//! What a cell's items change: which of them are new, which they replace, and what must be
 //! compiled again because of that.
 
 use super::scope::DefId;
@@ -8,14 +8,14 @@ use crate::read::{Cell, CellText};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-/// The state of a change while it is worked out.
+/// The state of a change while it is computed.
 #[derive(Debug, Default)]
 pub(super) struct Affected {
     /// New definitions of the cell, and copies of former ones that are compiled again elsewhere.
     pub floating: BTreeSet<DefId>,
-    /// What takes the place of a definition.
+    /// The replacement of each replaced definition.
     pub map: BTreeMap<DefId, DefId>,
-    /// `impl`s that stay where they are and must be compiled again there.
+    /// `impl`s that stay in their unit and must be compiled again there.
     pub dirty: BTreeSet<DefId>,
 }
 
@@ -71,7 +71,7 @@ impl Definitions {
         }
     }
 
-    /// Whether the names that a definition gets by `use` are those that it had, and the files that
+    /// Whether the names that a definition imports are the same as before, and the files that
     /// it reads, too.
     fn reads_the_same(&self, def: &Def) -> bool {
         let named = def.imports.iter().filter(|import| {
@@ -105,7 +105,7 @@ impl Definitions {
         self.defs.len() - 1
     }
 
-    /// Gives a new definition its names; the definitions whose place it takes.
+    /// Adds the names of a new definition; returns the definitions that it replaces.
     fn enter(&mut self, id: DefId, fresh: &[DefId], kept: &[DefId]) -> Vec<DefId> {
         let item = Arc::clone(&self.def(id).item);
         let mut former = Vec::new();
@@ -159,7 +159,7 @@ impl Definitions {
         calls.collect()
     }
 
-    /// The `impl`s whose place a new one takes: the same trait for the same type; of inherent ones,
+    /// The `impl`s that a new one replaces: the same trait for the same type; for an inherent one,
     /// those that have a method of the same name.
     fn former_impls(&self, item: &Item, fresh: &[DefId], kept: &[DefId]) -> Vec<DefId> {
         let Some(head) = &item.impl_head else {
@@ -179,7 +179,7 @@ impl Definitions {
         self.unnamed.iter().copied().filter(same).collect()
     }
 
-    /// Finds what new definitions mention.
+    /// Determines the definitions that new ones mention.
     fn resolve(&mut self, fresh: &[DefId]) {
         let (imports, of_imports) = self.imports_in_force();
         let imports = Arc::new(imports);
@@ -194,7 +194,7 @@ impl Definitions {
         }
     }
 
-    /// Finds what must be compiled again, and copies what cannot stay what it was.
+    /// Finds what must be compiled again, and copies what cannot stay the same.
     pub(super) fn spread(&mut self, affected: &mut Affected) {
         let mut touched: BTreeMap<DefId, bool> = BTreeMap::new();
         let changed = affected
@@ -236,7 +236,7 @@ impl Definitions {
         }
     }
 
-    /// What takes the place of a definition takes that of its duplicates, too.
+    /// The replacement of a definition also replaces its duplicates.
     fn map_duplicates(&self, affected: &mut Affected) {
         for (id, def) in self.defs.iter().enumerate() {
             if let Some(new) = def
@@ -248,12 +248,12 @@ impl Definitions {
         }
     }
 
-    /// Whether the type or the trait that an `impl` is about is not what it was.
+    /// Whether the type or the trait of an `impl` has been replaced.
     fn is_about_another(&self, def: &Def, affected: &Affected) -> bool {
         self.subjects(def).any(|id| affected.map.contains_key(&id))
     }
 
-    /// The session's types and traits that an `impl` is about.
+    /// The session's types and traits that an `impl` concerns.
     pub(super) fn subjects<'a>(&'a self, def: &'a Def) -> impl Iterator<Item = DefId> + 'a {
         let head = def.item.impl_head.as_ref();
         def.uses.iter().copied().filter(move |used| {
@@ -268,7 +268,8 @@ impl Definitions {
         })
     }
 
-    /// Notes what an `impl` is about, and whether types can depend on how it is implemented.
+    /// Records the types that an `impl` concerns, and whether types can depend on how it is
+    /// implemented.
     fn touch(&self, id: DefId, affected: &Affected, touched: &mut BTreeMap<DefId, bool>) {
         let def = self.def(id);
         let associated = def
@@ -283,8 +284,8 @@ impl Definitions {
         }
     }
 
-    /// Whether a definition cannot stay the same one: what its layout, its value or its code
-    /// depends on has changed. (An `impl` or a function is only compiled again.)
+    /// Whether a definition cannot stay the same one: something that its layout, its value or its
+    /// code depends on has changed. (An `impl` or a function is only compiled again.)
     fn must_be_another(
         &self,
         def: &Def,
@@ -301,7 +302,7 @@ impl Definitions {
         if !is_structural(kind) {
             return false;
         }
-        // What a static was made with it keeps; its type it must not.
+        // A static keeps the value that it was initialised with, but its type must stay the same.
         let head = def.item.static_head.as_ref();
         let only_type = head.map(|head| crate::read::words::of(&head.ty));
         def.uses.iter().any(|used| {
@@ -317,7 +318,7 @@ impl Definitions {
         })
     }
 
-    /// A copy of a definition, compiled with what has taken the place of what it mentions.
+    /// A copy of a definition, compiled with the replacements of what it mentions.
     pub(super) fn copy(&mut self, id: DefId, affected: &mut Affected) -> DefId {
         let mut copy = Def::clone(self.def(id));
         copy.unit = usize::MAX;
@@ -339,7 +340,7 @@ impl Definitions {
         new
     }
 
-    /// The same function, alias or macro in another unit, for the code there: the difference
+    /// The same function, alias or macro in another unit, for the code there; the difference
     /// cannot be observed.
     pub(super) fn duplicate(&mut self, id: DefId) -> DefId {
         let mut twin = Def::clone(self.def(id));
@@ -349,7 +350,7 @@ impl Definitions {
         self.defs.len() - 1
     }
 
-    /// Follows what has taken the place of what the floating and the dirty mention.
+    /// Updates the uses of floating and dirty definitions to the replacements.
     pub(super) fn follow(&mut self, affected: &Affected) {
         let ids: Vec<DefId> = affected
             .floating

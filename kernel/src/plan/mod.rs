@@ -1,10 +1,10 @@
-//! The second step of a cell's life: what is compiled for it.
+//! The second stage of running a cell: deciding what is compiled for it.
 //!
-//! The items of a cell are compiled as a crate of their own (a *unit*), and later cells link to it:
-//! a definition is compiled once, its types are nominal, its statics are one. The statements of a
-//! cell are a crate that no other crate links to (`body`).
+//! The items of a cell are compiled as a separate crate (a *unit*), and later cells link to it: a
+//! definition is compiled once, its types are nominal, and each static exists once. The statements
+//! of a cell are a crate that no other crate links to (`body`).
 //!
-//! A definition that takes another's place is another definition. What mentions the former one
+//! A definition that replaces another is a different definition. Whatever mentions the former one
 //! is compiled again with it (`changes`), and where that happens is decided so that values keep
 //! their types as far as possible (`placement`): a type's identity is its crate's name and its
 //! path, so a unit that is compiled again under its name, with unchanged definitions of types,
@@ -30,7 +30,7 @@ use std::sync::Arc;
 /// A unit of the session, by its number.
 pub type UnitId = usize;
 
-/// An item of some cell, where it is compiled, and what it mentions.
+/// An item of a cell, where it is compiled, and what it mentions.
 #[derive(Debug, Clone)]
 pub struct Def {
     pub item: Arc<Item>,
@@ -42,17 +42,17 @@ pub struct Def {
     /// The definitions that it mentions.
     uses: BTreeSet<DefId>,
     pub unit: UnitId,
-    /// Whether its name stands for it now.
+    /// Whether its name refers to it now.
     pub current: bool,
     /// Once a static exists, other crates only declare it.
     stored: Option<Stored>,
-    /// Of `mod name;`: the files that it was read from, and digests of what was in them.
+    /// For `mod name;`: the files that it was read from, and digests of their contents.
     files: Vec<(PathBuf, String)>,
     /// The definition that this one repeats in another unit.
     duplicate_of: Option<DefId>,
 }
 
-/// Where a static was made.
+/// Where a static is defined.
 #[derive(Debug, Clone)]
 struct Stored {
     symbol: String,
@@ -63,17 +63,17 @@ struct Stored {
 #[derive(Debug, Clone, Default)]
 pub struct Unit {
     pub defs: Vec<DefId>,
-    /// Raised whenever it is compiled again.
+    /// Incremented whenever it is compiled again.
     pub revision: u32,
     /// The units that it links to.
     pub depends: BTreeSet<UnitId>,
-    /// What rustc has written: the crate, and the name under which the loader knows it.
+    /// rustc's output: the crate's object, and the name by which the loader finds it.
     pub object: PathBuf,
     pub soname: String,
     pub source: Arc<Source>,
 }
 
-/// The name of a unit's crate. Of a fixed width: one must not begin like another.
+/// The name of a unit's crate. It has a fixed width: none may be a prefix of another.
 pub fn crate_name(unit: UnitId) -> String {
     format!("c{unit:05}")
 }
@@ -81,7 +81,7 @@ pub fn crate_name(unit: UnitId) -> String {
 /// A variable of the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
-    /// As Rust writes it, with the crates of the session.
+    /// In Rust syntax, with the crates of the session.
     pub ty: String,
     pub mutable: bool,
     /// The cell that gave it its value.
@@ -90,18 +90,18 @@ pub struct Variable {
     pub written: String,
 }
 
-/// All that cells have defined so far.
+/// Everything that cells have defined so far.
 #[derive(Debug, Clone, Default)]
 pub struct Definitions {
     pub defs: Vec<Arc<Def>>,
     pub units: Vec<Arc<Unit>>,
     pub scope: Scope,
-    /// `#![..]` of the cells.
+    /// `#![..]` attributes of the cells.
     pub attributes: Vec<String>,
     pub variables: BTreeMap<String, Variable>,
     /// Variables that a cell has moved: the cell's number and whether they were mutable.
     pub moved: HashMap<String, (u64, bool)>,
-    /// Crates that hold those which cells have asked for.
+    /// Crates that re-export those that cells have requested.
     pub bundles: Vec<String>,
     /// Current `impl`s and other definitions without a name.
     unnamed: Vec<DefId>,
@@ -112,9 +112,9 @@ pub struct Definitions {
 pub struct Change {
     /// Units to compile, in this order.
     pub compile: Vec<UnitId>,
-    /// Former definitions whose place another has taken.
+    /// Former definitions that were replaced.
     pub replaced: Vec<DefId>,
-    /// Whether the cell brings anything that must be compiled to be known good.
+    /// Whether the cell has imports or new attributes, which must be compiled to be checked.
     pub imports: bool,
 }
 
@@ -127,7 +127,7 @@ impl Definitions {
         Arc::make_mut(&mut self.defs[id])
     }
 
-    /// Whether a macro of the session stands for items.
+    /// Whether a macro of the session expands to items.
     pub fn makes_items(&self, name: &str) -> Option<bool> {
         let id = self.scope.find(name, Space::Macro)?;
         let tokens = &self.def(id).item.tokens;
@@ -137,7 +137,7 @@ impl Definitions {
         Some(crate::read::items::starts_like_an_item(body.trim()))
     }
 
-    /// The words that a macro of the session writes.
+    /// The words in the definition of a macro of the session.
     fn macro_words(&self, id: DefId) -> Option<HashSet<String>> {
         let item = &self.def(id).item;
         (item.kind == Kind::MacroRules).then(|| item.words.clone())
@@ -158,7 +158,7 @@ impl Definitions {
     }
 
     fn used_by_import(&self, import: &Import) -> BTreeSet<DefId> {
-        // Only the head of a path can be a name of the session's.
+        // Only the head of a path can be a name of the session.
         let path = import.text.trim_start_matches("use").trim_start();
         let path = path.strip_prefix("self::").unwrap_or(path);
         let head: String = path
@@ -172,10 +172,10 @@ impl Definitions {
             .collect()
     }
 
-    /// Takes the items of a cell: what they change. Nothing is compiled yet.
+    /// Adds the items of a cell; returns what they change. Nothing is compiled yet.
     ///
     /// # Errors
-    /// Where no order of compilation exists.
+    /// If no order of compilation exists.
     pub fn take(&mut self, cell: &Cell, run: u64) -> Result<Change, String> {
         let mut change = Change::default();
         for range in &cell.attributes {
@@ -193,7 +193,7 @@ impl Definitions {
         Ok(change)
     }
 
-    /// The variables whose types are no longer those that their names stand for: name and type.
+    /// The variables whose types are no longer those that their names refer to: name and type.
     pub fn former(&self, replaced: &[DefId]) -> Vec<(String, String)> {
         let mut found = Vec::new();
         for (name, variable) in &self.variables {
@@ -204,8 +204,8 @@ impl Definitions {
         found
     }
 
-    /// Without names and variables. The numbers of units and definitions go on: former objects stay
-    /// loaded, and each must stand for one crate.
+    /// Without names and variables. The numbering of units and definitions continues: former
+    /// objects stay loaded, and each number must belong to one crate.
     pub fn cleared(&self) -> Self {
         let former = |def: &Arc<Def>| {
             let mut def = Def::clone(def);
@@ -246,8 +246,8 @@ impl Definitions {
         here.collect()
     }
 
-    /// A type with each definition under its own path: rustc may have written one by which another
-    /// module brings it in, which is there only as long as that module needs it.
+    /// A type with each definition under its own path: rustc may have written the path of a
+    /// re-export in another module, which exists only as long as that module needs it.
     pub fn own_paths(&self, ty: &str) -> String {
         let mut text = String::with_capacity(ty.len());
         let mut end = 0;
@@ -266,7 +266,7 @@ impl Definitions {
         text
     }
 
-    /// The type or module that a path names which is defined elsewhere.
+    /// The type or module that a path names but that is defined elsewhere.
     fn brought_in(&self, path: &Path<'_>) -> Option<DefId> {
         if !self.defs_at(path).is_empty() {
             return None;
@@ -299,7 +299,7 @@ impl Definitions {
             .collect()
     }
 
-    /// A type in the user's words: without the crates and modules of cells.
+    /// A type in the user's terms: without the crates and modules of cells.
     pub fn users_type(ty: &str) -> String {
         let mut text = String::with_capacity(ty.len());
         let mut rest = ty;
@@ -322,7 +322,7 @@ impl Definitions {
         text
     }
 
-    /// All units that these link to, themselves included.
+    /// All units that these link to, including themselves.
     pub fn with_dependencies(&self, units: impl IntoIterator<Item = UnitId>) -> BTreeSet<UnitId> {
         let mut found = BTreeSet::new();
         let mut queue: Vec<UnitId> = units.into_iter().collect();
@@ -335,7 +335,7 @@ impl Definitions {
     }
 }
 
-/// A path into a unit: `c00012::p7`, and the name behind it.
+/// A path into a unit: `c00012::p7`, and the name after it.
 struct Path<'a> {
     /// Without the name.
     range: Range<usize>,
@@ -363,14 +363,14 @@ fn paths(ty: &str) -> Vec<Path<'_>> {
     found.collect()
 }
 
-/// The unit behind `c00012`.
+/// The unit with the crate name `c00012`.
 fn unit_named(name: &str) -> Option<UnitId> {
     let number = name.strip_prefix('c')?;
     let digits = number.len() == 5 && number.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| number.parse().ok()).flatten()
 }
 
-/// Kinds whose definition another one can depend on for its own layout or value.
+/// Kinds of definitions on which the layout or the value of another definition can depend.
 fn is_structural(kind: Kind) -> bool {
     kind.has_identity() || matches!(kind, Kind::Alias | Kind::Const)
 }

@@ -1,8 +1,8 @@
 //! Where definitions are compiled.
 //!
-//! New definitions of a cell are a unit of their own; an `impl` joins the unit of what it is about,
-//! as the orphan rule wants, and that unit is compiled again under its name. Units must not link to
-//! each other in a circle; where an `impl` would close one (it calls a function that uses the type),
+//! New definitions of a cell get a new unit; an `impl` joins the unit of its type or trait,
+//! as the orphan rule requires, and that unit is compiled again under its name. Units must not link to
+//! each other in a cycle; where an `impl` would close one (it calls a function that uses the type),
 //! what it needs is compiled in its own unit, too.
 
 use super::changes::Affected;
@@ -12,7 +12,7 @@ use crate::read::items::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Circles are opened one by one; more than this many are a fault of ours.
+/// Cycles are broken one by one; needing more rounds than this is a bug here.
 const MOST_ROUNDS: usize = 200;
 
 impl Definitions {
@@ -25,7 +25,7 @@ impl Definitions {
     ) -> Result<(), String> {
         self.follow(affected);
         let new = self.units.len();
-        // One for what keeps a state that another object would not have, and one for the rest.
+        // One for definitions with state that another object would not share, and one for the rest.
         self.units.extend([Arc::default(), Arc::default()]);
         let mut homes: BTreeMap<DefId, UnitId> = BTreeMap::new();
         for _ in 0..MOST_ROUNDS {
@@ -63,7 +63,7 @@ impl Definitions {
         ))
     }
 
-    /// Leaves out the unit for macro calls where there are none.
+    /// Removes the unit for macro calls if there are none.
     fn trim(&mut self, new: UnitId) {
         if self.units[calls_of(new)].defs.is_empty() {
             self.units.truncate(calls_of(new));
@@ -119,13 +119,13 @@ impl Definitions {
             .collect()
     }
 
-    /// Whether an `impl` is about a former definition, with which it stays.
+    /// Whether an `impl` concerns a former definition, with which it stays.
     fn is_of_the_past(&self, def: &super::Def, affected: &Affected) -> bool {
         self.subjects(def)
             .any(|subject| affected.map.contains_key(&subject) || !self.def(subject).current)
     }
 
-    /// Gives the floating their units; the new unit is there only if it holds something.
+    /// Assigns the floating definitions to their units; the new unit exists only if it is not empty.
     fn settle(&mut self, homes: &BTreeMap<DefId, UnitId>, new: UnitId) {
         for (&id, &unit) in homes {
             self.def_mut(id).unit = unit;
@@ -151,7 +151,7 @@ impl Definitions {
             .collect()
     }
 
-    /// What each unit that must be compiled will hold, and what it links to.
+    /// What each unit that must be compiled will contain, and what it links to.
     fn layout(
         &self,
         homes: &BTreeMap<DefId, UnitId>,
@@ -215,7 +215,7 @@ impl Definitions {
         needed
     }
 
-    /// Opens a circle: what a touched unit needs of a later one goes into it.
+    /// Breaks a cycle: what a touched unit needs from a later one is moved into it.
     fn open(
         &mut self,
         circle: &[UnitId],
@@ -224,10 +224,10 @@ impl Definitions {
         affected: &mut Affected,
         new: UnitId,
     ) {
-        // The earliest unit of the circle is the one that others were built on.
+        // The earliest unit of the cycle is the one that others were built on.
         let earlier = circle.iter().copied().filter(|unit| *unit < new);
         let Some(first) = earlier.min() else {
-            // Both are new: they are one.
+            // Both are new: merge them.
             for home in homes.values_mut().filter(|home| **home > new) {
                 *home = new;
             }
@@ -253,7 +253,7 @@ impl Definitions {
                 homes.insert(id, first);
             } else if is_structural(self.def(id).item.kind) && self.def(id).item.kind != Kind::Alias
             {
-                // A type cannot be in two crates: it becomes another one.
+                // A type cannot be in two crates: it becomes a different one.
                 let copy = self.copy(id, affected);
                 homes.insert(copy, first);
             } else {
@@ -282,7 +282,7 @@ impl Definitions {
         self.follow(affected);
     }
 
-    /// Takes on a layout: the units to compile, each behind those that it links to.
+    /// Applies a layout; returns the units to compile, each after those that it links to.
     fn rearrange(&mut self, layout: Layout, new: UnitId) -> Vec<UnitId> {
         let mut compile: BTreeSet<UnitId> = layout.touched.clone();
         let made = [calls_of(new), new];
@@ -290,8 +290,8 @@ impl Definitions {
             made.into_iter()
                 .filter(|unit| !self.units[*unit].defs.is_empty()),
         );
-        // What links to one that is compiled again must be, too: also by what it held when it was
-        // compiled, and through units that hold nothing any more.
+        // Whatever links to a recompiled unit must be compiled again, too, including links from the last
+        // compilation and links through units that are empty now.
         loop {
             let linked = layout.links.iter().filter(|(unit, links)| {
                 !compile.contains(unit)
@@ -328,7 +328,7 @@ impl Definitions {
     }
 }
 
-/// The unit for macro calls beside a new unit.
+/// The unit for macro calls that belongs to a new unit.
 fn calls_of(new: UnitId) -> UnitId {
     new + 1
 }
@@ -340,7 +340,7 @@ struct Layout {
     touched: BTreeSet<UnitId>,
 }
 
-/// Units that link to each other in a circle, in the order of their links.
+/// Units that link to each other in a cycle, in the order of their links.
 fn circle(links: &BTreeMap<UnitId, BTreeSet<UnitId>>) -> Option<Vec<UnitId>> {
     let mut done = BTreeSet::new();
     for start in links.keys() {

@@ -1,4 +1,4 @@
-//! Which definition each name of the session stands for now.
+//! Which definition each name of the session refers to now.
 
 use crate::read::imports::Import;
 use crate::read::items::Space;
@@ -8,14 +8,15 @@ use std::sync::Arc;
 /// A definition of the session.
 pub type DefId = usize;
 
-/// What stands behind a name.
+/// What a name refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Provider {
     Def(DefId),
     Import(Arc<Import>),
 }
 
-/// A name's newest provider is the last; each serves the namespaces that no later one has taken.
+/// An entry for a name. The newest is the last; each serves the namespaces that no later one has
+/// taken.
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub provider: Provider,
@@ -28,16 +29,16 @@ const ALL: [Space; 3] = [Space::Type, Space::Value, Space::Macro];
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
     names: HashMap<String, Vec<Entry>>,
-    /// Globs and `as _`, in their order.
+    /// Globs and `as _`, in order.
     unnamed: Vec<Arc<Import>>,
     /// Traits by the names of their items.
     methods: HashMap<String, Vec<DefId>>,
-    /// Macro calls that stand for items, by the words of their arguments.
+    /// Macro calls that expand to items, by the words of their arguments.
     calls: HashMap<String, Vec<DefId>>,
 }
 
 impl Scope {
-    /// A `use` takes a name in all namespaces: which it has is not known.
+    /// A `use` takes a name in all namespaces: the actual ones are not known.
     pub fn import(&mut self, import: Import) {
         let import = Arc::new(import);
         match &import.name {
@@ -55,7 +56,7 @@ impl Scope {
         }
     }
 
-    /// A definition takes its name in its namespaces; gives the definitions that have none left.
+    /// Defines a name in a namespace; returns the definitions that have no name left.
     pub fn define(&mut self, id: DefId, name: &str, space: Space) -> Vec<DefId> {
         let entries = self.names.entry(name.to_owned()).or_default();
         let mut gone = Vec::new();
@@ -97,7 +98,7 @@ impl Scope {
         }
     }
 
-    /// Another definition stands for what this one stood for.
+    /// Replaces a definition by another under its names.
     pub fn replace(&mut self, old: DefId, new: DefId, names: &[(Space, String)]) {
         for (_, name) in names {
             for entry in self.names.get_mut(name).into_iter().flatten() {
@@ -112,7 +113,7 @@ impl Scope {
         }
     }
 
-    /// Forgets a definition.
+    /// Removes a definition.
     pub fn remove(&mut self, id: DefId, names: &[(Space, String)]) {
         for (_, name) in names {
             if let Some(entries) = self.names.get_mut(name) {
@@ -128,7 +129,7 @@ impl Scope {
         self.names.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// The definition that a name stands for in a namespace.
+    /// The definition that a name refers to in a namespace.
     pub fn find(&self, name: &str, space: Space) -> Option<DefId> {
         let entries = self.entries(name).iter().rev();
         entries
@@ -139,7 +140,7 @@ impl Scope {
             })
     }
 
-    /// Every `use` in force: those without a name, and those that still serve theirs.
+    /// Every `use` in force: those without a name, and those whose name still refers to them.
     pub fn imports(&self) -> Vec<Arc<Import>> {
         let named = self
             .names
@@ -154,7 +155,7 @@ impl Scope {
         self.unnamed.iter().cloned().chain(named).collect()
     }
 
-    /// The definitions that a text with these words mentions: by name, as the trait of a method,
+    /// The definitions that a text with these words mentions: by name, as the trait of a method, or
     /// through the macros that it calls.
     pub fn mentioned(
         &self,

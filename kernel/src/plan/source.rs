@@ -1,22 +1,22 @@
-//! The text of a crate, and where each piece of it comes from.
+//! The text of a crate, and the origin of each piece of it.
 
 use crate::read::items::MODULE;
 use crate::read::{CellText, Insertion};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What a generated stretch is for, where an error in it means something of its own.
+/// The purpose of generated text in which an error has a special meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mark {
     /// A variable is taken from the store, with its type.
     Take(String),
-    /// A variable goes back to the store.
+    /// A variable is put back into the store.
     Put(String),
-    /// rustc is made to say the type of a variable.
+    /// rustc is made to report the type of a variable.
     Type(String),
     /// The value of the last expression is shown.
     Show,
-    /// Names are brought in.
+    /// Names are imported.
     Import(String),
 }
 
@@ -47,8 +47,8 @@ impl Source {
         self.marks.push((start..self.text.len(), mark));
     }
 
-    /// A stretch of a cell, with what is put into it, in the order of places; `module` is the path of the
-    /// cell's module within its crate.
+    /// Adds a range of a cell with its insertions, in the order of their offsets; `module` is the path of
+    /// the cell's module within its crate.
     pub fn users(
         &mut self,
         cell: &Arc<CellText>,
@@ -81,17 +81,17 @@ impl Source {
         });
     }
 
-    /// The cell, and the place in it, behind a byte of the source.
+    /// The cell, and the offset in it, for a byte of the source.
     pub fn origin(&self, byte: usize) -> Option<(&Arc<CellText>, usize)> {
         let after = self
             .pieces
             .partition_point(|piece| piece.range.start <= byte);
         let piece = self.pieces.get(after.checked_sub(1)?)?;
-        // The end of a piece is a place of its own: "expected `;` here".
+        // The end of a piece is a valid position: "expected `;` here".
         (byte <= piece.range.end).then(|| (&piece.cell, piece.offset + byte - piece.range.start))
     }
 
-    /// The cell and the place in it behind a line and a column (both from 1, in characters).
+    /// The cell and the offset in it for a line and a column (both from 1, in characters).
     pub fn origin_of_position(
         &self,
         line: usize,
@@ -105,20 +105,20 @@ impl Source {
             .char_indices()
             .nth(column.saturating_sub(1))?
             .0;
-        // rustc counts the parentheses around an expression as its own, and the last one has ours.
+        // rustc counts the parentheses around an expression as part of it, and the last one has ours.
         let text = &self.text[start + within..];
         let open = text.len() - text.trim_start_matches('(').len();
         (0..=open).find_map(|n| self.origin(start + within + n))
     }
 
-    /// What the generated stretch at a byte is for.
+    /// The purpose of the generated text at a byte.
     pub fn mark(&self, byte: usize) -> Option<&Mark> {
         let found = self.marks.iter().find(|(range, _)| range.contains(&byte));
         found.map(|(_, mark)| mark)
     }
 }
 
-/// The line (from 1) and its text around a place in a cell.
+/// The line (its number from 1, and its text) that contains an offset in a cell.
 pub fn line_at(text: &str, offset: usize) -> (usize, &str) {
     let offset = text.floor_char_boundary(offset);
     let before = &text[..offset];
@@ -170,7 +170,7 @@ mod tests {
         source.generated("take(x);\n{ (");
         source.users(&cell, &(0..cell.text.len()), &[], "");
         source.marked(Mark::Show, ").evcxr_display(); }");
-        // Where rustc has the sum begin.
+        // Where the sum begins according to rustc.
         let (_, offset) = source.origin_of_position(2, 3).unwrap();
         assert_eq!(offset, 0);
         assert!(

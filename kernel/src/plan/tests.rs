@@ -9,7 +9,7 @@ struct Session {
 }
 
 impl Session {
-    /// Takes a cell; the names of the crates that are compiled for it, in their order.
+    /// Adds a cell; returns the names of the crates that are compiled for it, in order.
     fn take(&mut self, code: &str) -> Vec<String> {
         self.run += 1;
         let text = CellText {
@@ -126,7 +126,7 @@ fn a_function_that_an_impl_needs_is_compiled_with_it_where_it_uses_the_type() {
     let compiled = session.take("impl S { fn m(&self) -> i32 { helper(self) } }");
     assert_eq!(compiled[0], "c00000");
     assert!(session.source(0).contains("fn helper") && session.source(0).contains("fn m"));
-    // Who redefines the function reaches the `impl`, and the type stays the same.
+    // Redefining the function affects the `impl`, and the type stays the same.
     let compiled = session.take("fn helper(s: &S) -> i32 { s.n + 1 }");
     assert!(compiled.contains(&"c00000".to_owned()), "{compiled:?}");
     assert!(
@@ -179,7 +179,7 @@ fn a_static_is_made_once() {
     );
     assert!(!session.source(0).contains("AtomicUsize::new"));
     assert_eq!(session.definitions.objects_of_statics(0).len(), 1);
-    // Its own definition changes: another static.
+    // Its own definition changes: a different static.
     session.take("static COUNT: AtomicUsize = AtomicUsize::new(7);");
     let unit = session.unit_of("COUNT", Space::Value);
     assert!(session.source(unit).contains("AtomicUsize::new(7)"));
@@ -215,7 +215,7 @@ fn a_static_stays_where_only_what_it_was_made_with_changes() {
     let mut session = Session::default();
     session.take("type U = u8;");
     session.take("static COUNT: AtomicU64 = AtomicU64::new(size_of::<U>() as u64);");
-    // `U` is a letter of its type, and no word of it.
+    // `U` is a letter of its type, but not a word of it.
     session.take("type U = u16;");
     assert_eq!(session.unit_of("COUNT", Space::Value), 1);
 }

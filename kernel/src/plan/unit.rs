@@ -1,5 +1,5 @@
-//! The source of a unit: a module for each run whose definitions it holds, with the names that these
-//! mention brought in.
+//! The source of a unit: a module for each run whose definitions it contains, importing the names that
+//! these mention.
 
 use super::scope::{DefId, Provider};
 use super::source::{Mark, Source};
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Stands at the head of every crate: `print!` that is seen at once, in modules too.
+/// The start of every crate: makes `print!` show its output at once, in modules too.
 pub(super) const HEAD: &str = "#[macro_use(print)] extern crate holoscope;\n";
 
 /// A file that a unit's `mod name;` reads: where rustc looks for it, and where it is.
@@ -31,14 +31,14 @@ impl Definitions {
             parts.entry(self.def(*id).run).or_default().push(*id);
         }
         for (run, mut defs) in parts {
-            // A macro is seen behind its definition only.
+            // A macro is visible only after its definition.
             defs.sort_by_key(|id| (self.def(*id).item.kind != Kind::MacroRules, *id));
             self.part(unit, run, &defs, &mut source);
         }
         source
     }
 
-    /// The attributes of the session's crates and what each of them begins with.
+    /// Writes the attributes of the session's crates and the start of each of them.
     pub(super) fn head(&self, source: &mut Source) {
         for attribute in &self.attributes {
             source.generated(attribute);
@@ -74,7 +74,7 @@ impl Definitions {
         source.generated("}\n");
     }
 
-    /// What a definition's source needs: of a static that exists already, its type only.
+    /// What a definition's source needs; for a static that exists already, only its type.
     fn used_in_source(&self, id: DefId) -> BTreeSet<DefId> {
         let def = self.def(id);
         let (Some(_), Some(head)) = (&def.stored, &def.item.static_head) else {
@@ -111,8 +111,8 @@ impl Definitions {
         }
     }
 
-    /// The `use`s of the session, and the names that are mentioned. `own` are those that the module
-    /// defines itself; `unit` is the crate that this is, if others link to it.
+    /// Writes the `use`s of the session, and those of the names that are mentioned. `own` are the names
+    /// that the module defines itself; `unit` is this crate, if others link to it.
     pub(super) fn prelude(
         &self,
         uses: &BTreeSet<DefId>,
@@ -137,7 +137,7 @@ impl Definitions {
         }
         for import in imports {
             let known = import.name.as_deref();
-            // What the module defines under this name is its own.
+            // A name that the module defines itself is not imported.
             if known.is_some_and(|name| own.iter().any(|(_, own)| own == name)) {
                 continue;
             }
@@ -157,7 +157,7 @@ impl Definitions {
         }
     }
 
-    /// Whether a `use` serves its name now.
+    /// Whether its name currently refers to a `use`.
     fn is_import(&self, import: &Arc<Import>) -> bool {
         let Some(name) = &import.name else {
             return true;
@@ -168,8 +168,8 @@ impl Definitions {
             .any(|entry| entry.provider == Provider::Import(Arc::clone(import)))
     }
 
-    /// A name with several definitions, each in a namespace, is brought in layer by layer: a glob
-    /// gives what nothing nearer has.
+    /// Imports a name. If it has several definitions, each in a namespace, they are imported in layers:
+    /// a glob provides what no nearer import has.
     fn bring_in(
         &self,
         name: &str,
@@ -199,7 +199,7 @@ impl Definitions {
         }
     }
 
-    /// The module of a definition, from a crate.
+    /// The module of a definition, as a path from a crate.
     fn module_path(&self, id: DefId, from: Option<UnitId>) -> String {
         let def = self.def(id);
         match from == Some(def.unit) {
@@ -220,7 +220,7 @@ impl Definitions {
         }
     }
 
-    /// The objects of statics that a unit declares and does not make.
+    /// The objects of statics that a unit declares but does not define.
     pub fn objects_of_statics(&self, unit: UnitId) -> BTreeSet<PathBuf> {
         let stored = self.units[unit]
             .defs
@@ -229,7 +229,7 @@ impl Definitions {
         stored.map(|stored| stored.object.clone()).collect()
     }
 
-    /// The objects of statics that are declared in any unit and made in none that stands now. Code
+    /// The objects of statics that are declared in any unit and defined in no current one. Code
     /// of a unit that refers to one may be inlined wherever the unit is linked to.
     pub fn objects_of_all_statics(&self) -> BTreeSet<PathBuf> {
         let stored = self.standing().into_iter().flat_map(|unit| {
@@ -241,8 +241,8 @@ impl Definitions {
         stored.collect()
     }
 
-    /// The units that a crate to come may link to: those that hold a definition which a name or a
-    /// value's type stands for, and what they link to.
+    /// The units that a later crate may link to: those with a definition that a name or a
+    /// value's type refers to, and the units that they link to.
     pub fn standing(&self) -> BTreeSet<UnitId> {
         let needed = self.needed_by_values();
         let holding = (0..self.units.len()).filter(|unit| {
@@ -252,7 +252,7 @@ impl Definitions {
         self.with_dependencies(holding)
     }
 
-    /// The objects that crates to come may link to.
+    /// The objects that later crates may link to.
     pub fn objects(&self) -> BTreeSet<PathBuf> {
         let mut objects = self.objects_of_all_statics();
         let standing = self.standing().into_iter();
@@ -260,7 +260,7 @@ impl Definitions {
         objects
     }
 
-    /// A unit has been compiled to this object.
+    /// Records that a unit has been compiled to this object.
     pub fn compiled(&mut self, unit: UnitId, object: &Path, soname: &str, source: Arc<Source>) {
         for id in self.units[unit].defs.clone() {
             let def = self.def_mut(id);
@@ -277,7 +277,7 @@ impl Definitions {
         known.source = source;
     }
 
-    /// A unit was made from these files, too.
+    /// Records that a unit was also compiled from these files.
     pub fn read_from(&mut self, unit: UnitId, files: &[PathBuf]) {
         for id in self.units[unit].defs.clone() {
             let def = self.def_mut(id);
@@ -313,13 +313,13 @@ impl Definitions {
     }
 }
 
-/// A digest of what is in a file; of none where it cannot be read.
+/// A digest of a file's contents; of nothing if it cannot be read.
 pub(super) fn digest(file: &Path) -> String {
     let content = std::fs::read(file).unwrap_or_default();
     crate::digest::hex(Sha256::new_with_prefix(content))
 }
 
-/// The name under which the linker knows a static.
+/// The linker symbol of a static.
 fn symbol(id: DefId) -> String {
     format!("holoscope_static_{id}")
 }

@@ -23,7 +23,7 @@ pub fn plain(name: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
-/// Adds what a `let` binds; a later binding of a name takes the place of an earlier one.
+/// Adds the names that a `let` binds; a later binding of a name replaces an earlier one.
 pub fn collect(statement: &ast::LetStmt, bindings: &mut Vec<Binding>) {
     let Some(pattern) = statement.pat() else {
         return;
@@ -32,7 +32,7 @@ pub fn collect(statement: &ast::LetStmt, bindings: &mut Vec<Binding>) {
     for ident in whole.descendants().filter_map(ast::IdentPat::cast) {
         let Some(name) = ident.name() else { continue };
         let name = name.text().to_string();
-        // In a larger pattern a capital names a constant or a variant: `let (None, x) = ..`.
+        // In a larger pattern a capitalised name is a constant or a variant: `let (None, x) = ..`.
         let bare =
             ident.mut_token().is_none() && ident.pat().is_none() && ident.ref_token().is_none();
         let is_constant = plain(&name).starts_with(char::is_uppercase) && bare;

@@ -13,8 +13,8 @@ pub enum Command {
     Help(String),
 }
 
-/// The commands of a cell, and its Rust: the same text with blanks in their place, so that
-/// every line and every byte keeps its place. `known` says whether a name is one of Rust's here.
+/// The commands of a cell, and its Rust: the same text with the commands blanked out, so that
+/// every line and every byte keeps its position. `known` tells whether a name is defined in Rust.
 pub fn split(code: &str, known: &dyn Fn(&str) -> bool) -> (Vec<Command>, String) {
     let mut commands = Vec::new();
     let mut rust = String::with_capacity(code.len());
@@ -52,7 +52,7 @@ fn command(line: &str) -> Command {
     }
 }
 
-/// The name in a cell `?name` or `name?`. The latter is Rust, too: a variable with a `?` behind it,
+/// The name in a cell `?name` or `name?`. The latter may be Rust: a known variable followed by `?`,
 /// or a field of one, is not a question.
 pub fn asked_about(code: &str, known: &dyn Fn(&str) -> bool) -> Option<String> {
     let code = code.trim();

@@ -1,5 +1,5 @@
-//! Whether code can run as it stands, decided by rust-analyzer's parser: an error at
-//! the end of the input waits for the next line, an earlier one is a mistake.
+//! Whether code can run as it is, decided by rust-analyzer's parser: an error at
+//! the end of the input means that a line is missing, an earlier one is a mistake.
 
 use crate::jupyter::engine::Completeness;
 use ra_ap_syntax::ast::{self, AstNode, AstToken, CommentPlacement};
@@ -10,7 +10,7 @@ use ra_ap_syntax::{
 /// One level of Rust's usual indentation.
 const INDENT: &str = "    ";
 
-/// Statements are no Rust file: the parser gets them as the body of a function.
+/// Statements are not a Rust file: the parser gets them as the body of a function.
 const BEFORE: &str = "fn cell() {\n";
 const AFTER: &str = "\n}";
 
@@ -29,13 +29,13 @@ struct Cell {
     errors: Vec<SyntaxError>,
     /// The last token that is neither blank nor a comment.
     last: Option<SyntaxToken>,
-    /// The literal or comment at the very end that lacks its own end.
+    /// The kind of an unterminated literal or comment at the very end.
     open: Option<SyntaxKind>,
     /// How many brackets are open.
     depth: usize,
-    /// Whether every closing bracket has its opening one.
+    /// Whether every closing bracket matches an opening one.
     balanced: bool,
-    /// Whether a doc comment stands behind the last token.
+    /// Whether a doc comment follows the last token.
     doc_waits: bool,
 }
 
@@ -56,7 +56,7 @@ impl Cell {
         cell
     }
 
-    /// Takes in the tokens of the user's own part of the text.
+    /// Reads the tokens of the user's own part of the text.
     fn read(&mut self, own: TextRange) {
         let mut brackets = Vec::new();
         let elements = self.file.syntax().descendants_with_tokens();
@@ -65,7 +65,7 @@ impl Cell {
             if kind == SyntaxKind::WHITESPACE || !own.contains(range.start()) {
                 continue;
             }
-            // What has no end of its own swallows the bracket that we put behind it.
+            // An unterminated token swallows the bracket that follows the user's text.
             let is_open = !own.contains_range(range) || lacks_its_quote(&token, &self.errors);
             self.open = is_open.then_some(kind);
             if let Some(comment) = ast::Comment::cast(token.clone()) {
@@ -108,7 +108,7 @@ impl Cell {
         self.open.is_some_and(|kind| kind != SyntaxKind::COMMENT)
     }
 
-    /// Whether an error is about what was written, not about what is still to come.
+    /// Whether an error concerns what was written, rather than what is missing at the end.
     fn is_early(&self, error: &SyntaxError) -> bool {
         let Some(last) = &self.last else {
             return false;
@@ -121,8 +121,8 @@ impl Cell {
         }
     }
 
-    /// Whether the end is a statement that needs a semicolon and nothing else. A person
-    /// at a prompt has finished it; everything that lacks more has more errors.
+    /// Whether the end is a statement that lacks only a semicolon. For a person
+    /// at a prompt it is finished; anything that lacks more has more errors.
     fn lacks_only_a_semicolon(&self) -> bool {
         let cell = self.file.syntax().descendants().find_map(ast::Fn::cast);
         let body = cell.and_then(|cell| cell.body()?.stmt_list());
@@ -133,7 +133,7 @@ impl Cell {
             ast::Stmt::LetStmt(it) => (it.semicolon_token(), it.initializer().is_some()),
             ast::Stmt::Item(ast::Item::Const(it)) => (it.semicolon_token(), it.body().is_some()),
             ast::Stmt::Item(ast::Item::Static(it)) => (it.semicolon_token(), it.body().is_some()),
-            // evcxr reads the names out of it and writes it anew.
+            // evcxr reads the names from it and writes it anew.
             ast::Stmt::Item(ast::Item::Use(it)) => (it.semicolon_token(), it.use_tree().is_some()),
             _ => return false,
         };
@@ -143,8 +143,8 @@ impl Cell {
 
 /// Tokens whose missing rest the parser reports where they begin: `pub(`, `= unsafe`,
 /// `: impl`, `: &dyn`, `.collect::`, `0..=`, the minus of a pattern, a label without its
-/// loop (it may be a character literal, too). And `where` and `else` that a person types
-/// when what they belong to has run already.
+/// loop (it may also be a character literal). Also `where` and `else`, typed
+/// after what they belong to has already run.
 fn only_begins(kind: SyntaxKind) -> bool {
     matches!(
         kind,
@@ -161,7 +161,7 @@ fn only_begins(kind: SyntaxKind) -> bool {
     )
 }
 
-/// Newlines end a character literal: unlike a string it does not swallow what follows.
+/// Newlines end a character literal: unlike a string, it does not include what follows.
 fn lacks_its_quote(token: &SyntaxToken, errors: &[SyntaxError]) -> bool {
     matches!(token.kind(), SyntaxKind::CHAR | SyntaxKind::BYTE)
         && errors.iter().any(|error| {
@@ -181,8 +181,8 @@ fn is_path(name: &str) -> bool {
     !name.is_empty() && name.chars().all(path)
 }
 
-/// The code with its command lines emptied: they are no Rust, each is one line and
-/// never goes on.
+/// The code with its command lines emptied: they are not Rust, and each is a single
+/// complete line.
 fn without_commands(code: &str) -> String {
     let mut kept = String::with_capacity(code.len());
     for line in code.split_inclusive('\n') {
@@ -195,9 +195,9 @@ fn without_commands(code: &str) -> String {
     kept
 }
 
-/// Whether a line is a command after what was `kept` of the lines above it. Inside a
-/// literal, a comment or brackets nothing is. `known` says of a name whether it is one of Rust's
-/// here: `!flag` then is no shell command.
+/// Whether a line is a command after the lines above it, `kept`. Inside a
+/// literal, a comment or brackets, no line is. `known` tells whether a name is defined in
+/// Rust: then `!flag` is no shell command.
 pub(super) fn is_command(line: &str, kept: &str, known: &dyn Fn(&str) -> bool) -> bool {
     if !line.trim_start().starts_with([':', '!', '?']) {
         return false;
@@ -208,7 +208,7 @@ pub(super) fn is_command(line: &str, kept: &str, known: &dyn Fn(&str) -> bool) -
     }
     let first = above.last.is_none();
     if let Some(name) = line.trim_start().strip_prefix(':') {
-        // Below Rust it may be the `: Type` of a `let` on two lines.
+        // After Rust code it may be the `: Type` of a `let` on two lines.
         return name.starts_with(char::is_alphabetic) || (first && !name.starts_with(':'));
     }
     let begins_statement = first || matches!(above.last_kind(), Some(T![;] | T!['}']));

@@ -9,7 +9,7 @@ fn incomplete(depth: usize) -> Completeness {
 fn all_are(expected: &Completeness, cells: &[&str]) {
     for code in cells {
         assert_eq!(&of(code), expected, "{code:?}");
-        // Enter leaves an empty line behind; only a string takes it for its own.
+        // Enter leaves an empty line at the end; only a string includes it.
         assert_eq!(
             &of(&format!("{code}\n")),
             expected,
@@ -252,7 +252,7 @@ fn a_declaration_waits_for_what_it_declares() {
             "let (a, b) =",
             "use",
             "use std::",
-            // They end in no expression: a semicolon is the shortest rest of several.
+            // They do not end in an expression: a semicolon is the shortest possible rest.
             "struct S(i32)",
             "type T = i32",
             "extern crate serde",

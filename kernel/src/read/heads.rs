@@ -1,20 +1,20 @@
-//! What an `impl` or a `static` says before its body.
+//! The head of an `impl` or a `static`: what precedes its body.
 
 use ra_ap_syntax::ast::{self, HasAttrs, HasGenericParams, HasName};
 use ra_ap_syntax::{AstNode, NodeOrToken, SyntaxKind, SyntaxNode, T};
 
-/// What an `impl` says before its braces, and the names within.
+/// The part of an `impl` before its braces, and the names within.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImplHead {
     pub inherent: bool,
     /// The head's tokens.
     pub head: String,
-    /// Words of the trait's path, of the type; in their order.
+    /// Words of the trait's path and of the type, in order.
     pub trait_words: Vec<String>,
     pub type_words: Vec<String>,
     /// Methods, constants and types.
     pub names: Vec<String>,
-    /// Whether it says something that types can depend on: an associated type or constant.
+    /// Whether it contains an associated type or constant, on which types can depend.
     pub associated: bool,
 }
 
@@ -87,7 +87,7 @@ pub fn assoc_names(list: &ast::AssocItemList) -> Vec<String> {
 }
 
 pub fn static_head(item: &ast::Static) -> Option<StaticHead> {
-    // Attributes may say how it is linked or that there is one a thread.
+    // Attributes may change how it is linked, or make it thread-local.
     let plain = item.attrs().next().is_none();
     plain.then_some(())?;
     Some(StaticHead {

@@ -1,12 +1,12 @@
-//! The `use`s of a cell, name by name.
+//! The `use`s of a cell, one by one for each name.
 
 use ra_ap_syntax::AstNode;
 use ra_ap_syntax::ast::{self, HasName};
 
-/// A name that a `use` brings in, as a `use` of its own.
+/// A name that a `use` imports, as a separate `use`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
-    /// None of a glob and of `as _`.
+    /// `None` for a glob and for `as _`.
     pub name: Option<String>,
     pub text: String,
 }
@@ -23,7 +23,7 @@ pub fn extern_crate(item: &ast::ExternCrate) -> Vec<Import> {
     }]
 }
 
-/// A `use`, name by name.
+/// The imports of a `use`, one for each name.
 pub fn imports(tree: ast::UseTree) -> Vec<Import> {
     let mut found = Vec::new();
     flatten(&tree, "", &mut found);
@@ -48,7 +48,7 @@ fn flatten(tree: &ast::UseTree, prefix: &str, found: &mut Vec<Import>) {
         }
         return;
     }
-    // The crate of a cell is its module: names of the session are there.
+    // A cell's `crate` is its module, which contains the names of the session.
     let joined = match joined.strip_prefix("crate") {
         Some(rest) if rest.is_empty() || rest.starts_with("::") => format!("self{rest}"),
         _ => joined,

@@ -1,5 +1,5 @@
-//! The items of a cell: what they define, what they mention, and what must be written otherwise so
-//! that other cells reach them.
+//! The items of a cell: what they define, what they mention, and what must be rewritten so
+//! that other cells can access them.
 
 use super::heads::{ImplHead, StaticHead, assoc_names, impl_head, static_head};
 use super::imports::{Import, extern_crate, imports};
@@ -28,7 +28,7 @@ pub enum Kind {
     ModFile,
     MacroRules,
     Impl,
-    /// A macro call that stands for items which only the compiler knows.
+    /// A macro call that expands to items unknown before compilation.
     MacroCall,
     Use,
     /// Foreign functions, assembly, unnamed constants.
@@ -36,8 +36,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether values or other types depend on which definition of a name this is: another
-    /// definition is another type.
+    /// Whether values or other types depend on which definition of a name this is: a new
+    /// definition is a different type.
     pub fn has_identity(self) -> bool {
         use Kind::{Enum, MacroCall, Mod, ModFile, Static, Struct, Trait, Union};
         matches!(
@@ -50,23 +50,23 @@ impl Kind {
 /// An item of a cell.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// In the cell's text, attributes and comments of documentation included.
+    /// In the cell's text, including attributes and doc comments.
     pub range: Range<usize>,
     pub kind: Kind,
     pub names: Vec<(Space, String)>,
     pub insertions: Vec<Insertion>,
-    /// The tokens without spaces and comments: what makes two definitions the same.
+    /// The tokens without spaces and comments: two definitions with equal tokens are the same.
     pub tokens: String,
     pub words: HashSet<String>,
     pub imports: Vec<Import>,
     pub impl_head: Option<ImplHead>,
     pub static_head: Option<StaticHead>,
-    /// Names of a trait's items: who calls one of them needs the trait.
+    /// Names of a trait's items: code that calls one of them needs the trait.
     pub trait_names: Vec<String>,
 }
 
 impl Item {
-    /// `before`: the length of what stands before the cell's text in the parsed source.
+    /// `before`: the length of the text before the cell's text in the parsed source.
     pub fn from_ast(item: &ast::Item, range: Range<usize>, before: usize, code: &str) -> Self {
         let mut read = Self::new(kind(item), range, tokens(item.syntax()), code);
         read.names = names(item);
@@ -90,7 +90,7 @@ impl Item {
         read
     }
 
-    /// A macro call in the place of items.
+    /// A macro call in place of items.
     pub fn from_macro_call(call: &ast::MacroCall, range: Range<usize>, code: &str) -> Self {
         let mut read = Self::new(Kind::MacroCall, range, tokens(call.syntax()), code);
         let before = usize::from(call.syntax().text_range().start()) - read.range.start;
@@ -120,7 +120,7 @@ impl Item {
         }
     }
 
-    /// How messages name it.
+    /// Its name in messages.
     pub fn label(&self) -> String {
         match (&self.impl_head, self.names.first()) {
             (Some(head), _) => head.head.clone(),
@@ -188,7 +188,7 @@ fn names(item: &ast::Item) -> Vec<(Space, String)> {
     }
 }
 
-/// The tokens of a node, one space between them; comments of documentation are none.
+/// The tokens of a node, one space after each, without comments.
 pub fn tokens(node: &SyntaxNode) -> String {
     let mut text = String::new();
     for token in node
@@ -203,12 +203,11 @@ pub fn tokens(node: &SyntaxNode) -> String {
     text
 }
 
-/// Words in their order, each once.
-/// Stands in an insertion for the module of the cell within its crate, whose name is known when
+/// A placeholder in an insertion for the cell's module within its crate, whose name is known when
 /// the crate is written.
 pub const MODULE: char = '\u{1}';
 
-/// Paths that begin with `crate`: what the user means is in the module of the cell.
+/// Paths that begin with `crate`: they refer to the module of the cell.
 pub fn paths_of_the_crate(node: &SyntaxNode, before: usize) -> Vec<Insertion> {
     let mut found = Vec::new();
     for token in node
@@ -232,12 +231,12 @@ pub fn paths_of_the_crate(node: &SyntaxNode, before: usize) -> Vec<Insertion> {
     found
 }
 
-/// Macros of widely used crates that stand for items.
+/// Macros of widely used crates that expand to items.
 pub fn known_item_macro(name: &str) -> bool {
     matches!(name, "thread_local" | "lazy_static" | "bitflags")
 }
 
-/// Whether the arguments of a macro begin as an item does.
+/// Whether the arguments of a macro begin like an item.
 pub fn starts_like_an_item(tree: &str) -> bool {
     let inside = tree.trim_start_matches(['(', '[', '{']).trim_start();
     if inside.starts_with("#[") || inside.starts_with("# [") {

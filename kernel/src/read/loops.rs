@@ -1,13 +1,13 @@
-//! Where an interrupt is to be heard in a cell's own loops.
+//! Where a cell's own loops check for interrupts.
 //!
-//! Nothing ends a loop that computes but the loop itself, so the session puts a check at the start
-//! of its body: a load and a branch. In most loops that is next to nothing. But a loop of two or
-//! three instructions takes half as long again with them, and LLVM vectorises none that has one
-//! more way out. Such loops go without, where the text shows that they end soon: nothing is called
-//! in them, and each round takes another element of what lies in memory.
+//! A loop that computes can only be ended from within, so the session inserts a check at the start
+//! of its body: a load and a branch. In most loops this costs next to nothing. But a loop of two or
+//! three instructions takes half as long again with a check, and LLVM does not vectorise a loop
+//! with an additional exit. Such loops get no check if the text shows that they end soon: nothing
+//! is called in them, and each iteration takes another element of something in memory.
 //!
-//! The text shows no types. An operator may be a function of some crate's, and `for x in it` may go
-//! through an iterator without end: such a loop without calls is not interrupted.
+//! The text shows no types. An operator may be a function of some crate, and `for x in it` may
+//! use an infinite iterator: such a loop without calls is not interrupted.
 
 use ra_ap_syntax::ast::{self, AstNode, HasArgList, HasAttrs, HasLoopBody, HasName, RangeItem};
 use ra_ap_syntax::{SyntaxKind, SyntaxNode, T, TextSize};
@@ -15,11 +15,11 @@ use ra_ap_syntax::{SyntaxKind, SyntaxNode, T, TextSize};
 #[cfg(test)]
 mod tests;
 
-/// A loop over no more numbers than these, by its head, counts as the statements that it repeats:
-/// LLVM makes those of it.
+/// A loop over at most this many numbers, according to its head, counts as its repeated statements:
+/// LLVM unrolls it.
 const UNROLLED: i64 = 8;
 
-/// Functions and methods, of numbers mostly, that are an instruction or a few.
+/// Functions and methods, mostly of numbers, that compile to one or a few instructions.
 const CHEAP: [&str; 38] = [
     "abs",
     "abs_diff",
@@ -60,7 +60,7 @@ const CHEAP: [&str; 38] = [
     "trunc",
     "unwrap",
 ];
-/// How the names of more of them begin.
+/// Prefixes of the names of more such functions.
 const CHEAP_FAMILIES: [&str; 5] = [
     "checked_",
     "is_ascii",
@@ -68,7 +68,7 @@ const CHEAP_FAMILIES: [&str; 5] = [
     "saturating_",
     "wrapping_",
 ];
-/// Methods that go through what lies in memory, whatever it is.
+/// Methods that iterate over something in memory, whatever it is.
 const OVER_MEMORY: [&str; 11] = [
     "as_bytes",
     "bytes",
@@ -82,7 +82,7 @@ const OVER_MEMORY: [&str; 11] = [
     "iter_mut",
     "windows",
 ];
-/// Methods of iterators that yield no more than their receiver does, and call nothing.
+/// Methods of iterators that yield at most as many items as their receiver, and call nothing.
 const ADAPTERS: [&str; 8] = [
     "cloned",
     "copied",
@@ -94,11 +94,11 @@ const ADAPTERS: [&str; 8] = [
     "take",
 ];
 
-/// Byte offsets (in the parsed text) just behind the `{` of the bodies of the loops in which a
-/// check is due, in ascending order.
+/// Byte offsets (in the parsed text) just after the `{` of the bodies of the loops that need
+/// a check, in ascending order.
 ///
-/// A tree shows only some of its parser's errors. Whoever has parsed the text asks for all of them
-/// first, and inserts nothing if there are any.
+/// A tree shows only some of its parser's errors. The caller, who has parsed the text, must get all
+/// of them first, and insert nothing if there are any.
 pub fn checks(root: &SyntaxNode) -> Vec<TextSize> {
     if root.descendants().any(|n| n.kind() == SyntaxKind::ERROR) {
         return Vec::new();
@@ -115,7 +115,7 @@ pub fn checks(root: &SyntaxNode) -> Vec<TextSize> {
     offsets
 }
 
-/// Where the statements of a block begin: behind the attributes of the block itself.
+/// Where the statements of a block begin: after the attributes of the block itself.
 fn start(block: &ast::BlockExpr) -> Option<TextSize> {
     let list = block.stmt_list()?;
     let brace = list.l_curly_token()?.text_range().end();
@@ -132,20 +132,20 @@ fn start(block: &ast::BlockExpr) -> Option<TextSize> {
     let Some(last) = inner.last() else {
         return Some(brace);
     };
-    // A comment may take the rest of its line.
+    // A comment may extend to the end of its line.
     let space = last
         .next_sibling_or_token()
         .filter(|next| next.kind() == SyntaxKind::WHITESPACE);
     Some(space.unwrap_or(last).text_range().end())
 }
 
-/// Whether code at this place runs in the process, and may unwind.
+/// Whether code at this position runs in the process, and may unwind.
 fn may_unwind(node: &SyntaxNode) -> bool {
     for (inner, outer) in node.ancestors().zip(node.ancestors().skip(1)) {
         let computed_by_the_compiler = match outer.kind() {
-            // What is around a function says nothing of it.
+            // What surrounds a function does not matter.
             SyntaxKind::FN => return ast::Fn::cast(outer).is_some_and(|f| is_plain(&f)),
-            // What a constant is, how long an array is, which number a variant has.
+            // The value of a constant, the length of an array, the number of a variant.
             SyntaxKind::CONST
             | SyntaxKind::STATIC
             | SyntaxKind::CONST_ARG
@@ -166,7 +166,7 @@ fn may_unwind(node: &SyntaxNode) -> bool {
     true
 }
 
-/// Whether a function runs in the process and not in the compiler, and a panic may leave it.
+/// Whether a function runs in the process and not in the compiler, and may unwind.
 fn is_plain(function: &ast::Fn) -> bool {
     let unwinds = function.abi().is_none_or(|abi| {
         abi.string_token().is_some_and(|name| {
@@ -181,9 +181,9 @@ fn is_plain(function: &ast::Fn) -> bool {
     unwinds && !exported && function.const_token().is_none()
 }
 
-/// The body of a loop that needs a check.
+/// The body of a loop, if it needs a check.
 fn body_of_due(node: &SyntaxNode) -> Option<ast::BlockExpr> {
-    // Not by `ast::AnyHasLoopBody`: it takes a block in the head for the body.
+    // Not with `ast::AnyHasLoopBody`: it takes a block in the head for the body.
     match ast::Expr::cast(node.clone())? {
         ast::Expr::LoopExpr(l) => l.loop_body(),
         ast::Expr::WhileExpr(l) if !counts_through_memory(&l).unwrap_or(false) => l.loop_body(),
@@ -194,7 +194,7 @@ fn body_of_due(node: &SyntaxNode) -> Option<ast::BlockExpr> {
     }
 }
 
-/// Whether a loop takes an element of something in each round and calls nothing.
+/// Whether a loop takes an element of something in each iteration and calls nothing.
 fn goes_through_memory(l: &ast::ForExpr) -> Option<bool> {
     let (pattern, head, body) = (l.pat()?, l.iterable()?, l.loop_body()?);
     let names: Vec<String> = pattern
@@ -205,7 +205,7 @@ fn goes_through_memory(l: &ast::ForExpr) -> Option<bool> {
     Some(is_light(body.syntax()) && is_bounded(&head, has_index(body.syntax(), &names)))
 }
 
-/// The same of `while i < n { .. i += 1; .. }`.
+/// The same for `while i < n { .. i += 1; .. }`.
 fn counts_through_memory(l: &ast::WhileExpr) -> Option<bool> {
     let body = l.loop_body()?;
     let ast::Expr::BinExpr(condition) = l.condition()? else {
@@ -222,7 +222,7 @@ fn counts_through_memory(l: &ast::WhileExpr) -> Option<bool> {
             Some(lhs) => mentions(lhs.syntax(), &counter),
         });
     let (step, other) = (assigned.next()?, assigned.next());
-    // Not in a branch, and not passed by.
+    // Neither in a branch nor skipped.
     let list = body.stmt_list()?.syntax().clone();
     let always = step.syntax().ancestors().skip(1).take(2).any(|n| n == list)
         && !list
@@ -237,7 +237,7 @@ fn counts_through_memory(l: &ast::WhileExpr) -> Option<bool> {
     Some(counts && light && has_index(body.syntax(), &counter))
 }
 
-/// Whether an iterator goes through memory; a range does so where its numbers are `indices`.
+/// Whether an iterator iterates over memory; a range does if its numbers are `indices`.
 fn is_bounded(iterator: &ast::Expr, indices: bool) -> bool {
     let within = |inner: Option<ast::Expr>| inner.is_some_and(|e| is_bounded(&e, indices));
     match iterator {
@@ -270,7 +270,7 @@ fn is_bounded(iterator: &ast::Expr, indices: bool) -> bool {
     }
 }
 
-/// Whether LLVM makes plain statements of a loop.
+/// Whether LLVM unrolls a loop.
 fn is_unrolled(l: &ast::ForExpr) -> bool {
     is_short(l) && l.loop_body().is_some_and(|body| is_light(body.syntax()))
 }
@@ -287,7 +287,7 @@ fn is_short(l: &ast::ForExpr) -> bool {
         .is_some_and(|(first, last)| last.saturating_sub(first) <= UNROLLED)
 }
 
-/// Whether the element at one of these numbers is taken, so that memory holds as many.
+/// Whether an element is indexed by one of these names, so that memory limits their range.
 fn has_index(body: &SyntaxNode, names: &[String]) -> bool {
     body.descendants().any(|node| {
         let index = match ast::Expr::cast(node) {
@@ -299,7 +299,7 @@ fn has_index(body: &SyntaxNode, names: &[String]) -> bool {
             _ => None,
         };
         index.is_some_and(|index| {
-            // `a[i % 8]` says nothing of how many numbers there are, and a call may do the same.
+            // `a[i % 8]` does not limit the range of `i`, and a call may do the same.
             let folds = index.descendants_with_tokens().any(|e| {
                 let calls = matches!(
                     e.kind(),
@@ -318,7 +318,7 @@ fn mentions(code: &SyntaxNode, names: &[String]) -> bool {
         .any(|name| names.iter().any(|n| *n == name.text()))
 }
 
-/// Whether code has no loop but short ones, and calls nothing that may take long.
+/// Whether code has only short loops, and calls nothing that may take long.
 fn is_light(code: &SyntaxNode) -> bool {
     code.descendants().all(|node| {
         if node.kind() == SyntaxKind::MACRO_CALL {
@@ -330,7 +330,7 @@ fn is_light(code: &SyntaxNode) -> bool {
                     Some(ast::Expr::PathExpr(path)) => path.path().and_then(|p| p.segment()),
                     _ => None,
                 };
-                // `Some(x)`, and whatever else is a tuple with a name.
+                // `Some(x)`, or any other tuple struct or variant.
                 name.and_then(|segment| segment.name_ref())
                     .is_some_and(|n| is_cheap(n.text()) || n.text().starts_with(char::is_uppercase))
             }

@@ -1,7 +1,7 @@
-//! The first step of a cell's life: its text becomes commands, statements and items.
+//! The first stage of running a cell: its text becomes commands, statements and items.
 //!
-//! Everything keeps its place: offsets are those of the cell's own text, so that what the compiler
-//! says later can be shown in it.
+//! Everything keeps its position: offsets are those of the cell's own text, so that later messages
+//! of the compiler can be shown in it.
 
 pub mod bindings;
 pub mod commands;
@@ -22,11 +22,11 @@ use ra_ap_syntax::{AstNode, Edition, SourceFile, SyntaxKind, SyntaxNode, TextRan
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Stands before the user's text when it is parsed: statements are allowed in a function only.
+/// Precedes the user's text when it is parsed: statements are allowed only in a function.
 const BEFORE: &str = "fn cell() {\n";
 const BEHIND: &str = "\n}";
 
-/// What a cell holds.
+/// The contents of a cell.
 #[derive(Debug)]
 pub struct Cell {
     pub text: Arc<CellText>,
@@ -36,9 +36,9 @@ pub struct Cell {
     pub statements: Vec<Statement>,
     /// Names that the statements bind at the top level: the last binding of each.
     pub bindings: Vec<bindings::Binding>,
-    /// Whether a statement waits outside of closures and blocks of its own.
+    /// Whether a statement contains an `await` outside of closures and async blocks.
     pub awaits: bool,
-    /// The text cannot be parsed: `statements` is one piece, all of it.
+    /// The text cannot be parsed: `statements` has one element, the whole text.
     pub broken: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct Cell {
 pub struct Statement {
     pub range: Range<usize>,
     pub kind: StatementKind,
-    /// Text to be put into it, at places of the cell.
+    /// Text to be inserted, at offsets in the cell.
     pub insertions: Vec<Insertion>,
 }
 
@@ -60,11 +60,11 @@ pub enum StatementKind {
     Value,
 }
 
-/// Brackets within brackets beyond which a text is not parsed here: the parser recurses, and a kernel
-/// without a stack is no kernel. (rustc, in a process of its own, says what it thinks of it.)
+/// The depth of nested brackets beyond which a text is not parsed here: the parser recurses, and a
+/// stack overflow would end the kernel. (rustc, in a separate process, compiles it or reports errors.)
 const MOST_NESTED: usize = 200;
 
-/// Whether a text is too deep for our parser.
+/// Whether a text is nested too deeply for our parser.
 pub fn is_too_deep(code: &str) -> bool {
     let mut depth = 0_usize;
     let mut deepest = 0;
@@ -79,8 +79,8 @@ pub fn is_too_deep(code: &str) -> bool {
     deepest > MOST_NESTED
 }
 
-/// Reads a cell. `code` is its Rust: commands are blanks already. `makes_items` says of a macro of
-/// the session's whether it stands for items.
+/// Reads a cell. `code` is its Rust, with commands blanked out. `makes_items` tells whether a macro
+/// of the session expands to items.
 pub fn cell(text: Arc<CellText>, code: &str, makes_items: &dyn Fn(&str) -> Option<bool>) -> Cell {
     let source = match is_too_deep(code) {
         true => String::new(),
@@ -147,7 +147,7 @@ impl Reader<'_> {
                 self.cell.attributes.push(place(range));
             }
         }
-        // Who asks for interrupts ends their loops in their own way.
+        // A cell that uses `interrupted()` ends its loops itself.
         let checks = match self.code.contains("interrupted()") {
             true => Vec::new(),
             false => loops::checks(body.syntax()),
@@ -184,7 +184,7 @@ impl Reader<'_> {
         let mut read = Item::from_ast(item, range.clone(), BEFORE.len(), self.code);
         if read.kind != Kind::Use {
             read.insertions.extend(within(checks, &range));
-            // A later method of an `impl` has its own insertions behind a loop of an earlier one.
+            // A later method of an `impl` has insertions after a loop of an earlier one.
             read.insertions.sort_by_key(|insertion| insertion.at);
         }
         self.cell.items.push(read);
@@ -196,7 +196,7 @@ impl Reader<'_> {
             ast::Stmt::ExprStmt(_) => {
                 self.push(statement.syntax(), StatementKind::Expression, checks)
             }
-            // Met as an item.
+            // Handled as an item.
             ast::Stmt::Item(_) => {}
         }
     }
@@ -216,7 +216,7 @@ impl Reader<'_> {
     }
 }
 
-/// What is called at the start of a loop's body.
+/// The call that is inserted at the start of a loop's body.
 const CHECK: &str = "::holoscope::host::check();";
 
 fn within<'a>(
@@ -228,7 +228,7 @@ fn within<'a>(
     inside.map(|at| Insertion::new(*at, CHECK))
 }
 
-/// Functions, closures and async blocks have returns and awaits of their own.
+/// Functions, closures and async blocks have their own returns and awaits.
 fn is_a_body_of_its_own(kind: SyntaxKind) -> bool {
     matches!(
         kind,
@@ -244,7 +244,7 @@ fn is_async_block(node: &SyntaxNode) -> bool {
     ast::BlockExpr::cast(node.clone()).is_some_and(|block| block.async_token().is_some())
 }
 
-/// Calls `visit` on a node and what is below it, but for bodies of their own.
+/// Calls `visit` on a node and its descendants, except in functions, closures and async blocks.
 fn walk(node: &SyntaxNode, visit: &mut dyn FnMut(&SyntaxNode)) {
     if is_a_body_of_its_own(node.kind()) || is_async_block(node) {
         return;
@@ -263,7 +263,7 @@ fn awaits(node: &SyntaxNode) -> bool {
     found
 }
 
-/// A `return` of the cell's own, whose body is a closure that gives a result.
+/// Insertions for a `return` of the cell itself, whose body is a closure that returns a `Result`.
 fn returns(node: &SyntaxNode) -> Vec<Insertion> {
     let mut found = Vec::new();
     walk(node, &mut |node| {
@@ -277,8 +277,8 @@ fn returns(node: &SyntaxNode) -> Vec<Insertion> {
     found
 }
 
-/// A macro call that stands for items: what the session knows of its own macros, and what is
-/// known of, or looks like, macros of crates.
+/// A macro call that expands to items: a macro of the session, or a macro of a crate that is
+/// known to, or looks as if it does.
 fn item_macro(
     node: &SyntaxNode,
     makes_items: &dyn Fn(&str) -> Option<bool>,
@@ -375,7 +375,7 @@ mod tests {
         assert_eq!(inserted, [code.find("return").unwrap() + "return".len()]);
     }
 
-    /// They are put in one after the other: out of order, they would cut the code to pieces.
+    /// They are applied one after the other: out of order, they would corrupt the code.
     #[test]
     fn insertions_stand_in_the_order_of_their_places() {
         for code in [

@@ -1,12 +1,12 @@
-//! What makes the items of a cell reachable from other cells: each is compiled in a crate of its own,
-//! so everything at the top of a cell is made `pub`, with the fields of its types and the methods of
-//! its `impl`s. What stands in a module of the user's keeps the privacy that the user wrote.
+//! Makes the items of a cell accessible from other cells: each cell is compiled as a separate crate,
+//! so everything at the top level of a cell is made `pub`, with the fields of its types and the methods
+//! of its `impl`s. Items in a module of the user keep the privacy that the user wrote.
 
 use super::text::{Insertion, Space};
 use ra_ap_syntax::ast::{self, HasAttrs, HasName, HasVisibility};
 use ra_ap_syntax::{AstNode, NodeOrToken, SyntaxElement, SyntaxKind, SyntaxNode, T};
 
-/// What is put into an item; `before` is what to take off its offsets.
+/// The insertions into an item; `before` is subtracted from its offsets.
 pub fn item(item: &ast::Item, before: usize) -> Vec<Insertion> {
     let mut edits = Edits {
         before,
@@ -73,7 +73,7 @@ pub fn item(item: &ast::Item, before: usize) -> Vec<Insertion> {
     edits.list
 }
 
-/// What is put into the arguments of a macro that stands for items.
+/// The insertions into the arguments of a macro that expands to items.
 pub fn tokens(tree: &SyntaxNode, before: usize) -> Vec<Insertion> {
     let mut edits = Edits {
         before,
@@ -83,7 +83,7 @@ pub fn tokens(tree: &SyntaxNode, before: usize) -> Vec<Insertion> {
     edits.list
 }
 
-/// The names that such arguments seem to define: the words behind `struct`, `static` and the like.
+/// The names that such arguments seem to define: the words after `struct`, `static` and similar.
 pub fn names(tree: &SyntaxNode) -> Vec<(Space, String)> {
     let elements = elements(tree);
     let mut found = Vec::new();
@@ -147,7 +147,7 @@ impl Edits {
         }
     }
 
-    /// What a module keeps for its crate is for the session.
+    /// What a module restricts to its crate becomes visible to the session.
     fn restricted(&mut self, module: &SyntaxNode) {
         let own = ast::Module::cast(module.clone()).and_then(|module| module.visibility());
         for visibility in module.descendants().filter_map(ast::Visibility::cast) {
@@ -157,7 +157,7 @@ impl Edits {
         }
     }
 
-    /// Other crates find a macro at the root of its crate; what it makes is made `pub`, too.
+    /// A macro is exported to the root of its crate; the items it expands to are made `pub`, too.
     fn macro_rules(&mut self, item: &ast::MacroRules) {
         let exported = item.attrs().any(|attribute| {
             let path = attribute.path();
@@ -192,7 +192,7 @@ impl Edits {
         }
     }
 
-    /// Tokens in the place of items.
+    /// Tokens in place of items.
     fn tree(&mut self, tree: &SyntaxNode) {
         let elements = elements(tree);
         let mut at = 0;
@@ -201,7 +201,7 @@ impl Edits {
         }
     }
 
-    /// Passes over one item, or what is none, from `at`.
+    /// Skips one item, or other tokens, from `at`.
     fn item_in(&mut self, elements: &[SyntaxElement], mut at: usize) -> usize {
         let kind = |at: usize| elements.get(at).map(SyntaxElement::kind);
         let is_tree = |at: usize| kind(at) == Some(SyntaxKind::TOKEN_TREE);
@@ -227,7 +227,7 @@ impl Edits {
             at += 1;
             at += usize::from(is_tree(at));
         } else if kind(at) == Some(T![$]) && !matches!(kind(at + 2), Some(T![:] | T![=] | T![.])) {
-            // `$vis`, most likely.
+            // Probably `$vis`.
             visible = true;
             at += 2;
         }
@@ -333,7 +333,7 @@ fn is_braces(tree: &SyntaxNode) -> bool {
         .is_some_and(|token| token.kind() == T!['{'])
 }
 
-/// What is in a token tree, without its delimiters, spaces and comments.
+/// The elements of a token tree, without its delimiters, spaces and comments.
 fn elements(tree: &SyntaxNode) -> Vec<SyntaxElement> {
     let inside = tree.children_with_tokens().filter(|element| {
         let kind = element.kind();
@@ -346,7 +346,7 @@ fn elements(tree: &SyntaxNode) -> Vec<SyntaxElement> {
     inside.collect()
 }
 
-/// The first that is no attribute and no comment.
+/// The first element that is neither an attribute nor a comment.
 fn behind_attributes(node: &SyntaxNode) -> Option<SyntaxElement> {
     node.children_with_tokens().find(|element| match element {
         NodeOrToken::Node(node) => node.kind() != SyntaxKind::ATTR,

@@ -1,4 +1,4 @@
-//! Cells' texts, what is put into them, and the namespaces of names.
+//! Texts of cells, insertions into them, and the namespaces of names.
 
 /// A cell as the user wrote it.
 #[derive(Debug)]
@@ -8,7 +8,7 @@ pub struct CellText {
     pub text: String,
 }
 
-/// Text that is put into the user's at a place, in place of `delete` bytes.
+/// Text to insert into the user's text at an offset, replacing `delete` bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Insertion {
     pub at: usize,

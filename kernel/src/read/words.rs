@@ -1,7 +1,7 @@
-//! The words of a text: every name that it can mention, in strings and comments too.
+//! The words of a text: every name that it can mention, even in strings and comments.
 //!
-//! A name counts as mentioned wherever it stands as a word: `"{count}"` uses the variable, and a
-//! macro's arguments may be anything. To load one variable too many costs a little; to miss one
+//! A name counts as mentioned wherever it occurs as a word: `"{count}"` uses the variable, and a
+//! macro's arguments may be anything. Loading one variable too many costs little; missing one
 //! would be an error.
 
 use std::collections::HashSet;

@@ -1,8 +1,8 @@
 //! The user's functions among the calls that led to a panic.
 //!
-//! The process that panics sends only addresses (`src/host/panic.rs`). They are named here, from
-//! the debug information of the objects that the cells became: naming allocates, reads files and
-//! takes locks, which a process in an unknown state must not wait for.
+//! The process that panics sends only addresses (`src/host/panic.rs`). They are resolved to names
+//! here, from the debug information of the cells' objects: this allocates, reads files and
+//! takes locks, which is unsafe in a process in an unknown state.
 
 use addr2line::Loader;
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub fn users_functions(callers: &Value, cells: &Path) -> Vec<String> {
         if !Path::new(path).starts_with(cells) {
             continue;
         }
-        // An object without debug information, or one that is gone, names nothing.
+        // An object that has no debug information, or no longer exists, yields no names.
         let object = objects
             .entry(path)
             .or_insert_with(|| Loader::new(path).ok());
@@ -57,9 +57,9 @@ fn functions_at(object: &Loader, offset: u64) -> Vec<String> {
     names
 }
 
-/// A function's name without the crate and the module that the kernel made for it, if the user wrote
-/// the function: it is in a crate named `c00012`, or in the file of one. An inlined function may be
-/// named without its crate.
+/// A function's name without the crate and the module that the kernel generated, if the user wrote
+/// the function: it is in a crate named `c00012`, or in the file of one. The name of an inlined
+/// function may lack its crate.
 fn users_name(name: &str, file: Option<&str>) -> Option<String> {
     match within_a_cells_crate(name) {
         Some(inner) => Some(inner.to_owned()),
@@ -134,7 +134,7 @@ mod tests {
         assert!(users_functions(&callers, Path::new("/cells")).is_empty());
     }
 
-    /// Has a frame of its own, whatever the optimiser makes of the test.
+    /// Has its own frame, however the optimiser treats the test.
     #[inline(never)]
     fn offset_of_a_function() -> usize {
         std::hint::black_box(offset_of_a_function as fn() -> usize as usize)
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn an_offset_is_looked_up_in_the_objects_symbols() {
-        // This binary stands for a cell's object: it has no function of a cell, but its symbols
+        // This binary replaces a cell's object: it has no function of a cell, but its symbols
         // are read in the same way.
         let binary = std::env::current_exe().expect("the test has a path");
         let object = Loader::new(&binary).expect("the test is an object");

@@ -1,8 +1,8 @@
-//! rustc's messages about generated crates, told in terms of the user's cells.
+//! rustc's messages about generated crates, in terms of the user's cells.
 //!
-//! The kernel compiles crates in which stretches of the user's text stand between
-//! generated text. What rustc says about them (`--error-format=json`) is parsed
-//! (`parse`), every span is traced to the text that the user knows (`place`), and the
+//! The kernel compiles crates in which ranges of the user's text alternate with
+//! generated text. rustc's output (`--error-format=json`) is parsed
+//! (`parse`), every span is traced to the user's text (`place`), and the
 //! message is drawn again over that text as rustc would have drawn it (`render`).
 
 mod cut;
@@ -19,10 +19,10 @@ pub use parse::{Diagnostic, Span};
 use place::Owner;
 use std::collections::HashSet;
 
-/// The errors among the messages: what is wrong in a line, and the whole story.
+/// The errors among the messages: a one-line headline, and the full text.
 ///
-/// `names` turns generated names in texts into the user's. An error in generated text
-/// is most often the shadow of another in the user's, and is left out beside one.
+/// `names` replaces generated names in texts by the user's. An error in generated text
+/// mostly results from one in the user's text, and is omitted if there is one.
 pub fn render_all(
     diagnostics: &[Diagnostic],
     origins: &dyn Origins,
@@ -33,7 +33,7 @@ pub fn render_all(
         .filter(|d| d.is_error())
         .map(|d| (distance(d, origins), d))
         .collect();
-    // Stable: rustc's own order among equals.
+    // A stable sort keeps rustc's order among equals.
     errors.sort_by_key(|(distance, _)| *distance);
     if errors.first().is_some_and(|(d, _)| *d < GENERATED) {
         errors.retain(|(distance, _)| *distance < GENERATED);

@@ -1,4 +1,4 @@
-//! What a person reads of a cell: how it ended, and how far its loops are.
+//! User-facing output of a cell: its outcome, and the progress of its loops.
 
 pub mod callers;
 pub mod diagnostic;

@@ -1,4 +1,4 @@
-//! How a cell ended, in words a person can act on.
+//! The outcome of a cell, in terms a user can act on.
 
 use crate::run::output::shown::Death;
 use serde_json::Value;
@@ -13,7 +13,7 @@ pub struct CellError {
     pub ename: String,
     /// One line: what went wrong.
     pub evalue: String,
-    /// The whole story, line by line; ANSI colours allowed.
+    /// The full text, line by line; ANSI colours allowed.
     pub traceback: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ impl CellError {
     /// The process that ran the cell ended. `variables` are those from before the cell.
     pub fn died(death: &Death, variables: &[String]) -> Self {
         let said = death.said.trim();
-        // Two lines of the runtime's; either tells.
+        // Two lines of the Rust runtime; either is sufficient.
         let overflow = [
             "has overflowed its stack",
             "fatal runtime error: stack overflow",
@@ -72,11 +72,11 @@ impl CellError {
         Self::new("died", evalue, detail)
     }
 
-    /// The user interrupted the cell, which did not listen; `self` is its death.
+    /// The user interrupted the cell, which did not respond; `self` is its death.
     pub fn interrupted(self) -> Self {
         let evalue = "interrupted; the cell did not stop by itself and was ended";
         let mut traceback = vec![evalue.to_owned()];
-        // The fate of the variables, not the manner of the death.
+        // Keep what happened to the variables, not how the process died.
         let fate = self.traceback.into_iter().skip(1);
         traceback.extend(fate.filter(|line| !line.starts_with("Its last")));
         Self {
@@ -87,8 +87,8 @@ impl CellError {
     }
 
     /// A panic, from the library's notice of it. `functions` are the user's functions that led to
-    /// it, innermost first; `users_line` finds the user's line behind a place in a crate: where it
-    /// is, and its text.
+    /// it, innermost first; `users_line` maps a position in a crate to the user's line: its
+    /// place and its text.
     pub fn panicked(
         panic: &Value,
         functions: &[String],
@@ -109,19 +109,19 @@ impl CellError {
         Self::new("panic", message, detail)
     }
 
-    /// A loop of the cell has heard an interrupt.
+    /// A loop of the cell noticed an interrupt.
     pub fn stopped() -> Self {
         let evalue = "interrupted";
         Self::new("interrupted", evalue, evalue)
     }
 
-    /// The cell's compiler was ended.
+    /// The cell's compiler was killed.
     pub fn interrupted_compiling() -> Self {
         Self::new("interrupted", COMPILING, COMPILING)
     }
 
-    /// Adds what became of the variables that were there before a cell which failed in a process
-    /// that lives: what a cell has moved is lost with it.
+    /// Adds what happened to the variables from before a cell that failed in a process
+    /// that lives: what the cell has moved is lost.
     pub fn with_taken(mut self, taken: &[String]) -> Self {
         let fate = match taken {
             [] => "Every variable from before this cell is kept.".to_owned(),
@@ -135,7 +135,7 @@ impl CellError {
     }
 }
 
-/// What became of the variables.
+/// What happened to the variables.
 fn fate(restored: bool, variables: &[String]) -> String {
     match (restored, variables) {
         (_, []) => {

@@ -1,7 +1,7 @@
-//! How a long loop looks in a notebook: a bar with rate, time left and the latest figures.
+//! A long loop's display in a notebook: a bar with rate, time left and the latest figures.
 //!
-//! rate = done / elapsed, time left = (total - done) / rate; when finished, one tidy line.
-//! Source: the reading habits of tqdm, without its control characters.
+//! rate = done / elapsed, time left = (total - done) / rate; when finished, one line.
+//! Source: the layout of tqdm, without its control characters.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::run::output::event::{MimeBundle, Progress};
 
-/// Marks the line that is left of a loop: it is no part of a figure.
+/// Marks a loop's last line: it is not part of a figure.
 pub const CLASS: &str = "holoscope-progress";
 
 /// A loop's state as HTML and as plain text.
@@ -64,7 +64,7 @@ fn line(p: &Progress) -> String {
 }
 
 fn bar(p: &Progress, text: &str) -> String {
-    // `currentColor` follows the theme, so that the bar shows on a light and a dark page alike.
+    // `currentColor` follows the theme, so that the bar is visible on light and dark pages.
     let filled = if p.total > 0 { percent(p) } else { 0.0 };
     let mut html = String::from("<div>");
     if p.total > 0 {
@@ -82,7 +82,7 @@ fn bar(p: &Progress, text: &str) -> String {
         escape(text)
     );
     if let Some(chart) = &p.chart {
-        // Drawn by the library, as every figure.
+        // Drawn by the library, like every figure.
         html.push_str(chart);
     }
     html.push_str("</div>");
@@ -132,7 +132,7 @@ fn bytes(n: f64) -> String {
     }
 }
 
-/// Three significant digits, without an exponent where that reads well.
+/// Three significant digits, without an exponent where that is readable.
 fn significant(value: f64) -> String {
     let magnitude = value.abs();
     if (100.0..1e9).contains(&magnitude) {

@@ -1,4 +1,4 @@
-//! The fourth step of a cell's life: a process of its own loads and calls it, and what it writes
+//! The fourth stage of running a cell: a separate process loads and calls it, and its output
 //! becomes events in the order in which it was written.
 
 pub mod output;

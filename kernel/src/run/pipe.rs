@@ -2,10 +2,10 @@
 
 use std::os::fd::RawFd;
 
-/// Pipes of a megabyte, where the system allows: a flood then needs fewer switches.
+/// Enlarges a pipe to a megabyte, where the system allows: a flood then needs fewer switches.
 pub fn widen(fd: RawFd) {
     #[cfg(target_os = "linux")]
-    // SAFETY: a size that the system may refuse, which changes nothing.
+    // SAFETY: sets a size; if the system refuses it, nothing changes.
     unsafe {
         libc::fcntl(fd, libc::F_SETPIPE_SZ, 1 << 20);
     }
@@ -13,8 +13,8 @@ pub fn widen(fd: RawFd) {
     let _ = fd;
 }
 
-/// Which of the descriptors can be read (or are at their end), in time.
-/// A negative descriptor is never ready; a negative timeout waits for ever.
+/// Which of the descriptors become readable (or reach their end) within the timeout.
+/// A negative descriptor is never ready; a negative timeout waits forever.
 pub fn wait_readable<const N: usize>(
     fds: [RawFd; N],
     timeout_ms: i32,

@@ -1,8 +1,8 @@
-//! What answers questions about code: evcxr, with rust-analyzer inside.
+//! Answers questions about code with evcxr, which contains rust-analyzer.
 //!
-//! evcxr does not run cells here. It resolves the crates that cells ask for (with cargo), knows the
-//! commands, and says what could stand somewhere or what something is. For that it is told what cells
-//! have defined, behind the cells: on a thread of its own, when there is time.
+//! evcxr does not run cells here. It resolves the crates that cells request (with cargo), implements
+//! the commands, and computes completions and descriptions of names. For that it receives the cells'
+//! definitions in the background: on a separate thread, when there is time.
 
 use super::workspace::Workspace;
 use crate::error::{Error, Result};
@@ -20,13 +20,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// What cells have defined is passed on when none has come for this long.
+/// Definitions of cells are passed on when none has arrived for this long.
 const PAUSE: Duration = Duration::from_millis(250);
-/// evcxr needs no more of the library's names than this to know it.
+/// evcxr needs nothing but this to resolve the library's names.
 const ABOUT: &str = "use holoscope as _;";
 
 enum Job {
-    /// Start, and get ready for the first question.
+    /// Start, and prepare for the first question.
     Warm,
     /// Definitions of a cell, as Rust.
     Learn(String),
@@ -47,7 +47,7 @@ pub struct Analysis {
     building: Arc<AtomicBool>,
 }
 
-/// What evcxr is started with.
+/// The settings with which evcxr is started.
 #[derive(Clone)]
 struct Setup {
     library: String,
@@ -56,7 +56,7 @@ struct Setup {
     standard_library: std::path::PathBuf,
     cells: std::path::PathBuf,
     link: std::path::PathBuf,
-    /// A manifest that cargo would take the session for a part of.
+    /// The manifest of a workspace that cargo would consider the session a part of.
     above: Option<std::path::PathBuf>,
 }
 
@@ -86,7 +86,7 @@ impl Analysis {
         Arc::clone(&self.building)
     }
 
-    /// Starts, if it has not yet.
+    /// Starts the thread, if it has not started yet.
     pub fn warm(&mut self) {
         self.start();
         let _ = self.jobs.send(Job::Warm);
@@ -104,7 +104,7 @@ impl Analysis {
             .ok();
     }
 
-    /// A cell has defined this.
+    /// Adds the definitions of a cell.
     pub fn note(&mut self, cell: &Cell) {
         let mut text = String::new();
         for item in &cell.items {
@@ -118,7 +118,7 @@ impl Analysis {
         }
     }
 
-    /// These are the variables now.
+    /// Updates the variables.
     pub fn note_variables(&mut self, definitions: &Definitions) {
         let mut text = String::new();
         for (name, variable) in &definitions.variables {
@@ -137,7 +137,7 @@ impl Analysis {
         }
     }
 
-    /// Everything is forgotten.
+    /// Clears all definitions.
     pub fn clear(&mut self) {
         self.told.clear();
         let _ = self.jobs.send(Job::Forget);
@@ -152,7 +152,7 @@ impl Analysis {
         receive.recv().ok()?
     }
 
-    /// What is at the end of a name: as text, and as HTML.
+    /// The description of the name that ends at `end`: as text, and as HTML.
     pub fn inspect(&mut self, code: &str, end: usize) -> Option<(String, String)> {
         self.start();
         let (send, receive) = bounded(1);
@@ -162,7 +162,7 @@ impl Analysis {
         receive.recv().ok()?
     }
 
-    /// Has evcxr follow a command. Where that builds crates, cargo is asked.
+    /// Executes a command in evcxr. If it builds crates, this runs cargo.
     pub fn execute(&mut self, command: &str) -> Result<EvalOutputs, evcxr::Error> {
         self.start();
         self.building.store(true, Ordering::SeqCst);
@@ -181,7 +181,7 @@ impl Analysis {
 struct Thread {
     setup: Setup,
     context: Option<CommandContext>,
-    /// What has not been passed on yet.
+    /// Definitions that are not passed on yet.
     pending: Vec<String>,
     /// Why there is no context.
     failed: String,
@@ -245,17 +245,17 @@ impl Thread {
         }
     }
 
-    /// Has rust-analyzer do what it would do at the first question, which takes seconds.
+    /// Makes rust-analyzer do the work of the first question in advance, which takes seconds.
     fn warm(&mut self) {
         let code = "let warm = \"\".len();\nwarm.";
         if let Some(context) = self.context() {
-            // What could stand there is not wanted.
+            // The completions are not needed.
             let _ = context.completions(code, code.len());
             trace::mark("warm");
         }
     }
 
-    /// Passes on what cells have defined. What evcxr cannot take it does without.
+    /// Passes the definitions of cells on to evcxr. Those that it rejects are omitted.
     fn learn(&mut self) {
         if self.pending.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! What commands answer.
+//! Output of commands.
 
 use super::state::Io;
 use crate::run::output::event::{Event, MimeBundle};
@@ -15,7 +15,7 @@ pub(super) fn text_event(text: String) -> Event {
     }
 }
 
-/// What evcxr has answered.
+/// Shows the output of evcxr.
 pub(super) fn show(outputs: &EvalOutputs, io: &mut Io<'_>) {
     if outputs.content_by_mime_type.is_empty() {
         return;

@@ -28,17 +28,17 @@ const STALE: &str = "note: the library's source has changed since this session b
                      restart the kernel to use it\n";
 
 impl Session {
-    /// Has what answers questions about code begin while the user still reads.
+    /// Starts the analysis of code while the user is still reading.
     pub fn warm(&mut self) {
         self.analysis.warm();
     }
 
-    /// Whether questions about code can be answered here.
+    /// Whether code can be analysed on this machine.
     pub fn try_analysis(&mut self) -> Result<()> {
         self.analysis.execute("").map(drop).map_err(Error::evcxr)
     }
 
-    /// Has a compiler wait for the next cell.
+    /// Starts a compiler that waits for the next cell.
     pub(super) fn stand_by(&mut self) {
         let text = Arc::new(CellText {
             number: 0,
@@ -55,8 +55,8 @@ impl Session {
         self.compiler.prepare(&call);
     }
 
-    /// Runs a cell; events arrive while it runs, in order. `ask(prompt, password)` answers what the
-    /// cell asks of the user. `number` is the cell's, as its user counts.
+    /// Runs a cell; events arrive while it runs, in order. `ask(prompt, password)` answers the
+    /// cell's questions to the user. `number` is the cell's, as counted for its user.
     pub fn execute(
         &mut self,
         code: &str,
@@ -67,7 +67,7 @@ impl Session {
         trace::mark_with("cell", || serde_json::json!({ "code": code }));
         self.run += 1;
         self.number = number;
-        // What asks for values after a cell has that cell's number, and is not it.
+        // A request for values after a cell has the cell's number, but is not the cell.
         self.cells.entry(number).or_insert_with(|| code.to_owned());
         let mut io = Io {
             events: on_event,
@@ -116,7 +116,7 @@ impl Session {
         }
     }
 
-    /// Whether a name is one of Rust's in this session.
+    /// Whether a name is defined in Rust in this session.
     pub fn knows(&self, name: &str) -> bool {
         let plain = name.trim_start_matches("r#");
         self.definitions.variables.contains_key(plain)
@@ -170,7 +170,7 @@ impl Session {
             function: ready.function.clone(),
         };
         let shown = self.follow(&instruction, io);
-        // What is loaded stays loaded without its file.
+        // A loaded object stays loaded without its file.
         let _ = std::fs::remove_file(&ready.made.object);
         let outcome = self.outcome_of(&shown, &before);
         self.note_variables(cell, &ready, &shown);
@@ -186,7 +186,7 @@ impl Session {
         outcome
     }
 
-    /// Has the runner follow an instruction, until it has.
+    /// Makes the runner execute an instruction, and waits for its end.
     fn follow(&mut self, instruction: &Instruction, io: &mut Io<'_>) -> Shown {
         let mut shown = Shown::new(self.limiter.clone());
         let (ended, ends) = unbounded::<Option<(String, bool)>>();
@@ -209,12 +209,12 @@ impl Session {
             || {
                 if processes.tell(instruction).is_err() {
                     gone = true;
-                    // The relay tells of the death, if it can.
+                    // The relay reports the death, if it can.
                     let _ = ends.recv_timeout(std::time::Duration::from_secs(5));
                     return;
                 }
                 while let Ok(Some((prompt, password))) = ends.recv() {
-                    // What was printed before the question stands before it.
+                    // Output before the question precedes it.
                     frames.sync();
                     let line = ask(&prompt, password).map(|line| line.replace(['\r', '\n'], " "));
                     if processes.tell(&Instruction::Answer { line }).is_err() {
@@ -268,7 +268,7 @@ impl Session {
         Outcome::Failed(error.with_taken(&gone))
     }
 
-    /// The user's line behind a place in a crate: `line 3 of this cell`, and the line.
+    /// The user's line for a position in a crate: `line 3 of this cell`, and the line.
     fn users_line(&self, file: &str, line: usize, column: usize) -> Option<(String, String)> {
         let (cell, number, text) = self.sources.line(file, line, column)?;
         let place = match cell.number == self.number {
@@ -278,7 +278,7 @@ impl Session {
         Some((place, text))
     }
 
-    /// What has become of the variables.
+    /// Updates the variables after a cell has run.
     fn note_variables(&mut self, cell: &Cell, ready: &Ready, shown: &Shown) {
         if let Some(death) = &shown.death {
             if !death.restored {
@@ -325,7 +325,7 @@ impl Session {
         self.analysis.note_variables(&self.definitions);
     }
 
-    /// A new process, without variables.
+    /// Starts a new process, without variables.
     pub(super) fn restart_processes(&mut self) -> Result<()> {
         self.processes.end();
         let library = self.image.folder.join(image::layout::IMAGE_FILE);
@@ -340,7 +340,7 @@ impl Session {
         Ok(())
     }
 
-    /// Drops all variables, and forgets all definitions.
+    /// Drops all variables and clears all definitions.
     pub(super) fn clear(&mut self, io: &mut Io<'_>) {
         let names = self.definitions.variables.keys().cloned().collect();
         lock(&self.limiter).begin();
@@ -360,7 +360,7 @@ impl Session {
         self.frames.runner()
     }
 
-    /// The compilers, for who interrupts them.
+    /// The compilers, for interrupts.
     pub fn compilers(&self) -> Compilers {
         Compilers {
             running: self.compiler.running(),
@@ -369,12 +369,12 @@ impl Session {
         }
     }
 
-    /// The way to the process that runs cells, for messages that come at any time.
+    /// The pipe to the process that runs cells, for messages that may be sent at any time.
     pub fn mailbox(&self) -> Mailbox {
         self.processes.mailbox()
     }
 
-    /// Our child above the process that runs cells.
+    /// Our child, the parent of the process that runs cells.
     pub fn relay(&self) -> u32 {
         self.processes.relay()
     }
@@ -384,7 +384,7 @@ impl Session {
     }
 }
 
-/// Answers a question when no user is there.
+/// Answers a question when there is no user.
 pub fn nobody(_prompt: &str, _password: bool) -> Option<String> {
     None
 }

@@ -1,5 +1,5 @@
 //! Compiling cells before a run: whether rustc accepts them and which types their variables have.
-//! Nothing runs, and the session is afterwards as before.
+//! Nothing runs, and the session is unchanged afterwards.
 
 use super::crates::dependencies::is_library;
 use super::state::{Ready, Session, Stop};
@@ -17,11 +17,11 @@ use std::sync::Arc;
 pub struct Failure {
     /// Which of the cells it was.
     pub cell: usize,
-    /// What rustc says of it; `None` where the cell cannot be checked without running it.
+    /// rustc's error; `None` if the cell cannot be checked without running it.
     pub error: Option<CellError>,
 }
 
-/// Whether cells are compiled as if the command were not there.
+/// Whether cells can be compiled as if the command were not there.
 fn only_tells(command: &Command) -> bool {
     const TELL: [&str; 8] = [
         "help",
@@ -42,13 +42,13 @@ fn only_tells(command: &Command) -> bool {
 }
 
 impl Session {
-    /// Compiles these cells in order, as if each had run to its end; the types of the variables
-    /// that the last one declares, by their names. What rustc makes is kept, and where the run compiles
-    /// the same cells in the same order, it is not made again.
+    /// Compiles these cells in order, as if each had run to its end; returns the types of the variables
+    /// that the last one declares, by name. The output of rustc is cached, and a run that compiles the
+    /// same cells in the same order uses it.
     ///
     /// # Errors
-    /// The first cell that does not compile, or that holds an `await` or a command that may change
-    /// what follows.
+    /// If a cell does not compile, or contains an `await` or a command that may change
+    /// what follows: the first such cell.
     pub fn check(&mut self, cells: &[&str]) -> Result<BTreeMap<String, String>, Failure> {
         let definitions = Arc::clone(&self.definitions);
         let sources = self.sources.clone();
@@ -100,14 +100,14 @@ impl Session {
             return Ok(BTreeMap::new());
         }
         let ready = self.compile_body(&cell, &next).map_err(refused)?;
-        // Whatever stays goes with the session's folder.
+        // A file that stays is removed with the session's folder.
         let _ = std::fs::remove_file(&ready.made.object);
         self.definitions = next;
         self.note_checked(&cell, &ready);
         Ok(ready.made.types)
     }
 
-    /// What would have become of the variables, had the cell run to its end.
+    /// Updates the variables as if the cell had run to its end.
     fn note_checked(&mut self, cell: &Cell, ready: &Ready) {
         let definitions = Arc::make_mut(&mut self.definitions);
         for name in ready

@@ -11,7 +11,7 @@ use crate::widgets::CommEvent;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Commands that are about evcxr's way to run cells, which is not ours.
+/// Commands that concern the way evcxr runs cells, which is not used here.
 const WITHOUT_USE: [&str; 12] = [
     "allow_static_linking",
     "cache",
@@ -54,7 +54,7 @@ fn refused(text: impl Into<String>) -> Stop {
 }
 
 impl Session {
-    /// Follows a command.
+    /// Executes a command.
     pub(super) fn command(&mut self, command: &Command, io: &mut Io<'_>) -> Result<(), Stop> {
         match command {
             Command::Shell(line) => self.shell(line, io),
@@ -160,7 +160,7 @@ impl Session {
         }
     }
 
-    /// The type of an expression: rustc says it of a variable that is bound to it.
+    /// The type of an expression, as rustc reports it for a variable bound to it.
     fn type_of(&mut self, expression: &str, io: &mut Io<'_>) -> Result<(), Stop> {
         if let Some(variable) = self.definitions.variables.get(expression.trim()) {
             say(
@@ -205,7 +205,7 @@ impl Session {
         Ok(())
     }
 
-    /// Runs the cells again that have made variables of types which are no longer current.
+    /// Runs the cells again whose variables have types that are no longer current.
     fn rerun(&mut self, io: &mut Io<'_>) -> Result<(), Stop> {
         let cells: std::collections::BTreeSet<u64> = self.definitions.stale().into_iter().collect();
         if cells.is_empty() {
@@ -217,7 +217,7 @@ impl Session {
             };
             say(format!("running cell {number} again"), io);
             let running = self.number;
-            // Its definitions are there, or newer ones.
+            // Its definitions exist already, or newer ones.
             self.only_statements = true;
             let outcome = self.execute(&code, number, io.events, io.ask);
             self.only_statements = false;
@@ -273,7 +273,7 @@ impl Session {
     }
 }
 
-/// A type as people write it: without the paths of well-known types.
+/// A type in its usual spelling: without the paths of well-known types.
 fn short_type(ty: &str) -> String {
     let ty = users_words(&Definitions::users_type(ty));
     let mut text = String::with_capacity(ty.len());

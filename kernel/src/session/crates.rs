@@ -18,12 +18,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// How often a body is written anew because of what rustc says: once a variable that is moved,
-/// and for how a value is shown.
+/// Limit on rewrites of a body after rustc's errors: one for each variable that is moved,
+/// and one for how a value is shown.
 const MOST_MANNERS: usize = 8;
 
 impl Session {
-    /// Compiles a cell's items as units of `next`; what they have replaced.
+    /// Compiles a cell's items as units of `next`; returns what they have replaced.
     pub(super) fn compile_items(
         &mut self,
         cell: &Cell,
@@ -89,21 +89,21 @@ impl Session {
         }
     }
 
-    /// A number that no object of this unit has had in this session, whatever became of it.
+    /// A number that no object of this unit has had in this session, whether or not it was compiled.
     fn next_revision(&mut self, unit: UnitId) -> u32 {
         let revision = self.revisions.entry(unit).or_default();
         *revision += 1;
         *revision
     }
 
-    /// Lets rustc find the files of `mod name;` where it looks for them: they are beside the notebook.
+    /// Links the files of `mod name;` to where rustc looks for them: they are next to the notebook.
     fn link_modules(&self, unit: UnitId, next: &Definitions) {
         let Ok(here) = std::env::current_dir() else {
             return;
         };
         for file in next.module_files(unit) {
             let within = self.compiler.folder().join(&file.within);
-            // What is missing rustc will say.
+            // rustc will report what is missing.
             let _ = std::fs::create_dir_all(&within);
             for name in [format!("{}.rs", file.name), file.name.clone()] {
                 let (link, target) = (within.join(&name), here.join(&name));
@@ -115,7 +115,7 @@ impl Session {
         }
     }
 
-    /// Compiles a cell's statements; `next` holds its items already.
+    /// Compiles a cell's statements; `next` already contains its items.
     pub(super) fn compile_body(&mut self, cell: &Cell, next: &Definitions) -> Result<Ready, Stop> {
         let mut manner = Manner::default();
         for _ in 0..MOST_MANNERS {
@@ -148,7 +148,7 @@ impl Session {
         Err(Stop::Error(CellError::new("compile error", error, error)))
     }
 
-    /// Has rustc say whether a cell's `use`s are right.
+    /// Checks a cell's `use`s with rustc.
     pub(super) fn check_imports(&mut self, cell: &Cell, next: &Definitions) -> Result<(), Stop> {
         let body = next.body(cell, self.run, &Manner::default());
         let call = self.body_call(&body, next, Kind::Check);
@@ -162,7 +162,7 @@ impl Session {
         }
     }
 
-    /// Has rustc say what is wrong with a cell that our parser does not understand. Where rustc does,
+    /// Gets rustc's errors for a cell that our parser does not understand. If rustc understands it,
     /// it runs like any other.
     pub(super) fn check_broken(&mut self, cell: &Cell) -> Result<(), Stop> {
         let mut source = Source::default();
@@ -179,7 +179,7 @@ impl Session {
             Compiled::Stopped => Err(Stop::Interrupted),
             Compiled::Refused => {
                 let messages = self.compiler.explain(&call)?;
-                // Names are not looked up before all of a text can be read.
+                // Names are resolved only once the whole text has been parsed.
                 match Diagnostic::parse_all(&messages)
                     .iter()
                     .any(|error| error.is_error() && error.code().is_none())
@@ -207,7 +207,7 @@ impl Session {
         }
     }
 
-    /// Writes the body otherwise, where rustc's errors say how; whether that can help.
+    /// Rewrites the body as rustc's errors require; returns whether that can help.
     fn adjust(&self, call: &Call, errors: &[Diagnostic], manner: &mut Manner, cell: &Cell) -> bool {
         let file = call.file();
         let view = self.view(call, &file, cell);
@@ -234,14 +234,14 @@ impl Session {
                 {
                     manner.users_display = true;
                 }
-                // It may be about a variable that is moved and never put back: then it goes, too.
+                // It may concern a variable that is moved and never put back: then it disappears, too.
                 _ => {}
             }
         }
         *manner != before
     }
 
-    /// Refuses variables that no later cell could take: before anything runs.
+    /// Refuses variables that no later cell could take, before anything runs.
     fn check_types(&mut self, cell: &Cell, made: &Made, next: &Definitions) -> Result<(), Stop> {
         let mut doubtful: BTreeMap<String, String> = BTreeMap::new();
         for binding in &cell.bindings {

@@ -1,8 +1,8 @@
-//! How a kernel's process ends: it executes this program again, which removes the session's
+//! The end of a kernel's process: it executes this program again, which removes the session's
 //! temporary folder.
 //!
-//! rust-analyzer works on threads of the kernel, which cannot be stopped, and makes folders of
-//! its own there at any time. Executing a program ends all of them.
+//! rust-analyzer uses threads of the kernel that cannot be stopped, and may create folders
+//! there at any time. Executing a program ends all of them.
 
 use super::workspace::{Temporary, remove};
 use crate::run::process::processes::kill_below;
@@ -12,18 +12,18 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// Names the folder that the program is to remove.
+/// The variable for the folder that the program is to remove.
 const FOLDER_ENV: &str = "HOLOSCOPE_REMOVE_AND_EXIT";
 /// How often the removal is tried: a process that was killed may take some time to end.
 const ATTEMPTS: u32 = 500;
 
 /// Ends this process with status 0; nothing is left below `temporary`.
 pub fn end(temporary: &Temporary) -> ! {
-    // The folder stays this session's until the process ends.
+    // The lock is inherited, so the folder stays this session's until the process ends.
     // SAFETY: sets a flag of a descriptor of our own.
     unsafe { libc::fcntl(temporary.lock().as_raw_fd(), libc::F_SETFD, 0) };
     if let Some(program) = this_program() {
-        // Comes back only where it has failed.
+        // Returns only on failure.
         let _ = Command::new(program)
             .env(FOLDER_ENV, temporary.dir())
             .exec();
@@ -49,11 +49,11 @@ fn remove_and_exit(folder: &Path) -> ! {
         std::thread::sleep(Duration::from_millis(2));
     }
     // Destructors of a kernel that could not execute a program must not wait for its threads.
-    // SAFETY: ends this process; nothing waits to be written.
+    // SAFETY: ends this process; no data is waiting to be written.
     unsafe { libc::_exit(0) }
 }
 
-/// This program, also where its file has been replaced since it was started.
+/// This program, even if its file has been replaced since it was started.
 fn this_program() -> Option<std::path::PathBuf> {
     match cfg!(target_os = "linux") {
         true => Some("/proc/self/exe".into()),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Runs a notebook's cells in a [`Session`].
 pub struct SessionEngine {
     session: Session,
-    /// Of the last cell, as Jupyter counts.
+    /// The number of the last cell, as Jupyter counts.
     number: u64,
     interrupter: Arc<Interrupter>,
 }
@@ -29,7 +29,7 @@ impl SessionEngine {
         }
     }
 
-    /// What is known of a name, as a page beside the notebook.
+    /// The description of a name, as a page next to the notebook.
     fn page(&mut self, name: &str) -> engine::Outcome {
         match self.inspect(name, name.len(), 1) {
             Some(page) => engine::Outcome::Done { pages: vec![page] },
@@ -67,7 +67,7 @@ impl Engine for SessionEngine {
             };
             (input.borrow_mut())(&question)
         };
-        // What counts for the frontend counts for messages that name cells.
+        // Messages that name cells use the frontend's numbers.
         self.number += u64::from(!request.silent && request.store_history);
         let outcome = self
             .session
@@ -111,7 +111,7 @@ impl Engine for SessionEngine {
     fn inspect(&mut self, code: &str, cursor: usize, _detail: u8) -> Option<MimeBundle> {
         let code = &*crate::notebook::as_rust(code);
         let end = name_at(code, cursor);
-        // Markdown may hold HTML.
+        // Markdown may contain HTML.
         let (plain, html) = self.session.analysis_mut().inspect(code, end)?;
         if plain.trim().is_empty() || plain == "No documentation found" {
             return None;
@@ -131,14 +131,14 @@ impl Engine for SessionEngine {
     }
 
     fn shutdown(&mut self, _restart: bool) {
-        // The session waits for the relay when it goes.
+        // Dropping the session waits for the relay.
         self.interrupter.end_process(self.session.relay());
     }
 }
 
-/// The end of the name that is asked about with the cursor at this byte: the one that the cursor
-/// is in or behind, or else the function in whose brackets it stands. evcxr looks at the end of
-/// what it is given.
+/// The end of the name at the cursor (a byte offset): the name that contains or precedes the
+/// cursor, or else the function whose parentheses contain it. evcxr inspects the end of the code
+/// that it is given.
 fn name_at(code: &str, cursor: usize) -> usize {
     let in_name = |c: char| c.is_alphanumeric() || c == '_';
     let (before, after) = code.split_at(cursor);
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn the_name_asked_about_is_the_one_at_the_cursor_or_the_function_around_it() {
-        // `|` is the cursor; what is looked at ends where the second text ends.
+        // `|` is the cursor; the inspected name ends where the second text ends.
         for (asked, looked_at) in [
             ("let n = look|ed_at.len();", "let n = looked_at"),
             ("|größe + 1", "größe"),

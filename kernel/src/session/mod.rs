@@ -1,8 +1,8 @@
-//! A session: cells go in, events come out in the order in which they happened, and the outcome
+//! A session: runs cells; events arrive in the order in which they happened, and the outcome
 //! says whether the cell succeeded.
 //!
-//! Each step of a cell's life has a folder of its own (`read`, `plan`, `compile`, `run`, `report`);
-//! here they are put together, with what lives as long as the session.
+//! Each stage of running a cell has its own folder (`read`, `plan`, `compile`, `run`, `report`);
+//! this module combines them, and holds the state of the session.
 
 mod analysis;
 mod answers;

@@ -1,5 +1,5 @@
-//! The sources of all crates that a session has compiled: what a place in one of them is to the
-//! user.
+//! The sources of all crates that a session has compiled: maps a position in one of them to the
+//! user's text.
 
 use crate::compile::BODY;
 use crate::plan::Definitions;
@@ -9,13 +9,13 @@ use crate::report::diagnostic::{Origin, Origins};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The sources by the files that rustc knows.
+/// The sources, by the file names that rustc uses.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     units: HashMap<String, Arc<Source>>,
-    /// Bodies are one file; each begins behind the lines of those before it.
+    /// All bodies share one file; each begins after the lines of those before it.
     bodies: Vec<(usize, Arc<Source>)>,
-    /// Lines of all bodies.
+    /// The total number of lines of all bodies.
     lines: usize,
 }
 
@@ -35,7 +35,7 @@ impl Sources {
         self.lines += lines;
     }
 
-    /// The cell and its line behind a line and a column of a file.
+    /// The cell and its line for a line and a column of a file.
     pub fn line(
         &self,
         file: &str,
@@ -59,26 +59,26 @@ impl Sources {
     }
 }
 
-/// Places of the crate that is being compiled, and of those before it.
+/// Positions in the crate that is being compiled, and in those before it.
 pub struct View<'a> {
     pub sources: &'a Sources,
     pub file: &'a str,
     pub source: &'a Source,
-    /// Lines, and so bytes, that stand before the source in the file.
+    /// Lines, and so bytes, that precede the source in the file.
     pub before: usize,
     /// The number of the cell that runs.
     pub cell: u64,
     labels: Labels,
 }
 
-/// Names of cells that outlive a look at one.
+/// Names of cells, leaked so that they outlive the borrow.
 #[derive(Default)]
 struct Labels(std::cell::RefCell<HashMap<u64, &'static str>>);
 
 impl Labels {
     fn of(&self, number: u64) -> &'static str {
         let mut known = self.0.borrow_mut();
-        // A few bytes for each cell that an error has ever pointed into.
+        // Leaks a few bytes for each cell that an error has pointed into.
         known
             .entry(number)
             .or_insert_with(|| Box::leak(format!("cell {number}").into_boxed_str()))
@@ -103,7 +103,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What the generated stretch at a byte of the crate is for.
+    /// The purpose of the generated text at a byte of the crate.
     pub fn mark(&self, file: &str, byte: usize) -> Option<&Mark> {
         (file == self.file).then(|| self.source.mark(byte.checked_sub(self.before)?))?
     }
@@ -134,7 +134,7 @@ impl Origins for View<'_> {
     }
 }
 
-/// A text of the compiler's in the user's words.
+/// A text of the compiler in the user's terms.
 pub fn users_words(text: &str) -> String {
     Definitions::users_type(text)
         .replace("holoscope_image::", "holoscope::")

@@ -1,4 +1,4 @@
-//! What lives as long as a session.
+//! The state of a session.
 
 use super::analysis::Analysis;
 use super::crates::asked::Dependencies;
@@ -18,13 +18,13 @@ use crate::trace;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
-/// Takes what is shown while no cell runs, by threads that cells have started.
+/// Receives output while no cell runs, from threads that cells have started.
 pub type Between = Box<dyn FnMut(Event) + Send>;
 
 /// Why a cell ended before it ran.
 pub(super) enum Stop {
     Error(CellError),
-    /// Its compiler was ended.
+    /// Its compiler was killed.
     Interrupted,
 }
 
@@ -38,7 +38,7 @@ impl From<Error> for Stop {
     }
 }
 
-/// Where a cell's events go, and who answers its questions.
+/// The receiver of a cell's events, and the answers to its questions.
 pub(super) struct Io<'a> {
     pub events: &'a mut (dyn FnMut(Event) + Send),
     pub ask: &'a dyn Fn(&str, bool) -> Option<String>,
@@ -49,15 +49,15 @@ pub struct Session {
     pub(super) definitions: Arc<Definitions>,
     pub(super) compiler: Compiler,
     pub(super) sources: Sources,
-    /// What a cell's definitions and places in crates are named after.
+    /// The run's number, after which a cell's definitions and positions in crates are named.
     pub(super) run: u64,
-    /// The number of the cell that runs, as its user counts.
+    /// The number of the cell that runs, as counted for its user.
     pub(super) number: u64,
     pub(super) revisions: HashMap<UnitId, u32>,
-    /// Types of other crates that can be written.
+    /// Types of other crates that can be named in code.
     pub(super) named_types: HashSet<String>,
     pub(super) cells: BTreeMap<u64, String>,
-    /// Items of the cell that runs are left out: they were defined when it ran first.
+    /// Items of the running cell are left out: they were defined when it first ran.
     pub(super) only_statements: bool,
     /// The code of the compiler's last error.
     pub(super) last_code: Option<String>,
@@ -66,7 +66,7 @@ pub struct Session {
     pub(super) processes: Processes,
     pub(super) frames: Frames,
     pub(super) limiter: Arc<Mutex<Limiter>>,
-    /// Below all that ends before the next session may have the folder.
+    /// Declared after everything that must end before the next session may use the folder.
     pub(super) workspace: Workspace,
     pub(super) image: Image,
     pub(super) watch: Watch,
@@ -77,7 +77,7 @@ pub(super) struct Ready {
     pub made: Made,
     pub function: String,
     pub taken: Vec<String>,
-    /// Variables that it does not put back, as [`Manner::moved`] has them.
+    /// Variables that it does not put back; see [`Manner::moved`].
     ///
     /// [`Manner::moved`]: crate::plan::body::Manner::moved
     pub moved: BTreeSet<String>,
@@ -87,7 +87,7 @@ impl Session {
     /// Starts the process that runs cells, on a built image. `workspace` must have been exported to
     /// the environment (see [`Workspace::export`]).
     pub fn start(workspace: Workspace, image: &Image, mut between: Between) -> Result<Self> {
-        // What an earlier session in this folder has asked for is not this one's.
+        // Discard what an earlier session in this folder requested.
         workspace.patch(&BTreeMap::new())?;
         let texts = workspace.output();
         workspace::remove(&texts).map_err(Error::io("remove", &texts))?;

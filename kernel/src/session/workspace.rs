@@ -1,7 +1,7 @@
 //! The folder in which a session's cells are compiled.
 //!
 //! It is kept between sessions, so that a new one starts with cargo's work
-//! done; a lock keeps two sessions out of one folder.
+//! done; a lock keeps two sessions out of the same folder.
 
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-/// Where programs keep temporary files.
+/// The variable for the folder of temporary files.
 const TMPDIR: &str = "TMPDIR";
-/// Where programs look for others.
+/// The variable for the folders of programs.
 const PATH: &str = "PATH";
-/// Which compiler cargo calls.
+/// The variable for the compiler that cargo calls.
 const RUSTC: &str = "RUSTC";
 /// Limit on concurrent sessions; more means leaked locks.
 const MOST: usize = 64;
@@ -33,13 +33,13 @@ pub struct Workspace {
     temporary: Arc<Temporary>,
 }
 
-/// Where the kernel and what it starts (but for user code) keep temporary files;
-/// removed when the last owner goes.
+/// The folder for temporary files of the kernel and its child processes (except user code);
+/// removed when the last owner is dropped.
 #[derive(Debug)]
 pub struct Temporary {
     dir: PathBuf,
-    /// The workspace's, so that the next session does not lose its own folder to this
-    /// one. Unlocked by the system when the process ends, however it ends.
+    /// The workspace's lock, so that the next session does not lose its own folder to this
+    /// one. Unlocked by the system when the process ends, for whatever reason.
     lock: File,
 }
 
@@ -69,7 +69,7 @@ impl Workspace {
 
     fn of(dir: PathBuf, lock: File) -> Result<Self> {
         let temporary = dir.join("tmp");
-        // A kernel that was killed has left what was in it.
+        // A killed kernel has left its temporary files.
         remove(&temporary).map_err(Error::io("empty", &temporary))?;
         Ok(Self {
             users_tmpdir: std::env::var_os(TMPDIR),
@@ -83,10 +83,10 @@ impl Workspace {
         })
     }
 
-    /// Tells evcxr where to work: evcxr is configured through environment variables.
+    /// Sets up evcxr, which is configured through environment variables.
     ///
     /// # Safety
-    /// No other thread may be running: the environment is the process's own.
+    /// No other thread may be running: the environment is shared by the whole process.
     pub unsafe fn export(&self) -> Result<()> {
         let (cells, config, temporary) = (self.cells(), self.config(), &self.temporary.dir);
         for dir in [&cells, &config, temporary, &self.analysis()] {
@@ -109,24 +109,25 @@ impl Workspace {
             .or_else(|| crate::toolchain::toolchain().map(Into::into));
         // SAFETY: promised by the caller.
         unsafe {
-            // Cells must be compiled by the compiler of the image, wherever they are.
+            // All cells must be compiled with the compiler of the image.
             if let Some(toolchain) = toolchain {
                 std::env::set_var("RUSTUP_TOOLCHAIN", toolchain);
             }
-            // Cargo, asked by rust-analyzer, would call rustup's rustc a dozen times.
+            // Cargo, called by rust-analyzer, would call rustup's rustc a dozen times.
             if self.users_rustc.is_none()
                 && let Some(rustc) = crate::toolchain::program("rustc")
             {
                 std::env::set_var(RUSTC, rustc);
             }
-            // rust-analyzer asks for the standard library here; see `read_standard_library`.
+            // rust-analyzer looks for the standard library here; see `read_standard_library`.
             std::env::set_var("RUST_SRC_PATH", self.standard_library());
             std::env::set_var("EVCXR_TMPDIR", &cells);
             std::env::set_var("EVCXR_CONFIG_DIR", &config);
-            // rust-analyzer keeps files in folders of its own, and does not remove them if the
-            // kernel ends first: in our own folder they disturb no other program.
+            // rust-analyzer creates temporary folders, and does not remove them if the
+            // kernel ends first: in this folder they disturb no other program.
             std::env::set_var(TMPDIR, temporary);
-            // A folder whose name cannot stand in a `PATH`: cells are compiled by cargo.
+            // Fails for a folder whose name is not allowed in `PATH`: then cells are compiled by
+            // cargo.
             if let Ok(path) = path {
                 std::env::set_var(PATH, path);
                 std::env::set_var(crate::cargo::stand_in::TOOLS_ENV, &tools);
@@ -135,7 +136,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// Gives a program that is to run user code the environment that its user knows.
+    /// Restores the user's environment for a program that is to run user code.
     pub fn give_back_environment(&self, command: &mut Command) {
         for (name, users) in [
             (TMPDIR, &self.users_tmpdir),
@@ -150,7 +151,7 @@ impl Workspace {
         command.env_remove(crate::cargo::stand_in::TOOLS_ENV);
     }
 
-    /// The manifest of the workspace that cargo would take the cells for a part of.
+    /// The manifest of the workspace that cargo would consider the cells a part of.
     pub fn manifest_above(&self) -> Option<PathBuf> {
         let dir = std::path::absolute(&self.dir).ok()?;
         let mut manifests = dir.ancestors().map(|folder| folder.join("Cargo.toml"));
@@ -161,10 +162,10 @@ impl Workspace {
         })
     }
 
-    /// Gives the crates of these names from `patches`, folders of facades, to
-    /// whatever the session compiles. In the folder above the cells, whose
-    /// configuration evcxr writes itself. What cargo finds out for rust-analyzer about
-    /// rustc it notes in a folder that cells, compiled with a wrapper, do not use.
+    /// Makes cargo use the folders in `patches` (facades) for the crates of these names in
+    /// everything that the session compiles. The configuration is in the folder above the cells,
+    /// whose own evcxr writes. Cargo stores what it finds out about rustc for rust-analyzer in a
+    /// target folder that cells, compiled with a wrapper, do not use.
     pub fn patch(&self, patches: &BTreeMap<String, PathBuf>) -> Result<()> {
         let dir = self.dir.join(".cargo");
         std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
@@ -181,8 +182,8 @@ impl Workspace {
         self.unlock(patches)
     }
 
-    /// Lets cargo choose these crates again: it would keep what it once took
-    /// from the registry, and pass over the patch.
+    /// Lets cargo choose these crates again: otherwise it would keep the registry's
+    /// version from the lock file, and ignore the patch.
     fn unlock(&self, patches: &BTreeMap<String, PathBuf>) -> Result<()> {
         let path = self.cells().join("Cargo.lock");
         let Some(mut lock) = std::fs::read_to_string(&path)
@@ -210,8 +211,8 @@ impl Workspace {
         self.dir.join("cells")
     }
 
-    /// Where cargo works for rust-analyzer. What it has found out about rustc it notes
-    /// only in a folder that is there.
+    /// Cargo's target folder for rust-analyzer. Cargo stores what it finds out about rustc
+    /// only in an existing folder.
     fn analysis(&self) -> PathBuf {
         self.dir.join("analysis")
     }
@@ -221,7 +222,7 @@ impl Workspace {
         self.dir.join("objects")
     }
 
-    /// What rustc has made for this and other sessions.
+    /// The cache of rustc's output, shared with other sessions.
     pub fn kept(&self) -> Option<PathBuf> {
         Some(self.dir.parent()?.join("kept"))
     }
@@ -231,12 +232,12 @@ impl Workspace {
         self.dir.join("rust-src")
     }
 
-    /// Text of cells that was too much to show.
+    /// Output of cells that was too long to show.
     pub fn output(&self) -> PathBuf {
         self.dir.join("output")
     }
 
-    /// For whoever is still there when a session has had no time to end.
+    /// For removing it when a session has had no time to end.
     pub fn temporary(&self) -> Arc<Temporary> {
         Arc::clone(&self.temporary)
     }
@@ -258,9 +259,9 @@ impl Temporary {
         &self.lock
     }
 
-    /// Removes all of it, while the workspace is still this session's.
+    /// Removes the folder and its contents, while the workspace is still this session's.
     pub fn remove(&self) {
-        // What cannot be removed now is removed when the folder is taken again.
+        // What cannot be removed now is removed when the folder is acquired again.
         let _ = remove(&self.dir);
     }
 }
@@ -272,7 +273,7 @@ impl Drop for Temporary {
     }
 }
 
-/// Lets rust-analyzer read the standard library in `folder` where it looks for it.
+/// Links `folder` to where rust-analyzer looks for the standard library.
 pub fn read_standard_library(link: &Path, folder: &Path) -> Result<()> {
     if std::fs::read_link(link).is_ok_and(|to| to == folder) {
         return Ok(());
@@ -286,7 +287,7 @@ pub fn read_standard_library(link: &Path, folder: &Path) -> Result<()> {
     std::os::unix::fs::symlink(folder, link).map_err(Error::io("create", link))
 }
 
-/// Removes a folder with all that is in it, where it is there.
+/// Removes a folder with its contents, if it exists.
 pub fn remove(dir: &Path) -> std::io::Result<()> {
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
@@ -294,7 +295,7 @@ pub fn remove(dir: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Where the session folders lie.
+/// The folder of the session folders.
 pub fn root() -> Result<PathBuf> {
     if let Some(dir) = std::env::var_os("HOLOSCOPE_SESSIONS") {
         // `run` changes to the notebook's folder, and rustc runs in the session's.
@@ -334,7 +335,7 @@ mod tests {
         let session = Workspace::acquire_in(root.path()).unwrap();
         assert_eq!(session.cells(), killed.cells());
         assert!(!left.exists());
-        // Nor is anything left at the end, whoever is the last to go.
+        // Nor is anything left at the end, whichever owner is dropped last.
         std::fs::create_dir_all(&left).unwrap();
         let last = session.temporary();
         drop(session);

@@ -1,4 +1,4 @@
-//! `holoscope check`: does a notebook still show what is stored of it?
+//! `holoscope check`: compares a notebook's new outputs with its stored ones.
 
 mod arguments;
 mod origins;
@@ -20,7 +20,7 @@ pub fn check(args: &CheckArgs) -> Result<i32> {
     let began = Instant::now();
     let rules = rules(args)?;
     let stored = run::read_with_outputs(&args.notebook)?;
-    // Before the run enters the notebook's folder.
+    // Resolve paths before the run changes to the notebook's folder.
     let places = Places::of(args)?;
     let Checked {
         report,
@@ -37,7 +37,7 @@ pub fn check(args: &CheckArgs) -> Result<i32> {
         }
         None => afresh(&stored, args, &rules, &places, began)?,
     };
-    // Whoever reads may stop in the middle.
+    // The reader of a pipe may close it early.
     let _ = write!(std::io::stdout(), "{report}");
     if !report.is_same() {
         for line in &origins {
@@ -82,7 +82,7 @@ fn rules(args: &CheckArgs) -> Result<Rules> {
     Ok(rules)
 }
 
-/// Where results go: absolute paths, tried before the first cell runs.
+/// Where results go: absolute paths, checked to be writable before the first cell runs.
 struct Places {
     junit: Option<PathBuf>,
     output: Option<PathBuf>,
@@ -119,7 +119,7 @@ impl Places {
 struct Checked {
     report: Report,
     status: Status,
-    /// What of the origin of both notebooks differs.
+    /// Differences between the origins of the two notebooks.
     origins: Vec<String>,
 }
 
@@ -181,7 +181,7 @@ fn jobs_to_check(notebook: &Notebook) -> Vec<Job> {
     jobs
 }
 
-/// The cells that the run did not come to: they have no count.
+/// The cells that the run did not reach: they have no execution count.
 fn not_run(ran: &Notebook) -> Vec<String> {
     let jobs = jobs_skipping(ran, &SKIPS).into_iter();
     let left = jobs.filter(|job| ran.cells[job.index].execution_count().is_none());

@@ -1,10 +1,10 @@
-//! Whether stored and new results come from the same code, data and machine: said beside differences,
-//! which it may explain.
+//! Differences in code, data and machine between stored and new results, reported with output
+//! differences, which they may explain.
 
 use crate::notebook::Notebook;
 use serde_json::Value;
 
-/// What is told of, and in which words.
+/// The compared metadata keys, and their names in reports.
 const KEYS: [(&str, &str); 9] = [
     ("processor", "processor"),
     ("cores", "cores"),
@@ -17,7 +17,7 @@ const KEYS: [(&str, &str); 9] = [
     ("data_digests", "data"),
 ];
 
-/// A line for each thing that both notebooks record, and that differs.
+/// One line for each value that both notebooks record and that differs.
 pub fn differences(stored: &Notebook, fresh: &Notebook) -> Vec<String> {
     let recorded = |notebook: &'_ Notebook, key: &str| -> Option<Value> {
         notebook.metadata.get("holoscope")?.get(key).cloned()
@@ -29,7 +29,7 @@ pub fn differences(stored: &Notebook, fresh: &Notebook) -> Vec<String> {
     KEYS.iter().filter_map(line).collect()
 }
 
-/// A value as people read it; digests by their first digits.
+/// A value as readable text; digests shortened to their first digits.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) if text.len() == 64 => text[..12].to_owned(),

@@ -1,8 +1,8 @@
-//! Which cell of a notebook has become which of another.
+//! Matches the cells of two notebooks.
 
 use crate::notebook::{Notebook, pairs};
 
-/// What has become of a cell, by places.
+/// What happened to a cell; the numbers are indices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     Removed(usize),
@@ -10,7 +10,7 @@ pub enum Change {
     Pair { from: usize, to: usize, moved: bool },
 }
 
-/// All cells of both notebooks, in the order of the new one; removed ones where they stood.
+/// All cells of both notebooks, in the order of the new one; removed ones at their old position.
 pub fn changes(old: &Notebook, new: &Notebook) -> Vec<Change> {
     let from = pairs(&old.cells, &new.cells);
     let stays = in_order(&from);
@@ -42,7 +42,7 @@ pub fn changes(old: &Notebook, new: &Notebook) -> Vec<Change> {
     found
 }
 
-/// Which places keep their order: a longest increasing run of them.
+/// Which cells keep their order: a longest increasing subsequence.
 fn in_order(from: &[Option<usize>]) -> Vec<bool> {
     let places: Vec<(usize, usize)> = from
         .iter()

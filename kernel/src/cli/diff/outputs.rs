@@ -1,13 +1,13 @@
-//! Outputs in a few lines.
+//! Short summaries of outputs.
 
 use crate::notebook::{Output, OutputKind};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-/// Texts of more lines are told by their size.
+/// Texts with more lines are summarised by their size.
 const LINES: usize = 12;
 
-/// An output in a few lines.
+/// A summary of an output in a few lines.
 pub fn summary(output: &Output) -> Vec<String> {
     match &output.kind {
         OutputKind::Stream { name, text } => text_lines(name.as_str(), text),
@@ -62,14 +62,14 @@ fn bytes(count: usize) -> String {
     }
 }
 
-/// A few digits that change with the text.
+/// A short hash of the text.
 fn crc(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash: u32, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })
 }
 
-/// The lines that differ, each with `-` or `+`; nothing where outputs are the same.
+/// The lines that differ, each with `-` or `+`; empty if the outputs are the same.
 pub fn difference(old: &[Output], new: &[Output]) -> Vec<(char, String)> {
     let contents = |outputs: &[Output]| -> Vec<OutputKind> {
         let kinds = outputs.iter().map(|output| match output.kind.clone() {
@@ -105,7 +105,7 @@ pub fn difference(old: &[Output], new: &[Output]) -> Vec<(char, String)> {
         lines.push((mark, change.value().trim_end().to_owned()));
     }
     if lines.is_empty() {
-        // The same in short, and not the same.
+        // The summaries are equal, the outputs are not.
         lines.push((
             '~',
             "> outputs differ in what the summary leaves out".to_owned(),

@@ -1,4 +1,4 @@
-//! `holoscope export`: a notebook as something else.
+//! `holoscope export`: converts a notebook to another format.
 
 mod print;
 mod site;
@@ -15,16 +15,17 @@ use std::path::{Path, PathBuf};
 pub(super) use stored::live_views;
 use stored::page;
 
-/// `html`, `md` and `pdf` are the page of the notebook as it is stored: nothing runs (`holoscope run` runs it first).
+/// `html`, `md` and `pdf` export the notebook's page as it is stored: nothing runs (use `holoscope run` first).
 /// `md` has references, citations and computed values written out, formulas as LaTeX, and pictures in `NAME_files`.
-/// `pdf` is that page as Chromium prints it, with page numbers; Chromium, Chrome or Edge must be installed, or
-/// HOLOSCOPE_CHROMIUM name one. `rs` is a program: the cells in order, within `main`. It compiles against the library
-/// and prints what the cells show.
+/// `pdf` is that page printed by Chromium, with page numbers; Chromium, Chrome or Edge must be installed, or
+/// HOLOSCOPE_CHROMIUM must name one. `rs` is a program: the cells in order, within `main`. It compiles against the
+/// library and prints what the cells show.
 ///
-/// `--site` writes the pages of all notebooks of a folder and of the folders in it, and an `index.html` that searches them without
-/// a server.
+/// `--site` writes the pages of all notebooks in a folder and its subfolders, and an `index.html` that searches them
+/// without a server.
 ///
-/// Exit status: 0, or 2 where the notebook cannot be read, is no article, or has a cell that cannot be part of a program.
+/// Exit status: 0, or 2 when the notebook cannot be read, is no article, or has a cell that cannot be part of a
+/// program.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     /// The notebook (.ipynb), or its text (.md, .rs, .qmd); with --site a folder
@@ -37,7 +38,7 @@ pub struct ExportArgs {
     /// The title of the site's index [default: the folder's name]
     #[arg(long, requires = "site")]
     pub title: Option<String>,
-    /// Where to write it [default: out/<name> with the ending of its kind]
+    /// Where to write it [default: out/<name> with the extension of the format]
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
 }
@@ -130,7 +131,7 @@ struct Beside {
     folder: PathBuf,
 }
 
-/// `NAME_files` beside `NAME.md`, as Quarto calls it.
+/// `NAME_files` next to `NAME.md`, named as Quarto does.
 fn beside(path: &Path) -> Beside {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = format!("{stem}_files");

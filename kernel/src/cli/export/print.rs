@@ -1,4 +1,4 @@
-//! A page as Chromium prints it.
+//! Prints a page with Chromium.
 
 use crate::error::{Error, Result};
 use std::io::Read;
@@ -9,9 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-/// Names a browser to print with.
+/// The environment variable that names the browser to print with.
 const CHOSEN: &str = "HOLOSCOPE_CHROMIUM";
-/// What browsers are called in `PATH`.
+/// Names of browsers in `PATH`.
 const NAMES: [&str; 9] = [
     "chromium",
     "chromium-browser",
@@ -23,17 +23,17 @@ const NAMES: [&str; 9] = [
     "microsoft-edge-stable",
     "headless_shell",
 ];
-/// Where they lie on a Mac.
+/// Locations of browsers on macOS.
 const ON_A_MAC: [&str; 3] = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
 ];
-/// A browser that has not printed by then is stopped.
+/// A browser that takes longer to print is stopped.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// What it has said by then is quoted.
+/// How long to wait for its remaining error output after it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How often it is asked whether it has ended.
+/// Polling interval for the browser's exit.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A browser that prints.
@@ -45,7 +45,7 @@ impl Browser {
     /// The browser that HOLOSCOPE_CHROMIUM names, or the first that is installed.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If no browser is found.
     pub fn find() -> Result<Self> {
         if let Some(chosen) = std::env::var_os(CHOSEN).filter(|path| !path.is_empty()) {
             let program = PathBuf::from(chosen);
@@ -75,7 +75,7 @@ impl Browser {
     /// The page as a PDF with an outline; its style sheet numbers the pages.
     ///
     /// # Errors
-    /// What the browser says where it prints nothing, or not in time.
+    /// What the browser reports if it prints nothing, or a timeout.
     pub fn print(&self, html: &str) -> Result<Vec<u8>> {
         let folder = tempfile::Builder::new()
             .prefix("holoscope-print-")
@@ -118,7 +118,7 @@ impl Browser {
             // Chromium refuses to start as root with its sandbox.
             .args(is_root().then_some("--no-sandbox"))
             .arg(address_of(page))
-            // What it starts ends with it.
+            // Its child processes are ended with it.
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -149,7 +149,7 @@ fn address_of(path: &Path) -> String {
     address
 }
 
-/// Waits until the browser has ended, and ends what it has left running; what it wrote to its standard error.
+/// Waits until the browser has exited and kills the processes it left; returns its standard error.
 fn wait(browser: &mut Child) -> Result<String> {
     let stderr = browser.stderr.take();
     let (words, said) = sync_channel(1);
@@ -174,7 +174,7 @@ fn wait(browser: &mut Child) -> Result<String> {
             Err(error) => break Err(failed(error.to_string())),
         }
     };
-    // SAFETY: the call has no pointers; the group is the browser's own, and gone if nothing is left of it.
+    // SAFETY: the call takes no pointers; the process group is the browser's own, or no longer exists.
     unsafe { libc::kill(-(browser.id() as libc::pid_t), libc::SIGKILL) };
     let _ = browser.wait();
     ended?;

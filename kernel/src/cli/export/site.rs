@@ -24,7 +24,7 @@ pub fn export(folder: &Path, out: &Path, title: Option<&str>) -> Result<i32> {
         return refuse(folder, "there is no notebook in it");
     }
     notebooks.sort();
-    // A folder's own notebooks before those of the folders in it.
+    // A folder's own notebooks before those of its subfolders.
     notebooks.sort_by_key(|path| {
         (
             path.components().count() > 1,
@@ -76,7 +76,7 @@ fn write(path: &Path, html: &str) -> Result<()> {
     notebook::replace(path, html.as_bytes())
 }
 
-/// The notebooks below `root`, relative to it, but for hidden folders and what lies in `out`: results, and the site.
+/// The notebooks below `root`, relative to it, except those in hidden folders and in `out` (results and the site).
 fn collect(root: &Path, out: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     let out = std::path::absolute(out).map_err(Error::io("resolve", out))?;
     let mut folders = vec![root.to_owned()];

@@ -9,7 +9,7 @@ use crate::twin;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The page of a notebook with the outputs that are stored; `alive`, with what its views compute with.
+/// The page of a notebook with its stored outputs; `alive` adds the data of its live views.
 pub fn page(path: &Path, alive: bool) -> Result<String> {
     let (notebook, notes) = twin::load_with_outputs(path)?;
     for note in notes {
@@ -49,13 +49,13 @@ pub fn page(path: &Path, alive: bool) -> Result<String> {
     Ok(page.html)
 }
 
-/// What the live views of a page compute with; why they stay static is said.
+/// The data of a page's live views; reports why views stay static.
 pub fn live_views(notebook: &Notebook, folder: Option<&Path>, path: &Path) -> Option<Arc<Live>> {
     let mut said = |text: &str| say(&format!("holoscope: {}: {text}", path.display()));
     live::of_notebook(notebook, folder.unwrap_or(Path::new(".")), &mut said).map(Arc::new)
 }
 
-/// A notebook whose cells have not run gives a page of code alone.
+/// Warns if no cell has been run: the page then shows only code.
 fn warn_of_missing_outputs(notebook: &Notebook, path: &Path) {
     let code = notebook.cells.iter().filter(|cell| cell.is_code());
     let (n, run) = code.fold((0, 0), |(n, run), cell| {

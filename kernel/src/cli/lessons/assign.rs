@@ -1,4 +1,4 @@
-//! `holoscope assign`: the student's and the teacher's version of a lesson, and the proof of its checks.
+//! `holoscope assign`: the student's and the teacher's version of a lesson, and verification of its checks.
 
 use super::process::{Limits, run_notebook};
 use super::{read, unusable};
@@ -13,16 +13,16 @@ use clap::Args;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// A lesson's source has, for each exercise: a code cell whose solution stands between `// BEGIN SOLUTION` and
+/// A lesson's source has, for each exercise: a code cell whose solution is between `// BEGIN SOLUTION` and
 /// `// END SOLUTION`; raw cells tagged `wrong`, each a typical wrong answer in full, with `//| message: "..."` at its top
-/// (a part of what the check must say of it); code cells tagged `check`, which assert or end in the library's `check(name,
-/// hint, || ...)`, with parts that students do not see between `// BEGIN HIDDEN TESTS` and `// END HIDDEN TESTS`; Markdown cells
-/// tagged `solution`, on common mistakes.
+/// (a part of the message that the check must give for it); code cells tagged `check`, which assert or end in the
+/// library's `check(name, hint, || ...)`, with parts that students do not see between `// BEGIN HIDDEN TESTS` and
+/// `// END HIDDEN TESTS`; Markdown cells tagged `solution`, on common mistakes.
 ///
 /// The student's version has `todo!()` in place of solutions, which follow the checks as folded blocks. The
 /// teacher's version shows solutions, hidden tests and wrong answers.
 ///
-/// Exit status: 0; 1 where --verify finds that a check does not do what it should; 2 where a lesson could not be read,
+/// Exit status: 0; 1 when --verify finds a check that does not do what it should; 2 when a lesson could not be read,
 /// run or written.
 #[derive(Debug, Args)]
 pub struct AssignArgs {
@@ -35,8 +35,8 @@ pub struct AssignArgs {
     /// Leave the folded solutions out of the student's version
     #[arg(long)]
     pub no_solutions: bool,
-    /// First run each lesson: solutions must pass, the code that students begin with must not, and each wrong answer must
-    /// get its message. Nothing is written where that fails
+    /// First run each lesson: solutions must pass, the starting code must not, and each wrong answer must get its
+    /// message. Nothing is written if that fails
     #[arg(long)]
     pub verify: bool,
 }
@@ -63,7 +63,7 @@ pub fn assign(args: &AssignArgs) -> Result<i32> {
     Ok(status)
 }
 
-/// What students hand in is known by the ids of its cells, so that the lesson must have them, and keep them.
+/// Submissions are matched to the lesson by the ids of its cells, so the lesson must have ids and keep them.
 fn check_ids(path: &Path) -> Result<()> {
     let fault = |cell: usize, reason: &str| {
         let reason = format!("{reason}; what is handed in is known by the ids of its cells");
@@ -82,7 +82,7 @@ fn check_ids(path: &Path) -> Result<()> {
         return Err(fault(1, reason));
     }
     let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
-    // What is no notebook has been refused when it was read.
+    // A file that is not a notebook was refused when it was read.
     let json: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let cells = json.get("cells").and_then(Value::as_array);
     let without = cells.and_then(|cells| {
@@ -111,7 +111,7 @@ fn write(folder: &Path, lesson: &Path, version: &Notebook) -> Result<()> {
     Ok(())
 }
 
-/// Whether every answer gets what it should.
+/// Whether every answer gets the expected result.
 fn verify(path: &Path, lesson: &Notebook) -> Result<bool> {
     let verification = Verification::of(lesson).map_err(unusable(path))?;
     let executed = run_notebook(&verification.notebook, path, &Limits::none())?.notebook;

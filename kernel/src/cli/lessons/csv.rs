@@ -1,6 +1,6 @@
 //! Rows of a CSV file (RFC 4180) that a spreadsheet opens.
 
-/// One line, with its line break. Text that a spreadsheet would take for a formula gets a `'` before it: messages
+/// One line, with its line break. Text that a spreadsheet would read as a formula is prefixed with `'`, since messages
 /// come from students' code.
 pub fn row(fields: &[&str]) -> String {
     let fields: Vec<String> = fields.iter().map(|text| field(text)).collect();

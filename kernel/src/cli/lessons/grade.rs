@@ -1,4 +1,4 @@
-//! `holoscope grade`: runs what students have handed in, and writes who has solved what.
+//! `holoscope grade`: runs students' submissions, and writes their results.
 
 use super::process::{Limits, Run, run_notebook};
 use super::submissions::{Submission, submissions};
@@ -16,20 +16,20 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Each notebook is run in a process of its own, with the checks of the lesson's source in place of its own; its other
-/// cells are the student's. An exercise counts 1 point a check, or nbgrader's `points`. Students' programs run with your
-/// rights: limits of time and memory end what runs away, they do not keep a program from your files.
+/// Each notebook is run in its own process, with the checks of the lesson's source in place of its own; its other
+/// cells are the student's. An exercise counts 1 point per check, or nbgrader's `points`. Students' programs run with
+/// your rights: limits of time and memory end runaway programs, but do not protect your files from them.
 ///
-/// The table goes to the standard output, and `grades.csv` (a line an exercise), the executed notebooks and their pages
-/// to -o.
+/// The table goes to the standard output; `grades.csv` (one line per exercise), the executed notebooks and their pages
+/// go to -o.
 ///
-/// Exit status: 0; 1 where a notebook could not be graded, or its run ended early; 2 where nothing could be.
+/// Exit status: 0; 1 when a notebook could not be graded, or its run ended early; 2 when none could be graded.
 #[derive(Debug, Args)]
 pub struct GradeArgs {
-    /// What was handed in: FOLDER/STUDENT.ipynb, or FOLDER/STUDENT/LESSON.ipynb
+    /// The submissions: FOLDER/STUDENT.ipynb, or FOLDER/STUDENT/LESSON.ipynb
     #[arg(value_name = "FOLDER")]
     pub folder: PathBuf,
-    /// The lesson's source, or a folder of lessons, which have the names of what was handed in
+    /// The lesson's source, or a folder of lessons with the file names of the submissions
     #[arg(short, long, value_name = "LESSON")]
     pub lesson: PathBuf,
     /// Where to write results
@@ -49,7 +49,7 @@ pub struct GradeArgs {
 /// The name of the table.
 const TABLE: &str = "grades.csv";
 
-/// Bytes of a number of GB.
+/// Parses a number of GB into bytes.
 fn gigabytes(text: &str) -> std::result::Result<u64, String> {
     match text.trim().parse::<f64>() {
         Ok(n) if n > 0.0 && n < 1e6 => Ok((n * 1e9) as u64),
@@ -66,7 +66,7 @@ struct Row {
 
 struct Graded {
     grades: Vec<Grade>,
-    /// Why the run has ended before its last cell.
+    /// Why the run ended before its last cell.
     early: Option<String>,
     seconds: f64,
 }
@@ -109,7 +109,7 @@ pub fn grade(args: &GradeArgs) -> Result<i32> {
         };
         say(&format!("[{}/{}] {}", n + 1, found.len(), line(&row)));
         rows.push(row);
-        // Whoever ends this early keeps what there is.
+        // Written after each submission, so that stopping early keeps the results so far.
         notebook::replace(&path, table(&rows).as_bytes())?;
     }
     for row in &rows {
@@ -123,7 +123,7 @@ pub fn grade(args: &GradeArgs) -> Result<i32> {
     Ok(i32::from(!(rows.iter().all(whole) && strangers.is_empty())))
 }
 
-/// Why a submission has no results of its own.
+/// Why a submission is not graded: a reserved name or a duplicate.
 fn twin_of(submission: &Submission, before: &[Submission]) -> Option<String> {
     if submission.student == TABLE {
         return Some(format!("a student cannot be called {TABLE}"));
@@ -166,7 +166,7 @@ fn of_submission(submission: &Submission, args: &GradeArgs) -> Result<Graded> {
     })
 }
 
-/// The executed notebook and its page, for whoever reads the answers.
+/// Stores the executed notebook and its page, for reading the answers.
 fn keep(run: &Run, submission: &Submission, output: &Path) -> Result<()> {
     let folder = output.join(&submission.student);
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;

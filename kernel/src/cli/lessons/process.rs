@@ -1,4 +1,4 @@
-//! A notebook's run in a process of its own, within limits of time and memory.
+//! Runs a notebook in a separate process, with limits of time and memory.
 
 use crate::error::{Error, Result};
 use crate::notebook::{self, Notebook, NotebookText};
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a run that was told to end may take to save what it has.
+/// How long a run may take to save its results after a request to end.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// What a run may use.
@@ -34,14 +34,14 @@ impl Limits {
 
 /// A run that is over.
 pub struct Run {
-    /// As far as it has come.
+    /// The notebook as far as it has run.
     pub notebook: Notebook,
-    /// Why it has ended before its last cell.
+    /// Why the run ended before its last cell.
     pub early: Option<String>,
     pub seconds: f64,
 }
 
-/// Runs the notebook, cells that fail included, in the folder of `place`.
+/// Runs the notebook in the folder of `place`, continuing after cells that fail.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Run`] where no cell could be run.
@@ -100,7 +100,7 @@ pub fn run_notebook(notebook: &Notebook, place: &Path, limits: &Limits) -> Resul
     })
 }
 
-/// Waits for the end; ends it itself when the time is over. How it has ended, and whether its time was over.
+/// Waits for the run to end, or ends it after the limit. Returns its status and whether the limit was reached.
 fn wait(mut child: Child, limit: Option<Duration>) -> Result<(ExitStatus, bool)> {
     let failed = || Error::io("wait for", "holoscope run");
     let Some(limit) = limit else {
@@ -123,7 +123,7 @@ fn wait(mut child: Child, limit: Option<Duration>) -> Result<(ExitStatus, bool)>
     }
 }
 
-/// Tells the run to interrupt its cell, save and end.
+/// Signals the run to interrupt its cell, save and end.
 #[cfg(unix)]
 fn end(child: &mut Child) {
     if let Ok(id) = i32::try_from(child.id()) {
@@ -137,7 +137,7 @@ fn end(child: &mut Child) {
     let _ = child.kill();
 }
 
-/// Whoever ends this process ends the run, too: its limits end with it.
+/// Ends the run when this process ends, since its limits are enforced here.
 #[cfg(target_os = "linux")]
 fn end_with_this_process(command: &mut Command) {
     use std::os::unix::process::CommandExt;
@@ -155,7 +155,7 @@ fn end_with_this_process(command: &mut Command) {
 #[cfg(not(target_os = "linux"))]
 fn end_with_this_process(_: &mut Command) {}
 
-/// Data and heap of the process, and of each that it starts.
+/// Limits data and heap of the process and of each of its child processes.
 #[cfg(target_os = "linux")]
 fn limit_memory(command: &mut Command, bytes: u64) {
     use std::os::unix::process::CommandExt;
@@ -164,7 +164,7 @@ fn limit_memory(command: &mut Command, bytes: u64) {
         rlim_max: bytes,
     };
     let set = move || {
-        // SAFETY: one system call on a value of its own.
+        // SAFETY: one system call that reads a local value.
         match unsafe { libc::setrlimit(libc::RLIMIT_DATA, &raw const limit) } {
             0 => Ok(()),
             _ => Err(std::io::Error::last_os_error()),

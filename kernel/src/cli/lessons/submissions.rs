@@ -1,4 +1,4 @@
-//! What students have handed in: notebooks in a folder, and the lessons that they belong to.
+//! Students' submissions: the notebooks in a folder, and the lessons that they belong to.
 
 use crate::error::{Error, Result};
 use crate::files::same_file;
@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 /// One notebook that was handed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
-    /// Whose it is: its folder, or its file's name where it lies in none.
+    /// The name of its folder, or of its file if it is in none.
     pub student: String,
     pub path: PathBuf,
     pub lesson: PathBuf,
 }
 
 /// The submissions below a folder, sorted by student. `lesson` is one lesson, to which all belong, or a folder of
-/// lessons, where each belongs to the one of its file's name. What lies in `output` are results, not submissions. Beside
-/// them, the notebooks that no lesson has the name of.
+/// lessons, where each belongs to the lesson with its file's name. Files in `output` are results, not submissions. Also
+/// returns the notebooks whose name no lesson has.
 ///
 /// # Errors
 /// [`Error::Io`].

@@ -1,4 +1,4 @@
-//! Labels of figures, tables, equations and sections, and who refers to them.
+//! Labels of figures, tables, equations and sections, and references to them.
 
 use super::finding::Finding;
 use crate::notebook::{Cell, Notebook, option_mark};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-/// What Quarto numbers.
+/// The label prefixes of what Quarto numbers.
 const KINDS: &str = "fig|tbl|eq|sec|lst|thm|lem|cor|prp|cnj|def|exm|exr";
 
 static REFERENCE: LazyLock<Regex> =
@@ -114,7 +114,7 @@ impl Labels {
         };
         for (label, places) in &self.defined {
             let (cell, line) = places[0];
-            // Of subfigures, `fig-a-1` is one of `fig-a`.
+            // `fig-a-1` is a subfigure of `fig-a`.
             let sub = used.iter().any(|used| {
                 used.strip_prefix(label.as_str())
                     .is_some_and(|rest| rest.starts_with('-'))

@@ -25,7 +25,7 @@ pub fn is_expected(job: &Job, error: &CellError) -> bool {
     job.raises && ![NO_EXCEPTION, TIMEOUT].contains(&error.ename.as_str())
 }
 
-/// Whether a cell may fail so, and the run goes on.
+/// Whether the cell may fail with this error and the run continues.
 pub fn is_allowed(job: &Job, error: &CellError) -> bool {
     job.may_fail && error.ename != TIMEOUT
 }
@@ -34,14 +34,14 @@ pub fn is_allowed(job: &Job, error: &CellError) -> bool {
 pub struct Cells {
     session: Session,
     interrupter: Arc<Interrupter>,
-    /// What threads of earlier cells show between cells.
+    /// Output between cells, from threads of earlier cells.
     late: Arc<Mutex<Vec<Event>>>,
     timeout: Option<Duration>,
     signals: Signals,
 }
 
 impl Cells {
-    /// Starts the session; signals are for its cells from now on.
+    /// Starts the session; from now on signals are delivered to its cells.
     pub fn start(
         workspace: Workspace,
         image: &Image,
@@ -72,12 +72,12 @@ impl Cells {
         &self.signals
     }
 
-    /// Compiles cells, and runs nothing (see [`Session::check`]).
+    /// Compiles cells without running them (see [`Session::check`]).
     pub fn check(&mut self, cells: &[&str]) -> std::result::Result<Types, Failure> {
         self.session.check(cells)
     }
 
-    /// Runs a cell; what it shows goes to the results. The error, where it failed.
+    /// Runs a cell and records its output in the results; returns the error if it failed.
     pub fn run(
         &mut self,
         job: &Job,
@@ -86,7 +86,7 @@ impl Cells {
         terminal: &mut Terminal,
     ) -> Option<CellError> {
         results.begin(job);
-        // A blank cell has nothing to say, and rustc nothing to compile.
+        // A blank cell has nothing to compile.
         let outcome = match job.source.trim().is_empty() {
             true => Outcome::Ok,
             false => {
@@ -114,7 +114,7 @@ impl Cells {
         failed
     }
 
-    /// The value of an expression, which is no cell and has no number; the bundle of its kinds.
+    /// The value of an expression as a MIME bundle. It is no cell and has no number.
     pub fn evaluate(
         &mut self,
         code: &str,
@@ -178,14 +178,14 @@ fn ended_by(signal: i32, error: CellError) -> CellError {
     let name = signals::name(signal);
     let evalue = format!("{name} ended the run");
     match error.ename.as_str() {
-        // What it says of the variables is true.
+        // Its text about the variables is correct.
         "interrupted" => CellError { evalue, ..error },
-        // Its processes were ended, whatever that looked like.
+        // Its processes were killed, whatever error that caused.
         _ => CellError::new("interrupted", evalue.clone(), evalue),
     }
 }
 
-/// The error of a cell that took longer than it may.
+/// The error of a cell that exceeded the time limit.
 fn too_long(limit: Duration, outcome: Outcome) -> CellError {
     let evalue = format!(
         "the cell took longer than the {} s of --timeout, and was interrupted",

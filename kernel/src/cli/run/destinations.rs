@@ -18,8 +18,8 @@ impl Destinations {
     /// The places that the arguments name, or the default ones.
     ///
     /// # Errors
-    /// [`Error::Destination`] where two of notebook, executed notebook and page are one file, and
-    /// [`Error::Io`] where one of them cannot be written.
+    /// [`Error::Destination`] if two of notebook, executed notebook and page are the same file, and
+    /// [`Error::Io`] if one of them cannot be written.
     pub fn check(args: &RunArgs) -> Result<Self> {
         let notebook = match &args.output {
             Some(path) => path.clone(),
@@ -77,7 +77,7 @@ fn name(notebook: &Path) -> Result<&std::ffi::OsStr> {
     })
 }
 
-/// The path made absolute, after a trial: its folder is made if it is missing.
+/// Makes the path absolute and checks that it is writable; creates its folder if it is missing.
 fn writable(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path).map_err(Error::io("resolve", path))?;
     let dir = path.parent().unwrap_or(Path::new("/"));
@@ -166,7 +166,7 @@ mod tests {
                 "{line}"
             );
         }
-        // Both may go where nothing is kept.
+        // Both may go to /dev/null.
         assert!(check(dir, "in.ipynb -o /dev/null --html /dev/null").is_ok());
     }
 

@@ -1,4 +1,4 @@
-//! Values in the text: evaluated when the cell that holds them has its turn.
+//! Values in the text: evaluated when the run reaches the cell that contains them.
 
 use super::super::terminal::{Terminal, say};
 use super::cells::Cells;
@@ -17,7 +17,7 @@ struct Text {
     inlines: Vec<Inline>,
 }
 
-/// The cells with expressions that wait for their turn.
+/// The cells with expressions that are not evaluated yet.
 pub struct Texts {
     waiting: VecDeque<Text>,
 }
@@ -32,9 +32,9 @@ pub struct Failed {
 }
 
 impl Texts {
-    /// Those of a notebook: Markdown cells, and captions in the options of code cells. Values of
-    /// an earlier run are taken out; where the notebook itself is written over, those that will be
-    /// replaced stay until then.
+    /// The expressions of a notebook: those in Markdown cells, and those in captions in the options
+    /// of code cells. Values of an earlier run are removed; if the notebook itself is overwritten,
+    /// those that will be replaced stay until then.
     pub fn of(notebook: &mut Notebook, in_place: bool) -> Self {
         for cell in notebook
             .cells
@@ -57,7 +57,7 @@ impl Texts {
         }
     }
 
-    /// Evaluates the expressions of the cells that stand before this place; the first that fails.
+    /// Evaluates the expressions of the cells before this index; returns the first that fails.
     pub fn before(
         &mut self,
         index: usize,
@@ -115,7 +115,7 @@ fn of_cell(cell: &Cell) -> Vec<Inline> {
 }
 
 impl Failed {
-    /// Tells which expression it was.
+    /// Reports which expression failed.
     pub fn report(&self, notebook: &Path) {
         let Self {
             cell,

@@ -1,4 +1,4 @@
-//! The cells that a run executes, and what their tags ask for.
+//! The cells that a run executes, and the effect of their tags.
 
 use crate::notebook::{Cell, CellOptions, Notebook};
 
@@ -9,15 +9,15 @@ pub struct Job {
     pub index: usize,
     pub id: String,
     pub source: String,
-    /// The heading it stands under.
+    /// The heading above it.
     pub section: String,
-    /// Tagged `raises-exception`: it must fail, and the run goes on.
+    /// Tagged `raises-exception`: it must fail, and the run continues.
     pub raises: bool,
-    /// It may fail, and the run goes on (`holoscope check`).
+    /// It may fail, and the run continues (`holoscope check`).
     pub may_fail: bool,
 }
 
-/// Tagged with this, a cell is not run and keeps its outputs, as in nbclient.
+/// A cell with this tag is not run and keeps its outputs, as in nbclient.
 const SKIP: &str = "skip-execution";
 const RAISES: &str = "raises-exception";
 
@@ -26,7 +26,7 @@ pub fn jobs(notebook: &Notebook) -> Vec<Job> {
     jobs_skipping(notebook, &[SKIP])
 }
 
-/// The cells to run but for those with one of these tags.
+/// The cells to run, except those with one of these tags.
 pub fn jobs_skipping(notebook: &Notebook, skip: &[&str]) -> Vec<Job> {
     let mut section = String::from("start");
     let mut jobs = Vec::new();
@@ -54,7 +54,7 @@ pub fn jobs_skipping(notebook: &Notebook, skip: &[&str]) -> Vec<Job> {
 }
 
 /// Whether the option `eval: false` keeps a cell from being run. Options that cannot be
-/// read are for the export to complain about.
+/// read are reported by the export.
 fn is_switched_off(cell: &Cell, index: usize) -> bool {
     let options = CellOptions::of(cell, index + 1);
     options.is_ok_and(|options| options.flag("eval") == Ok(Some(false)))

@@ -1,4 +1,4 @@
-//! `holoscope run`: a notebook from top to bottom, without a frontend.
+//! `holoscope run`: runs a notebook from top to bottom, without a frontend.
 
 mod cells;
 mod destinations;
@@ -52,7 +52,7 @@ pub fn run(args: &RunArgs) -> Result<i32> {
     if let Ok(written) = &written {
         done.terminal.note(written);
     }
-    // Also where the results cannot be written.
+    // Reported even if the results cannot be written.
     if let Some(failure) = &done.failure {
         report(&args.notebook, failure);
     }
@@ -60,12 +60,12 @@ pub fn run(args: &RunArgs) -> Result<i32> {
     Ok(done.status.exit_status())
 }
 
-/// Reads a notebook, and says what of it was set right.
+/// Reads a notebook, and reports what was corrected in it.
 pub fn read(path: &Path) -> Result<Notebook> {
     noted(path, twin::load(path)?)
 }
 
-/// [`read`], for a text with the outputs of the notebook beside it.
+/// Like [`read`]; a text gets the outputs of its notebook.
 pub fn read_with_outputs(path: &Path) -> Result<Notebook> {
     noted(path, twin::load_with_outputs(path)?)
 }
@@ -85,7 +85,7 @@ pub struct Request<'a> {
     pub given: &'a [(String, String)],
     pub allow_errors: bool,
     pub timeout: Option<Duration>,
-    /// Where cells run; the notebook's folder where it is `None`.
+    /// Where cells run; `None` for the notebook's folder.
     pub folder: Option<&'a Path>,
     /// Outputs of an earlier run stay until their cell runs.
     pub keep_outputs: bool,
@@ -117,8 +117,8 @@ pub struct FailedCell {
     error: CellError,
 }
 
-/// Starts a session and runs the notebook in it. The process enters the notebook's folder, and its
-/// environment changes: once a process.
+/// Starts a session and runs the notebook in it. It changes the process's working directory to the
+/// notebook's folder, and its environment: call it once per process.
 pub fn execute(
     mut notebook: Notebook,
     parameters: Option<&Parameters>,
@@ -174,7 +174,7 @@ pub fn execute(
     })
 }
 
-/// Says before a long run what would keep its result from being exported.
+/// Reports, before a long run, what would prevent its result from being exported.
 fn warn_of_faults(notebook: &Notebook, path: &Path, folder: Option<&Path>) {
     let options = ExportOptions {
         folder: folder.or(path.parent()).map(Path::to_path_buf),
@@ -185,7 +185,7 @@ fn warn_of_faults(notebook: &Notebook, path: &Path, folder: Option<&Path>) {
     }
 }
 
-/// Runs the cells in order, and saves after each; the failure that has stopped the run.
+/// Runs the cells in order, and saves after each; returns the failure that stopped the run.
 fn run_jobs(
     jobs: &[Job],
     texts: &mut Texts,
@@ -214,7 +214,7 @@ fn run_jobs(
         let failed = cells.run(job, n as u64 + 1, results, terminal);
         let seconds = start.elapsed().as_secs_f64();
         results.ran(job, n as u64 + 1, seconds);
-        // On disk before anybody reads that it is.
+        // Save before the terminal reports the cell as done.
         results.save(&Status::Running);
         let mark = match &failed {
             None => "ok",
@@ -236,7 +236,7 @@ fn run_jobs(
     failed.map(Failure::Text)
 }
 
-/// Says why a run has stopped.
+/// Reports why a run stopped.
 pub fn report(notebook: &Path, failure: &Failure) {
     let FailedCell {
         n,

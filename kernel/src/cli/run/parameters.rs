@@ -1,4 +1,4 @@
-//! Given values become a cell of the notebook, once rustc has accepted it.
+//! Inserts given values as a cell of the notebook, once rustc has accepted it.
 
 use super::cells::Cells;
 use super::jobs::jobs;
@@ -7,9 +7,9 @@ use crate::notebook::{Notebook, Parameters};
 use crate::plan::Definitions;
 use crate::report::outcome::CellError;
 
-/// Puts the given values into the notebook. The cells up to the parameters cell and the new one are
-/// compiled, and nothing runs: where the text of the parameters cell does not tell a type, rustc
-/// does. Where they cannot be compiled before they run, a value must fit every possible type.
+/// Inserts the given values into the notebook. The cells up to the parameters cell and the new one
+/// are compiled but not run: if the text of the parameters cell leaves a type open, rustc
+/// determines it. If they cannot be compiled before they run, a value must fit every possible type.
 ///
 /// # Errors
 /// [`Error::Parameter`] for a value that does not fit; the notebook is then unchanged.
@@ -18,7 +18,7 @@ pub fn apply(parameters: &Parameters, notebook: &mut Notebook, cells: &mut Cells
     let all = jobs(notebook);
     let before: Vec<_> = all.iter().filter(|job| job.index <= place).collect();
     let mut sources: Vec<&str> = before.iter().map(|job| job.source.as_str()).collect();
-    // How far a cell gets that is to fail, and what it leaves, only the run shows.
+    // Only the run shows how far a cell that must fail gets, and which variables it leaves.
     let foreseeable =
         before.last().is_some_and(|job| job.index == place) && !before.iter().any(|job| job.raises);
     let refused = |error: &CellError| {
@@ -29,7 +29,7 @@ pub fn apply(parameters: &Parameters, notebook: &mut Notebook, cells: &mut Cells
     if foreseeable {
         match cells.check(&sources) {
             Ok(found) => types = Some(found),
-            // An error of an earlier cell may be none once those before it have run.
+            // An earlier cell may compile once the cells before it have run.
             Err(failure) if failure.cell + 1 < sources.len() => {}
             Err(failure) => {
                 if let Some(error) = &failure.error {
@@ -56,7 +56,7 @@ pub fn apply(parameters: &Parameters, notebook: &mut Notebook, cells: &mut Cells
     Ok(())
 }
 
-/// The error without the crates of cells in the types that it names.
+/// Removes the crate names of cells from the types that the error names.
 fn in_the_users_words(error: Error) -> Error {
     match error {
         Error::Parameter { name, reason } => {

@@ -1,4 +1,4 @@
-//! How an executed notebook came about: its `metadata.holoscope`.
+//! The provenance of an executed notebook: its `metadata.holoscope`.
 
 use crate::clock::now;
 use crate::digest::hex;
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::process::Command;
 
-/// What an earlier run has left under these keys is not this run's. Other keys are somebody else's.
+/// The keys that a run replaces; other keys are left unchanged.
 const KEYS: [&str; 16] = [
     "holoscope",
     "status",
@@ -29,13 +29,13 @@ const KEYS: [&str; 16] = [
     "cores",
 ];
 
-/// What a run records beside its outputs.
+/// What a run records in addition to its outputs.
 #[derive(Debug, Clone)]
 pub struct Provenance(Map<String, Value>);
 
 impl Provenance {
-    /// What is known before the first cell. The notebook holds the given values already; `folder` is
-    /// its own.
+    /// What is known before the first cell. The notebook already contains the given values; `folder`
+    /// is the notebook's folder.
     pub fn new(notebook: &Notebook, given: &[(String, String)], folder: &Path) -> Self {
         let mut known = Map::new();
         let mut put = |key: &str, value: Value| {
@@ -59,7 +59,7 @@ impl Provenance {
         put("lock_digest", lock_digest().into());
         let commit = toolchain::source_commit();
         put("commit", commit.clone().into());
-        // Of another repository than the library's.
+        // Only if it is another repository than the library's.
         let own = commit_in(folder).filter(|own| Some(own) != commit.as_ref());
         put("notebook_commit", own.into());
         put("processor", processor().into());
@@ -68,7 +68,7 @@ impl Provenance {
         Self(known)
     }
 
-    /// A cell has read data of this name.
+    /// Records that a cell has read data of this name.
     pub fn data(&mut self, name: &str, sha256: &str) {
         let data = self
             .0
@@ -96,7 +96,7 @@ impl Provenance {
     }
 }
 
-/// `2026-11-23T09:02:00` as people read it.
+/// `2026-11-23T09:02:00` in readable form.
 fn utc(time: &str) -> String {
     format!("{} UTC", time.replace('T', " "))
 }
@@ -112,7 +112,7 @@ fn seeds(effective: &[(String, String)]) -> Value {
     some(Value::Object(seeds.collect()))
 }
 
-/// `42_069u64` as a number; what is no whole number as it is written.
+/// `42_069u64` as a number; anything but a whole number as text.
 fn number_or_text(text: &str) -> Value {
     let plain = text.trim().replace('_', "");
     let types = ["u8", "u16", "u32", "u64", "usize", "i32", "i64"];
@@ -126,7 +126,7 @@ fn texts<'a>(values: impl Iterator<Item = (&'a String, &'a String)>) -> Value {
     Value::Object(texts.collect())
 }
 
-/// Nothing in place of an empty object.
+/// Null in place of an empty object.
 fn some(object: Value) -> Value {
     match object.as_object().is_some_and(Map::is_empty) {
         true => Value::Null,
@@ -150,7 +150,7 @@ fn commit_in(folder: &Path) -> Option<String> {
     )
 }
 
-/// What the processor calls itself.
+/// The model name of the processor.
 fn processor() -> Option<String> {
     if let Ok(text) = std::fs::read_to_string("/proc/cpuinfo") {
         let lines = text.lines().filter_map(|line| line.split_once(':'));

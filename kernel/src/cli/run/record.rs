@@ -1,10 +1,10 @@
-//! What the events of a running cell leave in the notebook.
+//! Converts the events of a running cell to notebook outputs.
 
 use crate::notebook::OutputEvent;
 use crate::report::progress;
 use crate::run::output::event::Event;
 
-/// What an event leaves in the notebook: of a progress bar, its last line.
+/// The notebook output of an event, if any; a progress bar leaves its last line.
 pub fn recorded(event: Event, execution_count: u64) -> Option<OutputEvent> {
     Some(match event {
         Event::Stream { name, text } => OutputEvent::Stream { name, text },

@@ -1,4 +1,4 @@
-//! The executed notebook of a run: what cells have shown, saved after each of them.
+//! The executed notebook of a run, saved after each cell.
 
 use super::super::terminal::say;
 use super::destinations::Destinations;
@@ -40,7 +40,7 @@ impl Status {
         }
     }
 
-    /// The exit status of a run that has ended so.
+    /// The exit status of a run with this outcome.
     pub fn exit_status(&self) -> i32 {
         match self {
             Self::Ended(signal) => signals::status(*signal),
@@ -50,7 +50,7 @@ impl Status {
     }
 }
 
-/// What a run has brought so far.
+/// The results of a run so far.
 pub struct Results {
     notebook: Notebook,
     /// `None` where the executed notebook is only compared (`holoscope check`).
@@ -59,7 +59,7 @@ pub struct Results {
     began: Instant,
     outputs: Outputs,
     widgets: Models,
-    /// The notebook as it was saved, so that a save only writes anew what has changed.
+    /// The notebook's text as last saved, so that a save only serialises what has changed.
     text: NotebookText,
     /// The places of the cells by their ids.
     places: HashMap<String, usize>,
@@ -91,9 +91,9 @@ impl Results {
         }
     }
 
-    /// Removes what an earlier run has left in the cells that will run: it must not look like
-    /// this one's. Where the file itself is written over, there is no other copy, and outputs
-    /// stay, without their counts, until their cell runs.
+    /// Removes what an earlier run has left in the cells that will run, so that it cannot be
+    /// mistaken for this run's results. If the file itself is overwritten, there is no other copy,
+    /// and outputs stay, without their counts, until their cell runs.
     pub fn forget(&mut self, jobs: &[Job], in_place: bool) {
         for job in jobs {
             let cell = &mut self.notebook.cells[job.index];
@@ -148,10 +148,10 @@ impl Results {
         self.changed.insert(cell.id.clone());
     }
 
-    /// Writes the notebook as it is now. A disk that is full for a while must not end the run.
+    /// Writes the notebook as it is now. A temporarily full disk must not end the run.
     pub fn save(&mut self, status: &Status) {
         self.update(status);
-        // What is written to a pipe stays written: only the whole goes there.
+        // A pipe cannot be rewritten: it gets only the final notebook.
         let regular = |to: &&Destinations| notebook::is_regular(&to.notebook);
         let Some(to) = self.to.as_ref().filter(regular) else {
             return;
@@ -173,7 +173,7 @@ impl Results {
         self.notebook
     }
 
-    /// Writes the notebook and its page; what was written.
+    /// Writes the notebook and its page; returns a message about what was written.
     pub fn finish(mut self, status: &Status) -> Result<String> {
         self.update(status);
         let Some(to) = &self.to else {
@@ -219,7 +219,8 @@ impl Results {
         ))
     }
 
-    /// Saves an executed notebook elsewhere that cannot be written where it should be.
+    /// Saves the executed notebook in the temporary folder if it cannot be written to its
+    /// destination.
     fn rescue(&self, notebook: &Path, error: Error) -> Error {
         let name = notebook.file_name().unwrap_or_default();
         let name = format!(
@@ -252,14 +253,14 @@ impl Results {
         self.stamp(status);
     }
 
-    /// Writes into the notebook how it came about.
+    /// Writes the provenance into the notebook.
     fn stamp(&mut self, status: &Status) {
         let seconds = self.began.elapsed().as_secs_f64();
         let metadata = &mut self.notebook.metadata;
         self.provenance.write(&status.text(), seconds, metadata);
         match self.widgets.saved() {
             Some(states) => metadata.insert("widgets".to_owned(), json!({STATE_MIME: states})),
-            // Those of an earlier run.
+            // Removes the widgets of an earlier run.
             None => metadata.shift_remove("widgets"),
         };
         metadata.insert(

@@ -1,5 +1,5 @@
-//! What signals do to a headless run. SIGINT (Ctrl-C) interrupts the running cell, and a second
-//! one ends the run at once; SIGTERM and SIGHUP end the cell. Whatever has run is then saved.
+//! Signal handling of a headless run. SIGINT (Ctrl-C) interrupts the running cell, and a second
+//! one ends the run at once; SIGTERM and SIGHUP end the cell. The results so far are then saved.
 
 use super::super::terminal::say;
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long a run that was told to end may take to save.
+/// How long a run may take to save after a request to end.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The signals that have reached this run.
@@ -27,7 +27,7 @@ struct State {
 }
 
 impl Signals {
-    /// Takes signals from now on, but for those that whoever started us has them ignored
+    /// Handles signals from now on, except those that the parent process has set to be ignored
     /// (`nohup`, a shell's background jobs).
     pub fn listen() -> Result<Self> {
         let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter();
@@ -40,7 +40,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// From now on signals are for the cells that this reaches.
+    /// From now on signals are delivered to these cells.
     pub fn reach(&self, cells: Arc<Interrupter>) {
         *lock(&self.0.cells) = Some(cells);
     }
@@ -62,7 +62,7 @@ impl State {
             // Nothing has run yet.
             None => end(signal),
             Some(cells) if signal != SIGINT => {
-                // Signals that follow find the run ending.
+                // Later signals arrive while the run is ending.
                 std::thread::spawn(move || cells.end_cell());
                 std::thread::spawn(move || {
                     std::thread::sleep(GRACE);
@@ -71,7 +71,7 @@ impl State {
             }
             Some(cells) if first => {
                 std::thread::spawn(move || cells.interrupt(None));
-                // Whoever should read it may not: the next signal must find this thread free.
+                // Writing may block, and this thread must stay free for the next signal.
                 std::thread::spawn(|| {
                     say("holoscope: interrupting the cell; Ctrl-C again ends the run at once");
                 });
@@ -81,16 +81,16 @@ impl State {
     }
 }
 
-/// Ends this process and all that it has started. What was saved is on disk.
+/// Kills this process and all its descendants. What was saved is on disk.
 fn end(signal: i32) {
     for below in descendants(std::process::id(), 0) {
         send(below, libc::SIGKILL);
     }
-    // SAFETY: ends this process; a file that is being written is renamed only when it is whole.
+    // SAFETY: ends this process; a file that is being written is renamed only once it is complete.
     unsafe { libc::_exit(status(signal)) }
 }
 
-/// The exit status of a run that a signal has ended, as shells count.
+/// The exit status of a run that a signal has ended, as in shells.
 pub fn status(signal: i32) -> i32 {
     128 + signal
 }
@@ -101,7 +101,7 @@ pub fn name(signal: i32) -> &'static str {
 }
 
 fn is_ignored(signal: i32) -> bool {
-    // SAFETY: asks for a disposition and changes none.
+    // SAFETY: reads a signal's disposition and changes none.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         libc::sigaction(signal, std::ptr::null(), &mut action) == 0
@@ -113,7 +113,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Interrupts a cell that takes longer than it may.
+/// Interrupts a cell that exceeds the time limit.
 pub struct Watch {
     /// Dropped when the cell is over.
     running: Sender<()>,
@@ -138,7 +138,7 @@ impl Watch {
         }
     }
 
-    /// The cell is over: whether its time was, too.
+    /// Ends the watch; returns whether the time limit was reached.
     pub fn end(self) -> bool {
         drop(self.running);
         self.interrupted.join().unwrap_or(false)

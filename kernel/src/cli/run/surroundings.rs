@@ -1,4 +1,4 @@
-//! What cells find around them: the folder and the variables of the environment.
+//! The environment of cells: the working directory and the environment variables.
 
 use crate::error::{Error, Result};
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::path::Path;
 /// The library's variable for a folder with local copies of the data.
 const DATA_ENV: &str = "HOLOSCOPE_DATA";
 
-/// Whoever names a folder in a shell means it from there, and cells run elsewhere.
-/// (What is not there may still be meant from the notebook's folder.)
+/// Makes the data folder's path absolute: it is relative to the shell's folder, and cells run
+/// elsewhere. (A path that does not exist here may be relative to the notebook's folder.)
 ///
 /// # Safety
-/// No other thread may be running: the environment is the process's own.
+/// No other thread may be running: the environment is shared by the whole process.
 pub unsafe fn fix_data_folder() {
     if let Some(data) = std::env::var_os(DATA_ENV)
         && Path::new(&data).is_dir()

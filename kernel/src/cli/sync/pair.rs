@@ -1,4 +1,4 @@
-//! A notebook, its text, and which of them has changed since they were last in step.
+//! A notebook, its text, and which of them has changed since they were last in sync.
 
 use crate::digest;
 use crate::error::{Error, Result};
@@ -10,10 +10,10 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Where the notebook keeps what was last in step: by ending, the digests of both sides.
+/// The metadata key of the last synced state: the digests of both sides, by file extension.
 const RECORD: &str = "holoscope_sync";
 
-/// Metadata of cells that every run writes: they stay out of texts.
+/// Metadata of cells that every run writes; they stay out of texts.
 const OF_RUNS: [&str; 2] = ["holoscope", "user_expressions"];
 
 /// One of the two files.
@@ -23,7 +23,7 @@ pub enum Side {
     Text,
 }
 
-/// Why a pair cannot be brought in step.
+/// The error of a pair that cannot be synced.
 pub fn refuse(path: &Path, reason: impl Into<String>) -> Error {
     Error::Notebook {
         path: path.to_owned(),
@@ -36,7 +36,7 @@ pub fn refuse(path: &Path, reason: impl Into<String>) -> Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Nothing,
-    /// Both are the same, and this is not recorded yet.
+    /// Both are the same, but this is not recorded yet.
     Record,
     WriteText,
     ReadText,
@@ -56,7 +56,7 @@ impl Step {
 /// The formats of the texts that a notebook is paired with.
 ///
 /// # Errors
-/// Formats in other folders or with other names, which are not read.
+/// If there are formats in other folders or with other names, which are not supported.
 pub fn formats(path: &Path, notebook: &Notebook) -> Result<Vec<Format>> {
     let formats = notebook
         .metadata
@@ -88,7 +88,7 @@ pub fn formats(path: &Path, notebook: &Notebook) -> Result<Vec<Format>> {
 /// Records in a notebook that it has a text of this format, and what that text leaves out.
 pub fn adopt(notebook: &mut Notebook, format: Format) {
     pair_up(notebook, format);
-    // In the order that the file will have: MyST writes options in it.
+    // Sort as the file will be sorted: MyST writes options in this order.
     let cells = notebook.cells.iter_mut().map(|cell| &mut cell.metadata);
     for metadata in cells.chain([&mut notebook.metadata]) {
         metadata.sort_keys();
@@ -97,7 +97,7 @@ pub fn adopt(notebook: &mut Notebook, format: Format) {
 }
 
 fn pair_up(notebook: &mut Notebook, format: Format) {
-    // What is wrong with an option is told when the notebook is run or shown.
+    // Faults in options are reported when the notebook is run or shown.
     let _ = mirror_options(notebook);
     let keys = option_keys(notebook);
     let section = notebook
@@ -124,7 +124,7 @@ fn pair_up(notebook: &mut Notebook, format: Format) {
     if let Some(section) = section.as_object_mut() {
         section.shift_remove("text_representation");
     }
-    // A text that holds all metadata of the notebook would change with its own record.
+    // Otherwise a text with all metadata of the notebook would change with its own record.
     if let Some(filter) = section
         .get("notebook_metadata_filter")
         .and_then(Value::as_str)
@@ -145,9 +145,9 @@ fn pair_up(notebook: &mut Notebook, format: Format) {
         .map(str::to_owned)
         .collect();
     let of_runs = || OF_RUNS.map(|key| format!("-{key}")).into_iter();
-    // A filter that does without these is somebody else's.
+    // A filter without these keys was not written here.
     if filter.is_none() || of_runs().all(|key| hidden.contains(&key)) {
-        // Options in a source are metadata, too, for who reads them there: once is enough.
+        // Options in a source are mirrored in its metadata; the text needs them only once.
         let keys = keys.iter().map(|key| format!("-{key}"));
         for key in of_runs().chain(keys) {
             if !hidden.contains(&key) {
@@ -158,7 +158,7 @@ fn pair_up(notebook: &mut Notebook, format: Format) {
     }
 }
 
-/// The keys of the options that stand in sources.
+/// The keys of the options in sources.
 fn option_keys(notebook: &Notebook) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for cell in notebook.cells.iter().filter(|cell| cell.is_code()) {
@@ -184,7 +184,7 @@ fn digest_of(text: &str) -> String {
     digest::hex(Sha256::new_with_prefix(text))
 }
 
-/// Records that both sides are in step.
+/// Records that both sides are in sync.
 pub fn record(notebook: &mut Notebook, format: Format, text: &str) {
     let ours = digest_of(&twin::write(notebook, format));
     let records = notebook.metadata.entry(RECORD).or_insert_with(|| json!({}));
@@ -207,11 +207,11 @@ pub struct Pair<'a> {
     format: Format,
     /// The notebook's metadata as they are in the file.
     before: Map<String, Value>,
-    /// Whether the file lacks what a paired notebook has.
+    /// Whether the file lacks what [`adopt`] adds.
     unfinished: bool,
-    /// What the notebook would be as text.
+    /// The notebook as text.
     ours: String,
-    /// The text's file, where there is one.
+    /// The content of the text's file, if it exists.
     text: Option<String>,
 }
 
@@ -240,7 +240,7 @@ impl<'a> Pair<'a> {
         })
     }
 
-    /// What is to be done; the reason where somebody must choose.
+    /// What is to be done; the reason if the user must choose.
     pub fn step(&self, from: Option<Side>) -> std::result::Result<Step, String> {
         let Some(text) = &self.text else {
             return match from {

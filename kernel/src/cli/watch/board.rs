@@ -1,9 +1,9 @@
-//! What is shown now, and who waits for what comes next.
+//! The current page and state, and waiting for their changes.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The present page and state, shared between who renders and who serves.
+/// The current page and state, shared between renderer and server.
 #[derive(Debug, Default)]
 pub struct Board {
     shown: Mutex<Shown>,
@@ -16,7 +16,7 @@ struct Shown {
     news: News,
 }
 
-/// What a browser is told.
+/// The state that is sent to a browser.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct News {
     /// Grows with every change, of the page or of the state.
@@ -37,7 +37,7 @@ impl Board {
         self.lock().page.clone()
     }
 
-    /// Shows a page; one that is shown already changes nothing.
+    /// Shows a page; an unchanged page has no effect.
     pub fn show(&self, page: String) {
         let mut shown = self.lock();
         if shown.page != page {
@@ -48,7 +48,7 @@ impl Board {
         }
     }
 
-    /// Says how far things are.
+    /// Sets the status.
     pub fn say(&self, status: &str) {
         let mut shown = self.lock();
         if shown.news.status != status {
@@ -58,8 +58,7 @@ impl Board {
         }
     }
 
-    /// The news after the change `seen`, at once or when there are any; `None` where there are none for
-    /// so long.
+    /// Waits for news after the change `seen`; `None` if there are none within `wait`.
     pub fn news(&self, seen: Option<u64>, wait: Duration) -> Option<News> {
         let old = |shown: &mut Shown| seen == Some(shown.news.change);
         let (shown, _) = self

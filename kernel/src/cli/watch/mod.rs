@@ -1,4 +1,4 @@
-//! `holoscope watch`: a notebook's page that follows its file.
+//! `holoscope watch`: serves a notebook's page and updates it when the file changes.
 
 mod arguments;
 mod board;
@@ -24,13 +24,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use view::{View, same_code};
 
-/// How often files are looked at.
+/// Polling interval for files.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Watches the notebook until a signal comes; the result is the exit status.
 pub fn watch(args: &WatchArgs) -> Result<i32> {
     let notebook = read(&args.notebook)?;
-    // What no run can accept is better known now than in the page.
+    // Report parameters that no run accepts now rather than in the page.
     Parameters::read(&notebook, &args.parameters)?;
     let ended = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -50,15 +50,15 @@ pub fn watch(args: &WatchArgs) -> Result<i32> {
     Ok(0)
 }
 
-/// A file as it was seen last.
+/// A file as last seen.
 struct File {
     path: PathBuf,
     digest: String,
-    /// When it was written, as far as the file system says it.
+    /// Its modification time, if the file system has one.
     written: Option<SystemTime>,
 }
 
-/// A file that was written so long ago is written at another time when it is written again.
+/// Once a file is this old, another write is certain to change its modification time.
 const SETTLED: Duration = Duration::from_secs(2);
 
 impl File {
@@ -70,7 +70,7 @@ impl File {
         }
     }
 
-    /// Whether the file has another content than when it was asked last.
+    /// Whether the file's content has changed since the last call.
     fn has_changed(&mut self) -> bool {
         let found = std::fs::metadata(&self.path).ok();
         let written = found.and_then(|found| found.modified().ok());
@@ -89,7 +89,7 @@ impl File {
     }
 }
 
-/// The notebook, its run, and what is shown of both.
+/// The notebook, its run, and the view of both.
 struct Watched<'a> {
     args: &'a WatchArgs,
     folder: PathBuf,
@@ -145,7 +145,7 @@ impl<'a> Watched<'a> {
         Ok(())
     }
 
-    /// Looks for what has changed.
+    /// Checks for changes.
     fn look(&mut self) -> Result<()> {
         if self.file.has_changed() {
             match read(&self.file.path) {
@@ -161,7 +161,7 @@ impl<'a> Watched<'a> {
                         self.start()?;
                     }
                 }
-                // Half of it may have been written.
+                // The file may be half written.
                 Err(error) => self.board.say(&error.to_string()),
             }
         }

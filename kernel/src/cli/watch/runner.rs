@@ -1,21 +1,21 @@
-//! The run beside the page: `holoscope run` in a process of its own, ended when the code changes.
+//! The background run: `holoscope run` in a separate process, ended when the code changes.
 
 use crate::error::{Error, Result};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a run that was told to end may take.
+/// How long a run may take to end after a request to end.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// A run that goes on, or is over.
+/// A run that is in progress or over.
 pub struct Runner {
     child: Child,
     over: Option<bool>,
 }
 
 impl Runner {
-    /// Starts a run of what the notebook is now; what it has executed goes to `executed`.
+    /// Starts a run of the notebook's file; the executed notebook is written to `executed`.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -34,7 +34,7 @@ impl Runner {
         })
     }
 
-    /// Whether the run is over, and went well.
+    /// Whether the run succeeded; `None` while it is running.
     pub fn outcome(&mut self) -> Option<bool> {
         if self.over.is_none()
             && let Ok(Some(status)) = self.child.try_wait()
@@ -44,7 +44,7 @@ impl Runner {
         self.over
     }
 
-    /// Ends the run, with all that it has started.
+    /// Ends the run and all processes that it has started.
     pub fn end(&mut self) {
         if self.outcome().is_some() {
             return;

@@ -1,4 +1,4 @@
-//! The page over HTTP, to browsers on this machine, and the news of it as server-sent events.
+//! Serves the page over HTTP to browsers on this machine, and its changes as server-sent events.
 //! Source: RFC 9112; HTML Standard, 9.2 "Server-sent events".
 
 use super::board::Board;
@@ -9,19 +9,19 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What loads the page again, and says how far the run is.
+/// The outer page: it reloads the notebook's page and shows the state of the run.
 const SHELL: &str = include_str!("shell.html");
 /// The longest head of a request.
 const LONGEST: usize = 16 * 1024;
 /// How long a client may take to send its request.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A line now and then finds clients that went away.
+/// A periodic line detects clients that have disconnected.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// Serves the board from now on; the port.
+/// Starts serving the board; returns the port.
 ///
 /// # Errors
-/// [`Error::Io`] where the port is taken.
+/// [`Error::Io`] if the port is taken.
 pub fn serve(board: Arc<Board>, port: u16) -> Result<u16> {
     let address = format!("127.0.0.1:{port}");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
@@ -31,7 +31,7 @@ pub fn serve(board: Arc<Board>, port: u16) -> Result<u16> {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let board = Arc::clone(&board);
-            // A client that goes away ends its own thread.
+            // The thread ends when its client disconnects.
             std::thread::spawn(move || {
                 let _ = answer(stream, &board, port);
             });
@@ -53,7 +53,7 @@ fn answer(mut stream: TcpStream, board: &Board, port: u16) -> std::io::Result<()
     };
     let request = Request::read(&head);
     if !request.is_for(port) {
-        // A page of another origin may have had its name point here.
+        // DNS rebinding: a page of another origin may have pointed its name here.
         return reply(
             &mut stream,
             "403 Forbidden",
@@ -75,7 +75,7 @@ fn answer(mut stream: TcpStream, board: &Board, port: u16) -> std::io::Result<()
     }
 }
 
-/// The head of a request; `None` where it does not end in time and within bounds.
+/// The head of a request; `None` if it does not end or is too long.
 fn head(stream: &mut TcpStream) -> std::io::Result<Option<String>> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 2048];
@@ -89,7 +89,7 @@ fn head(stream: &mut TcpStream) -> std::io::Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// What is asked for, and of whom.
+/// The method, path and host of a request.
 struct Request<'a> {
     method: &'a str,
     path: &'a str,
@@ -128,7 +128,7 @@ fn reply(stream: &mut TcpStream, status: &str, kind: &str, body: &str) -> std::i
     stream.flush()
 }
 
-/// Tells of every new version of the page, from the present one on.
+/// Sends every change of the board, starting with the current state.
 fn events(stream: &mut TcpStream, board: &Board) -> std::io::Result<()> {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\
                 Connection: close\r\n\r\n";

@@ -4,7 +4,7 @@
 use crate::notebook::{Cell, Notebook, Output};
 use std::collections::HashMap;
 
-/// Outputs by what made them: a cell's id and source.
+/// Outputs by the cell that produced them: its id and source.
 #[derive(Debug, Default)]
 pub struct View {
     known: HashMap<(String, String), Known>,
@@ -18,7 +18,7 @@ struct Known {
 }
 
 impl View {
-    /// Takes the outputs of the cells that have run.
+    /// Stores the outputs of the cells that have run.
     pub fn take(&mut self, notebook: &Notebook) {
         for cell in notebook.cells.iter().filter(|cell| cell.is_code()) {
             if cell.execution_count().is_some() || !cell.outputs().is_empty() {
@@ -32,8 +32,8 @@ impl View {
         }
     }
 
-    /// Gives each cell of a notebook the outputs that are known of it; a cell whose source has changed
-    /// keeps the last ones of its id until it has run.
+    /// Sets each cell's outputs to those stored for its id and source; a cell with another source keeps
+    /// the outputs that it has.
     pub fn dress(&self, notebook: &mut Notebook) {
         for cell in &mut notebook.cells {
             if !cell.is_code() {
@@ -112,7 +112,7 @@ mod tests {
         view.dress(&mut now);
         assert_eq!(shown(&now), ["new a", "old b", ""]);
         assert_eq!(now.cells[0].execution_count(), Some(1));
-        // What another source has made is not shown as this one's.
+        // Outputs of another source are not shown for this one.
         let mut edited = notebook(&[("a", "1 + 1", None)]);
         view.dress(&mut edited);
         assert_eq!(shown(&edited), [""]);

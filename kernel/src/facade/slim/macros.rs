@@ -1,23 +1,23 @@
-//! What `macro_rules!` write without what their functions do, and without examples.
+//! The output of `macro_rules!` without function bodies and without examples.
 //!
-//! The standard library's integers are macros, written out twelve times: most of what
-//! rust-analyzer reads of it, unless their functions are empty, too.
+//! The standard library's integers are macros, expanded twelve times: most of what
+//! rust-analyzer reads of it, unless their functions are emptied, too.
 
 use ra_ap_syntax::{AstNode, NodeOrToken, SyntaxKind, SyntaxNode, SyntaxToken, TextRange, ast};
 use std::collections::BTreeSet;
 
 type Element = NodeOrToken<SyntaxNode, SyntaxToken>;
 
-/// A part of the text, and what stands for it.
+/// A range of the text, and its replacement.
 pub type Cut = (TextRange, &'static str);
 
-/// What can go from a macro's definition.
+/// What can be removed from a macro's definition.
 pub fn cuts(definition: &ast::MacroRules) -> Vec<Cut> {
     let mut cuts = Vec::new();
     let Some(rules) = definition.token_tree() else {
         return cuts;
     };
-    // Patterns and what is written for them take turns; a pattern must stay as it is.
+    // Patterns and outputs alternate; a pattern must stay unchanged.
     let trees = rules.syntax().children().filter(is_tree);
     for written in trees.skip(1).step_by(2) {
         bodies(&written, &written, &mut cuts);
@@ -30,8 +30,8 @@ fn is_tree(node: &SyntaxNode) -> bool {
     node.kind() == SyntaxKind::TOKEN_TREE
 }
 
-/// The bodies of functions in this tree, of which `repeated` is written as often as
-/// its variables say.
+/// The bodies of functions in this tree. `repeated` is the enclosing repetition, which is expanded
+/// as often as its variables determine.
 fn bodies(tree: &SyntaxNode, repeated: &SyntaxNode, cuts: &mut Vec<Cut>) {
     let elements: Vec<Element> = tree.children_with_tokens().filter(is_no_trivia).collect();
     let mut at = 0;
@@ -55,7 +55,7 @@ fn is_no_trivia(element: &Element) -> bool {
     !element.kind().is_trivia()
 }
 
-/// How far behind a `fn` its body is. Only where there is no doubt that it is one.
+/// The distance from a `fn` to its body; only if it is certainly a function.
 fn function(elements: &[Element]) -> Option<usize> {
     use SyntaxKind::{DOLLAR, FN_KW, IDENT, IMPL_KW, MINUS, R_ANGLE, WHERE_KW};
     let kind = |at: usize| elements.get(at).map(Element::kind);
@@ -72,7 +72,7 @@ fn function(elements: &[Element]) -> Option<usize> {
     if kind(at - 1) != Some(IDENT) {
         return None;
     }
-    // Generics: whatever stands before the parameters, as long as it ends.
+    // Generics: anything before the parameters, as long as it ends.
     if kind(at) == Some(SyntaxKind::L_ANGLE) {
         at += elements[at..].iter().position(|e| e.as_node().is_some())?;
     }
@@ -111,8 +111,8 @@ fn function(elements: &[Element]) -> Option<usize> {
     None
 }
 
-/// Whether every variable of a body stands elsewhere, too, in what is repeated: by
-/// them it is known how often.
+/// Whether every variable of a body also occurs elsewhere in the repetition: the variables
+/// determine the number of repetitions.
 fn can_go(body: &SyntaxNode, repeated: &SyntaxNode) -> bool {
     let outside = variables(repeated, Some(body.text_range()));
     let is_repeated = repeated
@@ -121,7 +121,7 @@ fn can_go(body: &SyntaxNode, repeated: &SyntaxNode) -> bool {
     !is_repeated || variables(body, None).is_subset(&outside)
 }
 
-/// The names behind a `$`.
+/// The names after a `$`.
 fn variables(tree: &SyntaxNode, without: Option<TextRange>) -> BTreeSet<String> {
     let tokens = tree
         .descendants_with_tokens()
@@ -139,15 +139,15 @@ fn variables(tree: &SyntaxNode, without: Option<TextRange>) -> BTreeSet<String> 
     names
 }
 
-/// Whether it is a heading: in an example a line of `# use x;` is code that is not shown.
+/// Whether it is a heading: in an example, a line `# use x;` is hidden code.
 fn is_words(heading: &str) -> bool {
     let mut chars = heading.trim_end().chars();
     chars.clone().next().is_some_and(char::is_uppercase)
         && chars.all(|c| c.is_alphabetic() || c == ' ')
 }
 
-/// The examples in the documentation, line by line: a macro writes every line of them
-/// as an attribute.
+/// The examples in the documentation, line by line: a macro expands every line of them
+/// to an attribute.
 fn examples(written: &SyntaxNode, cuts: &mut Vec<Cut>) {
     let text = written.text().to_string();
     let start = written.text_range().start();
@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn what_may_be_needed_stays() {
-        // The variable says how often; a body that is a variable, or none; a pattern; no function.
+        // A variable that determines the repetition; a body that is a variable, or none; a pattern;
+        // no function.
         for kept in [
             "macro_rules! m { ($($x:expr)*) => { $( fn f() { $x } )* } }",
             "macro_rules! m { ($b:tt) => { fn f() $b impl X { a } fn g(); struct S { a: u8 } } }",

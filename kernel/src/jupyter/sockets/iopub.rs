@@ -1,6 +1,6 @@
 //! IOPub: one task owns the socket, and everything that is published goes through its queue in order.
 //!
-//! Stream texts that wait in the queue are joined; a cell that writes faster than clients read waits for them.
+//! Stream texts in the queue are joined; a cell that writes faster than clients read waits for them.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,20 +18,20 @@ use crate::jupyter::wire::message::{Header, Message, Wire};
 use crate::run::output::event::Event;
 use crate::widgets::CommMessage;
 
-/// The longest text that one `stream` message is made to carry by joining.
+/// The longest text of one `stream` message that joining produces.
 const JOINED: usize = 64 * 1024;
 
-/// How long a client may refuse its outputs before some are dropped for it: long enough for one that is slow, as
-/// what it loses is lost from its notebook.
+/// How long a client may not take its outputs before some are dropped: long enough for a slow client, because
+/// dropped outputs are lost from its notebook.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The limit after a wait has timed out.
 const IMPATIENCE: Duration = Duration::from_millis(50);
 
-/// How many bytes of outputs may wait before a cell that writes must wait, too.
+/// How many bytes of outputs may be queued before a cell that writes must wait.
 const WAITING: usize = 16 * 1024 * 1024;
 
-/// The request that a published message belongs to; none for what the kernel says of itself.
+/// The request that a published message belongs to; `None` for messages about the kernel itself.
 pub type Parent = Option<Arc<Header>>;
 
 /// What a kernel is doing.
@@ -46,7 +46,7 @@ enum Publication {
     Status {
         parent: Parent,
         state: State,
-        /// Whether the request is a cell's, which other requests are answered in the middle of.
+        /// Whether the request is a cell's; other requests may be answered while it runs.
         cell: bool,
     },
     Message {
@@ -68,7 +68,7 @@ enum Publication {
     Flush(oneshot::Sender<()>),
 }
 
-/// A handle on the queue; calls never wait, but for [`Publisher::output`].
+/// A handle to the queue; calls never wait, except [`Publisher::output`].
 #[derive(Clone)]
 pub struct Publisher {
     queue: mpsc::UnboundedSender<Publication>,
@@ -76,7 +76,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes that a request is being worked on, or is done.
+    /// Publishes that a request is in progress or done.
     pub fn status(&self, parent: Parent, state: State) {
         self.push(Publication::Status {
             parent,
@@ -85,7 +85,7 @@ impl Publisher {
         });
     }
 
-    /// The same for a cell: until it is idle, other requests do not make the kernel look idle.
+    /// The same for a cell: until it is idle, other requests do not publish an idle kernel.
     pub fn cell_status(&self, parent: Parent, state: State) {
         self.push(Publication::Status {
             parent,
@@ -103,10 +103,10 @@ impl Publisher {
         });
     }
 
-    /// Publishes what a cell shows; waits while too much of it is queued. Not for async tasks.
+    /// Publishes a cell's output; waits while too much of it is queued. Not for async tasks.
     pub fn output(&self, parent: Parent, event: Event, count: u32) {
         if matches!(event, Event::Data { .. } | Event::Comm(_)) {
-            // Not for readers.
+            // Not shown to users.
             return;
         }
         let size = size(&event);
@@ -130,7 +130,7 @@ impl Publisher {
         });
     }
 
-    /// The same without waiting, for what is answered where nothing may wait.
+    /// The same without waiting, for answers where nothing may wait.
     pub fn comm_now(&self, parent: Parent, message: CommMessage) {
         self.push(Publication::Comm {
             parent,
@@ -200,7 +200,7 @@ impl Task {
                 continue;
             }
             tokio::select! {
-                // Subscribers first: what is published next is for them, too.
+                // Subscribers first, so that they receive what is published next.
                 biased;
                 subscription = self.socket.recv() => if let Ok(frames) = subscription {
                     self.welcome(super::frames(frames)).await;
@@ -268,7 +268,7 @@ impl Task {
         }
         self.send(&parent, "status", json!({"execution_state": name}))
             .await;
-        // Frontends show the last state that they heard of, whoever it belonged to.
+        // Frontends show the last state that they received, whichever request it belonged to.
         if state == State::Idle
             && let Some(cell) = self.cell.clone()
         {
@@ -277,7 +277,7 @@ impl Task {
         }
     }
 
-    /// Appends the texts of the same stream that wait in the queue.
+    /// Appends the queued texts of the same stream.
     fn join(&mut self, of: &Parent, event: &mut Event, size: &mut usize) {
         let Event::Stream { name, text } = event else {
             return;
@@ -306,7 +306,7 @@ impl Task {
         }
     }
 
-    /// Tells a new subscriber that it is heard, as the protocol's `iopub_welcome`.
+    /// Confirms a new subscription with the protocol's `iopub_welcome`.
     async fn welcome(&mut self, frames: Vec<Vec<u8>>) {
         if let Some([1, topic @ ..]) = frames.first().map(Vec::as_slice) {
             let subscription = String::from_utf8_lossy(topic).into_owned();
@@ -343,7 +343,7 @@ impl Task {
         let Some(message) = zmq_message(self.wire.encode(message)) else {
             return;
         };
-        // A client that stopped reading must not stop the kernel: it is waited for once.
+        // A client that stopped reading must not stop the kernel: only the first wait is long.
         let patience = match self.stalled {
             true => IMPATIENCE,
             false => PATIENCE,
@@ -380,7 +380,7 @@ fn size(event: &Event) -> usize {
     }
 }
 
-/// How many bytes of outputs wait; whoever adds to a full queue waits.
+/// How many bytes of outputs are queued; adding to a full queue waits.
 #[derive(Default)]
 struct Budget {
     used: Mutex<Used>,

@@ -1,6 +1,6 @@
-//! The five sockets, one file a kind; what they carry is decided elsewhere.
+//! The five sockets, one file per kind; their messages are handled elsewhere.
 //!
-//! Shell, control and stdin are ROUTERs, IOPub is an XPUB, the heartbeat echoes what it gets.
+//! Shell, control and stdin are ROUTERs, IOPub is an XPUB, the heartbeat echoes what it receives.
 //! Source: <https://jupyter-client.readthedocs.io/en/stable/messaging.html#introduction>.
 
 pub mod heartbeat;
@@ -15,7 +15,7 @@ use super::error::{Error, Result};
 use super::wire::connection::{Channel, Connection};
 use super::wire::message::Frame;
 
-/// How long a client may refuse to take a message before it is dropped for it.
+/// How long a client may not take a message before it is dropped.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A socket listening at its channel's address.
@@ -43,7 +43,7 @@ fn frames(message: ZmqMessage) -> Vec<Frame> {
     message.into_vec().into_iter().map(Frame::from).collect()
 }
 
-/// The ZeroMQ message of some frames; `None` where there are none.
+/// The ZeroMQ message of some frames; `None` if there are none.
 fn zmq_message(frames: Vec<Frame>) -> Option<ZmqMessage> {
     let mut frames = frames.into_iter();
     let mut message = ZmqMessage::from(frames.next()?);

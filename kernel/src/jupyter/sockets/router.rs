@@ -1,6 +1,6 @@
 //! Shell, control and stdin: verified messages in, signed messages out.
 //!
-//! One task reads and one writes, so that a client that does not take its answers blocks no question.
+//! One task reads and one writes, so that a client that does not read its answers blocks no request.
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -11,18 +11,18 @@ use crate::jupyter::error::Result;
 use crate::jupyter::wire::connection::{Channel, Connection};
 use crate::jupyter::wire::message::{Message, Wire};
 
-/// Where a channel's answers are left; they go out in order.
+/// The queue of a channel's answers; they are sent in order.
 #[derive(Clone)]
 pub struct Outbox(mpsc::UnboundedSender<Outgoing>);
 
 struct Outgoing {
     message: Message,
-    /// Told whether the message was handed to its client.
+    /// Receives whether the message was passed to its client.
     sent: Option<oneshot::Sender<bool>>,
 }
 
 impl Outbox {
-    /// Leaves a message to be sent; nothing happens when the kernel is going down.
+    /// Queues a message; nothing happens when the kernel is shutting down.
     pub fn send(&self, message: Message) {
         let _ = self.0.send(Outgoing {
             message,
@@ -30,7 +30,7 @@ impl Outbox {
         });
     }
 
-    /// Leaves a message to be sent, and says when it was (or that it could not be).
+    /// Queues a message; the receiver gets whether it was sent.
     pub fn send_and_tell(&self, message: Message) -> oneshot::Receiver<bool> {
         let (tell, told) = oneshot::channel();
         let _ = self.0.send(Outgoing {
@@ -41,7 +41,7 @@ impl Outbox {
     }
 }
 
-/// Binds a channel: its verified messages, and where to leave the answers.
+/// Binds a channel; returns its verified messages and the queue for answers.
 pub async fn start(
     connection: &Connection,
     channel: Channel,

@@ -20,7 +20,7 @@ use crate::jupyter::wire::signature::Scheme;
 /// How long a test waits for a message before it fails.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A kernel on a thread of its own, and a frontend connected to it.
+/// A kernel on a separate thread, and a frontend connected to it.
 pub struct Frontend {
     pub wire: Wire,
     pub shell: DealerSocket,
@@ -63,7 +63,7 @@ impl Frontend {
             }
         };
         std::fs::write(&path, file.to_string()).unwrap();
-        // Reading it once chooses the ports, so that both sides know them.
+        // Reading it once chooses the ports, so that both sides use the same.
         let connection = Connection::read(&path).unwrap();
         let kernel = serve(path, factory);
         let id = uuid::Uuid::new_v4().to_string();
@@ -92,25 +92,25 @@ impl Frontend {
         connect(&mut self.heartbeat, c, Channel::Heartbeat).await;
         connect(&mut self.control, c, Channel::Control).await;
         connect(&mut self.shell, c, Channel::Shell).await;
-        // From the welcome on, nothing that is published is missed.
+        // After the welcome, no published message is missed.
         while self.published().await.header.msg_type != "iopub_welcome" {}
     }
 
-    /// Sends a request on shell: its id.
+    /// Sends a request on shell; returns its id.
     pub async fn send(&mut self, msg_type: &str, content: Value) -> String {
         let (id, message) = self.request(msg_type, content);
         self.shell.send(message).await.unwrap();
         id
     }
 
-    /// Sends a request on control: its id.
+    /// Sends a request on control; returns its id.
     pub async fn send_control(&mut self, msg_type: &str, content: Value) -> String {
         let (id, message) = self.request(msg_type, content);
         self.control.send(message).await.unwrap();
         id
     }
 
-    /// Sends a cell: its id.
+    /// Sends a cell; returns its id.
     pub async fn run(&mut self, code: &str) -> String {
         self.send(
             "execute_request",
@@ -157,7 +157,7 @@ impl Frontend {
         receive(&self.wire, &mut self.iopub, "iopub").await
     }
 
-    /// What is published for a request, from its busy to its idle, both included.
+    /// The messages published for a request, from its busy to its idle status, both included.
     pub async fn published_for(&mut self, id: &str) -> Vec<Message> {
         let mut messages = Vec::new();
         loop {
@@ -173,14 +173,14 @@ impl Frontend {
         }
     }
 
-    /// Whether nothing more comes on IOPub for a while.
+    /// Whether nothing more arrives on IOPub for a while.
     pub async fn silence(&mut self) -> bool {
         timeout(Duration::from_millis(200), self.iopub.recv())
             .await
             .is_err()
     }
 
-    /// Runs a cell: its reply's content and what was shown between busy and idle, as `type` or `type:text`.
+    /// Runs a cell; returns its reply's content and the output between busy and idle, as `type` or `type:text`.
     pub async fn shown(&mut self, code: &str) -> (Value, Vec<String>) {
         let id = self.run(code).await;
         let reply = self.reply().await;

@@ -1,4 +1,4 @@
-//! The wire's conformance: a fake frontend talks to a served kernel over real sockets.
+//! Conformance tests of the wire: a fake frontend talks to a served kernel over real sockets.
 
 mod frontend;
 mod protocol;

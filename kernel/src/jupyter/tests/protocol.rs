@@ -1,4 +1,4 @@
-//! Every request gets its answer between busy and idle, whoever sends it.
+//! Every request gets its answer between busy and idle, whichever client sends it.
 
 use serde_json::{Value, json};
 use zeromq::{SocketRecv, SocketSend};
@@ -9,7 +9,8 @@ use crate::jupyter::wire::message::Wire;
 use crate::jupyter::wire::signature::Scheme;
 use crate::run::output::event::{Event, StreamName};
 
-/// Sends a request: its reply's content, after checking that the reply and busy/idle belong to it.
+/// Sends a request; returns its reply's content, after checking that the reply and busy/idle belong
+/// to it.
 async fn ask(frontend: &mut Frontend, msg_type: &str, content: Value) -> Value {
     let id = frontend.send(msg_type, content).await;
     let reply = frontend.reply().await;
@@ -117,7 +118,7 @@ async fn unknown_messages_get_busy_and_idle_and_nothing_else() {
         let id = f.send(msg_type, json!({"comm_id": "c", "data": {}})).await;
         assert_eq!(f.published_for(&id).await.len(), 2, "{msg_type}");
     }
-    // The first answer is this one's, so that the ones before had none.
+    // The first reply belongs to this request, so the ones before had none.
     ask(&mut f, "kernel_info_request", json!({})).await;
 }
 

@@ -1,4 +1,4 @@
-//! Cells: what they show and in which order, how they fail, how they are stopped.
+//! Cells: their output and its order, failures, interrupts.
 
 use std::time::Instant;
 
@@ -150,7 +150,7 @@ async fn an_interrupt_stops_the_running_cell_and_those_behind_it() {
     assert!(start.elapsed().as_secs() < 1);
     assert_eq!(f.reply().await.content["status"], "aborted");
     f.published_for(&behind).await;
-    // With nothing running an interrupt is answered and has no other effect.
+    // With nothing running, an interrupt is answered and has no other effect.
     f.send_control("interrupt_request", json!({})).await;
     f.control_reply().await;
     assert_eq!(f.shown("sleep 20\nout a").await.0["status"], "ok");
@@ -174,7 +174,7 @@ async fn requests_are_answered_while_a_cell_runs_and_the_kernel_still_looks_busy
         ["status:busy", "status:idle", "status:busy"]
     );
     assert_eq!(last.parent.as_ref().unwrap().msg_id, cell);
-    // A completion behind the cell is answered with nothing rather than never.
+    // A completion behind the cell gets an empty answer instead of none.
     f.send("complete_request", json!({"code": "s", "cursor_pos": 1}))
         .await;
     assert_eq!(f.reply().await.content["matches"], json!([]));
@@ -316,7 +316,7 @@ async fn a_client_that_vanishes_in_the_middle_of_a_flood_does_no_harm() {
 #[tokio::test]
 async fn a_client_that_stopped_reading_does_not_keep_the_kernel_from_going() {
     let mut f = Frontend::echo().await;
-    // Far more than the socket and the queue take, and it is not read.
+    // Far more than the socket and the queue hold, and nothing reads it.
     f.run("flood 5000000").await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let start = Instant::now();

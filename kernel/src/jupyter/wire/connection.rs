@@ -1,4 +1,4 @@
-//! The connection file: where the five channels are and the key that signs their messages.
+//! The connection file: the addresses of the five channels and the key that signs their messages.
 //!
 //! An endpoint is `tcp://IP:PORT` or `ipc://PATH-N`; a port of 0 means "any", and the choice is written back.
 //! Source: <https://jupyter-client.readthedocs.io/en/stable/kernels.html#connection-files>.
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::signature::Scheme;
 use crate::jupyter::error::{Error, Result};
 
-/// How the channels are carried.
+/// The transport of the channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
@@ -73,7 +73,7 @@ impl Channel {
     }
 }
 
-/// A connection file that was read and found servable.
+/// A connection file that was read and can be served.
 #[derive(Debug, Clone)]
 pub struct Connection {
     transport: Transport,
@@ -116,10 +116,10 @@ fn scheme() -> String {
 }
 
 impl Connection {
-    /// Reads a connection file; ports that it leaves open are chosen and written back to it.
+    /// Reads a connection file; ports that are 0 in it are chosen and written back to it.
     ///
     /// # Errors
-    /// When the file cannot be read, is no JSON object of the right fields, or asks for a signature scheme that is
+    /// When the file cannot be read, is no JSON object with the right fields, or has a signature scheme that is
     /// not in [`Scheme::ALL`].
     pub fn read(path: &Path) -> Result<Connection> {
         let io = |action| {
@@ -213,7 +213,7 @@ impl Connection {
             .then(|| PathBuf::from(format!("{}-{}", self.ip, self.port(channel))))
     }
 
-    /// `connect_reply`'s ports, under the connection file's names.
+    /// The ports for `connect_reply`, under the connection file's names.
     pub fn port_fields(&self) -> Map<String, Value> {
         Channel::ALL
             .iter()
@@ -260,7 +260,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The file's text with the chosen ports, everything else kept.
+    /// The file's text with the chosen ports, everything else unchanged.
     fn filled(&self, text: &str) -> String {
         let mut file: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
         file.extend(self.port_fields());

@@ -1,6 +1,6 @@
-//! The contents of messages, typed: what a frontend may ask, and what it is told.
+//! The typed contents of messages: requests of frontends and their replies.
 //!
-//! Cursors come and go in Unicode code points; engines count bytes, and the conversion is here.
+//! Messages give cursors in Unicode code points; engines count bytes, and the conversion is here.
 //! Source: <https://jupyter-client.readthedocs.io/en/stable/messaging.html>.
 
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use crate::jupyter::history::HistoryRequest;
 use crate::run::output::event::MimeBundle;
 use crate::widgets::{self as comm, CommKind};
 
-/// What a frontend asks on shell or control.
+/// A frontend's request on shell or control.
 #[derive(Debug, PartialEq)]
 pub enum Request {
     KernelInfo,
@@ -34,7 +34,7 @@ impl Request {
     /// The request in a message.
     ///
     /// # Errors
-    /// When the content lacks what its type needs.
+    /// When the content lacks a field that its type requires.
     pub fn parse(msg_type: &str, content: Value) -> serde_json::Result<Request> {
         use serde_json::from_value;
         Ok(match msg_type {
@@ -57,7 +57,7 @@ impl Request {
     }
 }
 
-/// A place in some code: of `complete_request` and `inspect_request`.
+/// A position in some code: of `complete_request` and `inspect_request`.
 #[derive(Debug, PartialEq, Deserialize)]
 pub struct CursorRequest {
     pub code: String,
@@ -84,7 +84,7 @@ pub struct CodeRequest {
 
 #[derive(Debug, PartialEq, Deserialize)]
 pub struct CommInfoRequest {
-    /// Only comms of this target are asked for.
+    /// Only comms of this target are requested.
     #[serde(default)]
     pub target_name: Option<String>,
 }
@@ -110,7 +110,7 @@ pub struct InputReply {
     pub value: String,
 }
 
-/// The answer's type for a request's.
+/// The type of the reply to a request of this type.
 pub fn reply_type(request: &str) -> String {
     match request.strip_suffix("_request") {
         Some(stem) => format!("{stem}_reply"),
@@ -163,7 +163,8 @@ pub fn execute_error(count: u32, ename: &str, evalue: &str, traceback: &[String]
     })
 }
 
-/// Of a cell that did not run: without a number, or JupyterLab would show that of another cell.
+/// The reply for a cell that did not run: without a number, since JupyterLab would show that of
+/// another cell.
 pub fn execute_aborted() -> Value {
     json!({ "status": "aborted" })
 }
@@ -210,7 +211,7 @@ pub fn inspect_reply(found: Option<MimeBundle>) -> Value {
     })
 }
 
-/// A refusal in the words of the Debug Adapter Protocol.
+/// A refusal in the format of the Debug Adapter Protocol.
 pub fn debug_reply(request: &DebugRequest) -> Value {
     json!({
         "type": "response",

@@ -1,6 +1,6 @@
 //! Messages on the wire: identities, `<IDS|MSG>`, signature, four JSON parts, buffers.
 //!
-//! What signatures are: `signature`.
+//! For signatures see `signature`.
 //! Source: <https://jupyter-client.readthedocs.io/en/stable/messaging.html#the-wire-protocol>.
 
 use crate::clock::now;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::signature::{Scheme, Signer};
 
-/// The version of the messaging protocol that this kernel speaks.
+/// The version of the messaging protocol that this kernel implements.
 pub const PROTOCOL_VERSION: &str = "5.4";
 
 const DELIMITER: &[u8] = b"<IDS|MSG>";
@@ -17,7 +17,7 @@ const DELIMITER: &[u8] = b"<IDS|MSG>";
 /// One ZeroMQ frame.
 pub type Frame = Vec<u8>;
 
-/// Who sent a message, when, and what it is.
+/// A message's sender, date and type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     pub msg_id: String,
@@ -26,7 +26,7 @@ pub struct Header {
     pub session: String,
     #[serde(default)]
     pub username: String,
-    /// Fields that are passed back as they came: date, version, and what newer protocols add.
+    /// Fields that are passed back unchanged: date, version, and what newer protocols add.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
@@ -34,7 +34,7 @@ pub struct Header {
 /// A message with its content as JSON; `content.rs` gives the content its type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// Where it came from or goes to: a client's identity, or the topic on IOPub.
+    /// Its source or destination: a client's identity, or the topic on IOPub.
     pub identities: Vec<Frame>,
     pub header: Header,
     /// The header of the request that this message belongs to.
@@ -55,7 +55,7 @@ pub enum Rejected {
     Malformed { part: &'static str, reason: String },
 }
 
-/// One side of a conversation: makes, signs and verifies messages.
+/// One side of a conversation: creates, signs and verifies messages.
 #[derive(Clone)]
 pub struct Wire {
     signer: Signer,
@@ -116,7 +116,7 @@ impl Wire {
         frames
     }
 
-    /// The message in `frames`, if its signature is right.
+    /// The message in `frames`, if its signature is valid.
     ///
     /// # Errors
     /// The reason to drop it.
@@ -154,7 +154,7 @@ impl Wire {
         Ok(Message {
             identities,
             header: serde_json::from_slice(&header).map_err(malformed("header"))?,
-            // `{}` where there is no parent.
+            // `{}` if there is no parent.
             parent: serde_json::from_slice(&parent).ok(),
             metadata: serde_json::from_slice(&metadata).map_err(malformed("metadata"))?,
             content: serde_json::from_slice(&content).map_err(malformed("content"))?,
@@ -164,7 +164,7 @@ impl Wire {
 }
 
 fn json<T: Serialize>(part: &T) -> Frame {
-    // Headers and JSON values have string keys and finite numbers, so that this cannot fail.
+    // Headers and JSON values have string keys and finite numbers, so this cannot fail.
     serde_json::to_vec(part).unwrap_or_else(|_| b"{}".to_vec())
 }
 

@@ -1,4 +1,4 @@
-//! Messages and how they travel: connection files, signatures, headers, contents.
+//! Messages and their transport: connection files, signatures, headers, contents.
 
 pub(super) mod connection;
 pub(super) mod content;

@@ -1,4 +1,4 @@
-//! Where a request came from, and the way back.
+//! The origin of a request, and the way to answer it.
 
 use super::content::reply_type;
 use super::message::{Frame, Header, Message, Wire};
@@ -7,7 +7,7 @@ use crate::jupyter::sockets::router::Outbox;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// A request that is to be answered: where it came from and what it was.
+/// A request to be answered: its header, its sender and its channel.
 #[derive(Clone)]
 pub struct Origin {
     pub header: Arc<Header>,
@@ -25,7 +25,7 @@ impl Origin {
         }
     }
 
-    /// What published messages name as their parent.
+    /// The parent that published messages name.
     pub fn parent(&self) -> Parent {
         Some(self.header.clone())
     }
@@ -35,7 +35,7 @@ impl Origin {
         self.outbox.send(self.answer(wire, content));
     }
 
-    /// Answers the request and waits until the answer is out.
+    /// Answers the request and waits until the answer is sent.
     pub async fn reply_now(&self, wire: &Wire, content: Value) {
         let _ = self.outbox.send_and_tell(self.answer(wire, content)).await;
     }

@@ -1,4 +1,4 @@
-//! How messages are signed: HMAC (RFC 2104) with a hash that the connection file names.
+//! Signatures of messages: HMAC (RFC 2104) with a hash that the connection file names.
 //!
 //! signature = hex(HMAC(key, header ‖ parent_header ‖ metadata ‖ content)); an empty key means none.
 //! Source: <https://jupyter-client.readthedocs.io/en/stable/messaging.html#the-wire-protocol>.
@@ -10,7 +10,7 @@ use sha2::{Sha224, Sha256, Sha384, Sha512};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     Sha224,
-    /// What frontends write.
+    /// The one that frontends write.
     Sha256,
     Sha384,
     Sha512,
@@ -24,7 +24,7 @@ impl Scheme {
         Scheme::Sha512,
     ];
 
-    /// As connection files spell it.
+    /// Its name in connection files.
     pub fn name(self) -> &'static str {
         match self {
             Scheme::Sha224 => "hmac-sha224",
@@ -34,7 +34,7 @@ impl Scheme {
         }
     }
 
-    /// The scheme of this name, if it is one of ours.
+    /// The scheme of this name, if it is supported.
     pub fn of_name(name: &str) -> Option<Scheme> {
         Scheme::ALL.into_iter().find(|scheme| scheme.name() == name)
     }
@@ -43,7 +43,7 @@ impl Scheme {
 /// Signs and verifies with one key.
 #[derive(Clone)]
 pub enum Signer {
-    /// Without a key: signatures are empty, and whatever comes is taken.
+    /// Without a key: signatures are empty, and every message is accepted.
     None,
     Sha224(Hmac<Sha224>),
     Sha256(Hmac<Sha256>),
@@ -63,7 +63,7 @@ impl Signer {
             Scheme::Sha384 => Hmac::new_from_slice(key).map(Signer::Sha384),
             Scheme::Sha512 => Hmac::new_from_slice(key).map(Signer::Sha512),
         };
-        // HMAC takes keys of any length, so that there is no error.
+        // HMAC takes keys of any length, so there is no error.
         signer.unwrap_or(Signer::None)
     }
 

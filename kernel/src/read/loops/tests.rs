@@ -19,7 +19,7 @@ fn expect(sources: &[&str]) {
     for source in sources {
         let plain = source.replace('¦', "");
         assert_eq!(marked(&plain, "¦"), *source);
-        // What comes of it is a program.
+        // The result is a valid program.
         marked(&plain, CHECK);
     }
 }

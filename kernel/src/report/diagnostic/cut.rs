@@ -1,20 +1,20 @@
-//! Long lines, cut around what is to be seen of them.
+//! Truncates long lines around their relevant parts.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Lines of more characters than this are cut.
+/// Longer lines, in characters, are truncated.
 pub const LONG: usize = 300;
-/// So many characters are kept on either side of a span's start and of its end.
+/// The number of characters that are kept on either side of a span's start and of its end.
 const AROUND: usize = 70;
-/// So many spans at most are kept of a long line, the first ones.
+/// The maximum number of spans that are kept in a long line, the first ones.
 const SPANS: usize = 4;
 const GAP: &str = "...";
 
-/// A source whose long lines lack what is far from every span.
+/// A source whose long lines omit what is far from every span.
 pub struct Cut<'a> {
     pub source: Cow<'a, str>,
-    /// What was kept: where it stood, and where it stands.
+    /// The kept ranges, and their offsets in the new text.
     kept: Vec<(Range<usize>, usize)>,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Cut<'a> {
         }
     }
 
-    /// Where a place of the source stands now; `None` if it was cut away.
+    /// The new offset of an offset in the source; `None` if it was removed.
     pub fn at(&self, offset: usize) -> Option<usize> {
         let after = self.kept.partition_point(|(was, _)| was.start <= offset);
         let (was, is) = self.kept.get(after.checked_sub(1)?)?;
@@ -66,8 +66,8 @@ fn is_long(line: &str) -> bool {
     line.len() > LONG && line.chars().nth(LONG).is_some()
 }
 
-/// What is kept of a line, in order and apart: all of a short one. The line's end always
-/// is, so that the next line stays the next.
+/// The kept parts of a line, in order and disjoint: all of a short one. The line's end is
+/// always kept, so that the next line remains separate.
 fn pieces(source: &str, line: Range<usize>, spans: &[Range<usize>]) -> Vec<Range<usize>> {
     let text = &source[line.clone()];
     if !is_long(text) {
@@ -90,7 +90,7 @@ fn pieces(source: &str, line: Range<usize>, spans: &[Range<usize>]) -> Vec<Range
     let mut pieces: Vec<Range<usize>> = Vec::new();
     for piece in wanted {
         match pieces.last_mut() {
-            // A gap that is no longer than its mark is none.
+            // Gaps no longer than their mark are kept.
             Some(last) if piece.start <= last.end + GAP.len() => last.end = last.end.max(piece.end),
             _ => pieces.push(piece),
         }

@@ -1,9 +1,9 @@
-//! What rustc writes with `--error-format=json`: one object a line.
+//! rustc's output with `--error-format=json`: one object per line.
 
 use serde::Deserialize;
 use std::ops::Range;
 
-/// A message of rustc's, or one of those that belong to another.
+/// A message of rustc, or a child of another message.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Diagnostic {
     message: String,
@@ -21,7 +21,7 @@ struct Code {
     code: String,
 }
 
-/// A stretch of a file that a message is about.
+/// A range in a file that a message is about.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Span {
     file_name: String,
@@ -33,7 +33,7 @@ pub struct Span {
     expansion: Option<Box<Expansion>>,
 }
 
-/// The use of a macro that made the text of a span.
+/// The macro use that generated a span's text.
 #[derive(Debug, Clone, Deserialize)]
 struct Expansion {
     span: Span,
@@ -41,7 +41,7 @@ struct Expansion {
 }
 
 impl Diagnostic {
-    /// The messages in what rustc wrote, less the lines that only count or point to others.
+    /// The messages in rustc's output, except the lines that only count or refer to others.
     pub fn parse_all(stderr: &str) -> Vec<Self> {
         let messages = stderr
             .lines()
@@ -73,7 +73,7 @@ impl Diagnostic {
         &self.message
     }
 
-    /// The span the message is about first of all.
+    /// The main span of the message.
     pub fn primary(&self) -> Option<&Span> {
         self.spans.iter().find(|span| span.is_primary)
     }
@@ -88,10 +88,10 @@ impl Diagnostic {
     }
 
     /// The edits this message proposes, each a list of replacements to be made together;
-    /// none if it proposes nothing.
+    /// empty if it proposes nothing.
     pub fn suggestions(&self) -> Vec<Vec<&Span>> {
-        // rustc writes the parts of all alternatives in one list. The parts of one stand
-        // apart, so that a part where another stands begins the next.
+        // rustc writes the parts of all alternatives in one list. The parts of one alternative do
+        // not overlap, so a part that overlaps another begins the next alternative.
         let mut alternatives: Vec<Vec<&Span>> = Vec::new();
         for part in self.spans.iter().filter(|s| s.replacement().is_some()) {
             match alternatives.last_mut() {
@@ -102,15 +102,15 @@ impl Diagnostic {
         alternatives
     }
 
-    /// Whether rustc itself names the macro that made the text at fault. It knows which
-    /// macros the user need not think of.
+    /// Whether rustc itself names the macro that generated the text at fault. It omits
+    /// macros that are irrelevant to the user.
     pub fn blames_macro(&self) -> bool {
         let text = self.rendered.as_ref();
         text.is_none_or(|text| text.contains(" originates in the "))
     }
 
-    /// Whether rustc itself shows a message of its own with these words. Some suggestions
-    /// are meant for editors alone.
+    /// Whether rustc itself shows a child message with this text. Some suggestions
+    /// are meant only for editors.
     pub fn shows(&self, child: &Self) -> bool {
         let first = child.message.lines().next().unwrap_or_default();
         self.rendered.as_ref().is_none_or(|r| r.contains(first))
@@ -118,7 +118,7 @@ impl Diagnostic {
 }
 
 impl Span {
-    /// The file as rustc names it.
+    /// The file, by rustc's name for it.
     pub fn file(&self) -> &str {
         &self.file_name
     }
@@ -135,19 +135,19 @@ impl Span {
         self.label.as_deref().filter(|label| !label.is_empty())
     }
 
-    /// Whether both cannot be replaced.
+    /// Whether they overlap, so that both cannot be replaced.
     fn meets(&self, other: &Self) -> bool {
         let (one, two) = (self.bytes(), other.bytes());
         let overlap = one.start < two.end && two.start < one.end;
         self.file_name == other.file_name && (one == two || overlap)
     }
 
-    /// What a suggestion would put in its place.
+    /// The text that a suggestion would replace it with.
     pub fn replacement(&self) -> Option<&str> {
         self.suggested_replacement.as_deref()
     }
 
-    /// The use of the macro that made this text, and how rustc calls the macro: `vec!`,
+    /// The use of the macro that generated this text, and rustc's name for the macro: `vec!`,
     /// `#[derive(Debug)]`, or a desugaring's description.
     pub fn expansion(&self) -> Option<(&Self, &str)> {
         let expansion = self.expansion.as_deref()?;

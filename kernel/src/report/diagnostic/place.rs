@@ -1,21 +1,21 @@
-//! From spans of rustc's to places in text that the user knows.
+//! Maps rustc's spans to positions in the user's text.
 
 use super::{Origin, Origins, Span};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Whose text it is.
+/// The owner of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Owner<'a> {
     Cell {
         label: &'a str,
         current: bool,
     },
-    /// A file that the kernel did not write: a module's, a dependency's.
+    /// A file that the kernel did not write: of a module or a dependency.
     File(&'a str),
 }
 
-/// A stretch of a cell or of a file.
+/// A range of a cell or of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Place<'a> {
     pub range: Range<usize>,
@@ -24,17 +24,17 @@ pub struct Place<'a> {
     pub source: Cow<'a, str>,
 }
 
-/// Where a span stands for the user.
+/// The position of a span in the user's text.
 #[derive(Debug)]
 pub struct Found<'a> {
     pub place: Place<'a>,
-    /// The macro whose text rustc found at fault.
+    /// The macro that generated the text at fault.
     pub made_by: Option<Macro<'a>>,
     /// Where the user's text calls that macro, if the place is in its definition.
     pub invocation: Option<Place<'a>>,
 }
 
-/// A macro, from how rustc calls it: `vec!`, `#[derive(Debug)]`, `#[test]`.
+/// A macro, parsed from rustc's name for it: `vec!`, `#[derive(Debug)]`, `#[test]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Macro<'a> {
     pub kind: &'static str,
@@ -42,7 +42,7 @@ pub struct Macro<'a> {
 }
 
 impl<'a> Macro<'a> {
-    /// `None` for what is none: `desugaring of operator `?``.
+    /// `None` if it is not a macro: `desugaring of operator `?``.
     fn parse(called: &'a str) -> Option<Self> {
         if let Some(name) = called.strip_suffix('!') {
             let kind = "macro";
@@ -64,7 +64,7 @@ impl<'a> Macro<'a> {
         })
     }
 
-    /// What to write where it is called.
+    /// The label of its call.
     pub fn call(&self) -> String {
         match self.kind {
             "macro" => "in this macro invocation".to_owned(),
@@ -73,14 +73,14 @@ impl<'a> Macro<'a> {
     }
 }
 
-/// How much generated text may stand at one end of a span of user's text, such as what
-/// makes a statement of an expression.
+/// How much generated text is allowed at one end of a span of user's text, such as what
+/// turns an expression into a statement.
 const AT_ONE_END: usize = 256;
-/// And how much at both ends. More than brackets is about the generated text.
+/// The same for both ends. A span with more than brackets is about the generated text.
 const AROUND: usize = 3;
 
-/// The place of a span. Text that a macro made counts as the innermost use of a macro
-/// that stands in a cell, or else as the outermost that stands in a file.
+/// The place of a span. For text that a macro generated, this is the innermost use of a macro
+/// in a cell, or else the outermost in a file.
 pub fn of<'a>(span: &'a Span, origins: &'a dyn Origins) -> Option<Found<'a>> {
     let step = |(span, _): &(&'a Span, &'a str)| span.expansion();
     let chain: Vec<_> = std::iter::successors(Some((span, "")), step).collect();
@@ -97,7 +97,7 @@ pub fn of<'a>(span: &'a Span, origins: &'a dyn Origins) -> Option<Found<'a>> {
             })
         });
     };
-    // A macro's argument and a desugared operator stand within their own expansion.
+    // A macro's argument and a desugared operator are within their own expansion.
     let apart = |other: &Place| !other.is_of(&place) || !other.encloses(&place);
     let mut calls = places.filter_map(|(called, other)| Some((Macro::parse(called)?, other)));
     let call = calls.find(|(_, other)| apart(other));
@@ -108,8 +108,8 @@ pub fn of<'a>(span: &'a Span, origins: &'a dyn Origins) -> Option<Found<'a>> {
     })
 }
 
-/// The place of a suggestion's part: it replaces its text, so it must stand in the user's
-/// text from end to end.
+/// The place of a suggestion's part: it replaces its text, so all of it must be in the user's
+/// text.
 pub fn of_edit<'a>(span: &'a Span, origins: &'a dyn Origins) -> Option<Place<'a>> {
     let Range { start, end } = span.bytes();
     let Some(place) = in_cell(span, origins) else {
@@ -123,7 +123,7 @@ fn in_cell<'a>(span: &'a Span, origins: &'a dyn Origins) -> Option<Place<'a>> {
     let file = span.file();
     let Range { start, end } = span.bytes();
     if start >= end {
-        // The place after the last byte of a stretch is no longer the stretch's.
+        // The position after the last byte of a range is outside of the range.
         let before = || {
             let origin = origins.origin(file, start.checked_sub(1)?)?;
             Some((origin, origin.offset + 1))
@@ -144,7 +144,7 @@ fn in_cell<'a>(span: &'a Span, origins: &'a dyn Origins) -> Option<Place<'a>> {
         .filter(|last| last.offset >= first.offset);
     let end = match last {
         Some(last) => last.offset + 1,
-        // It goes on into another cell, or ends far behind this one.
+        // It continues into another cell, or ends far after this one.
         None => {
             let rest = first.source.get(first.offset..).unwrap_or_default();
             first.offset + rest.lines().next().unwrap_or_default().len()
@@ -173,7 +173,7 @@ impl<'a> Place<'a> {
         Self::new(owner, origin.source.into(), range)
     }
 
-    /// The range is made to fit the source.
+    /// Adjusts the range to fit the source.
     fn new(owner: Owner<'a>, source: Cow<'a, str>, range: Range<usize>) -> Self {
         let start = source.floor_char_boundary(range.start);
         let end = source.ceil_char_boundary(range.end.max(start));
@@ -184,7 +184,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Less the end of its last line, which cannot be underlined.
+    /// Without the end of its last line, which cannot be underlined.
     fn visible(mut self) -> Self {
         let text = &self.source[self.range.clone()];
         let seen = text.trim_end_matches(['\n', '\r']).len();
@@ -194,7 +194,7 @@ impl<'a> Place<'a> {
         self
     }
 
-    /// The line that begins at this place without extent, and its number.
+    /// The line that begins at this empty range, and its number.
     pub fn line_that_begins(&self) -> Option<(usize, &str)> {
         let (before, after) = self.source.split_at(self.range.start);
         let begins = before.is_empty() || before.ends_with('\n');
@@ -203,12 +203,12 @@ impl<'a> Place<'a> {
         (self.range.is_empty() && begins).then_some((number, line))
     }
 
-    /// Whether both stand in the same text.
+    /// Whether both are in the same text.
     pub fn is_of(&self, other: &Place) -> bool {
         self.owner == other.owner && self.source == other.source
     }
 
-    /// Where its text begins.
+    /// The start of its text.
     pub fn start(&self) -> Self {
         Self {
             range: 0..0,
@@ -220,7 +220,7 @@ impl<'a> Place<'a> {
         self.range.start <= other.range.start && other.range.end <= self.range.end
     }
 
-    /// Where the place begins, in words.
+    /// The position of its start, in words.
     pub fn location(&self) -> String {
         let before = &self.source[..self.range.start];
         let line = before.matches('\n').count() + 1;

@@ -1,4 +1,4 @@
-//! A message drawn over the user's text.
+//! Draws a message over the user's text.
 
 use super::cut::{Cut, LONG, clip};
 use super::place::{self, Macro, Place};
@@ -10,13 +10,14 @@ use annotate_snippets::{
 };
 use std::cell::RefCell;
 
-/// A line of a message is cut at so many characters: a linker's note is one endless command.
+/// A line of a message is truncated to this many characters: a linker's note is one very long
+/// command.
 const LONG_MESSAGE: usize = 1000;
-/// So many spans of a message are shown: rustc underlines each of a thousand `{}`.
+/// The maximum number of spans shown in a message: rustc underlines each of a thousand `{}`.
 const MOST_SPANS: usize = 64;
 
 impl Diagnostic {
-    /// The message as rustc would tell it about the user's text, in ANSI colours.
+    /// The message as rustc would print it for the user's text, in ANSI colours.
     pub fn render(&self, origins: &dyn Origins, names: &dyn Fn(&str) -> String) -> String {
         let primary = self.primary().and_then(|span| place::of(span, origins));
         let teller = Teller {
@@ -26,7 +27,7 @@ impl Diagnostic {
             locations: RefCell::default(),
         };
         let mut title = level(self.level()).primary_title(teller.text(self.message()));
-        // As rustc does, which never shows a lint's name here.
+        // Like rustc, which never shows a lint's name here.
         if let Some(code) = self.code().filter(|code| code.starts_with('E')) {
             title = title.id(code.to_owned());
         }
@@ -53,7 +54,7 @@ impl Diagnostic {
     }
 }
 
-/// A text of rustc's with the user's names, safe to print.
+/// A text of rustc with the user's names, safe to print.
 pub fn told(text: &str, names: &dyn Fn(&str) -> String) -> String {
     clip(&normalize_untrusted_str(&names(text)), LONG_MESSAGE).into_owned()
 }
@@ -74,11 +75,11 @@ fn renderer() -> Renderer {
         .line_num(Style::new())
         .none(Style::new())
         .hyperlink(false)
-        // Lines come cut already; this is for those of wide characters.
+        // Lines are already truncated; this is for those with wide characters.
         .term_width(LONG + 20)
 }
 
-/// A title and what stands below it.
+/// A title and the elements below it.
 struct Section<'a> {
     title: Title<'a>,
     elements: Vec<Element<'a>>,
@@ -110,11 +111,11 @@ struct Mark<'a> {
     label: Option<String>,
 }
 
-/// What became of a message's spans.
+/// The results of drawing a message's spans.
 #[derive(Default)]
 struct Drawn<'a> {
     snippets: Vec<Element<'static>>,
-    /// What labels of spans without a place say that needs no place.
+    /// Labels of spans without a place that make sense without it.
     lost: Vec<&'a str>,
     /// The macro at fault.
     made_by: Option<Macro<'a>>,
@@ -125,7 +126,8 @@ struct Teller<'a> {
     names: &'a dyn Fn(&str) -> String,
     /// The place of the primary span.
     home: Option<Place<'a>>,
-    /// The words for each place named by its number in what annotate-snippets writes.
+    /// The text for each place that is represented by its number in the output of
+    /// annotate-snippets.
     locations: RefCell<Vec<String>>,
 }
 
@@ -163,7 +165,7 @@ impl<'a> Teller<'a> {
         drawn
     }
 
-    /// One snippet a text, the one with the primary span first.
+    /// One snippet per text, the one with the primary span first.
     fn snippets(&self, mut marks: Vec<Mark>) -> Vec<Element<'static>> {
         let mut snippets = Vec::new();
         while let Some(first) = marks.first().map(|mark| mark.place.clone()) {
@@ -193,7 +195,7 @@ impl<'a> Teller<'a> {
         snippet
     }
 
-    /// A note or a help: in a section of its own if it is about a place.
+    /// A note or a help; it gets its own section if it refers to a place.
     fn child(&self, child: &'a Diagnostic, sections: &mut Vec<Section<'a>>) {
         let level = level(child.level());
         let title = level.clone().secondary_title(self.text(child.message()));
@@ -218,14 +220,14 @@ impl<'a> Teller<'a> {
         self.say_lost(&lost, message, sections);
     }
 
-    /// What labels say that have no place, unless the message says it, too.
+    /// Adds the labels without a place, unless the message contains them.
     fn say_lost(&self, labels: &[&str], message: &str, sections: &mut [Section]) {
         for label in labels.iter().filter(|label| !message.contains(**label)) {
             say_last(sections, Level::NOTE, self.text(label));
         }
     }
 
-    /// One alternative of a suggestion; `None` if a part is not for the user to change.
+    /// One alternative of a suggestion; `None` if the user cannot change a part of it.
     fn edit(&self, parts: &[&'a Span]) -> Option<Suggestion> {
         let mut places = Vec::new();
         let mut texts = Vec::new();
@@ -245,7 +247,7 @@ impl<'a> Teller<'a> {
             && text.ends_with('\n')
             && let Some((number, line)) = place.line_that_begins()
         {
-            // Without the line it is for, an attribute looks as if it stood there already.
+            // An attribute shown without its line would look as if it were already there.
             let cut = Cut::around(line, &[]);
             let snippet = Snippet::source(cut.source.into_owned()).line_start(number);
             let patch = Patch::new(0..0, clip(text, LONG).into_owned());
@@ -262,8 +264,8 @@ impl<'a> Teller<'a> {
         Some(snippet.patches(patches))
     }
 
-    /// A part of a suggestion: what to put, and where. rustc puts an import where the
-    /// generated file or another cell begins; the user writes it into this one.
+    /// A part of a suggestion: its text and its place. rustc puts an import at the start of the
+    /// generated file or of another cell; the user writes it into this one.
     fn replacement(&self, part: &'a Span) -> Option<(Place<'a>, String)> {
         let text = (self.names)(part.replacement()?);
         let place = place::of_edit(part, self.origins);
@@ -279,8 +281,8 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// What stands for a place's path in what annotate-snippets writes. It would add line
-    /// and column, of the text as it was cut.
+    /// A placeholder for a place's path in the output of annotate-snippets, which would add line
+    /// and column of the truncated text.
     fn location(&self, place: &Place) -> String {
         let words = normalize_untrusted_str(&place.location());
         let mut locations = self.locations.borrow_mut();
@@ -306,11 +308,11 @@ impl<'a> Teller<'a> {
     }
 }
 
-/// Stands on both sides of a location's number: source and texts have no control characters
-/// by the time they are written.
+/// Encloses a location's number: source and texts contain no control characters
+/// when they are written.
 const MARK: char = '\u{1}';
 
-/// Adds a mark, unless it would say nothing new.
+/// Adds a mark, unless it adds no information.
 fn add<'a>(marks: &mut Vec<Mark<'a>>, place: Place<'a>, primary: bool, label: Option<String>) {
     let told = |other: &Mark| {
         other.place == place
@@ -332,8 +334,8 @@ fn say_last(sections: &mut [Section], level: Level<'static>, text: String) {
     }
 }
 
-/// Whether words that were about a place say something without it: they name things, and
-/// do not point.
+/// Whether a label makes sense without its place: it names things and contains no
+/// word such as "here".
 fn speaks_alone(words: &str) -> bool {
     let points = |word: &str| matches!(word, "here" | "this" | "these");
     words.contains('`') && !words.split(|c: char| !c.is_alphanumeric()).any(points)

@@ -9,7 +9,7 @@ use std::process::Command;
 struct Crate {
     cells: Vec<(String, bool, String)>,
     text: String,
-    /// Bytes of the text, the cell they are of, and where they begin in it.
+    /// Ranges of the text, the cell they belong to, and their offsets in it.
     stretches: Vec<(Range<usize>, usize, usize)>,
     file: String,
 }
@@ -27,7 +27,7 @@ impl Crate {
         self
     }
 
-    /// All of a cell's text.
+    /// Adds all of a cell's text.
     fn user(mut self, cell: usize) -> Self {
         let source = &self.cells[cell].2;
         let start = self.text.len();
@@ -164,7 +164,7 @@ fn words_about_generated_text_are_kept_if_they_name_things() {
   = note: move occurs because `s` has type `String`, which does not implement the `Copy` trait";
     assert!(detail.contains(note), "{detail}");
     assert!(detail.contains("drop(s.clone()); drop(s)"), "{detail}");
-    // A return type for the generated function is not for the user to add.
+    // The user cannot add a return type to the generated function.
     let detail = run("\"5\".parse::<i32>()?;").detail();
     assert_eq!(detail.lines().count(), 5, "{detail}");
 }

@@ -1,4 +1,4 @@
-//! An allowance that is spent and comes back with time: at most `burst` at once,
+//! An allowance that is spent and recovers with time: at most `burst` at once,
 //! and `rate` per second after that (a token bucket).
 
 use std::time::Instant;
@@ -12,7 +12,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A full one.
+    /// A full bucket.
     pub fn new(burst: f64, rate: f64) -> Self {
         Self {
             burst,
@@ -22,7 +22,7 @@ impl Bucket {
         }
     }
 
-    /// Makes it full again.
+    /// Refills it.
     pub fn fill(&mut self) {
         self.allowance = self.burst;
         self.last = Instant::now();
@@ -37,13 +37,13 @@ impl Bucket {
         self.allowance
     }
 
-    /// True when it has recovered from being empty: not at every drop that comes
-    /// back, for whoever waits tells about it each time.
+    /// True once it has recovered from being empty: not at every small gain,
+    /// because each recovery prints a note.
     pub fn recovered(&mut self) -> bool {
         self.allowance() >= self.burst / 2.0
     }
 
-    /// Spends as much as there is.
+    /// Spends up to the available allowance.
     pub fn spend(&mut self, amount: f64) {
         self.allowance = (self.allowance() - amount).max(0.0);
     }

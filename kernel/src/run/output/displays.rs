@@ -1,8 +1,8 @@
-//! A flood of displays is cut, with a note, as text is (see `limit`).
+//! A flood of displays is truncated, with a note, like text (see `limit`).
 //!
-//! One display arrives whole, however large it is. Of many, updates of a display
-//! that is shown are joined, so that its last state always arrives; other displays
-//! are left out, but for the last one, and kept in a file. A loop's progress bar
+//! A single display arrives whole, however large it is. In a flood, updates of a
+//! shown display are merged, so that its last state always arrives; other displays
+//! are omitted, except the last one, and written to a file. A loop's progress bar
 //! that is shown is also closed.
 
 use super::bucket::Bucket;
@@ -16,8 +16,8 @@ use std::path::PathBuf;
 const BURST: f64 = (1 << 24) as f64;
 /// Bytes of displays that may be shown per second after that.
 const RATE: f64 = (1 << 22) as f64;
-/// A display costs a browser at least what these bytes do: a thousand small ones
-/// may be shown at once, and 256 per second after that.
+/// The minimum cost of a display, in bytes, for its work in a browser: a thousand small
+/// ones may be shown at once, and 256 per second after that.
 const LEAST: f64 = (1 << 14) as f64;
 
 /// Decides which displays are shown.
@@ -30,7 +30,7 @@ pub struct Displays {
     withheld: Option<Withheld>,
     file: Option<(PathBuf, File)>,
     room: Room,
-    /// `clear_output` that was asked for since something was shown; whether it waits.
+    /// A `clear_output` requested since the last output; whether it waits.
     clear: Option<bool>,
     /// The last states of displays that are shown.
     updates: Vec<(String, Event)>,
@@ -49,7 +49,7 @@ struct Withheld {
 }
 
 impl Displays {
-    /// Files go into `dir`, which is made when there is a first one.
+    /// Files go into `dir`, which is created with the first one.
     pub fn new(dir: PathBuf) -> Self {
         Self {
             dir,
@@ -77,8 +77,8 @@ impl Displays {
         // Updates stay: their displays may be those of another cell.
     }
 
-    /// What is shown of a display, an update, a `clear_output` or a state of a loop,
-    /// of `size` bytes; other events are.
+    /// The events to show for a display, an update, a `clear_output` or a state of a loop,
+    /// of `size` bytes; other events pass unchanged.
     pub fn take(&mut self, event: Event, size: usize) -> Vec<Event> {
         match event {
             Event::Display { .. } | Event::UpdateDisplay { .. } | Event::ClearOutput { .. } => {
@@ -91,7 +91,7 @@ impl Displays {
                 }
             }
             Event::Progress(ref progress) => {
-                // A bar that is shown must not look as if its loop went on.
+                // A bar that is shown must not look as if its loop were running.
                 let closes = progress.finished && self.loops.remove(&progress.label);
                 if closes || self.has_room(size) {
                     if !progress.finished {
@@ -99,7 +99,7 @@ impl Displays {
                     }
                     return vec![event];
                 }
-                // The loop's next state says more than this one.
+                // The loop's next state replaces this one.
                 if progress.finished {
                     self.withhold(event, size);
                 }
@@ -109,7 +109,7 @@ impl Displays {
         }
     }
 
-    /// True where [`Displays::pending_clear`] gives one.
+    /// Whether [`Displays::pending_clear`] returns one.
     pub fn awaits_clear(&self) -> bool {
         self.clear.is_some()
     }
@@ -120,7 +120,8 @@ impl Displays {
         Some(Event::ClearOutput { wait })
     }
 
-    /// The cell is over: what it did not show, the last states, and its last display.
+    /// The cell is over: returns the note on what was not shown, the last states and the last
+    /// display.
     pub fn end(&mut self) -> Vec<Event> {
         let last = self.withheld.as_mut().and_then(|withheld| {
             let (event, size) = withheld.last.take()?;
@@ -136,11 +137,11 @@ impl Displays {
         events
     }
 
-    /// Whether something of this size may be shown, which it then is.
+    /// Whether something of this size may be shown; if so, its cost is spent.
     fn has_room(&mut self, size: usize) -> bool {
         let cost = (size as f64).max(LEAST);
         let waits = self.withheld.is_some() || self.clear.is_some() || !self.updates.is_empty();
-        // One that is larger than all that may be shown at once is shown where little was.
+        // One that is larger than the whole burst is shown once the bucket has recovered.
         let fits = !waits && cost <= self.bucket.allowance();
         let room = fits || self.bucket.recovered();
         if room {
@@ -172,7 +173,7 @@ impl Displays {
     fn withhold(&mut self, event: Event, size: usize) {
         match &event {
             Event::ClearOutput { wait } => {
-                // What it clears need not be shown at the end; one that does not wait wins.
+                // What it clears need not be shown at the end; one without `wait` takes precedence.
                 self.clear = Some(*wait && self.clear.unwrap_or(true));
                 if let Some(withheld) = &mut self.withheld {
                     withheld.last = None;
@@ -193,7 +194,7 @@ impl Displays {
         let withheld = self.withheld.get_or_insert_default();
         withheld.displays += 1;
         withheld.bytes += size;
-        // Not an update of what is not there, nor a bar.
+        // Neither an update of a display that is not shown, nor a bar.
         if matches!(event, Event::Display { .. }) {
             withheld.last = Some((event, size));
         }
@@ -216,7 +217,7 @@ impl Displays {
         Some((path, file))
     }
 
-    /// What comes before the next thing that is shown.
+    /// The events that precede the next shown one.
     fn flush(&mut self) -> Vec<Event> {
         let clear = self.pending_clear();
         let note = self.note();
@@ -317,7 +318,7 @@ mod tests {
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
-        // A few more than a thousand, as time goes on.
+        // A few more than a thousand, as time passes.
         let first = (0..N).find(|n| !shown.contains(n)).unwrap();
         assert_eq!(lines[0], display(&first.to_string(), None));
         // The last one was withheld at first.
@@ -376,7 +377,7 @@ mod tests {
         events.extend(displays.end());
         assert_eq!(events.last(), Some(&update("20000", "a")));
         assert!(!events.iter().any(|e| matches!(e, Event::Stream { .. })));
-        // What was left over for the next cell, by a thread say, is not lost, either.
+        // Updates left over for the next cell, from a thread for example, are not lost, either.
         while !displays.take(update("x", "a"), 1 << 20).is_empty() {}
         displays.begin();
         assert_eq!(displays.end(), [update("x", "a")]);

@@ -1,4 +1,4 @@
-//! What a running cell shows: one vocabulary for the Jupyter wire, headless runs and notebooks.
+//! What a running cell shows: one set of events for the Jupyter wire, headless runs and notebooks.
 //!
 //! Events are plain data, in the order in which the cell made them.
 //! Source: the output messages of the Jupyter protocol 5.4, plus progress.
@@ -7,7 +7,7 @@ use crate::widgets::{CommEvent, CommFrame};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Representations of one output by MIME type, in the order of preference of who made them.
+/// Representations of one output by MIME type, in their author's order of preference.
 pub type MimeBundle = Map<String, Value>;
 
 /// Which of the two standard streams a text was written to.
@@ -28,13 +28,13 @@ impl StreamName {
     }
 }
 
-/// One thing that a cell showed.
+/// One output of a cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// Text as it was written, partial lines included.
     Stream { name: StreamName, text: String },
-    /// A display that takes its place among the outputs; with an id it can be updated.
+    /// A display, in its place among the outputs; with an id it can be updated.
     Display {
         data: MimeBundle,
         metadata: MimeBundle,
@@ -53,7 +53,7 @@ pub enum Event {
         data: MimeBundle,
         metadata: MimeBundle,
     },
-    /// Why the cell failed; at most one a cell, and the last thing it shows.
+    /// Why the cell failed; at most one per cell, and its last output.
     Error {
         ename: String,
         evalue: String,
@@ -63,7 +63,7 @@ pub enum Event {
     Progress(Progress),
     /// Data that the library has read, with its digest: not shown, but recorded by a run.
     Data { name: String, sha256: String },
-    /// What widgets say; shown by the displays that name them.
+    /// A message of a widget; shown by the displays that refer to it.
     Comm(CommEvent),
 }
 
@@ -91,12 +91,12 @@ pub struct Progress {
 }
 
 impl Event {
-    /// The event that a display frame's JSON stands for: the library writes
+    /// The event that a display frame's JSON encodes: the library writes
     /// `display_data`, `update_display_data`, `clear_output`, `progress`, `data` and the messages of
     /// widgets.
     ///
     /// # Errors
-    /// When the text is no JSON, of another type, or lacks what its type needs.
+    /// When the text is no JSON, has another type, or lacks a field that its type requires.
     pub fn from_frame(json: &str) -> serde_json::Result<Event> {
         Ok(match serde_json::from_str(json)? {
             Frame::DisplayData(shown) => Event::Display {

@@ -1,8 +1,8 @@
-//! What the relay writes to the session: one line a frame, so that output is
+//! What the relay writes to the session: one line per frame, so that output is
 //! seen in the order and at the time it was written.
 //!
-//! A frame is the record separator U+001E and a JSON object; what the library
-//! shows stays the line that the library wrote.
+//! A frame is the record separator U+001E and a JSON object; displays of the library
+//! are passed on as the line that the library wrote.
 
 use crate::run::pipe::take_utf8;
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,10 @@ const MARK: char = '\u{1e}';
 const LIBRARY: &[u8] = "\u{1e}HOLOSCOPE ".as_bytes();
 const BEGIN: &[u8] = b"EVCXR_BEGIN_CONTENT ";
 const END: &[u8] = b"EVCXR_END_CONTENT";
-/// How `evcxr_input` opens a question.
+/// The start of a question of `evcxr_input`.
 const QUESTION: &[u8] = b"EVCXR_INPUT_REQUEST";
 
-/// One piece of what the user's process did.
+/// One event of the user's process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "k", rename_all = "snake_case")]
 pub enum Frame {
@@ -27,24 +27,24 @@ pub enum Frame {
     Err { text: String },
     /// An evcxr content block.
     Block { mime: String, text: String },
-    /// A display, an update or a notice of the library: JSON, not yet read.
+    /// A display, an update or a notice of the library: JSON, not yet parsed.
     Library { json: String },
     /// A cell begins to run.
     Begin,
     /// The cell has run.
     Complete,
-    /// What the library tells the kernel: JSON, not yet read.
+    /// A notice from the library to the kernel: JSON, not yet parsed.
     Notice { json: String },
     /// The cell reads from its standard input.
     Ask { prompt: String, password: bool },
-    /// The process ended; `said` is what stderr said last. If `restored`, the
-    /// state from before the cell goes on in its place.
+    /// The process ended; `said` is its last output on stderr. If `restored`, the
+    /// state from before the cell replaces it.
     Died {
         how: String,
         said: String,
         restored: bool,
     },
-    /// What the line that is asked for next is asked for with, as `evcxr_input` writes it.
+    /// The prompt for the next line of input, as `evcxr_input` writes it.
     Question { line: String },
 }
 
@@ -52,7 +52,7 @@ impl Frame {
     /// The line to write, with its newline.
     pub fn to_line(&self) -> String {
         match self {
-            // Displays may be many megabytes: written once, read once.
+            // Displays may be many megabytes: do not encode them again.
             Frame::Library { json } => format!("{MARK}HOLOSCOPE {json}\n"),
             frame => match serde_json::to_string(frame) {
                 Ok(json) => format!("{MARK}{json}\n"),
@@ -73,7 +73,7 @@ impl Frame {
     }
 }
 
-/// Cuts a byte stream into frames, however it was cut into reads.
+/// Splits a byte stream into frames, independently of how it was split into reads.
 #[derive(Debug, Default)]
 pub struct Splitter {
     /// Bytes of the line that is not finished yet.
@@ -102,15 +102,15 @@ impl Splitter {
         let mut cut = Vec::new();
         flush_text(&mut text, &mut frames, &mut cut);
         if !cut.is_empty() {
-            // Half a character: wait for the other half.
+            // Incomplete UTF-8: wait for the rest of the character.
             cut.append(&mut self.line);
             self.line = cut;
         }
         frames
     }
 
-    /// What is left when the cell or the stream ends; a block that was never
-    /// closed gives its text back.
+    /// Returns what is left when the cell or the stream ends; an unclosed block is
+    /// returned as text.
     pub fn finish(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         let mut text = std::mem::take(&mut self.line);

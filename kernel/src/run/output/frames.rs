@@ -1,5 +1,5 @@
 //! The session's end of the pipe of frames: one thread reads it for as long as
-//! the session lives, also while no cell runs.
+//! the session lives, even while no cell runs.
 
 use super::frame::Frame;
 use crate::error::{Error, Result};
@@ -10,10 +10,10 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Frames that may wait for whoever takes them; then the cell that writes waits.
+/// The capacity of the channel to the consumer of frames; a cell that writes more blocks.
 const WAITING: usize = 256;
 
-/// The process that runs cells, as the relay told.
+/// The process that runs cells, as reported by the relay.
 #[derive(Debug, Default)]
 pub struct Runner {
     /// Its id; 0 when there is none.
@@ -22,7 +22,7 @@ pub struct Runner {
     pub running: AtomicBool,
 }
 
-/// Takes frames while no cell runs.
+/// Consumes frames while no cell runs.
 type Idle = Box<dyn FnMut(Frame) + Send>;
 
 /// Where frames go.
@@ -80,7 +80,7 @@ impl Frames {
         Arc::clone(&self.runner)
     }
 
-    /// Waits until all that was written before has been taken.
+    /// Waits until everything written before has been consumed.
     pub fn sync(&self) {
         let mut wake = self.wake.lock().unwrap_or_else(PoisonError::into_inner);
         // The thread ends only with the process.
@@ -89,14 +89,14 @@ impl Frames {
         }
     }
 
-    /// Runs `work` while `take` gets the frames, on a thread of its own.
+    /// Runs `work` while `take` consumes the frames on a separate thread.
     pub fn during<T>(&self, take: &mut (dyn FnMut(Frame) + Send), work: impl FnOnce() -> T) -> T {
         let (send, receive) = bounded(WAITING);
         let idle = std::mem::replace(&mut *lock(&self.sink), Sink::Cell(send));
         std::thread::scope(|scope| {
             scope.spawn(move || receive.iter().for_each(take));
             // Dropping the sender ends the thread above, which the scope waits for,
-            // also when the work panics.
+            // even if the work panics.
             let _back = Back {
                 frames: self,
                 idle: Some(idle),
@@ -106,7 +106,7 @@ impl Frames {
     }
 }
 
-/// Puts back who takes frames while no cell runs.
+/// Restores the consumer of frames for when no cell runs.
 struct Back<'a> {
     frames: &'a Frames,
     idle: Option<Sink>,
@@ -146,7 +146,7 @@ impl Reader {
                     _ => return,
                 }
             } else if wake {
-                // Nothing was waiting when somebody asked.
+                // Everything written before `sync` was called has been read.
                 let mut byte = [0u8];
                 if self.wake.read(&mut byte).unwrap_or(0) == 0 || self.tell.send(()).is_err() {
                     return;

@@ -1,9 +1,9 @@
-//! A flood of text is cut, with a note that says how much is missing and where it is.
+//! A flood of text is truncated, with a note that says how much is missing and where it is.
 //!
 //! A cell may show a megabyte at once and a quarter of one per second after
-//! that, which is what browsers and Jupyter's server bear (its own limit is a
-//! megabyte per second, beyond which it drops messages without keeping them).
-//! Displays have an allowance of their own (see `displays`): what is shown of both
+//! that, which browsers and Jupyter's server can handle (its own limit is a
+//! megabyte per second, beyond which it drops messages without storing them).
+//! Displays have a separate allowance (see `displays`): what is shown of both
 //! keeps its order.
 
 use super::bucket::Bucket;
@@ -17,11 +17,11 @@ use std::path::PathBuf;
 const BURST: f64 = (1 << 20) as f64;
 /// Bytes that may be shown per second after that.
 const RATE: f64 = (1 << 18) as f64;
-/// What a `clear_output` before a text costs: as much as a short line of its own would.
+/// What a `clear_output` before a text costs: as much as a short line.
 const CLEAR: f64 = 1024.0;
-/// Text of a cell that is kept in memory before its file is begun.
+/// Text of a cell that is held in memory before its file is created.
 const HEAD: usize = 1 << 19;
-/// Lines of what was not shown that a cell ends with.
+/// The number of last unshown lines that are shown when the cell ends.
 const TAIL: usize = 10;
 
 /// Decides what is shown.
@@ -35,7 +35,7 @@ pub struct Limiter {
     /// All text of the cell, until there is a file.
     head: Vec<u8>,
     file: Option<(PathBuf, File)>,
-    /// Bytes that the file may still have, and of which none came too much.
+    /// Bytes that may still be written to the file.
     room: Room,
     /// What is not shown at present.
     missing: Option<Missing>,
@@ -52,7 +52,7 @@ struct Missing {
 }
 
 impl Limiter {
-    /// Files go into `dir`, which is made when there is a first one.
+    /// Files go into `dir`, which is created with the first one.
     pub fn new(dir: PathBuf) -> Self {
         Self {
             displays: Displays::new(dir.clone()),
@@ -75,7 +75,7 @@ impl Limiter {
         self.displays.begin();
     }
 
-    /// What is shown of a display, an update, a `clear_output` or a state of a loop, of
+    /// The events to show for a display, an update, a `clear_output` or a state of a loop, of
     /// `size` bytes.
     pub fn take_display(&mut self, event: Event, size: usize) -> Vec<Event> {
         if let (Event::ClearOutput { .. }, Some(missing)) = (&event, &mut self.missing) {
@@ -84,7 +84,7 @@ impl Limiter {
         self.displays.take(event, size)
     }
 
-    /// What is shown of a text.
+    /// The events to show for a text.
     pub fn take(&mut self, name: StreamName, text: String) -> Vec<Event> {
         self.keep(&text);
         let mut events = Vec::new();
@@ -95,7 +95,7 @@ impl Limiter {
             }
             events.extend(self.note());
         }
-        // What is cleared stands before this text, which must not be cleared with it.
+        // The cleared output precedes this text, which must not be cleared with it.
         if self.displays.awaits_clear() {
             if self.bucket.allowance() < CLEAR {
                 self.drop_text(&text);
@@ -122,7 +122,7 @@ impl Limiter {
         events
     }
 
-    /// The cell is over: what it did not show, and its last lines.
+    /// The cell is over: returns the note on what was not shown, and its last lines.
     pub fn end(&mut self) -> Vec<Event> {
         let tail = self.missing.as_ref().map(|m| m.tail.clone());
         let mut events: Vec<Event> = self.displays.pending_clear().into_iter().collect();
@@ -137,10 +137,10 @@ impl Limiter {
         events
     }
 
-    /// A file from which nothing is missing on the screen is not needed.
+    /// Closes the file, and removes it if everything in it was shown.
     fn close(&mut self) {
         if let Some((path, _)) = self.file.take().filter(|_| !self.cut) {
-            // It may be gone already.
+            // It may already have been removed.
             let _ = std::fs::remove_file(path);
         }
         self.head.clear();
@@ -156,7 +156,7 @@ impl Limiter {
             self.head.extend_from_slice(text.as_bytes());
             if self.head.len() > HEAD {
                 self.file = self.open();
-                // A file that is begun later would lack the beginning.
+                // A file created later would lack the beginning.
                 self.room.failed |= self.file.is_none();
                 self.head = Vec::new();
             }
@@ -180,7 +180,7 @@ impl Limiter {
         if let Some((at, _)) = missing.tail.rmatch_indices('\n').nth(TAIL) {
             missing.tail.drain(..=at);
         }
-        // Text without line breaks: the end of it.
+        // Text without line breaks: keep its end.
         if let Some(much) = missing.tail.len().checked_sub(1 << 14) {
             let at = (much..).find(|&i| missing.tail.is_char_boundary(i));
             missing.tail.drain(..at.unwrap_or(missing.tail.len()));

@@ -1,4 +1,4 @@
-//! What cells write and show: from bytes to events.
+//! Output of cells: from bytes to events.
 
 mod bucket;
 mod displays;

@@ -1,9 +1,9 @@
-//! The bytes that a cell's files may have: a loop that prints must not fill the disk.
+//! A size limit for a cell's files: a loop that prints must not fill the disk.
 
 use std::fs::File;
 use std::io::Write;
 
-/// Bytes of a cell's text, and of its displays.
+/// The limit in bytes for a cell's text, and for its displays.
 pub const KEPT: usize = 1 << 30;
 
 /// What may still be written to a file.
@@ -11,9 +11,9 @@ pub const KEPT: usize = 1 << 30;
 pub struct Room {
     pub most: usize,
     left: usize,
-    /// Whether something had no place.
+    /// Whether something did not fit.
     pub full: bool,
-    /// Whether the file could not be written; what came after that is not in it.
+    /// Whether a write has failed; everything after it is missing from the file.
     pub failed: bool,
 }
 
@@ -27,12 +27,12 @@ impl Room {
         }
     }
 
-    /// The same for another file.
+    /// The same limit for another file.
     pub fn emptied(&self) -> Self {
         Self::new(self.most)
     }
 
-    /// Writes the part of a text that has a place. A full disk must not stop the cell.
+    /// Writes the part of a text that fits. A full disk must not stop the cell.
     pub fn write(&mut self, text: &[u8], to: &mut File) {
         if self.failed {
             return;
@@ -47,7 +47,7 @@ impl Room {
         }
     }
 
-    /// Writes a line if it has a place, and nothing after one that had none.
+    /// Writes a line if it fits, and nothing after one that did not.
     pub fn write_line(&mut self, line: &[u8], to: &mut File) {
         match self.full || line.len() > self.left {
             true => self.full = true,

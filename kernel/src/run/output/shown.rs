@@ -1,4 +1,4 @@
-//! Frames become events: what a cell shows, and what is known of its end.
+//! Converts frames to events: what a cell shows, and how it ended.
 
 use super::event::{Event, MimeBundle, StreamName};
 use super::frame::Frame;
@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Death {
     /// "signal 11 (..)" or "exit code 3".
     pub how: String,
-    /// What it said last on stderr.
+    /// Its last output on stderr.
     pub said: String,
-    /// Whether the state from before the cell goes on.
+    /// Whether the state from before the cell was restored.
     pub restored: bool,
 }
 
@@ -27,22 +27,22 @@ pub struct Shown {
     finished: bool,
     /// How the cell ended, if not by itself.
     pub end: Option<End>,
-    /// The library's account of the last panic on the thread that runs cells.
+    /// The library's report of the last panic on the thread that runs cells.
     pub panic: Option<Value>,
-    /// The text of the last error that `?` has met.
+    /// The text of the last error that `?` returned.
     pub error: Option<String>,
     /// The variables after the cell.
     pub variables: Option<Vec<String>>,
     pub death: Option<Death>,
 }
 
-/// Why a cell did not come to its end, in a process that lives.
+/// Why a cell did not run to its end, in a process that lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// `?` has met an error.
+    /// `?` returned an error.
     Failed,
     Panicked,
-    /// A loop of the cell has heard an interrupt.
+    /// A loop of the cell noticed an interrupt.
     Interrupted,
 }
 
@@ -64,7 +64,7 @@ impl Shown {
     pub fn take(&mut self, frame: Frame, on_event: &mut dyn FnMut(Event)) {
         let frame = match frame {
             Frame::Pid { .. } | Frame::Begin | Frame::Ask { .. } => return,
-            // What comes after it is of callbacks that waited for the cell.
+            // Frames after it come from callbacks that waited for the cell.
             Frame::Complete => return self.finish(on_event),
             Frame::Notice { json } => return self.notice(&json, on_event),
             frame => frame,
@@ -76,7 +76,7 @@ impl Shown {
         match frame {
             Frame::Out { text } => self.text(StreamName::Stdout, text, on_event),
             Frame::Err { text } => self.text(StreamName::Stderr, text, on_event),
-            // A cell that ends with a loop has the value `()`, which says nothing.
+            // A cell that ends with a loop has the value `()`, which is not shown.
             Frame::Block { mime, text } if mime == "text/plain" && text == "()" => {}
             Frame::Block { mime, text } if mime == "text/plain" => self.value = Some(text),
             Frame::Block { mime, text } => self.block(&mime, text, on_event),
@@ -105,7 +105,7 @@ impl Shown {
         }
     }
 
-    /// The cell is over: its value, and what a flood left out.
+    /// The cell is over: shows its value, and what a flood left out.
     pub fn finish(&mut self, on_event: &mut dyn FnMut(Event)) {
         if std::mem::replace(&mut self.finished, true) {
             return;
@@ -126,7 +126,7 @@ impl Shown {
         limiter.take(name, text).into_iter().for_each(on_event);
     }
 
-    /// A content block takes its place among the displays.
+    /// Shows a content block as a display.
     fn block(&mut self, mime: &str, text: String, on_event: &mut dyn FnMut(Event)) {
         let size = text.len();
         let (content, note) = content(mime, text);
@@ -158,7 +158,7 @@ impl Shown {
         }
     }
 
-    /// What the library tells of the cell.
+    /// Handles a notice from the library.
     fn notice(&mut self, json: &str, on_event: &mut dyn FnMut(Event)) {
         let Ok(notice) = serde_json::from_str::<Value>(json) else {
             return;
@@ -182,7 +182,7 @@ impl Shown {
     }
 
     fn take_panic(&mut self, panic: Value, on_event: &mut dyn FnMut(Event)) {
-        // A panic on another thread does not end the cell: it is told at once.
+        // A panic on another thread does not end the cell: report it at once.
         match panic["thread"].as_str().filter(|&t| t != "main") {
             Some(thread) => {
                 let message = panic["message"].as_str().unwrap_or_default();
@@ -202,7 +202,7 @@ fn place(panic: &Value) -> Option<String> {
     Some(format!(" at {file}:{line}"))
 }
 
-/// What a notebook and the wire hold of a block's text, and what is to be said of it: JSON types
+/// A block's text as notebooks and the wire store it, and a note about it, if any: JSON types
 /// hold JSON, all others text. Source: nbformat 4.5's schema.
 fn content(mime: &str, text: String) -> (Value, Option<String>) {
     if !json::is_json_mime(mime) {

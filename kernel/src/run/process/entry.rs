@@ -1,9 +1,9 @@
-//! Where this program becomes the relay or the runner.
+//! The entry point where this program becomes the relay or the runner.
 
 use super::runtime::{CONTROL_ENV, FRAMES_ENV, RECORDS_ENV, inherited};
 use super::{relay, runner};
 
-/// evcxr sets this for the child that it takes for the one that runs user code.
+/// evcxr sets this for the child that it expects to run user code.
 const EVCXR_RUNTIME_ENV: &str = "EVCXR_IS_RUNTIME";
 /// Becomes the relay or the runner, if we were started as one.
 pub fn run_if_called_as_runtime() {
@@ -20,8 +20,8 @@ pub fn run_if_called_as_runtime() {
     }
 }
 
-/// Stands for the process in which evcxr, that only answers questions about code here, believes
-/// its cells to run.
+/// A dummy for the process in which evcxr expects cells to run; evcxr only answers questions
+/// about code here.
 fn run_nothing() -> ! {
     for line in std::io::stdin().lines() {
         if line.is_err() {

@@ -1,5 +1,5 @@
-//! Interrupts: the library's loops are asked and keep their work, a compilation
-//! is stopped, and user code that does not listen is ended.
+//! Interrupts: the library's loops are asked to stop and keep their work, a compilation
+//! is stopped, and user code that does not respond is ended.
 
 use super::processes::{descendants, signal};
 use super::runtime::Instruction;
@@ -10,22 +10,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long an interrupted cell may take to stop by itself, or to be parked where it stands.
+/// How long an interrupted cell may take to stop by itself, or to be parked.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// How long an interrupt waits for the cell that it came a moment too early for.
+/// How long an interrupt waits for a cell that has not begun yet.
 const EARLY: Duration = Duration::from_millis(100);
-/// How often the interrupted cell is looked at.
+/// Polling interval for the interrupted cell.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Reaches the cell that runs or is compiled.
+/// Interrupts the cell that runs or is compiled.
 pub struct Interrupter {
     runner: Arc<Runner>,
-    /// The session's child; what runs below it is no compiler.
+    /// The session's child; processes below it are not compilers.
     relay: AtomicU32,
     compilers: Compilers,
-    /// True from a cell's request to its answer.
+    /// True from a cell's request to its reply.
     busy: AtomicBool,
-    /// Counts cells, so that a late kill never meets the next one.
+    /// Counts cells, so that a late kill never hits the next one.
     cell: AtomicU32,
     /// The cell that was last interrupted.
     asked: AtomicU32,
@@ -61,7 +61,7 @@ impl Interrupter {
         self.busy.store(true, Ordering::SeqCst);
     }
 
-    /// The cell is over: whether it was interrupted.
+    /// The cell is over: returns how it was interrupted.
     pub fn end(&self) -> Interrupted {
         self.busy.store(false, Ordering::SeqCst);
         let cell = self.cell.load(Ordering::SeqCst);
@@ -74,10 +74,10 @@ impl Interrupter {
         }
     }
 
-    /// Kills the process that runs cells, what it has started, and with the relay whatever would
-    /// take its place.
+    /// Kills the process that runs cells, its child processes, and the relay with any process that
+    /// would replace it.
     pub fn end_process(&self, relay: u32) {
-        // The relay first: it would tell of the deaths, and evcxr would start another.
+        // The relay first: it would report the deaths, and evcxr would start another.
         let below = descendants(relay, 0);
         for pid in [
             &[relay],
@@ -90,7 +90,7 @@ impl Interrupter {
         }
     }
 
-    /// Ends the running cell without asking it: it fails as one whose process has died.
+    /// Kills the running cell without an interrupt: it fails like one whose process has died.
     pub fn end_cell(&self) {
         let cell = self.cell.load(Ordering::SeqCst);
         let mut killed = None;
@@ -106,7 +106,7 @@ impl Interrupter {
         }
     }
 
-    /// The cell that has begun last.
+    /// The cell that began last.
     pub fn current(&self) -> u32 {
         self.cell.load(Ordering::SeqCst)
     }
@@ -130,7 +130,7 @@ impl Interrupter {
             let runner = self.runner.pid.load(Ordering::SeqCst);
             let running = self.runner.running.load(Ordering::SeqCst);
             if !running && since.is_some() {
-                // It ran and has ended: what is compiled now is the kernel's own.
+                // It ran and has ended: the current compilation is the kernel's own.
                 return;
             } else if !running {
                 self.stop_compilers(cell);
@@ -175,18 +175,18 @@ fn is_program(pid: u32, programs: [&str; 4]) -> bool {
     programs.contains(&name.trim()) || name.starts_with("holoscope") && is_wrapper(pid)
 }
 
-/// Whether a process of this program stands in for rustc.
+/// Whether a process of this program runs as the wrapper of rustc.
 fn is_wrapper(pid: u32) -> bool {
     let args = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     args.windows(12).any(|window| window == b"--crate-name")
 }
 
-/// The compilers of a session, as others reach them.
+/// The compilers of a session, shared with other threads.
 #[derive(Debug, Clone, Default)]
 pub struct Compilers {
-    /// The one that compiles a cell, or 0.
+    /// The process that compiles a cell, or 0.
     pub running: Arc<AtomicU32>,
-    /// The one that has no cell yet, or 0.
+    /// The process that has no cell yet, or 0.
     pub idle: Arc<AtomicU32>,
     /// Whether cargo builds crates for a cell.
     pub cargo: Arc<AtomicBool>,
@@ -218,7 +218,7 @@ impl Remote for Handle {
     }
 
     fn comm(&self, message: String) {
-        // Where the process is gone, its widgets are declared dead.
+        // If the process is gone, its widgets are declared dead.
         let _ = self.mailbox.tell(&Instruction::Comm { message });
     }
 }

@@ -1,4 +1,4 @@
-//! The processes that run cells, and how they are reached.
+//! The processes that run cells, and communication with them.
 
 pub mod entry;
 pub mod interrupt;

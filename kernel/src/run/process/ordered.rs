@@ -1,12 +1,12 @@
-//! One stream for all that a cell writes, so that stdout, stderr and displays
+//! One stream for everything that a cell writes, so that stdout, stderr and displays
 //! keep the order in which they were written.
 //!
-//! Two pipes cannot be put in order again by whoever reads them. So the process
-//! that runs cells replaces libc's `write` by one that puts what goes to stdout
+//! A reader of two pipes cannot restore their common order. So the process
+//! that runs cells replaces libc's `write` with one that puts what goes to stdout
 //! and stderr into a third pipe, as records. What does not pass through `write`
 //! (C's `printf`, programs that a cell starts) still arrives by the two pipes. It
-//! keeps its place, too: records are read first, so that it stands behind those that
-//! were written before it, and who finds it still unread waits before writing more.
+//! keeps its place, too: records are read first, so that it follows those that
+//! were written before it, and `write` waits while such output is unread.
 //!
 //! A record is a tag, a length (u16, little endian) and its bytes, and at most
 //! 4,096 bytes long: POSIX makes such a write atomic, so no lock is needed and
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 const RECORD: usize = 4096;
 const HEADER: usize = 3;
 
-/// What a record says.
+/// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Tag {
@@ -31,12 +31,12 @@ pub enum Tag {
     Begin = b'b',
     /// The cell is over.
     Complete = b'c',
-    /// The process with this id goes on from the state before the cell.
+    /// The process with this id continues from the state before the cell.
     Restored = b'r',
     /// A part of a notice, and its last one.
     Part = b'p',
     Notice = b'n',
-    /// A line of the user's is wanted.
+    /// The cell requests a line of input.
     Ask = b'a',
 }
 
@@ -60,7 +60,7 @@ impl Tag {
 
 /// The pipe that takes records; -1 in every process but the one that runs cells.
 static PIPE: AtomicI32 = AtomicI32::new(-1);
-/// What stdout and stderr were when cells began to run: device and inode.
+/// Device and inode of stdout and stderr when cells began to run.
 static ORIGINAL: [[AtomicU64; 2]; 2] = [const { [const { AtomicU64::new(0) }; 2] }; 2];
 
 /// From now on stdout and stderr of this process go into `pipe`.
@@ -78,7 +78,7 @@ pub fn send(tag: Tag, bytes: &[u8]) -> std::io::Result<()> {
     send_to(PIPE.load(Ordering::SeqCst), tag, bytes)
 }
 
-/// Writes a notice of the library: in as many records as it needs.
+/// Writes a notice of the library, in as many records as it needs.
 pub fn send_notice(mut bytes: &[u8]) -> std::io::Result<()> {
     while bytes.len() > RECORD - HEADER {
         let (part, rest) = bytes.split_at(RECORD - HEADER);
@@ -94,7 +94,7 @@ fn send_to(pipe: RawFd, tag: Tag, bytes: &[u8]) -> std::io::Result<()> {
     let mut chunk = chunks.next().unwrap_or_default();
     loop {
         record[0] = tag as u8;
-        // A chunk is shorter than a record, so this never cuts.
+        // A chunk is shorter than a record, so this never truncates.
         record[1..HEADER].copy_from_slice(&(chunk.len() as u16).to_le_bytes());
         record[HEADER..HEADER + chunk.len()].copy_from_slice(chunk);
         write_all(pipe, &record[..HEADER + chunk.len()])?;
@@ -121,7 +121,7 @@ fn write_all(fd: RawFd, mut bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The system call itself, whatever stands in the place of libc's function.
+/// The system call itself, bypassing any replacement of libc's function.
 fn raw_write(fd: RawFd, bytes: *const u8, n: usize) -> isize {
     #[cfg(target_os = "linux")]
     // SAFETY: write(2) checks its arguments; it reads `n` bytes at `bytes`, which the caller owns.
@@ -140,28 +140,28 @@ fn identity(fd: RawFd) -> Option<[u64; 2]> {
     }
 }
 
-/// True while a cell has not closed stdout or stderr or sent it elsewhere.
+/// False once a cell has closed or redirected stdout or stderr.
 pub fn is_original(fd: RawFd) -> bool {
     let slot = &ORIGINAL[usize::from(fd == 2)];
     identity(fd) == Some([0, 1].map(|n| slot[n].load(Ordering::SeqCst)))
 }
 
-/// True when something that has come by the pipe of stdout or stderr is unread.
+/// Whether output in the pipes of stdout or stderr is unread.
 #[cfg(target_os = "linux")]
 fn is_unread() -> bool {
     [1, 2].into_iter().any(|fd| {
         let mut n: libc::c_int = 0;
-        // SAFETY: FIONREAD writes an int, on whatever descriptor it is not refused for.
+        // SAFETY: FIONREAD writes an int, or fails for this descriptor.
         unsafe { libc::ioctl(fd, libc::FIONREAD, &mut n) == 0 && n > 0 }
     })
 }
 
-/// Writes that do not wait: some program fills the pipe faster than it is read.
+/// How many of the next writes do not wait, since a program fills the pipe faster than it is read.
 #[cfg(target_os = "linux")]
 static IMPATIENT: AtomicI32 = AtomicI32::new(0);
 
-/// Waits, a tenth of a second at most, until what bypasses the records has been read,
-/// as it was written before what comes next. Signal handlers may call it, on their
+/// Waits, at most a tenth of a second, until output that bypasses the records has been read,
+/// since it was written before what comes next. Signal handlers may call it, on their
 /// small stack.
 #[cfg(target_os = "linux")]
 fn let_others_pass(pipe: RawFd) {
@@ -176,7 +176,7 @@ fn let_others_pass(pipe: RawFd) {
                 tv_sec: 0,
                 tv_nsec: 100_000,
             };
-            // SAFETY: reads a local; how much of the time is left is not asked for.
+            // SAFETY: reads a local; the remaining time is not requested.
             unsafe { libc::nanosleep(&pause, std::ptr::null_mut()) };
             if !is_unread() {
                 return;
@@ -188,7 +188,7 @@ fn let_others_pass(pipe: RawFd) {
     let _ = write_all(pipe, &[Tag::Raw as u8, 0, 0]);
 }
 
-/// Stands in the place of libc's function for all that is loaded into this program.
+/// Replaces libc's function for everything that is loaded into this program.
 ///
 /// # Safety
 /// As write(2).
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn write(fd: libc::c_int, bytes: *const libc::c_void, n: u
     }
 }
 
-/// As [`write`].
+/// Like [`write`].
 ///
 /// # Safety
 /// As writev(2).
@@ -242,14 +242,14 @@ pub unsafe extern "C" fn writev(
     total
 }
 
-/// Cuts a stream of records, however it was cut into reads.
+/// Splits a stream into records, independently of how it was split into reads.
 #[derive(Debug, Default)]
 pub struct Records {
     rest: Vec<u8>,
 }
 
 impl Records {
-    /// Takes bytes; gives every complete record's tag and bytes. Neighbours with
+    /// Adds bytes; returns every complete record's tag and bytes. Adjacent records of
     /// the same stream are joined.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<(Tag, Vec<u8>)> {
         self.rest.extend_from_slice(bytes);
@@ -267,7 +267,7 @@ impl Records {
                     text.extend_from_slice(body);
                 }
                 (Some(tag), _) => records.push((tag, body.to_vec())),
-                // Only this program writes to the pipe; a stray writer's bytes are not ours to guess at.
+                // Only this program writes to the pipe; bytes of any other writer are skipped.
                 (None, _) => {}
             }
         }

@@ -1,4 +1,4 @@
-//! Families of processes, as `/proc` tells: what a cell has started must not outlive its kernel.
+//! Process trees from `/proc`: processes that a cell has started must not outlive its kernel.
 
 /// Kills every process below `root`.
 pub fn kill_below(root: u32) {

@@ -1,6 +1,6 @@
-//! The relay: reads what the runner writes, as it is written, and passes each
+//! The relay: reads the runner's output as it is written, and passes each
 //! piece on as one framed line (see `frame`), so that order, partial lines,
-//! panics and deaths are all seen.
+//! panics and deaths are all reported.
 
 use super::ordered::{Records, Tag};
 use super::runtime::{CONTROL_ENV, FRAMES_ENV, RECORDS_ENV, hand_down, when_parent_dies};
@@ -19,7 +19,7 @@ const LAST_WORDS: usize = 1000;
 pub fn relay(frames: RawFd, control: RawFd) -> i32 {
     become_subreaper();
     end_with_family();
-    // An interrupt is for the user's code; the relay must outlive it.
+    // An interrupt is meant for the user's code; the relay must outlive it.
     // SAFETY: sets a signal disposition; no handler of ours runs.
     unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
     // SAFETY: the session opened the descriptor for this process alone.
@@ -33,11 +33,11 @@ pub fn relay(frames: RawFd, control: RawFd) -> i32 {
     }
 }
 
-/// When the kernel dies, however it does, everything below us goes too: the runner, and the
-/// programs that cells have started and that outlive their cell.
+/// When the kernel dies, for any reason, all processes below this one are killed: the runner, and
+/// the programs that cells have started and that outlive their cell.
 fn end_with_family() {
     // SAFETY: a zeroed set that `sigemptyset` fills, and this thread's own mask; threads and the
-    // runner inherit it, and the runner takes it back.
+    // runner inherit it, and the runner unblocks the signal.
     let signals = unsafe {
         let mut signals: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut signals);
@@ -56,7 +56,7 @@ fn end_with_family() {
     when_parent_dies(libc::SIGTERM);
 }
 
-/// Lets SIGTERM end this process again; for use between fork and exec.
+/// Unblocks SIGTERM, so that it ends this process again; for use between fork and exec.
 fn take_sigterm_back() {
     // SAFETY: async-signal-safe calls on a set of our own and this thread's mask.
     unsafe {
@@ -104,22 +104,22 @@ fn start_runner(control: RawFd) -> std::io::Result<(Child, PipeReader)> {
 
 struct Relay {
     child: Child,
-    /// The process that runs cells: `child`, or the state that took its place.
+    /// The process that runs cells: `child`, or the restored copy that replaced it.
     runner: u32,
     records: PipeReader,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     frames: File,
-    /// What passed through `write`, and what did not.
+    /// Output that passed through `write`, and output that did not.
     ordered: Splitter,
     raw: Splitter,
-    /// Half a character of stderr.
+    /// An incomplete character of stderr.
     cut: Vec<u8>,
-    /// What stderr said last: a dying process' last words.
+    /// The last output on stderr: the message of a dying process.
     said: String,
-    /// The notice that is not whole yet.
+    /// The notice that is not complete yet.
     notice: Vec<u8>,
-    /// What the next line from the user is asked for with.
+    /// The prompt for the next line from the user.
     prompt: Option<(String, bool)>,
 }
 
@@ -158,16 +158,16 @@ impl Relay {
         i32::from(!matches!(status, Ok(s) if s.success()))
     }
 
-    /// Passes everything on until the runner and what it saved are gone.
+    /// Passes everything on until the runner and its snapshot are gone.
     fn pump(&mut self) -> std::io::Result<()> {
         let mut records = Records::default();
         let mut buffer = vec![0u8; 1 << 18];
         loop {
             let raw = [fd(self.stdout.as_ref()), fd(self.stderr.as_ref())];
             let ready = wait_readable([self.records.as_raw_fd(), raw[0], raw[1]], -1)?;
-            // What the cell wrote before it started a program stands before what the program
-            // writes (they may both have come since the first was looked at); what it writes
-            // after that waits for us to have read this.
+            // What the cell wrote before it started a program precedes what the program writes
+            // (both may have arrived since the first was checked); what it writes after that
+            // waits until this has been read.
             if !ready[0] && wait_readable([self.records.as_raw_fd()], 0)? == [false] {
                 self.pass_raw([ready[1], ready[2]], &mut buffer)?;
                 continue;
@@ -232,7 +232,7 @@ impl Relay {
         }
     }
 
-    /// The runner died and the state from before the cell goes on in its place.
+    /// The runner died, and the state from before the cell replaces it.
     fn restored(&mut self, pid: &[u8], buffer: &mut [u8]) -> std::io::Result<()> {
         self.drain_raw(buffer)?;
         self.finish_text()?;
@@ -266,7 +266,7 @@ impl Relay {
         }
     }
 
-    /// Passes on output that did not come in records, from the streams that are `ready`.
+    /// Passes on output that did not arrive in records, from the streams that are `ready`.
     fn pass_raw(&mut self, ready: [bool; 2], buffer: &mut [u8]) -> std::io::Result<()> {
         let before = self.ordered.push(&[], true);
         self.emit_all(&before)?;
@@ -293,7 +293,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Passes on what is waiting now.
+    /// Passes on all output that can be read now.
     fn drain_raw(&mut self, buffer: &mut [u8]) -> std::io::Result<()> {
         loop {
             let raw = [fd(self.stdout.as_ref()), fd(self.stderr.as_ref())];
@@ -316,7 +316,7 @@ impl Relay {
         let Some(text) = take_utf8(&mut self.cut) else {
             return Ok(());
         };
-        // A message comes in as many pieces as its writer has written.
+        // A message arrives in as many pieces as it was written in.
         self.said.push_str(&text);
         let from = self
             .said

@@ -1,8 +1,8 @@
 //! The runner: loads each cell's shared object and calls it, one after the other.
 //!
-//! Cells run on one thread, the process' main one. A second one takes instructions and looks after
-//! the first: a cell that does not hear an interrupt is parked where it stands (see `park`), and the
-//! next cells run on a new thread, with all variables that the parked one had not taken.
+//! Cells run on one thread, the process's main one. A second one takes instructions and supervises
+//! the first: a cell that does not respond to an interrupt is parked where it is (see `park`), and
+//! the next cells run on a new thread, with all variables that the parked one had not taken.
 
 mod library;
 mod memory;
@@ -25,15 +25,15 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// How often a running cell is looked at.
+/// Polling interval for a running cell.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long an interrupted cell may go on without a sign that it has noticed the interrupt.
+/// How long an interrupted cell may run without a sign that it has noticed the interrupt.
 const UNHEARD: Duration = Duration::from_millis(250);
-/// How long it may go on once it has noticed the interrupt: a training step runs to its end.
+/// How long it may run once it has noticed the interrupt: a training step runs to its end.
 const HEARD: Duration = Duration::from_secs(4);
 /// Time limit for parking a cell; then the session ends the process.
 const MOST: Duration = Duration::from_secs(10);
-/// How long a new thread may take to see that nothing is held.
+/// How long a new thread may take to verify that no needed lock is held.
 const PROBE: Duration = Duration::from_millis(300);
 /// A cell's stack.
 const STACK: usize = 8 << 20;
@@ -45,12 +45,12 @@ struct Streams([RawFd; 2]);
 impl Streams {
     fn keep() -> Self {
         Self([1, 2].map(|fd| {
-            // SAFETY: copies a descriptor of this process, out of the way of a user's own.
+            // SAFETY: copies a descriptor of this process, to a number that user code is unlikely to use.
             unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 200) }
         }))
     }
 
-    /// Puts the streams back where the cell has changed them.
+    /// Restores the streams that the cell has changed.
     fn restore(&self) {
         for (fd, copy) in [1, 2].into_iter().zip(self.0) {
             if copy >= 0 && !ordered::is_original(fd) {
@@ -78,7 +78,7 @@ struct Ground {
     relay: libc::pid_t,
 }
 
-/// Follows instructions; never returns.
+/// Executes instructions; never returns.
 pub fn run_cells(records: RawFd, control: RawFd) -> ! {
     memory::keep_warm();
     ordered::start(records);
@@ -102,20 +102,20 @@ pub fn run_cells(records: RawFd, control: RawFd) -> ! {
     };
     let (jobs, done) = look_after_this_thread(ground);
     run_jobs(ground, jobs, done);
-    // The other thread ends the process; this one must not, in the middle of that.
+    // The other thread ends the process; this one must not exit during that.
     loop {
         std::thread::park();
     }
 }
 
-/// Starts the thread that takes instructions and looks after this one, which runs cells.
+/// Starts the thread that takes instructions and supervises this one, which runs cells.
 fn look_after_this_thread(ground: Ground) -> (Receiver<Job>, Sender<()>) {
     let (give, jobs) = channel();
     let (done, ends) = channel();
     // SAFETY: names this thread.
     let thread = unsafe { libc::pthread_self() };
     let keeper = move || {
-        // SAFETY: the relay handed the descriptor down for this process alone, and this thread, which
+        // SAFETY: the relay passed the descriptor to this process alone, and this thread, which
         // owns it, ends only with the process.
         let control = BufReader::new(unsafe { File::from_raw_fd(ground.control) });
         Keeper {
@@ -141,12 +141,12 @@ fn run_jobs(ground: Ground, mut jobs: Receiver<Job>, mut done: Sender<()>) {
     while let Ok(job) = jobs.recv() {
         match job {
             Job::Run(object, function) => {
-                // What readers did before the cell stands before it.
+                // The effects of readers before the cell precede it.
                 ground.library.answer_comms();
                 tell(Tag::Begin, b"");
                 let taken = snapshot::take(ground.relay);
                 if let Taken::Restored = taken {
-                    // Of the threads this one alone is there.
+                    // Only this thread exists in the copy.
                     (jobs, done) = look_after_this_thread(ground);
                     let pid = std::process::id().to_string();
                     tell(Tag::Restored, pid.as_bytes());
@@ -176,18 +176,18 @@ fn run_jobs(ground: Ground, mut jobs: Receiver<Job>, mut done: Sender<()>) {
     }
 }
 
-/// The thread that runs cells, as the other one reaches it.
+/// The handle of the thread that runs cells.
 struct Cells {
     thread: libc::pthread_t,
     give: Sender<Job>,
     ends: Receiver<()>,
 }
 
-/// Takes instructions and looks after the thread that runs cells.
+/// Takes instructions and supervises the thread that runs cells.
 struct Keeper {
     ground: Ground,
     control: BufReader<File>,
-    /// Instructions that came while another was followed.
+    /// Instructions that arrived while another was being executed.
     later: VecDeque<Instruction>,
     /// Whether messages of widgets may wait in the library.
     comms: bool,
@@ -220,15 +220,15 @@ impl Keeper {
         std::process::exit(0)
     }
 
-    /// Has the messages of widgets answered.
+    /// Answers the messages of widgets.
     fn answer_comms(&mut self) {
         loop {
             self.comms = false;
             if self.cells.give.send(Job::Comms).is_err() {
                 return;
             }
-            // What came in the last moment, or waits behind a callback that is parked, is answered
-            // now; before a cell it is answered in any case.
+            // Messages that arrived meanwhile, or are queued behind a parked callback, are answered
+            // now; before a cell they are answered in any case.
             let parked = self.wait();
             if !(self.comms || parked) || !self.later.is_empty() {
                 return;
@@ -256,7 +256,7 @@ impl Keeper {
         }
     }
 
-    /// Until the cell is over, or parked; whether it is parked.
+    /// Waits until the cell is over or parked; returns whether it is parked.
     fn wait(&mut self) -> bool {
         let mut since: Option<Instant> = None;
         loop {
@@ -283,7 +283,7 @@ impl Keeper {
         }
     }
 
-    /// Passes on what is for the cell that runs; the rest waits.
+    /// Passes on what is for the running cell; the rest is queued.
     fn pass_on(&mut self) {
         while self.is_readable() {
             match self.read() {
@@ -308,7 +308,7 @@ impl Keeper {
         !self.control.buffer().is_empty() || matches!(wait(), Ok([true]))
     }
 
-    /// Parks the cell, if another thread can go on without it.
+    /// Parks the cell, if another thread can run without it.
     fn park(&mut self) -> bool {
         if !park::park(self.cells.thread) {
             return false;
@@ -331,7 +331,7 @@ impl Keeper {
             .stack_size(STACK)
             .spawn(begin);
         let Some(thread) = started.ok().and_then(|_| is_ready.recv_timeout(PROBE).ok()) else {
-            // It holds what every cell needs: let it go a little further.
+            // It holds a lock that every cell needs: let it continue.
             park::release();
             return false;
         };

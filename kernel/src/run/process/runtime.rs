@@ -1,4 +1,4 @@
-//! The processes that run user code, and what they say to each other.
+//! The processes that run user code, and the messages between them.
 //!
 //! ```text
 //! session ──control: one instruction a line──────────────────────> runner
@@ -6,8 +6,8 @@
 //!    └────── frames, one line each ──────────────┘  <─stdout, stderr─┘
 //! ```
 //!
-//! The session starts us as its child, the relay, and the relay starts the runner.
-//! The relay outlives whatever a cell does to the runner, and tells.
+//! The session starts this program as its child, the relay, and the relay starts the runner.
+//! The relay outlives whatever a cell does to the runner, and reports it.
 
 use serde::{Deserialize, Serialize};
 use std::os::fd::RawFd;
@@ -17,12 +17,12 @@ use std::path::PathBuf;
 pub(super) const RECORDS_ENV: &str = "HOLOSCOPE_RECORDS";
 /// The session sets this for the relay: the pipe that takes frames.
 pub(super) const FRAMES_ENV: &str = "HOLOSCOPE_FRAMES";
-/// The session sets this for the relay, which hands it on: the pipe of instructions.
+/// The session sets this for the relay, which passes it on: the pipe of instructions.
 pub(super) const CONTROL_ENV: &str = "HOLOSCOPE_CONTROL";
 /// For the runner: the image to load before the first cell.
 pub(super) const IMAGE_ENV: &str = "HOLOSCOPE_IMAGE_FILE";
 
-/// What the session tells the runner, or answers it.
+/// An instruction or a reply from the session to the runner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Instruction {
@@ -30,16 +30,16 @@ pub enum Instruction {
     Run { object: PathBuf, function: String },
     /// Drop these variables.
     Drop { names: Vec<String> },
-    /// The user's answer; none if the user cannot be asked.
+    /// The user's answer; `None` if the user cannot be prompted.
     Answer { line: Option<String> },
     /// A frontend's message for a widget: JSON that the library reads. It may come at any time.
     Comm { message: String },
 }
 
-/// A pipe that was handed down by number; what this process starts does not get it.
+/// A pipe that was inherited by number; child processes of this one do not inherit it.
 pub(super) fn inherited(name: &str) -> Option<RawFd> {
     let fd: RawFd = std::env::var(name).ok()?.parse().ok()?;
-    // A cell may start this program, too.
+    // A cell may start this program, too, which must not find the variable.
     // SAFETY: `main` has not started a thread yet.
     unsafe { std::env::remove_var(name) };
     // SAFETY: sets a flag of a descriptor that our parent opened for us.
@@ -47,7 +47,7 @@ pub(super) fn inherited(name: &str) -> Option<RawFd> {
     Some(fd)
 }
 
-/// Hands a descriptor down to the program that is about to be executed; for use
+/// Lets the program that is about to be executed inherit a descriptor; for use
 /// between fork and exec.
 pub(super) fn hand_down(fd: RawFd) -> std::io::Result<()> {
     // SAFETY: an async-signal-safe call on a descriptor of our own.
@@ -57,7 +57,7 @@ pub(super) fn hand_down(fd: RawFd) -> std::io::Result<()> {
     }
 }
 
-/// Sends this process a signal when its parent dies, so that no kernel leaves user code behind.
+/// Sends this process a signal when its parent dies, so that user code never outlives its kernel.
 pub(super) fn when_parent_dies(signal: i32) {
     #[cfg(target_os = "linux")]
     // SAFETY: a plain system call that changes only this process.

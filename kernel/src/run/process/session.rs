@@ -18,8 +18,8 @@ pub struct Processes {
     control: Mailbox,
 }
 
-/// The pipe of instructions, for who has something to say at any time; the same for all processes
-/// of a session, one after the other.
+/// The pipe of instructions, for threads that may send one at any time; the same for all successive
+/// processes of a session.
 #[derive(Debug, Clone, Default)]
 pub struct Mailbox(Arc<Mutex<Option<PipeWriter>>>);
 
@@ -41,8 +41,8 @@ impl Mailbox {
 }
 
 impl Processes {
-    /// Starts the relay, which starts the runner. `environment` gives user code the environment
-    /// that its user knows.
+    /// Starts the relay, which starts the runner. `environment` sets the environment of user code
+    /// to the user's.
     pub fn start(
         frames: &Frames,
         control: Mailbox,
@@ -98,7 +98,7 @@ impl Processes {
         self.relay.id()
     }
 
-    /// Ends what runs cells, and waits for it.
+    /// Kills the processes that run cells, and waits for them.
     pub fn end(&mut self) {
         super::processes::kill_below(self.relay.id());
         let _ = self.relay.kill();
@@ -112,13 +112,13 @@ impl Drop for Processes {
     }
 }
 
-/// What the ids of a process' widgets begin with.
+/// The prefix of the ids of a process's widgets.
 const WIDGETS_ENV: &str = "HOLOSCOPE_WIDGETS";
 /// The same for all processes of a kernel.
 static KERNEL: OnceLock<String> = OnceLock::new();
 
-/// From now on the ids of widgets begin with the id of this kernel: several kernels may share a
-/// frontend. Where this is not called, they are the same from run to run.
+/// Makes the ids of widgets begin with the id of this kernel from now on, since several kernels may
+/// share a frontend. Without this call, they are the same from run to run.
 pub fn name_this_kernel(id: &str) {
     KERNEL.get_or_init(|| id.to_owned());
 }
@@ -129,14 +129,15 @@ fn widget_ids() -> String {
     format!("{kernel}{:04x}", PROCESSES.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Where the system looks for libraries before it looks where a cell's object says.
+/// Where the system looks for libraries before the path in a cell's object.
 const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
 
-/// The folders without those that hold an image: cargo, where it runs us, puts its own first, and an
-/// image of another build that lies there would be taken for the one that cells are linked with.
+/// The folders without those that hold an image: cargo puts its own folder first when it runs this
+/// program, and an image of another build in it would be loaded instead of the one that cells are
+/// linked with.
 fn without_images(folders: &OsStr) -> OsString {
     let folders = std::env::split_paths(folders);
     let others = folders.filter(|folder| !folder.join(crate::image::layout::IMAGE_FILE).exists());
-    // Split at the same character, they can be joined again.
+    // Split at the same character, so they can be joined again.
     std::env::join_paths(others).unwrap_or_default()
 }

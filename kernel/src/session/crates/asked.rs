@@ -1,20 +1,20 @@
-//! The crates that a session's cells have asked for.
+//! The crates that a session's cells have requested.
 
 use crate::facade::shared::Shared;
 use crate::image::Image;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What a session's cells have asked for so far.
+/// The requests of a session's cells so far.
 pub struct Dependencies {
     pub shared: Shared,
-    /// Facades that stand for crates of the registry.
+    /// Facades that replace crates of the registry.
     pub patches: BTreeMap<String, PathBuf>,
-    /// The lines, by the names of the crates.
+    /// The `:dep` lines, by the names of the crates.
     pub asked: BTreeMap<String, String>,
-    /// Crates that hold those of the cells: each holds what those before it have not.
+    /// Crates that re-export those of the cells: each contains those that the ones before it lack.
     pub bundles: Vec<String>,
-    /// Held: a session's image is not removed under it.
+    /// Held so that the session's image is not removed.
     _image: Image,
 }
 

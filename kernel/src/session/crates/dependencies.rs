@@ -1,4 +1,4 @@
-//! `:dep` lines: what the image brings is not compiled again, and everything else is compiled once,
+//! `:dep` lines: crates in the image are not compiled again, and everything else is compiled once,
 //! into one object that all cells link to.
 
 use crate::compile::{Call, Kind, Outcome as Compiled};
@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The crate that a `:dep` asks for. (Cargo does not see a trailing comment.)
+/// The crate that a `:dep` names. (Cargo does not see a trailing comment.)
 fn name_of(arguments: &str) -> &str {
     arguments.split([' ', '=']).next().unwrap_or_default()
 }
 
-/// Whether a `:dep` asks for the library: for stock evcxr; here it is loaded already.
+/// Whether a `:dep` names the library: needed for stock evcxr; here it is already loaded.
 pub(in crate::session) fn is_library(arguments: &str) -> bool {
     name_of(arguments) == "holoscope"
 }
@@ -137,7 +137,7 @@ impl Session {
     }
 }
 
-/// rustc's whole message, or what evcxr says by itself.
+/// rustc's whole message, or else evcxr's own.
 fn said(error: &evcxr::CompilationError) -> String {
     let rendered = error.rendered();
     match rendered.trim().is_empty() {
@@ -146,7 +146,7 @@ fn said(error: &evcxr::CompilationError) -> String {
     }
 }
 
-/// Why a crate could not be built: rustc's or cargo's own words.
+/// Why a crate could not be built: the message of rustc or cargo.
 fn not_built(name: &str, error: &evcxr::Error) -> CellError {
     let text = match error {
         evcxr::Error::CompilationErrors(errors) => {

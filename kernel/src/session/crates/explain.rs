@@ -1,4 +1,4 @@
-//! What rustc's errors about a cell's crates mean to the cell's author.
+//! Translates rustc's errors about a cell's crates into terms of the cell.
 
 use crate::compile::Call;
 use crate::plan::source::Mark;
@@ -9,7 +9,7 @@ use crate::session::sources::{View, users_words};
 use crate::session::state::Session;
 
 impl Session {
-    /// The crate of a call, to find the user's text in: `file` is the call's.
+    /// The view of a call's crate, for finding the user's text in it: `file` is the call's.
     pub(in crate::session) fn view<'a>(
         &'a self,
         call: &'a Call,
@@ -64,7 +64,7 @@ impl Session {
         CellError::new("compile error", headline, detail)
     }
 
-    /// What an error in the text around the statements means.
+    /// The meaning of an error in the generated text around the statements.
     fn of_generated(&self, view: &View<'_>, errors: &[Diagnostic]) -> Option<CellError> {
         let errors: Vec<&Diagnostic> = errors.iter().filter(|error| error.is_error()).collect();
         let in_text = |error: &&Diagnostic| {
@@ -122,7 +122,7 @@ impl Session {
     }
 }
 
-/// A variable whose type has no name.
+/// The error for a variable whose type has no name.
 pub(in crate::session) fn not_kept(name: &str, ty: &str, what: &str) -> CellError {
     let message = format!(
         "the variable `{name}` is {what}, which cannot be persisted",
@@ -155,7 +155,7 @@ pub(in crate::session) fn not_kept(name: &str, ty: &str, what: &str) -> CellErro
     CellError::new("compile error", message, detail)
 }
 
-/// A variable that borrows from another.
+/// The error for a variable that borrows from another.
 fn not_static(name: &str, error: &Diagnostic, all: &[&Diagnostic], view: &View<'_>) -> CellError {
     let message =
         format!("the variable `{name}` holds a reference, which cannot be kept for other cells");
@@ -174,7 +174,7 @@ fn not_static(name: &str, error: &Diagnostic, all: &[&Diagnostic], view: &View<'
     CellError::new("compile error", message, detail)
 }
 
-/// A value that has no form to be shown in.
+/// The error for a value that cannot be shown.
 fn not_shown(error: &Diagnostic) -> CellError {
     let text = users_words(error.message());
     let ty = text.split('`').find(|part| {

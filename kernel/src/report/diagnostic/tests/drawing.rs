@@ -1,4 +1,4 @@
-//! How messages are drawn over cells.
+//! Tests of how messages are drawn over cells.
 
 use super::*;
 use crate::facade::rust_src::library_source;
@@ -12,7 +12,7 @@ error[E0308]: mismatched types
   | GAP       |
   | GAP       expected due to this";
 
-/// `MISMATCH` for a line in which so many columns stand before `let b: i32 = "x";`.
+/// `MISMATCH` for a line with this many columns before `let b: i32 = "x";`.
 fn mismatch(columns: usize, line: &str) -> String {
     let gap = " ".repeat(columns);
     let text = MISMATCH.replace("GAP ", &format!("{gap} "));
@@ -193,7 +193,7 @@ help: consider annotating `P` with `#[derive(Clone)]`
    2 | struct P;
      |";
     assert!(detail.ends_with(help), "{detail}");
-    // What is in no cell is shown where rustc found it.
+    // Text outside of cells is shown where rustc found it.
     assert!(detail.contains("library/alloc/src/vec/mod.rs:"), "{detail}");
 }
 
@@ -257,7 +257,7 @@ fn an_error_in_a_module_file_keeps_its_place() {
     assert!(detail.contains(" --> line 2 of this cell"), "{detail}");
 }
 
-/// Where generated text plays no part, nothing is left out and nothing added.
+/// Without generated text, nothing is omitted and nothing added.
 
 #[test]
 fn a_message_about_the_users_text_alone_is_as_rustc_draws_it() {

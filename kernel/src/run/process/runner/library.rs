@@ -7,17 +7,17 @@ use std::path::Path;
 
 type Tell = extern "C" fn(*const u8, usize);
 
-/// What an interrupt has come to.
+/// The effect of an interrupt so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interrupt {
     None,
-    /// Nothing hears it.
+    /// Nothing has noticed it.
     Unheard,
-    /// A loop does, or will.
+    /// A loop has noticed it, or will.
     Heard,
 }
 
-/// The functions that the library has for us.
+/// The functions that the library exports for the kernel.
 #[derive(Clone, Copy)]
 pub struct Library {
     after_cell: extern "C" fn(),
@@ -31,7 +31,8 @@ pub struct Library {
 }
 
 impl Library {
-    /// Loads the image, so that the first cell finds it there. On the thread that runs cells.
+    /// Loads the image, so that it is loaded before the first cell. Called on the thread that runs
+    /// cells.
     pub fn load(image: &Path) -> Result<Self, String> {
         let handle = open(image)?;
         // SAFETY: the library defines these functions with these types.
@@ -74,18 +75,18 @@ impl Library {
         }
     }
 
-    /// Keeps a frontend's message for a widget, from any thread.
+    /// Queues a frontend's message for a widget, from any thread.
     pub fn comm(&self, message: &str) {
         // SAFETY: the text lives as long as the call.
         unsafe { (self.comm)(message.as_ptr(), message.len()) };
     }
 
-    /// Answers the messages that were kept, on the thread that runs cells.
+    /// Answers the queued messages, on the thread that runs cells.
     pub fn answer_comms(&self) {
         (self.answer_comms)();
     }
 
-    /// This process goes on from the state before a cell, or without a cell that is parked.
+    /// This process continues from the state before a cell, or without a cell that is parked.
     pub fn restored(&self) {
         (self.restored)();
     }
@@ -112,13 +113,13 @@ impl Library {
         }
     }
 
-    /// Comes back if a parked cell holds nothing that every other one needs.
+    /// Returns if a parked cell holds nothing that every other one needs.
     pub fn probe(&self) {
         (self.probe)();
     }
 }
 
-/// Takes the library's notices.
+/// Receives the library's notices.
 extern "C" fn notice(bytes: *const u8, length: usize) {
     // SAFETY: the library passes text that lives as long as the call.
     let bytes = unsafe { std::slice::from_raw_parts(bytes, length) };
@@ -129,7 +130,7 @@ extern "C" fn notice(bytes: *const u8, length: usize) {
 /// Loads an object. It stays loaded: values may point into it.
 pub fn open(object: &Path) -> Result<*mut c_void, String> {
     let path = CString::new(object.as_os_str().as_bytes()).map_err(|e| e.to_string())?;
-    // SAFETY: loads an object that the session has made.
+    // SAFETY: loads an object that the session has built.
     let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
     if handle.is_null() {
         // SAFETY: dlopen has just failed.

@@ -15,7 +15,7 @@ const KEPT: usize = 64 << 20;
 /// Bytes in use after memory was last returned.
 static IN_USE: AtomicU64 = AtomicU64::new(0);
 
-/// Tensors come and go by the hundred megabytes: keep freed memory instead of
+/// Tensors of hundreds of megabytes come and go: keep freed memory instead of
 /// returning it, because touching fresh pages costs more than the arithmetic on
 /// them (2.8 GB/s against 32 GB/s for warm memory on the machines measured).
 pub fn keep_warm() {
@@ -24,19 +24,19 @@ pub fn keep_warm() {
     unsafe {
         libc::mallopt(libc::M_MMAP_MAX, 0);
         libc::mallopt(libc::M_ARENA_MAX, 1);
-        // As an unsigned number the largest: the heap never shrinks by itself.
+        // The largest value as an unsigned number: the heap never shrinks by itself.
         libc::mallopt(libc::M_TRIM_THRESHOLD, -1);
         libc::mallopt(libc::M_TOP_PAD, KEPT as i32);
     }
 }
 
-/// Returns the memory that an idle session does not use. It takes about 0.1 s for each GB, and the next
+/// Returns the memory that an idle session does not use. This takes about 0.1 s per GB, and the next
 /// cell touches fresh pages, so it is not done between the cells of a run.
 pub fn return_idle() {
     return_above(HELD);
 }
 
-/// Returns memory after a cell where the process holds more than half of the machine's.
+/// Returns memory after a cell if the process holds more than half of the machine's.
 pub fn return_if_short() {
     if let Some(all) = machine() {
         return_above(all / 2);
@@ -45,7 +45,7 @@ pub fn return_if_short() {
 
 fn return_above(limit: u64) {
     let in_use = IN_USE.load(Ordering::Relaxed);
-    // What the variables need would stay: it is tried again once the process has grown.
+    // Memory of the variables cannot be returned: try again only once the process has grown.
     let worth_it = |held: u64| held > limit.max(in_use + in_use / 8);
     if resident().is_some_and(worth_it) {
         #[cfg(all(target_os = "linux", target_env = "gnu"))]

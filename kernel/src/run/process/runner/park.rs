@@ -1,16 +1,16 @@
-//! Parking a thread: it stops where it stands, for good.
+//! Parking a thread: it stops where it is, permanently.
 //!
-//! A cell that does not hear an interrupt (it sleeps, waits for a lock, or computes in code without
-//! checks) cannot be unwound from outside. But it can be left where it is: a signal's handler on its
-//! thread does not come back, and the session goes on with another thread. That is sound as long as
-//! the thread holds nothing that others need. What it must not hold above all is the allocator's
-//! lock: so it is not parked within the C library, except where it waits in a system call.
+//! A cell that does not respond to an interrupt (it sleeps, waits for a lock, or computes in code
+//! without checks) cannot be unwound from outside. But it can be left where it is: a signal handler
+//! on its thread does not return, and the session continues with another thread. That is sound as
+//! long as the thread holds nothing that others need, above all not the allocator's lock. So it is
+//! not parked within the C library, except where it waits in a system call.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-/// Whether the thread that the signal reaches is to stay in the handler.
+/// Whether the signalled thread is to stay in the handler.
 static PARK: AtomicBool = AtomicBool::new(false);
-/// What the handler has found.
+/// The handler's result.
 static FOUND: AtomicU8 = AtomicU8::new(NOTHING);
 const NOTHING: u8 = 0;
 const PARKED: u8 = 1;
@@ -25,7 +25,7 @@ pub fn prepare() {
     imp::prepare();
 }
 
-/// Tries to stop a thread where it stands; whether it did.
+/// Tries to stop a thread where it is; returns whether it stopped.
 pub fn park(thread: libc::pthread_t) -> bool {
     FOUND.store(NOTHING, Ordering::SeqCst);
     PARK.store(true, Ordering::SeqCst);
@@ -39,15 +39,15 @@ pub fn park(thread: libc::pthread_t) -> bool {
             _ => std::thread::sleep(std::time::Duration::from_micros(200)),
         }
     }
-    // It may still come; then it must not stay.
+    // The signal may still arrive; then the thread must not stay.
     PARK.store(false, Ordering::SeqCst);
     FOUND.load(Ordering::SeqCst) == PARKED
 }
 
-/// Lets the thread go on that was parked last.
+/// Lets the last parked thread continue.
 pub fn release() {
     PARK.store(false, Ordering::SeqCst);
-    // It looks every few milliseconds.
+    // It polls every few milliseconds.
     std::thread::sleep(std::time::Duration::from_millis(10));
 }
 
@@ -70,7 +70,7 @@ mod imp {
     /// Code of the C library and of the loader.
     static LIBC: OnceLock<Vec<(usize, usize)>> = OnceLock::new();
 
-    /// System calls in which a thread may wait for long.
+    /// System calls in which a thread may wait for a long time.
     const WAITING: [i64; 22] = [
         libc::SYS_read,
         libc::SYS_readv,
@@ -102,8 +102,8 @@ mod imp {
 
     pub fn prepare() {
         LIBC.get_or_init(ranges);
-        // SAFETY: a zeroed `sigaction` with a handler and an empty mask is a complete one; the
-        // handler makes only calls that are async-signal-safe.
+        // SAFETY: a zeroed `sigaction` with a handler and an empty mask is valid; the
+        // handler makes only async-signal-safe calls.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = handler
@@ -149,21 +149,21 @@ mod imp {
         }
     }
 
-    /// Whether a thread that has come to this instruction may stay there.
+    /// Whether a thread may be parked at this instruction.
     fn may_stop(at: usize, result: i64) -> bool {
         let libc = LIBC.get().map_or(&[][..], Vec::as_slice);
         if !libc.iter().any(|(start, end)| (*start..*end).contains(&at)) {
             return true;
         }
-        // SAFETY: two bytes on either side of an instruction of the C library's are its code.
+        // SAFETY: two bytes on either side of an instruction of the C library are its code.
         let code = |from: usize| unsafe { std::slice::from_raw_parts(from as *const u8, 2) };
         const SYSCALL: &[u8] = &[0x0f, 0x05];
-        // A call that was interrupted, or that is about to be made again.
+        // A call that was interrupted, or that is about to be restarted.
         code(at - 2) == SYSCALL && result == -i64::from(libc::EINTR)
             || code(at) == SYSCALL && WAITING.contains(&result)
     }
 
-    /// Where the code of the C library and of the loader lies.
+    /// The address ranges of the code of the C library and of the loader.
     fn ranges() -> Vec<(usize, usize)> {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
         let code = maps.lines().filter(|line| {
@@ -188,13 +188,13 @@ mod imp {
     }
 }
 
-/// Whether the thread that is parked stays there.
+/// Whether the parked thread stays parked.
 static FOR_GOOD: AtomicBool = AtomicBool::new(false);
 
-/// The thread that was parked last stays where it is.
+/// Leaves the last parked thread where it is.
 pub fn keep() {
     FOR_GOOD.store(true, Ordering::SeqCst);
-    // It looks every few milliseconds; the next one must not find the word meant for it.
+    // It polls every few milliseconds; the flag must be reset before another thread is parked.
     std::thread::sleep(std::time::Duration::from_millis(20));
     FOR_GOOD.store(false, Ordering::SeqCst);
     PARK.store(false, Ordering::SeqCst);

@@ -2,25 +2,25 @@
 //! costs only its own work.
 //!
 //! Before a cell the runner forks. The copy shares every page until one of the
-//! two writes to it, and waits: when the cell is over it goes away; when the
-//! runner dies it goes on in its place, with every variable as it was.
+//! two writes to it, and waits: when the cell is over it exits; when the
+//! runner dies it takes over, with every variable as it was.
 //!
-//! A fork copies one thread. While threads of others live (a thread pool, say) the
-//! copy would hold their locks for ever, so then there is no copy: a state that
-//! may hang is worse than none. See `kernel/README.md` for what that means.
+//! A fork copies one thread. While other threads live (a thread pool, for example) the
+//! copy would hold their locks forever, so then no copy is made: a state that
+//! may hang is worse than none. See `kernel/README.md` for the consequences.
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
-/// The copy that waits now, or 0.
+/// The process id of the waiting copy, or 0.
 static WAITING: AtomicI32 = AtomicI32::new(0);
 
-/// What taking a snapshot gave.
+/// The result of taking a snapshot.
 pub enum Taken {
-    /// The cell may run; the copy, if there is one, waits at the other end.
+    /// The cell may run; the copy, if there is one, is waiting.
     Run(Option<Copy>),
-    /// We are the copy, and the process that ran the cell is dead.
+    /// This is the copy, and the process that ran the cell is dead.
     Restored,
 }
 
@@ -31,7 +31,7 @@ pub struct Copy {
 }
 
 impl Taken {
-    /// The cell is over: the copy is not needed any more.
+    /// The cell is over: ends the copy, which is no longer needed.
     pub fn discard(self) {
         let Taken::Run(Some(mut copy)) = self else {
             return;
@@ -40,7 +40,7 @@ impl Taken {
         // A failed write means the copy has exited.
         let _ = copy.tell.write_all(b"d");
         loop {
-            // SAFETY: waits for our own child; no status is asked for.
+            // SAFETY: waits for our own child; its status is not requested.
             let pid = unsafe { libc::waitpid(copy.pid, std::ptr::null_mut(), 0) };
             let again = std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted;
             if pid >= 0 || !again {
@@ -59,7 +59,7 @@ pub fn take(relay: libc::pid_t) -> Taken {
     let Ok((hear, tell)) = std::io::pipe() else {
         return Taken::Run(None);
     };
-    // SAFETY: the only other thread holds no lock, so the copy is whole.
+    // SAFETY: the only other thread holds no lock, so the copy is consistent.
     match unsafe { libc::fork() } {
         -1 => Taken::Run(None),
         0 => {
@@ -73,11 +73,11 @@ pub fn take(relay: libc::pid_t) -> Taken {
     }
 }
 
-/// Ends the copy that waits: the cell that it was taken for will not end.
+/// Kills the waiting copy: the cell that it was taken for will not end.
 pub fn forget() {
     let pid = WAITING.swap(0, Ordering::SeqCst);
     if pid > 0 {
-        // SAFETY: ends and awaits our own child.
+        // SAFETY: kills and awaits our own child.
         unsafe {
             libc::kill(pid, libc::SIGKILL);
             libc::waitpid(pid, std::ptr::null_mut(), 0);
@@ -85,7 +85,7 @@ pub fn forget() {
     }
 }
 
-/// True when this process has no threads but this one and the one that looks after it. That one
+/// True when this process has only this thread and the one that supervises it. The latter
 /// waits meanwhile and holds no lock, and the copy starts another.
 fn alone() -> bool {
     cfg!(target_os = "linux")
@@ -99,7 +99,7 @@ fn wait(mut hear: PipeReader, relay: libc::pid_t) -> Taken {
     let mut byte = [0u8];
     match hear.read(&mut byte) {
         Ok(0) => {}
-        // SAFETY: ends this process without running what belongs to the other.
+        // SAFETY: ends this process without running the other's destructors.
         _ => unsafe { libc::_exit(0) },
     }
     // The pipe closes a moment before we become the relay's child.

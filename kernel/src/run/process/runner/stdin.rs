@@ -1,4 +1,4 @@
-//! The standard input of cells: who reads from it asks the user for a line.
+//! The standard input of cells: a read asks the user for a line.
 
 use crate::run::process::ordered::{self, Tag};
 use std::ffi::c_void;
@@ -6,27 +6,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, PoisonError};
 
-/// True while a cell runs: only then can the user be asked.
+/// True while a cell runs: only then can the user be prompted.
 static MAY_ASK: AtomicBool = AtomicBool::new(false);
-/// Who waits for an answer.
+/// The thread that waits for an answer.
 static WAITING: Mutex<Option<Sender<Option<String>>>> = Mutex::new(None);
-/// What of an answer has not been read yet.
+/// The unread part of an answer.
 static REST: Mutex<Option<Vec<u8>>> = Mutex::new(None);
 
-/// A cell begins, or is over: what it left unread is not for the next one.
+/// A cell begins or ends: discards its unread input.
 pub fn may_ask(may: bool) {
     MAY_ASK.store(may, Ordering::SeqCst);
     *REST.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
-/// Passes the answer to the thread that waits for one; none if the user cannot be asked.
+/// Passes the answer to the thread that waits for one; `None` if the user cannot be prompted.
 pub fn answer(line: Option<String>) {
     let waiting = WAITING
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
     if let Some(waiting) = waiting {
-        // It may have been parked.
+        // The thread may have been parked.
         let _ = waiting.send(line);
     }
 }
@@ -39,7 +39,7 @@ fn ask() -> Option<Vec<u8>> {
     Some(format!("{line}\n").into_bytes())
 }
 
-/// Stands in the place of libc's function for all that is loaded into this program.
+/// Replaces libc's function for everything that is loaded into this program.
 ///
 /// # Safety
 /// As read(2).
