@@ -64,7 +64,7 @@ pub fn compile(rustc: &OsStr, mut args: Vec<OsString>) -> i32 {
     match kept {
         Ok(()) => status,
         Err(error) => {
-            eprintln!("holoscope: cannot pass on what rustc wrote: {error}");
+            eprintln!("holoscope: cannot store rustc's output: {error}");
             101
         }
     }

@@ -114,8 +114,16 @@ fn scripts(root: &Path, view: &str) -> Result<(String, String), String> {
         return Err(format!("there is no view {view:?}"));
     }
     Ok((
-        format!("{}\n{}", read("shared.js")?, read(&format!("{view}.js"))?),
-        format!("{}\n{}", read("shared.css")?, read(&format!("{view}.css"))?),
+        format!(
+            "{}\n{}",
+            read("shared.js")?,
+            read(&format!("{view}/view.js"))?
+        ),
+        format!(
+            "{}\n{}",
+            read("shared.css")?,
+            read(&format!("{view}/view.css"))?
+        ),
     ))
 }
 

@@ -170,11 +170,7 @@ impl Analysis {
         let _ = self.jobs.send(Job::Execute(command.to_owned(), send));
         let answer = receive.recv();
         self.building.store(false, Ordering::SeqCst);
-        answer.unwrap_or_else(|_| {
-            Err("what answers questions about code has ended"
-                .to_owned()
-                .into())
-        })
+        answer.unwrap_or_else(|_| Err("the code analysis thread has stopped".to_owned().into()))
     }
 }
 

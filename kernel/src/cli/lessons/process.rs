@@ -82,7 +82,7 @@ pub fn run_notebook(notebook: &Notebook, place: &Path, limits: &Limits) -> Resul
         return Err(Error::Run {
             path: place.to_owned(),
             reason: match timed_out {
-                true => "the time was over before its first cell had run".to_owned(),
+                true => "the time limit was reached before its first cell had run".to_owned(),
                 false => "no cell could be run: try it with `holoscope run`".to_owned(),
             },
         });
@@ -91,7 +91,7 @@ pub fn run_notebook(notebook: &Notebook, place: &Path, limits: &Limits) -> Resul
     Ok(Run {
         notebook,
         early: match (timed_out, status.code()) {
-            (true, _) => Some("its time was over".to_owned()),
+            (true, _) => Some("it exceeded the time limit".to_owned()),
             // Also if its page could not be written: the page is not needed.
             (false, Some(0..=2)) => None,
             (false, _) => Some(status.to_string()),

@@ -72,7 +72,7 @@ impl Session {
     /// Lets cells link to what cargo has built.
     fn link_to_crates(&mut self, name: &str) -> Result<(), Stop> {
         let Some(linked) = crate::cargo::stand_in::noted(&self.workspace.cells()) else {
-            let text = format!(":dep {name}: cargo has not said how cells are linked to it");
+            let text = format!(":dep {name}: cargo did not report how to link it");
             return Err(Stop::Error(CellError::new(
                 "dependency",
                 text.clone(),
