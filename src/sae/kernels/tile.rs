@@ -6,6 +6,7 @@
 //! tenths of what the processor can multiply and add.
 
 pub(in crate::sae::kernels) mod panel;
+#[cfg(target_arch = "x86_64")]
 pub(in crate::sae::kernels) mod transpose;
 
 use self::panel::{CHUNK, Features, PANEL};
