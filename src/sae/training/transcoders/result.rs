@@ -1,4 +1,4 @@
-//! From the parameters of a trained map to tensors, and what all kinds of maps refuse.
+//! Converts the parameters of a trained map to tensors, and common errors of all kinds of maps.
 
 use super::step::FeatureBlock;
 use crate::config::{Architecture, TranscoderConfig};
@@ -49,7 +49,7 @@ pub(super) fn width(name: &str, model: &Transformer) -> Result<usize> {
     })
 }
 
-/// An error where a path around the features is asked of what has none.
+/// An error if `skip` is requested for a map without a path around the features.
 pub(super) fn no_skip(cfg: &TranscoderConfig, what: &str) -> Result<()> {
     match cfg.skip {
         false => Ok(()),
