@@ -72,7 +72,7 @@ fn picture(mime: &str, a: &str, b: &str) -> Vec<Difference> {
         return Vec::new();
     }
     let one = Difference::new(Kind::Picture, mime);
-    vec![one.note("pictures of pixels are compared byte for byte")]
+    vec![one.note("raster images are compared byte for byte")]
 }
 
 /// JSON by its structure; numbers within the tolerance of their key.

@@ -93,7 +93,7 @@ pub fn compare(stored: &str, fresh: &str, rules: &CellRules) -> Vec<Difference> 
     }
     if a.pictures != b.pictures {
         let one = Difference::new(Kind::Picture, "picture of pixels");
-        found.push(one.note("pictures of pixels are compared byte for byte"));
+        found.push(one.note("raster images are compared byte for byte"));
     }
     found
 }

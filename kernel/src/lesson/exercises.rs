@@ -53,7 +53,7 @@ pub fn role(cell: &Cell, number: usize) -> Result<Role, TextFault> {
             "marked regions are for code cells; tag text on a solution `solution`"
         }
         CellKind::Code { .. } if has(Region::HiddenTests) => {
-            "hidden tests stand in cells tagged `check`"
+            "hidden tests belong in cells tagged `check`"
         }
         CellKind::Code { .. } if cell.has_tag(WRONG) => "wrong answers are raw cells",
         CellKind::Markdown if cell.has_tag(WRONG) => "wrong answers are raw cells",

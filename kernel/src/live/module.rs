@@ -28,7 +28,7 @@ pub fn build(root: &Path, tell: &mut dyn FnMut(&str)) -> Result<Vec<u8>, String>
     }
     if !has_target(root) {
         return Err(format!(
-            "the compiler cannot make WebAssembly; `rustup target add {TARGET}` lets it"
+            "the compiler has no WebAssembly target; run `rustup target add {TARGET}`"
         ));
     }
     // Resolved as cargo does, which runs in `root`.

@@ -96,11 +96,11 @@ impl Program {
         let read = crate::read::cell(text, &rust, &|_| None);
         if read.awaits {
             return Err(format!(
-                "cell {n} waits (`.await`), which a plain program cannot"
+                "cell {n} uses `.await`, which a plain program does not support"
             ));
         }
         if read.broken {
-            return Err(format!("cell {n} is no Rust that can be parsed"));
+            return Err(format!("cell {n} cannot be parsed as Rust"));
         }
         let names: Vec<String> = read
             .items

@@ -221,7 +221,7 @@ fn renamed(given: Map<String, Value>) -> Result<Map<String, Value>, Reason> {
             && *other != value
         {
             let (one, other) = (shortened(&value), shortened(other));
-            return Err(format!("{name} is there twice, as {one} and as {other}"));
+            return Err(format!("{name} is given twice, as {one} and as {other}"));
         }
         into.insert(name, value);
     }
@@ -247,7 +247,7 @@ fn check_architecture(fields: &Map<String, Value>) -> Result<(), Reason> {
 
 /// The message for a folder that another function reads.
 fn elsewhere(function: &str) -> Reason {
-    format!("architecture is that of no autoencoder of one activation; {function} reads it")
+    format!("this is not an autoencoder of a single site; load it with {function}")
 }
 
 /// The architecture, which before version 6 could be given by the activation function.

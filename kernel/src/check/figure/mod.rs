@@ -211,7 +211,7 @@ fn mark(one: &Mark, other: &Mark, sides: &Sides) -> Vec<Difference> {
     }
     if one.picture != other.picture {
         let one = Difference::new(Kind::Picture, "picture of pixels");
-        found.push(one.note("pictures of pixels are compared byte for byte"));
+        found.push(one.note("raster images are compared byte for byte"));
     }
     found
 }

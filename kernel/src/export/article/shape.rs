@@ -116,7 +116,7 @@ impl<'a> Shaper<'a> {
             set_attribute(node, "id", id);
             if !heading && figures::kind(id).is_some_and(|kind| kind != "sec") {
                 let reason = format!(
-                    "the label {id} stands on something that has no number; a figure is a picture \
+                    "the label {id} is on an element without a number; a figure is a picture \
                      in a paragraph of its own"
                 );
                 self.labels.faults.push(self.place(number).fault(reason));

@@ -248,7 +248,7 @@ fn faults_are_found_with_their_places() {
         ),
         (
             vec![Cell::markdown("a ![b](pentagon.png){#fig-b} c")],
-            vec!["cell 1, line 1: the label fig-b stands on something that has no number"],
+            vec!["cell 1, line 1: the label fig-b is on an element without a number"],
         ),
         (
             vec![Cell::markdown("::: {layout-ncol=x}\na\n:::")],

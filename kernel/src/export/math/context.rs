@@ -75,9 +75,7 @@ pub fn read<T: Send>(
         ));
     }
     if depth(latex) > DEEPEST {
-        return Err(format!(
-            "the formula has more than {DEEPEST} groups in each other"
-        ));
+        return Err(format!("the formula has more than {DEEPEST} nested groups"));
     }
     let settings = Settings::builder()
         // For `\tag` and environments; the actual style is set below.

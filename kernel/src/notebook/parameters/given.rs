@@ -78,7 +78,7 @@ impl Writer {
         let misfit = |hint: String| Misfit::new(text, kind, hint);
         if self.style.constant && !is_constant(kind) {
             return Err(misfit(
-                "a const or static cannot hold a given one; use a `let`".to_owned(),
+                "a const or static cannot take a parameter; use a `let`".to_owned(),
             ));
         }
         match kind {

@@ -114,7 +114,7 @@ impl Checkpoint {
         let numbers = StateDict::of_views(tensors.tensors().into_iter());
         let checksum = format!("{:08x}", numbers.checksum(header_text));
         if checksum != *entry(CHECKSUM)? {
-            return Err(bad(&"it is damaged: its checksum is another"));
+            return Err(bad(&"it is damaged: its checksum does not match"));
         }
         let header: Header = serde_json::from_str(header_text).map_err(|e| bad(&e))?;
         Ok(Self {

@@ -44,7 +44,7 @@ pub(super) fn activation(
 pub(super) fn width(name: &str, model: &Transformer) -> Result<usize> {
     let hook = HookName::of_model(name, model.cfg())?;
     hook.width(model.cfg()).ok_or_else(|| {
-        let reason = "belongs to pairs of tokens; it has no row a token";
+        let reason = "has one value per pair of tokens, not one row per token";
         Error::argument("hook_name", name, reason)
     })
 }

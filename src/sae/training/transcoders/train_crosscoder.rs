@@ -69,7 +69,7 @@ pub fn train_crosscoder_with(
     let mut sites: Vec<Range<usize>> = Vec::with_capacity(hook_names.len());
     for (i, name) in hook_names.iter().enumerate() {
         if hook_names[..i].contains(name) {
-            let reason = "is there twice; a crosscoder reads a site once";
+            let reason = "is listed twice; each site may appear only once";
             return Err(Error::argument("hook_names", name, reason));
         }
         let from = sites.last().map_or(0, |site| site.end);

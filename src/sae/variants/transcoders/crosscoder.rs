@@ -70,7 +70,7 @@ impl Crosscoder {
         }
         for (i, name) in hook_names.iter().enumerate() {
             if hook_names[..i].contains(name) {
-                let reason = "is there twice; a crosscoder reads a site once";
+                let reason = "is listed twice; each site may appear only once";
                 return Err(Error::argument("hook_names", name, reason));
             }
         }

@@ -220,7 +220,7 @@ fn a_type_that_the_text_does_not_tell_is_asked_for() {
         ),
         (
             "const x: String = String::new();",
-            "a const or static cannot hold a given one; use a `let`",
+            "a const or static cannot take a parameter; use a `let`",
         ),
         ("let x = 3", "the parameters cell cannot be read: line 1: "),
         (

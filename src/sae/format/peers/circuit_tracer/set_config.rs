@@ -71,7 +71,7 @@ impl SetConfig {
                 "feature_output_hook" => &mut output,
                 "transcoders" => {
                     let Field::List(items) = value else {
-                        return Err("transcoders is no list".to_owned());
+                        return Err("transcoders is not a list".to_owned());
                     };
                     let entries = items.iter().map(|item| Entry::parse(item));
                     transcoders = Some(entries.collect::<Result<Vec<_>, _>>()?);
