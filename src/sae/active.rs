@@ -1,14 +1,14 @@
-//! Feature activations as lists: of each row only what is not 0.
+//! Feature activations as lists: for each row only the nonzero ones.
 //!
 //! A row of `acts` has some dozens of active entries among thousands, so lists are smaller than
-//! the matrix and faster to read. Source: the compressed sparse rows of any linear algebra text.
+//! the matrix and faster to read. Source: the compressed sparse row format.
 
 use super::kernels::{ActiveLists, InputEncoder, RowList, above};
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 
-/// The activations of several rows that are not 0: positive ones, of AbsTopK and of the predicted codes of a temporal
-/// autoencoder negative ones, too. A NaN is an entry: what is not in the lists is 0.
+/// The nonzero activations of several rows: positive ones; for AbsTopK and for the predicted codes of a temporal
+/// autoencoder also negative ones. A NaN is an entry: what is not in the lists is 0.
 ///
 /// ```
 /// use holoscope::candle::{Device, Tensor};
@@ -24,9 +24,9 @@ use candle_core::{DType, Device, Tensor};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActiveFeatures {
-    /// Number of features there are.
+    /// Number of features.
     pub d_sae: usize,
-    /// Where each row's entries end. `[n]`
+    /// End of each row's entries. `[n]`
     ends: Vec<usize>,
     /// Feature of each entry, ascending within a row.
     features: Vec<u32>,
@@ -72,7 +72,7 @@ impl ActiveFeatures {
     pub(super) fn of_rows(d_sae: usize, rows: impl Iterator<Item = Vec<(u32, f32)>>) -> Self {
         let mut lists = Self::empty(d_sae);
         for mut row in rows {
-            // Stable, so that sums are in the row's order.
+            // A stable sort, so that sums are in the row's order.
             row.sort_by_key(|entry| entry.0);
             let start = lists.features.len();
             for (feature, act) in row {
@@ -89,7 +89,7 @@ impl ActiveFeatures {
         lists
     }
 
-    /// The matrix that the lists stand for, `[n, d_sae]`.
+    /// The matrix that the lists represent, `[n, d_sae]`.
     ///
     /// # Errors
     /// [`Error::Candle`] when the tensor cannot be put on `device`.
@@ -108,7 +108,7 @@ impl ActiveFeatures {
         )?)
     }
 
-    /// The activations of `features` alone, row by row: `[n * features.len()]`.
+    /// The activations of only `features`, row by row: `[n * features.len()]`.
     pub(super) fn columns(&self, features: &[usize]) -> Vec<f32> {
         let mut columns = Vec::with_capacity(self.n_rows() * features.len());
         for i in 0..self.n_rows() {
@@ -122,7 +122,7 @@ impl ActiveFeatures {
         columns
     }
 
-    /// Of each row only the `k` activations largest in absolute value, of equal ones the first; and every NaN, whose
+    /// Of each row only the `k` activations largest in absolute value, the first of equal ones; and every NaN, whose
     /// magnitude is unknown.
     pub(super) fn largest(&self, k: usize) -> Self {
         let mut kept = Self::empty(self.d_sae);
@@ -136,7 +136,7 @@ impl ActiveFeatures {
         kept
     }
 
-    /// The lists of several rows, by the product that never writes the matrix.
+    /// The lists of several rows, computed without materialising the matrix.
     pub(super) fn encoded(encoder: &InputEncoder, x: &[f32]) -> Self {
         Self::encoded_then(encoder, x, |_| ())
     }
@@ -148,8 +148,8 @@ impl ActiveFeatures {
         })
     }
 
-    /// [`ActiveFeatures::encoded`] with each act `factor * act + summand` by its feature, where that is
-    /// above 0. `[d_sae]`
+    /// [`ActiveFeatures::encoded`] with each act replaced by its feature's `factor * act + summand`,
+    /// where that is above 0. `[d_sae]`
     pub(super) fn encoded_affine(
         encoder: &InputEncoder,
         x: &[f32],
@@ -250,7 +250,7 @@ impl FeatureActivity {
     pub(super) fn encoded(encoder: &InputEncoder, x: &[f32]) -> Self {
         let packed = &encoder.packed;
         let mut activity = Self::none(x.len() / encoder.centre.len(), packed.d_sae());
-        // In the order of the rows: the same bits on every run.
+        // In the order of the rows, so that every run gives the same bits.
         for tally in encoder.by_chunk(x, |x, n, scratch| packed.tally(x, n, scratch)) {
             for (total, n) in activity.active.iter_mut().zip(tally.active) {
                 *total += u64::from(n);

@@ -1,4 +1,4 @@
-//! What every variant of the autoencoder can do.
+//! The common interface of the variants of the autoencoder.
 
 use super::active::{ActiveFeatures, FeatureActivity};
 use crate::error::{Error, Result};
@@ -8,7 +8,7 @@ use candle_core::Tensor;
 /// [`SparseAutoencoder::activity_counter`].
 pub type ActivityCounter<'a> = Box<dyn FnMut(&Tensor) -> Result<FeatureActivity> + 'a>;
 
-/// What every variant can do: a dictionary of `d_sae` directions of a `d_in`-wide activation.
+/// The interface of every variant: a dictionary of `d_sae` directions of a `d_in`-wide activation.
 ///
 /// Inputs may have any number of leading axes: `[n, d_in]` as well as `[batch, pos, d_in]`.
 pub trait SparseAutoencoder {
@@ -19,15 +19,15 @@ pub trait SparseAutoencoder {
     fn d_sae(&self) -> usize;
 
     /// Feature activations, `[.., d_in]` to `[.., d_sae]`; a feature is active where its activation is not 0. They are
-    /// at least 0, but for AbsTopK's, which have a sign, or NaN: an input that is not finite gives no 0 that would
+    /// at least 0, except for AbsTopK's, which have a sign, or NaN: an input that is not finite gives no 0 that would
     /// read as "inactive".
     ///
     /// # Errors
     /// [`crate::Error::Shape`] when the last axis is not `d_in` wide.
     fn encode(&self, x: &Tensor) -> Result<Tensor>;
 
-    /// The activations of each row that are not 0, as [`SparseAutoencoder::encode`] gives them (to
-    /// rounding), without the dense matrix where a variant can do without it.
+    /// The nonzero activations of each row, as returned by [`SparseAutoencoder::encode`] (up to
+    /// rounding), without the dense matrix where a variant does not need it.
     ///
     /// # Errors
     /// Those of [`SparseAutoencoder::encode`].
@@ -35,13 +35,13 @@ pub trait SparseAutoencoder {
         ActiveFeatures::of_dense(&self.encode(x)?)
     }
 
-    /// The activations of some features alone, `[.., d_in]` to `[.., features.len()]` in the order of
-    /// `features`, as [`SparseAutoencoder::encode`] gives them (to rounding). The standard
-    /// autoencoder computes no other; the rest encode all and pick.
+    /// The activations of only some features, `[.., d_in]` to `[.., features.len()]` in the order of
+    /// `features`, as returned by [`SparseAutoencoder::encode`] (up to rounding). The standard
+    /// autoencoder computes only these; the others encode all and select.
     ///
     /// # Errors
-    /// Those of [`SparseAutoencoder::encode`]; [`Error::Argument`] for a feature that there is not, and
-    /// for none.
+    /// Those of [`SparseAutoencoder::encode`]; [`Error::Argument`] for a feature that does not exist,
+    /// and for an empty list.
     fn encode_features(&self, x: &Tensor, features: &[usize]) -> Result<Tensor> {
         check_features(features, self.d_sae())?;
         let columns = self.encode_sparse(x)?.columns(features); // [n * features.len()]
@@ -60,11 +60,11 @@ pub trait SparseAutoencoder {
         Ok(FeatureActivity::of(&self.encode_sparse(x)?))
     }
 
-    /// [`SparseAutoencoder::activity`] as a function for batch after batch: what depends on the
-    /// parameters alone, such as another layout of the encoder, is done once, here.
+    /// [`SparseAutoencoder::activity`] as a function for one batch after another: whatever depends on
+    /// the parameters alone, such as another layout of the encoder, is computed once, here.
     ///
     /// # Errors
-    /// Those of [`SparseAutoencoder::activity`], of the function too.
+    /// Those of [`SparseAutoencoder::activity`], also for the returned function.
     fn activity_counter(&self) -> Result<ActivityCounter<'_>> {
         Ok(Box::new(|x| self.activity(x)))
     }
@@ -83,10 +83,10 @@ pub trait SparseAutoencoder {
         self.decode(&self.encode(x)?)
     }
 
-    /// Encoder, `[d_in, d_sae]`: a column is what a feature looks for.
+    /// Encoder, `[d_in, d_sae]`: a column is the direction that a feature detects.
     fn w_enc(&self) -> Tensor;
 
-    /// Decoder, `[d_sae, d_in]`: a row is what a feature writes.
+    /// Decoder, `[d_sae, d_in]`: a row is the direction that a feature writes.
     fn w_dec(&self) -> Tensor;
 
     /// Encoder bias, `[d_sae]`.
@@ -96,7 +96,7 @@ pub trait SparseAutoencoder {
     fn b_dec(&self) -> Tensor;
 }
 
-/// An error unless there is a feature and each is below `d_sae`.
+/// An error unless there is at least one feature and each is below `d_sae`.
 pub(super) fn check_features(features: &[usize], d_sae: usize) -> Result<()> {
     let rule = match features.iter().find(|&&feature| feature >= d_sae) {
         Some(feature) => (feature.to_string(), format!("must be below {d_sae}")),

@@ -1,7 +1,7 @@
 //! Sparse autoencoders: activations become sparse features and back.
 //!
-//! `acts = relu((x - b_dec) W_enc + b_enc)`, `x_hat = acts W_dec + b_dec`; one file a variant
-//! behind [`SparseAutoencoder`]; a dictionary may be held to the garden algebra while it is trained.
+//! `acts = relu((x - b_dec) W_enc + b_enc)`, `x_hat = acts W_dec + b_dec`; one file per variant
+//! behind [`SparseAutoencoder`]; a dictionary may be constrained to the garden algebra during training.
 //! Sources: Bricken et al. 2023, Gao et al. 2024, Rajamanoharan et al. 2024, Bussmann et al. 2024 and
 //! 2025, 1L-Sparse-Autoencoder, SAELens.
 

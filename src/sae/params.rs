@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-/// The parameters, one row a feature in both matrices.
+/// The parameters, one row per feature in both matrices.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StandardParams {
     pub d_in: usize,
@@ -18,7 +18,7 @@ pub struct StandardParams {
 }
 
 impl StandardParams {
-    /// Checks that the four vectors are as long as the two widths say.
+    /// Checks that the lengths of the four vectors match the two widths.
     pub(super) fn check(&self) -> Result<()> {
         let (d, s) = (self.d_in, self.d_sae);
         for (what, n) in [("d_in", d), ("d_sae", s)] {

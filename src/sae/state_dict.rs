@@ -1,7 +1,7 @@
-//! The numbers that training changes, by name: what a checkpoint holds and gives back.
+//! The numbers that training changes, by name: the content of a checkpoint.
 //!
-//! Whoever has such numbers lists them as [`Slot`]s; the same list is read when a checkpoint is written
-//! and written when it is read, so that neither can forget one.
+//! The owner of such numbers lists them as [`Slot`]s; the same list is used to write and to read a
+//! checkpoint, so that neither can miss one.
 
 use super::kernels::Moments;
 use rand_chacha::ChaCha8Rng;
@@ -9,18 +9,18 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::collections::BTreeMap;
 
-/// Where numbers of one name are.
+/// A reference to the numbers of one name.
 pub(super) enum Slot<'a> {
     F32(&'a mut [f32]),
     F64(&'a mut [f64]),
     U32(&'a mut [u32]),
     U64(&'a mut [u64]),
     Count(&'a mut usize),
-    /// The place in its stream; seed and stream are the configuration's.
+    /// The position in its stream; seed and stream are determined by the configuration.
     Rng(&'a mut ChaCha8Rng),
 }
 
-/// Places of numbers, each with its name.
+/// References to numbers, each with its name.
 pub(super) type Slots<'a> = Vec<(String, Slot<'a>)>;
 
 /// Adam's two moments of the parameter of this name.
@@ -32,7 +32,7 @@ pub(super) fn moments<'a>(of: &str, moments: &'a mut Moments) -> Slots<'a> {
     ]
 }
 
-/// Numbers by name, as the bytes of their file.
+/// Numbers by name, as the bytes of their tensors.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct StateDict(BTreeMap<String, Saved>);
 
@@ -44,7 +44,7 @@ struct Saved {
 }
 
 impl StateDict {
-    /// Adds what is in the slots.
+    /// Stores the content of the slots.
     pub(super) fn keep(&mut self, slots: Slots) {
         for (name, slot) in slots {
             self.0.insert(name, Saved::of(slot));
@@ -61,8 +61,8 @@ impl StateDict {
         self.0.get(name).map_or(0, |saved| saved.n)
     }
 
-    /// Fills the slots, each from the numbers of its name, or says why it cannot; all that is here and
-    /// has the prefix must have a slot.
+    /// Fills each slot with the numbers of its name, or returns why it cannot; all numbers here whose
+    /// name has the prefix must have a slot.
     pub(super) fn restore(&self, prefix: &str, slots: Slots) -> Result<(), String> {
         let ours = |name: &&String| name.starts_with(prefix);
         let n_ours = self.0.keys().filter(ours).count();
@@ -100,7 +100,7 @@ impl StateDict {
         Self(views.map(|(name, view)| (name, saved(view))).collect())
     }
 
-    /// CRC-32C of names and bytes, after that of `text`.
+    /// CRC-32C of names and bytes, continuing that of `text`.
     pub(super) fn checksum(&self, text: &str) -> u32 {
         let mut sum = crc32c::crc32c(text.as_bytes());
         for (name, saved) in &self.0 {

@@ -1,4 +1,4 @@
-//! Attention patterns: one small heat map a head, queries down and keys across.
+//! Attention patterns: one small heat map per head, queries down and keys across.
 //!
 //! Cell (q, k) is `pattern[head][q][k]`, the softmax weight with which position q
 //! attends to position k; a row sums to one. Colour follows its square root.
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 /// Side of a head's map in pixels.
 const SIDE: f64 = 240.0;
-/// Longer sequences show no tokens beside the map, only on hover.
+/// Longer sequences show tokens only on hover, not next to the map.
 const MAX_NAMED: usize = 24;
 /// Longer sequences are averaged in blocks.
 const MAX_SIDE: usize = 128;
@@ -26,7 +26,7 @@ pub struct AttentionView {
     pub str_tokens: Vec<String>,
     /// Attention weights `[n_heads, q, k]`.
     pub pattern: Vec<Vec<Vec<f32>>>,
-    /// A line above the maps; none when empty.
+    /// A line above the maps; no line if empty.
     pub title: String,
 }
 
@@ -34,7 +34,7 @@ impl AttentionView {
     /// A view of `pattern`, `[n_heads, pos, pos]` (what candle's `to_vec3` gives).
     ///
     /// # Errors
-    /// When a head's map is not as many rows and columns as there are tokens.
+    /// When the number of a head's rows or columns differs from that of the tokens.
     pub fn new(str_tokens: Vec<String>, pattern: Vec<Vec<Vec<f32>>>) -> Result<Self> {
         let n = str_tokens.len();
         for (head, map) in pattern.iter().enumerate() {
@@ -134,7 +134,7 @@ impl AttentionView {
     fn row_text(&self, q: usize, row: &[f32]) -> String {
         let shown = |k: &usize| row[*k] > 0.0 || row[*k].is_nan();
         let mut order: Vec<usize> = (0..row.len()).filter(shown).collect();
-        // NaN, of either sign, before all weights.
+        // NaN, of either sign, sorts before all weights.
         order.sort_by(|a, b| row[*b].abs().total_cmp(&row[*a].abs()));
         let name = |i: usize| format!("{i} {}", one_line(&visible_token(&self.str_tokens[i]), 16));
         let largest: Vec<String> = order
@@ -174,11 +174,11 @@ impl Show for AttentionView {
     }
 }
 
-/// A map as a picture of a pixel a cell (a block of cells in long sequences).
+/// A map as a picture with one pixel per cell (per block of cells in long sequences).
 fn picture(map: &[Vec<f32>]) -> Result<String> {
     let block = map.len().div_ceil(MAX_SIDE).max(1);
     let side = map.len().div_ceil(block);
-    // The last colour is for what is not finite, where there is any.
+    // The last colour is for values that are not finite, if there are any.
     let finite = map.iter().flatten().all(|w| w.is_finite());
     let last: u8 = if finite { 255 } else { 254 };
     let mut pixels = Vec::with_capacity(side * side);
@@ -252,7 +252,7 @@ mod tests {
                 .unwrap()
                 .contains("grey: NaN or infinite, 1 weights")
         );
-        // Another pixel than that of weight 0.
+        // A different pixel from that of weight 0.
         let nan = picture(&map).unwrap();
         map[1][0] = 0.0;
         assert_ne!(nan, picture(&map).unwrap());

@@ -1,4 +1,4 @@
-//! Colours that colour-blind readers can tell apart.
+//! Colours that colour-blind readers can distinguish.
 //!
 //! Categories: Okabe and Ito, "Color Universal Design" (2008), without its yellow,
 //! which is too light for lines. Sequential: viridis (van der Walt and Smith, 2015).
@@ -14,7 +14,7 @@ impl Rgb {
         format!("#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
     }
 
-    /// The colour that `#rrggbb` names; in a constant, another text is a compile error.
+    /// Parses `#rrggbb`; in a constant, any other text is a compile error.
     pub(crate) const fn of_hex(text: &str) -> Rgb {
         let text = text.as_bytes();
         assert!(text.len() == 7 && text[0] == b'#', "not #rrggbb");
@@ -71,7 +71,7 @@ impl Rgb {
     }
 }
 
-/// What a value that is not a number looks like.
+/// The colour of a value that is not a number.
 pub const MISSING: Rgb = Rgb(0xb4, 0xb4, 0xb0);
 
 /// Positive values, in bars and tokens.

@@ -1,4 +1,4 @@
-//! The display channel: how a shown value leaves the process that runs cells.
+//! The display channel: how displayed values leave the process that runs cells.
 //!
 //! Under Holoscope's kernel (`HOLOSCOPE_KERNEL` is set) each display is one framed
 //! line of JSON on stdout, so that it keeps its place among printed lines; under
@@ -14,7 +14,7 @@ use super::{MimeBundle, Show};
 use crate::error::{Error, Result};
 use crate::show::escape;
 
-/// What a framed line begins with; U+001E is ASCII's record separator.
+/// The prefix of a framed line; U+001E is ASCII's record separator.
 pub(super) const FRAME: &str = "\u{1e}HOLOSCOPE ";
 
 /// Set by Holoscope's kernel in the processes that run cells.
@@ -39,31 +39,31 @@ impl Channel {
     }
 }
 
-/// What happens to the output area.
+/// An operation on the output area.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Message<'a> {
     /// A new display, which may be named so that it can be updated.
     Display(&'a MimeBundle, Option<&'a str>),
-    /// A new content for the displays of that name.
+    /// New content for the displays of that name.
     Update(&'a MimeBundle, &'a str),
-    /// The output area is emptied, at once or when the next output comes.
+    /// Clears the output area, at once or when the next output arrives.
     Clear { wait: bool },
 }
 
-/// Displays shown so far that have a name.
+/// Names of the displays shown so far.
 static NAMED: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
-/// Shows a value here and now; any number of values in one cell, from any thread.
+/// Shows a value here and now; callable any number of times per cell, from any thread.
 ///
 /// # Errors
-/// When the value cannot be rendered (which is also shown in its place) or stdout
+/// When the value cannot be rendered (the error is also shown in its place) or stdout
 /// is closed.
 pub fn display(value: &dyn Show) -> Result<()> {
     let bundle = rendered(value)?;
     send(&Message::Display(&bundle, None))
 }
 
-/// Shows a value here under a name, so that [`update_display`] can change it.
+/// Shows a value here under a name, with which [`update_display`] can change it.
 ///
 /// # Errors
 /// As [`display`].
@@ -73,9 +73,9 @@ pub fn display_with_id(id: &str, value: &dyn Show) -> Result<()> {
     send(&Message::Display(&bundle, Some(id)))
 }
 
-/// Replaces what was shown under the name `id`, where it was shown; the first call
-/// with a name shows the value. (A cell that is run again should begin with
-/// [`display_with_id`], for its old display is gone.)
+/// Replaces what was shown under the name `id`, in its place; the first call
+/// with a name shows the value. (A cell that may be run again should begin with
+/// [`display_with_id`], since its old display is removed.)
 ///
 /// # Errors
 /// As [`display`].
@@ -88,7 +88,7 @@ pub fn update_display(id: &str, value: &dyn Show) -> Result<()> {
     }
 }
 
-/// Empties the output area of the running cell; with `wait`, only when the next
+/// Clears the output area of the running cell; with `wait`, only when the next
 /// output arrives, which avoids flicker. Stock evcxr kernels ignore it.
 ///
 /// # Errors
@@ -97,7 +97,7 @@ pub fn clear_output(wait: bool) -> Result<()> {
     send(&Message::Clear { wait })
 }
 
-/// Writes what a notebook needs of a type that it shows: the inherent method `evcxr_display(&self)`,
+/// Implements what a notebook needs of a displayable type: the inherent method `evcxr_display(&self)`,
 /// which evcxr calls on a cell's last expression.
 ///
 /// ```text
@@ -109,9 +109,9 @@ pub fn clear_output(wait: bool) -> Result<()> {
 macro_rules! shows_itself {
     ([$($parameters:tt)*] $type:ty) => {
         impl<$($parameters)*> $type {
-            /// Shows it; evcxr calls this on a cell's last expression.
+            /// Shows the value; evcxr calls this on a cell's last expression.
             pub fn evcxr_display(&self) {
-                // A failure is already shown in place.
+                // A failure is already shown in its place.
                 let _ = $crate::show::display(self);
             }
         }
@@ -140,7 +140,7 @@ macro_rules! shows_itself {
 }
 pub(crate) use shows_itself;
 
-/// True when the name is new.
+/// Registers a name; true if it is new.
 fn remember(id: &str) -> bool {
     NAMED
         .lock()
@@ -162,12 +162,12 @@ fn rendered(value: &dyn Show) -> Result<MimeBundle> {
     })
 }
 
-/// Whether this process runs the cells of Holoscope's kernel, which alone reads framed lines.
+/// Whether this process runs the cells of Holoscope's kernel, the only one that reads framed lines.
 pub(crate) fn under_holoscope() -> bool {
     Channel::current() == Channel::Framed
 }
 
-/// Sends Holoscope's kernel a message that is no display.
+/// Sends Holoscope's kernel a message other than a display.
 ///
 /// # Errors
 /// When stdout is closed.
@@ -180,7 +180,7 @@ fn send(message: &Message) -> Result<()> {
 }
 
 /// Writes all of `text` to stdout while holding its lock, so that displays of
-/// several threads never mix.
+/// several threads do not interleave.
 pub(super) fn write_out(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())
@@ -242,7 +242,7 @@ fn blocks(message: &Message) -> String {
     };
     let mut out = String::new();
     for (mime, content) in bundle.entries() {
-        // A content line that reads like evcxr's own end mark would end the block.
+        // A content line equal to evcxr's own end mark would end the block.
         let content = content.replace("EVCXR_END_CONTENT", "EVCXR\u{200b}_END_CONTENT");
         out.push_str(&format!(
             "EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT\n"

@@ -1,6 +1,6 @@
-//! The escaping that everything shown as HTML or SVG relies on.
+//! Escaping for everything shown as HTML or SVG.
 
-/// Text as it may stand in an HTML or XML text node or quoted attribute value.
+/// Escapes a text for an HTML or XML text node or quoted attribute value.
 /// Control characters, which XML forbids, become their visible pictures (U+2400 on).
 ///
 /// ```
@@ -33,7 +33,7 @@ fn printable(c: char) -> char {
 }
 
 /// A label on one line: control characters and line breaks become pictures, and at
-/// most `max_chars` characters remain. Not yet escaped.
+/// most `max_chars` characters remain. The result is not escaped.
 pub(super) fn one_line(text: &str, max_chars: usize) -> String {
     let mut out = String::new();
     for (i, c) in text.chars().enumerate() {

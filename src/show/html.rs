@@ -1,7 +1,7 @@
-//! HTML and Markdown as values, and the cards that tables and tokens stand in.
+//! HTML and Markdown as values, and the cards around tables and tokens.
 //!
-//! Cards are opaque and light with dark text, so that they read the same on a
-//! light page, a dark page and paper, whatever style sheet is around them.
+//! Cards are opaque and light with dark text, so that they are legible on a
+//! light page, a dark page and paper, with any style sheet around them.
 
 use super::{MimeBundle, Show, escape, shows_itself};
 use crate::error::Result;
@@ -15,7 +15,7 @@ pub(crate) const INK: &str = "#1f2328";
 /// Secondary text: tick labels, captions.
 pub(crate) const FAINT_INK: &str = "#57606a";
 
-/// Opens a card: the box in which tables and tokens stand.
+/// Opens a card: the box around tables and tokens.
 pub(crate) fn card(body: &str) -> String {
     format!(
         "<div style=\"display:inline-block;max-width:100%;box-sizing:border-box;overflow-x:auto;\
@@ -36,18 +36,18 @@ pub(crate) fn card_title(title: &str) -> String {
     )
 }
 
-/// HTML written by the caller, shown as it is: the way out when nothing else fits.
-/// The caller escapes what needs it, with [`escape`].
+/// HTML written by the caller, shown unchanged: the fallback when nothing else fits.
+/// The caller must escape what needs it, with [`escape`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Html {
     /// The HTML.
     pub html: String,
-    /// What stands for it where HTML cannot be shown.
+    /// The alternative text where HTML cannot be shown.
     pub text: String,
 }
 
 impl Html {
-    /// HTML and the text that stands for it.
+    /// HTML and its alternative text.
     pub fn new(html: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             html: html.into(),

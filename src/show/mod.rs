@@ -1,7 +1,7 @@
 //! Everything that renders: charts, tables, tokens, progress, the display channel.
 //!
-//! A value that can be shown gives a [`MimeBundle`] through [`Show`]; [`display`]
-//! sends it to the notebook. Shown things compute nothing and know no training.
+//! A value that can be shown provides a [`MimeBundle`] through [`Show`]; [`display`]
+//! sends it to the notebook. This module computes nothing and does not depend on training.
 
 #[cfg(feature = "notebook")]
 mod attention;
@@ -70,7 +70,7 @@ impl MimeBundle {
         Self::default().with("text/plain", text)
     }
 
-    /// A bundle of HTML and the text that stands for it where HTML cannot be shown.
+    /// A bundle of HTML and the alternative text where HTML cannot be shown.
     pub fn html(html: impl Into<String>, text: impl Into<String>) -> Self {
         Self::default()
             .with("text/html", html)
@@ -112,8 +112,8 @@ impl MimeBundle {
 /// A value that a notebook can show.
 ///
 /// A type that implements this also has an inherent method `evcxr_display(&self)`
-/// that calls [`display`], which is what evcxr looks for on a cell's last
-/// expression; in this library `shows_itself!` writes it.
+/// that calls [`display`]; evcxr calls this method on a cell's last
+/// expression. In this library `shows_itself!` implements it.
 ///
 /// ```
 /// use holoscope::show::{Html, Show};

@@ -1,4 +1,4 @@
-//! Numbers as people read them: values, axis ticks, widths of text.
+//! Formatting of numbers: values, axis ticks, widths of text.
 //!
 //! Ticks are multiples of 1, 2 or 5 times a power of ten (Heckbert, "Nice numbers
 //! for graph labels", Graphics Gems, 1990).
@@ -41,7 +41,7 @@ fn trim_mantissa(text: &str) -> String {
     }
 }
 
-/// A place on an axis and what is written there.
+/// A place on an axis and its label.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Mark {
     pub at: f64,
@@ -66,7 +66,7 @@ pub(super) fn linear_marks(lo: f64, hi: f64, target: usize) -> Vec<Mark> {
     let step = nice_step(hi - lo, target);
     let first = (lo / step - 1e-6).ceil() as i64;
     let last = (hi / step + 1e-6).floor() as i64;
-    // Spans at the edge of what an f64 resolves have no nice numbers.
+    // Spans at the limit of an f64's resolution have no nice numbers.
     if step <= 0.0 || !step.is_finite() || last.saturating_sub(first) > 1_000 {
         return Vec::new();
     }
@@ -100,7 +100,7 @@ pub(super) fn log_marks(lo: f64, hi: f64, target: usize) -> Vec<Mark> {
     } else {
         &[1.0]
     };
-    // Powers are written as such throughout, or not at all.
+    // Either all ticks are written as powers or none is.
     let powers = lo < -3.01 || hi > 4.99;
     let mut marks = Vec::new();
     for exponent in lo.floor() as i32..=hi.ceil() as i32 {
@@ -209,7 +209,7 @@ pub(super) fn text_width(text: &str, font_px: f64) -> f64 {
         * font_px
 }
 
-/// A text broken at spaces into lines of at most `width` pixels.
+/// A text broken at spaces into lines at most `width` pixels wide.
 pub(super) fn wrap(text: &str, font_px: f64, width: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -236,7 +236,7 @@ pub(super) fn decimals(numbers: &[Option<f64>]) -> usize {
         return 0;
     }
     let most = (3 - largest.log10().floor() as i32).clamp(0, 4) as usize;
-    // Zeros at the end of every number say nothing.
+    // Zeros at the end of every number carry no information.
     let ends_in_zero = |d: usize| {
         let mut finite = numbers.iter().flatten().filter(|v| v.is_finite());
         finite.all(|v| format!("{v:.d$}").ends_with('0'))

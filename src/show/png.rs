@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// A picture as `data:image/png;base64,...`: `pixels` are indices into `palette`,
-/// row by row, `width` a row.
+/// row by row, `width` per row.
 ///
 /// # Errors
 /// When there are no pixels, or they do not fill whole rows.

@@ -12,7 +12,7 @@ use super::number::{decimals, float, grouped, leading_minus};
 use super::{MimeBundle, Show, escape, shows_itself};
 use crate::error::{Error, Result};
 
-/// Longer cells are cut; the whole text is read on hover.
+/// Longer cells are truncated; the whole text is shown on hover.
 const MAX_CELL_CHARS: usize = 120;
 
 /// A data frame that shows itself as a table.
@@ -31,11 +31,11 @@ pub struct Table {
     pub frame: DataFrame,
     /// The column that is coloured.
     pub gradient: Option<String>,
-    /// The values at the ends of the gradient; the column's own when there are none.
+    /// The values at the ends of the gradient; `None`: the column's own.
     pub gradient_range: Option<(f64, f64)>,
-    /// How many rows are shown at most.
+    /// Maximum number of rows shown.
     pub max_rows: usize,
-    /// A line above the table; none when empty.
+    /// A line above the table; no line if empty.
     pub caption: String,
 }
 
@@ -58,7 +58,7 @@ impl Table {
     }
 
     /// As [`Table::gradient`], from `lo` to `hi` rather than from the column's smallest to its
-    /// largest value: for scores that have a natural range, so that 0.99 beside 1.00 looks like it.
+    /// largest value: for scores that have a natural range, so that 0.99 and 1.00 look alike.
     pub fn gradient_within(mut self, column: impl Into<String>, lo: f64, hi: f64) -> Self {
         self.gradient_range = Some((lo, hi));
         self.gradient(column)
@@ -88,7 +88,7 @@ impl Table {
                 let scale = match (colored, range) {
                     (false, _) => None,
                     (true, Some((lo, hi))) => Some(Scale { lo, hi }),
-                    // The scale spans the whole column, so that rows not shown count.
+                    // The scale covers the whole column, including rows that are not shown.
                     (true, None) => scale(column)?,
                 };
                 Cells::new(column, n_rows, scale)
@@ -97,7 +97,7 @@ impl Table {
         self.check_gradient()?;
 
         let mut body = card_title(&self.caption);
-        // Notebooks style bare tables for their theme; this one stays on its card.
+        // Notebooks style bare tables for their theme; this one keeps the card's style.
         body.push_str(&format!(
             "<table style=\"border-collapse:collapse;table-layout:auto;width:auto;border:0;margin:0;\
              color:{INK};font-size:13px;font-variant-numeric:tabular-nums\">\

@@ -1,4 +1,4 @@
-//! Coloured tokens: a text whose tokens carry a value each, read on hover.
+//! Coloured tokens: a text with a value per token, shown on hover.
 //!
 //! Opacity of token i is |v_i| / max, blue for positive and red for negative values.
 //! Source: `create_html` of Neel Nanda's 1L-Sparse-Autoencoder.
@@ -30,16 +30,16 @@ pub fn visible_token(token: &str) -> String {
         .collect()
 }
 
-/// Tokens in their order, each coloured by its value and telling it on hover.
+/// Tokens in their order, each coloured by its value, which is shown on hover.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenView {
     /// The tokens' strings.
     pub str_tokens: Vec<String>,
-    /// One value a token.
+    /// One value per token.
     pub values: Vec<f64>,
-    /// The absolute value of full colour; the largest one when None.
+    /// The absolute value with full colour; the largest one when None.
     pub max: Option<f64>,
-    /// A line above the tokens; none when empty.
+    /// A line above the tokens; no line if empty.
     pub title: String,
 }
 
@@ -67,7 +67,7 @@ impl TokenView {
         })
     }
 
-    /// Sets the absolute value of full colour, to compare several texts.
+    /// Sets the absolute value with full colour, to compare several texts.
     pub fn max(mut self, max: f64) -> Self {
         self.max = Some(max);
         self
@@ -127,7 +127,7 @@ impl TokenView {
         for (i, (token, &value)) in self.str_tokens.iter().zip(&self.values).enumerate() {
             let fill = fill(value, full);
             if token.starts_with([' ', '\n', '\t']) {
-                // The space is drawn as a dot, at which a line would not break.
+                // The space is drawn as a dot, at which a line would not wrap.
                 body.push_str("<wbr>");
             }
             body.push_str(&format!(
@@ -169,7 +169,7 @@ impl TokenView {
     }
 }
 
-/// The background of a token; zero is the card itself.
+/// The background of a token; that of zero is the card's.
 fn fill(value: f64, full: f64) -> Rgb {
     if !value.is_finite() {
         return super::color::MISSING;

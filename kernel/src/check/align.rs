@@ -1,6 +1,6 @@
-//! Two sequences side by side: which elements belong together, and which have no partner.
+//! Aligns two sequences: which elements belong together, and which have no partner.
 
-/// One step of an alignment, by the places in both sequences.
+/// One step of an alignment, by the positions in both sequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// These two belong together.
@@ -11,11 +11,12 @@ pub enum Step {
     Right(usize),
 }
 
-/// Beyond this many comparisons, elements are paired by their places alone.
+/// Beyond this many comparisons, elements are paired by position only.
 const MOST: usize = 4_000_000;
 
-/// Aligns `n` elements with `m` others: a longest common subsequence by `same`, and between two of its
-/// pairs the rest by place. Sequences that are the same by `same` are aligned without a difference.
+/// Aligns `n` elements with `m` others: a longest common subsequence by `same`, and the elements
+/// between two of its pairs by position. Sequences that are equal by `same` are aligned without a
+/// difference.
 pub fn align(n: usize, m: usize, same: &dyn Fn(usize, usize) -> bool) -> Vec<Step> {
     let start = (0..n.min(m)).take_while(|&i| same(i, i)).count();
     let ends = (0..n.min(m) - start).take_while(|&i| same(n - 1 - i, m - 1 - i));
@@ -33,7 +34,7 @@ pub fn align(n: usize, m: usize, same: &dyn Fn(usize, usize) -> bool) -> Vec<Ste
     steps
 }
 
-/// Pairs two stretches element by element; what the longer one has more has no partner.
+/// Pairs two ranges element by element; surplus elements of the longer one have no partner.
 fn by_place(steps: &mut Vec<Step>, left: (usize, usize), right: (usize, usize)) {
     let (n, m) = (left.1 - left.0, right.1 - right.0);
     let pairs = n.min(m);
@@ -89,7 +90,7 @@ mod tests {
         use Step::{Both, Left, Right};
         assert_eq!(steps("abc", "ac"), [Both(0, 0), Left(1), Both(2, 1)]);
         assert_eq!(steps("ac", "abc"), [Both(0, 0), Right(1), Both(1, 2)]);
-        // Different elements in one place belong together.
+        // Different elements at the same position belong together.
         assert_eq!(
             steps("axcd", "aycd"),
             [Both(0, 0), Both(1, 1), Both(2, 2), Both(3, 3)]

@@ -1,4 +1,4 @@
-//! One output in its representations.
+//! Compares one output in all its representations.
 
 use super::difference::{Difference, Kind};
 use super::html;
@@ -8,16 +8,16 @@ use super::text;
 use crate::notebook::MimeBundle;
 use serde_json::Value;
 
-/// Representations that hold nothing but the names of things that live elsewhere.
+/// Representations that hold only the names of data stored elsewhere.
 const SKIPPED: [&str; 3] = [
     "application/vnd.jupyter.widget-view+json",
     "application/vnd.holoscope.data+json",
-    // A file's digest, which differs where the last bits of a training do.
+    // The digest of a file, which changes with the last bits of a training result.
     "application/vnd.holoscope.live+json",
 ];
 
-/// Compares all representations of an output. A text in boxes stands for a table; beside HTML, which
-/// holds the same table by column, it is left out.
+/// Compares all representations of an output. A plain text drawn with box characters is a table; it
+/// is skipped if there is also HTML, in which the same table is compared by column.
 pub fn compare(stored: &MimeBundle, fresh: &MimeBundle, rules: &CellRules) -> Vec<Difference> {
     let mut found = Vec::new();
     let known = stored
@@ -65,14 +65,14 @@ fn value(mime: &str, a: &Value, b: &Value, rules: &CellRules) -> Vec<Difference>
     }
 }
 
-/// Pictures of pixels: how far they are apart cannot be told from their bytes.
+/// Compares raster pictures byte for byte, because their bytes do not reveal how far they differ.
 fn picture(mime: &str, a: &str, b: &str) -> Vec<Difference> {
     let bare = |text: &str| -> String { text.split_whitespace().collect() };
     if bare(a) == bare(b) {
         return Vec::new();
     }
     let one = Difference::new(Kind::Picture, mime);
-    vec![one.note("pictures of pixels are compared byte for byte")]
+    vec![one.note("raster images are compared byte for byte")]
 }
 
 /// JSON by its structure; numbers within the tolerance of their key.
@@ -127,7 +127,7 @@ fn json(
             };
             let tolerance = rules.tolerances.of(of, integer);
             let value = |number: &serde_json::Number| number.as_f64().unwrap_or(f64::NAN);
-            // All digits are there: nothing has been rounded.
+            // All digits are stored, so there is no rounding to allow for.
             if !tolerance.allows(value(x), value(y), 0.0) || (tolerance.is_zero() && x != y) {
                 let note = format!(
                     "{}; tolerance {tolerance}",

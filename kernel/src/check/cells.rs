@@ -1,4 +1,4 @@
-//! The cells of two notebooks side by side.
+//! Compares the cells of two notebooks.
 
 use super::align::{Step, align};
 use super::difference::{Difference, Kind};
@@ -8,11 +8,11 @@ use super::rules::Rules;
 use super::rules::cell::CellRules;
 use crate::notebook::{Cell, Notebook};
 
-/// A cell that a run has put in has no stored counterpart.
+/// A cell inserted by a run has no stored counterpart.
 const INJECTED: &str = "injected-parameters";
 
-/// Compares a stored notebook with a new one. `not_run` are the ids of cells that the new one's run
-/// did not come to.
+/// Compares a stored notebook with a new one. `not_run` are the ids of cells that the new run did
+/// not reach.
 pub fn compare(stored: &Notebook, fresh: &Notebook, rules: &Rules, not_run: &[String]) -> Report {
     let kept = |notebook: &Notebook| -> Vec<usize> {
         let cells = notebook.cells.iter().enumerate();
@@ -55,7 +55,7 @@ fn is_same(one: &Cell, other: &Cell) -> bool {
     is_code(one) == is_code(other) && (one.id == other.id || same_source)
 }
 
-/// How cells are called: by their numbers among the code cells, and the headings above them.
+/// The names of cells: their numbers among the code cells, and the headings above them.
 struct Numbers {
     names: Vec<(Option<usize>, String)>,
 }
@@ -105,7 +105,7 @@ impl Numbers {
     }
 }
 
-/// A cell that only one of the notebooks has.
+/// The report of a cell that only one of the notebooks contains.
 fn alone(cell: &Cell, name: &str, kind: Kind) -> CellReport {
     let what = match kind {
         Kind::Missing => "the cell is missing",
@@ -124,7 +124,7 @@ fn alone(cell: &Cell, name: &str, kind: Kind) -> CellReport {
     }
 }
 
-/// What there is to say of a cell that both have. Nothing of a text cell that is the same.
+/// The report of a cell in both notebooks; `None` for an unchanged text cell.
 fn pair(
     (notebook, stored): (&Notebook, &Cell),
     fresh: &Cell,
@@ -158,7 +158,7 @@ fn outcome(stored: &Cell, fresh: &Cell, rules: &CellRules) -> Outcome {
     if rules.compare {
         found.extend(output::compare(stored, fresh, rules));
     } else if output::has_error(fresh) && !output::has_error(stored) {
-        // An output that is not compared may differ, but not be an error.
+        // An output that is not compared may differ, but must not be an error.
         let outputs = output::compare(stored, fresh, rules);
         found.extend(outputs.into_iter().filter(|one| one.kind == Kind::Error));
     }

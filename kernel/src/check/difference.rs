@@ -1,4 +1,4 @@
-//! One difference between what is stored and what is new.
+//! One difference between a stored and a new notebook.
 
 use std::fmt::{self, Display};
 
@@ -11,9 +11,9 @@ pub enum Kind {
     Figure,
     /// A cell, a column or a row of a table.
     Table,
-    /// A picture of pixels.
+    /// A raster picture.
     Picture,
-    /// A stored output that is not there any more.
+    /// A stored output that no longer exists.
     Missing,
     /// An output that is not stored.
     Extra,
@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The name of the kind, as it stands at the head of a difference.
+    /// The name of the kind, at the start of a reported difference.
     pub fn text(self) -> &'static str {
         match self {
             Kind::Text => "text differs",
@@ -49,7 +49,7 @@ impl Kind {
     }
 }
 
-/// A difference, where it is, and both sides of it.
+/// A difference, with its place and both sides.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
     pub kind: Kind,
@@ -58,7 +58,7 @@ pub struct Difference {
     /// Lines of the stored side and of the new one; either may be empty.
     pub stored: String,
     pub fresh: String,
-    /// What more there is to say; may be empty.
+    /// A further remark; may be empty.
     pub note: String,
 }
 
@@ -84,7 +84,7 @@ impl Difference {
         self
     }
 
-    /// The same difference within something larger.
+    /// The same difference, with its place prefixed by that of the enclosing element.
     pub fn within(mut self, place: &str) -> Self {
         self.place = match self.place.is_empty() {
             true => place.to_owned(),
@@ -96,9 +96,9 @@ impl Difference {
 
 /// The longest line that is shown whole, in characters.
 const WIDEST: usize = 160;
-/// How much is shown before the place where long lines begin to differ.
+/// How many characters are shown before the first difference of long lines.
 const SEEN: usize = 60;
-/// The most lines of one side.
+/// The maximum number of lines shown per side.
 const TALLEST: usize = 8;
 
 impl Display for Difference {
@@ -117,8 +117,7 @@ impl Display for Difference {
     }
 }
 
-/// How many characters at the beginning of two long lines are left out, because the lines differ only
-/// behind them.
+/// How many common characters at the start of two long lines are left out.
 fn skipped(stored: &str, fresh: &str) -> usize {
     let one_line = !stored.contains('\n') && !fresh.contains('\n');
     let pairs = stored.chars().zip(fresh.chars());
@@ -142,7 +141,7 @@ fn side(f: &mut fmt::Formatter<'_>, mark: char, text: &str, skipped: usize) -> f
     Ok(())
 }
 
-/// A line cut to what a terminal shows; control characters become visible.
+/// A line shortened for the terminal; control characters become visible.
 pub fn shortened(line: &str) -> String {
     let visible = |c: char| match c {
         '\t' => c,
@@ -178,7 +177,7 @@ mod tests {
     fn long_texts_are_cut() {
         let long = "x".repeat(500);
         assert_eq!(shortened(&long).chars().count(), WIDEST + 1);
-        // Where two long lines differ is seen.
+        // The difference between two long lines is visible.
         let one = Difference::new(Kind::Text, "").sides(format!("{long}a"), format!("{long}b"));
         let shown = one.to_string();
         let tail = "x".repeat(SEEN);

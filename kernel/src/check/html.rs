@@ -1,4 +1,5 @@
-//! HTML taken apart: its text, its tables, its figures, and what it says without being seen.
+//! Splits HTML into its text, its tables, its figures, and its invisible texts, and compares
+//! them.
 
 use super::difference::{Difference, Kind};
 use super::figure;
@@ -9,19 +10,19 @@ use super::text;
 use crate::export::dom::{attribute, parse};
 use markup5ever_rcdom::{Handle, NodeData};
 
-/// What a piece of HTML shows.
+/// The content of a piece of HTML.
 #[derive(Debug, Default)]
 struct Content {
     text: String,
     tables: Vec<Table>,
     figures: Vec<Drawing>,
-    /// Titles and alternative texts, one a line.
+    /// Titles and alternative texts, one per line.
     said: String,
-    /// Where pictures come from.
+    /// Addresses of pictures.
     pictures: Vec<String>,
 }
 
-/// Elements that begin a line of their own.
+/// Elements that begin a new line.
 const BLOCKS: [&str; 22] = [
     "address",
     "article",
@@ -46,7 +47,7 @@ const BLOCKS: [&str; 22] = [
     "summary",
     "ul",
 ];
-/// Elements without a text to read.
+/// Elements without visible text.
 const UNSEEN: [&str; 5] = ["style", "script", "template", "head", "noscript"];
 
 /// Compares two pieces of HTML: texts as texts, tables by column, figures by their data. Styles,
@@ -92,7 +93,7 @@ pub fn compare(stored: &str, fresh: &str, rules: &CellRules) -> Vec<Difference> 
     }
     if a.pictures != b.pictures {
         let one = Difference::new(Kind::Picture, "picture of pixels");
-        found.push(one.note("pictures of pixels are compared byte for byte"));
+        found.push(one.note("raster images are compared byte for byte"));
     }
     found
 }
@@ -103,7 +104,7 @@ pub fn compare_svg(stored: &str, fresh: &str, rules: &CellRules) -> Vec<Differen
     if stored == fresh {
         return Vec::new();
     }
-    // What stands before the element belongs to a file of its own.
+    // A prolog before the element belongs only in a separate file.
     let svg = |text: &str| -> Option<Drawing> {
         let start = text.find("<svg")?;
         content(&text[start..]).figures.into_iter().next()
@@ -161,7 +162,7 @@ fn walk(node: &Handle, content: &mut Content) {
     }
 }
 
-/// Takes what an element says without being seen.
+/// Collects an element's invisible texts.
 fn said(node: &Handle, content: &mut Content) {
     for key in ["title", "alt", "aria-label"] {
         if let Some(said) = attribute(node, key) {

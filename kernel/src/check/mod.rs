@@ -1,7 +1,7 @@
-//! Two notebooks compared, cell by cell: a stored one and a new one. Nothing here executes code.
+//! Compares two notebooks cell by cell, a stored and a new one. Nothing here executes code.
 //!
 //! Texts are compared exactly, numbers within tolerances, figures by their data, tables by column;
-//! what differs from run to run by its nature is masked. `docs/checking.md` says it in full.
+//! parts that naturally vary between runs are masked. See `docs/checking.md` for details.
 //! Source of the tags and of the sanitising files: nbval 0.11.0.
 
 mod align;

@@ -1,4 +1,4 @@
-//! The outputs of a cell: what of them belongs together, and how each pair differs.
+//! Compares the outputs of a cell: pairs them, and reports how each pair differs.
 
 use super::align::{Step, align};
 use super::bundle;
@@ -8,7 +8,7 @@ use super::text;
 use crate::notebook::{Cell, MimeBundle, Output, OutputKind};
 use serde_json::Value;
 
-/// What a cell has shown: each stream as a whole, as nbval compares it; displays and results in their
+/// The outputs of a cell: each stream as a whole, as nbval compares it; displays and results in
 /// order; the error.
 #[derive(Debug, Default)]
 struct Shown<'a> {
@@ -42,7 +42,7 @@ pub fn has_error(cell: &Cell) -> bool {
     Shown::of(cell.outputs()).error.is_some()
 }
 
-/// Compares what a cell shows with what is stored of it, and the values in the text of Markdown cells.
+/// Compares a cell's outputs with the stored ones, and the values in the text of Markdown cells.
 pub fn compare(stored: &Cell, fresh: &Cell, rules: &CellRules) -> Vec<Difference> {
     let (a, b) = (Shown::of(stored.outputs()), Shown::of(fresh.outputs()));
     let mut found = errors(&a, &b, rules);
@@ -50,7 +50,7 @@ pub fn compare(stored: &Cell, fresh: &Cell, rules: &CellRules) -> Vec<Difference
     found.extend(stream("stderr", &a.stderr, &b.stderr, rules));
     found.extend(displays(&a.displays, &b.displays, rules));
     found.extend(values(stored, fresh, rules));
-    // What a failed cell has not shown is no difference of its own.
+    // Missing outputs of a failed cell are not reported as separate differences.
     if found.first().is_some_and(|one| one.kind == Kind::Error) && a.error.is_none() {
         found.truncate(1);
     }
@@ -121,7 +121,7 @@ fn displays(a: &[&MimeBundle], b: &[&MimeBundle], rules: &CellRules) -> Vec<Diff
     found
 }
 
-/// The text that stands for an output.
+/// A one-line text for an output.
 fn summary(bundle: &MimeBundle) -> String {
     let plain = bundle.get("text/plain").or_else(|| bundle.values().next());
     match plain {
@@ -131,7 +131,7 @@ fn summary(bundle: &MimeBundle) -> String {
     }
 }
 
-/// The values in the text of a Markdown cell, as Quarto keeps them:
+/// The values in the text of a Markdown cell, as stored by Quarto:
 /// `metadata.user_expressions: [{expression, result: {status, data}}]`.
 fn values(stored: &Cell, fresh: &Cell, rules: &CellRules) -> Vec<Difference> {
     let list = |cell: &Cell| -> Vec<(String, MimeBundle)> {

@@ -8,13 +8,13 @@ use super::text;
 /// A table as rows of texts.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table {
-    /// The names of the columns; empty where the table has no row of headings.
+    /// The names of the columns; empty where the table has no header row.
     pub header: Vec<String>,
     pub rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// Takes the first row as the names of the columns, if it is one of headings.
+    /// Uses the first row as the names of the columns if it is a header row.
     pub fn new(rows: Vec<(bool, Vec<String>)>) -> Self {
         let mut rows = rows.into_iter().peekable();
         let header = rows
@@ -31,7 +31,7 @@ impl Table {
         rows.max(self.header.len())
     }
 
-    /// The names of all columns: those of the heading, and numbers.
+    /// The names of all columns: those of the header, otherwise numbers.
     fn columns(&self) -> Vec<String> {
         let name = |at: usize| match self.header.get(at) {
             Some(name) if !name.is_empty() => name.clone(),

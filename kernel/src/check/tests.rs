@@ -1,4 +1,4 @@
-//! Whole notebooks with planted differences, and the laws of the comparison.
+//! Whole notebooks with planted differences, and properties of the comparison.
 
 use super::difference::Kind;
 use super::report::{Outcome, junit};
@@ -41,7 +41,7 @@ const FIGURE: &str =
 const TABLE: &str =
     "<table><tr><th>name</th><th>L0</th></tr><tr><td>topk</td><td>32.5</td></tr></table>";
 
-/// A notebook of one cell of each kind of output.
+/// A notebook with one cell for each kind of output.
 fn sample() -> Notebook {
     let mut notebook = Notebook::new();
     let cells = [
@@ -70,13 +70,13 @@ fn sample() -> Notebook {
     notebook
 }
 
-/// What is found where the second notebook has been changed so.
+/// The differences found when the second notebook is changed by `change`.
 fn planted(change: impl Fn(&mut Notebook), tolerances: &[&str]) -> Vec<(String, Kind, String)> {
     let rules = Rules::with_tolerances(tolerances);
     let mut changed = sample();
     change(&mut changed);
     let report = compare(&sample(), &changed, &rules, &[]);
-    // What is found is in the message, by its name.
+    // The message names every difference.
     let text = report.to_string();
     let mut found = Vec::new();
     for cell in &report.cells {
@@ -199,7 +199,7 @@ fn an_error_that_is_stored_is_an_output_like_others() {
     };
     let mut again = stored.clone();
     assert_eq!(kinds(&again), []);
-    // Where it was raised is not compared, as in nbval.
+    // As in nbval, the traceback is not compared.
     if let crate::notebook::CellKind::Code { outputs, .. } = &mut again.cells[1].kind
         && let OutputKind::Error { traceback, .. } = &mut outputs[0].kind
     {
@@ -249,7 +249,7 @@ fn tags_decide_what_is_compared() {
         outcomes(&fresh, true),
         ["ignored", "skipped", "differs", "ignored"]
     );
-    // An output that is not compared may still not be an error.
+    // Even an output that is not compared must not be an error.
     fresh.cells[1].set_outputs(vec![error("panic")]);
     assert_eq!(outcomes(&fresh, true)[0], "differs");
 }

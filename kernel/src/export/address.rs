@@ -1,12 +1,12 @@
-//! Text within addresses: what has a meaning there is written by its bytes.
+//! Percent-encoding of text within addresses.
 //! Source: URL Standard, "percent-encoded bytes".
 
 use percent_encoding::{
     AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode,
 };
 
-/// The "fragment percent-encode set"; `%` as well, because browsers decode before they look for the id; `&` and `'`,
-/// because fragments stand in attributes.
+/// The "fragment percent-encode set"; also `%`, because browsers decode a fragment before they look for the id, and `&`
+/// and `'`, because fragments are written into attributes.
 const FRAGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -17,7 +17,7 @@ const FRAGMENT: &AsciiSet = &CONTROLS
     .add(b'&')
     .add(b'\'');
 
-/// All but letters, digits and what stands in names of files and between them.
+/// All but letters, digits, the characters common in file names, and `/`.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
     .remove(b'-')
@@ -35,7 +35,7 @@ pub fn path(path: &str) -> String {
     utf8_percent_encode(path, PATH).to_string()
 }
 
-/// The text of an address or fragment.
+/// The decoded text of an address or fragment.
 pub fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

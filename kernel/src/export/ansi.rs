@@ -5,7 +5,7 @@ use super::escape::Escaped;
 use crate::notebook::terminal::escape_len;
 use std::fmt::Write;
 
-/// What the escape sequences so far ask for.
+/// The style set by the escape sequences so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Style {
     bold: bool,
@@ -19,7 +19,7 @@ struct Style {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Colour {
-    /// One of the terminal's 16, which the page's style defines.
+    /// One of the terminal's 16 colours, which the page's style defines.
     Named(u8),
     Rgb(u8, u8, u8),
 }

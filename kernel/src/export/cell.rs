@@ -1,4 +1,4 @@
-//! A code cell of the page: its code, and what it has shown.
+//! A code cell of the page: its code and its outputs.
 
 use super::article::Place;
 use super::article::cells::{self, Echo, Show, View};
@@ -16,7 +16,7 @@ use crate::run::output::event::{MimeBundle, StreamName};
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
-/// A cell as the page has it.
+/// A cell as HTML.
 #[derive(Debug, Default)]
 pub struct Shown {
     pub html: String,
@@ -24,8 +24,8 @@ pub struct Shown {
     pub scripts: bool,
 }
 
-/// The cell that is the `number`th of its notebook. `defaults` are options that hold for
-/// every cell that says nothing else.
+/// Renders the `number`th cell of its notebook. `defaults` are options for cells that do
+/// not set them.
 ///
 /// # Errors
 /// Options that cannot be read.
@@ -95,7 +95,7 @@ pub fn code(
     Ok(Shown { html, scripts })
 }
 
-/// A cell's code, with its count and how long it ran above it.
+/// A cell's code, below its execution count and its run time.
 fn input(cell: &Cell, source: &str, open: bool, view: &View) -> String {
     let lines = source.lines().count();
     let count = match cell.execution_count() {
@@ -119,14 +119,14 @@ fn input(cell: &Cell, source: &str, open: bool, view: &View) -> String {
     )
 }
 
-/// Whether it is the line that is left of a long loop, which belongs to no figure.
+/// Whether it is the remaining progress line of a long loop, which belongs to no figure.
 fn is_progress(data: &MimeBundle) -> bool {
     let html = data.get("text/html").and_then(serde_json::Value::as_str);
     let start = format!("<div class=\"{}\">", progress::CLASS);
     html.is_some_and(|html| html.starts_with(&start))
 }
 
-/// What a cell has shown; what it displays is a figure or table if its options say so.
+/// A cell's outputs; its display outputs become a figure or table if the options say so.
 fn outputs(outputs: &[Output], view: &View, markdown: &mut Markdown, place: Place) -> String {
     let mut html = String::new();
     let mut parts = Vec::new();
@@ -171,7 +171,7 @@ fn outputs(outputs: &[Output], view: &View, markdown: &mut Markdown, place: Plac
     }
 }
 
-/// A part of a cell, folded away until asked for.
+/// A folded part of a cell.
 pub fn fold(class: &str, label: &str, html: &str) -> String {
     format!("<details class=\"fold {class}\">\n<summary>{label}</summary>\n{html}</details>\n")
 }

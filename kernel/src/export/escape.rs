@@ -1,5 +1,6 @@
-//! Text into HTML: every string of a notebook that is not HTML itself goes
-//! through here. Source: HTML Standard, 13.3 "Serializing HTML fragments".
+//! Escapes text for HTML: every string of a notebook that is not itself HTML is
+//! escaped here.
+//! Source: HTML Standard, 13.3 "Serializing HTML fragments".
 
 use std::fmt::{self, Display};
 

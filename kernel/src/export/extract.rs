@@ -1,7 +1,7 @@
-//! What is taken out of a Markdown text before it is read, because `_`, `|` and a
-//! line beginning with `-` mean other things there: formulas and bare addresses, and
-//! what Markdown does not know: attributes in braces, citations and cross-references,
-//! and the lines of fenced divs.
+//! Replaces parts of a Markdown text by marks before it is parsed: formulas and bare
+//! addresses, in which `_`, `|` and a leading `-` have another meaning; and syntax that
+//! Markdown does not have: attributes in braces, citations and cross-references, and the
+//! lines of fenced divs.
 //! Source: JupyterLab's `latex.ts`; for the dollars see `dollars`.
 
 mod addresses;
@@ -18,7 +18,7 @@ use std::collections::HashSet;
 /// One formula of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Formula {
-    /// As written, delimiters included; what code shows.
+    /// As written, including delimiters; shown within code.
     pub source: String,
     /// Without its delimiters.
     pub latex: String,
@@ -32,20 +32,20 @@ pub struct Extracted {
     /// The labels of displayed formulas, with their lines from 1.
     pub equations: Vec<(String, usize)>,
     taken: Vec<Taken>,
-    /// The line of each, from 1.
+    /// The line of each taken part, from 1.
     lines: Vec<usize>,
-    /// Stands around the number of what was taken; occurs nowhere else in the text.
+    /// Encloses the number of each taken part; occurs nowhere else in the text.
     mark: char,
 }
 
-/// What a mark stands for.
+/// The content that a mark replaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Taken {
     Formula(Formula),
     Address(String),
-    /// Attributes and how they are written.
+    /// Attributes and their source.
     Attributes(Attributes, String),
-    /// A citation and how it is written.
+    /// A citation and its source.
     Cite(Group, String),
 }
 
@@ -53,18 +53,18 @@ enum Taken {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
     Text(&'a str),
-    /// A formula and its number among all that was taken out.
+    /// A formula and its number among all taken parts.
     Formula(usize, &'a Formula),
     /// A bare address as written, and its number.
     Address(usize, &'a str),
-    /// Attributes, their number and how they are written.
+    /// Attributes, their number and their source.
     Attributes(usize, &'a Attributes, &'a str),
-    /// A citation, its number and how it is written.
+    /// A citation, its number and its source.
     Cite(usize, &'a Group, &'a str),
 }
 
 impl Piece<'_> {
-    /// As it was written.
+    /// The source as written.
     pub fn source(&self) -> &str {
         match self {
             Piece::Text(text) => text,
@@ -93,23 +93,23 @@ impl Extracted {
         pieces.filter(|piece| *piece != Piece::Text("")).collect()
     }
 
-    /// A part of the extracted text as it was written: for code and attributes.
+    /// Restores the source of a part of the extracted text: for code and attributes.
     pub fn original(&self, part: &str) -> String {
         let pieces = self.pieces(part);
         pieces.iter().map(Piece::source).collect()
     }
 
-    /// The mark of a formula, which stands for it until the text is HTML.
+    /// The mark that replaces a taken part until the text is HTML.
     pub fn mark_of(&self, number: usize) -> String {
         format!("{0}{number}{0}", self.mark)
     }
 
-    /// The line on which something was taken out, from 1.
+    /// The line of a taken part, from 1.
     pub fn line(&self, number: usize) -> usize {
         self.lines.get(number).copied().unwrap_or(1)
     }
 
-    /// The attributes that a mark stands for which is a value on its own.
+    /// The attributes replaced by a mark that is the whole value.
     pub fn attributes(&self, mark: &str) -> Option<(usize, &Attributes)> {
         let number = mark.strip_prefix(self.mark)?.strip_suffix(self.mark)?;
         let number: usize = number.parse().ok()?;
@@ -126,7 +126,7 @@ impl Extracted {
         self.lines.push(line);
     }
 
-    /// The line of a fenced div as the HTML that it means, in a paragraph of its own.
+    /// Writes the line of a fenced div as HTML, in a separate paragraph.
     fn div(&mut self, attributes: Option<Attributes>, source: &str, line: usize) {
         if !self.text.is_empty() && !self.text.ends_with("\n\n") {
             self.text.push('\n');
@@ -142,15 +142,15 @@ impl Extracted {
     }
 }
 
-/// Where a bare address leads.
+/// The target of a bare address.
 pub fn target(address: &str) -> String {
     addresses::target(address)
 }
 
-/// Takes the formulas out of a Markdown text: `$..$`, `$$..$$`, `\(..\)`,
-/// `\\(..\\)`, `\\[..\\]`, `\begin{..}..\end{..}`, `\eqref{..}` and `\ref{..}`, the
-/// bare addresses, attributes and cross-references, and with `citations` all citations,
-/// outside of code, tags and the destinations of links.
+/// Takes out of a Markdown text the formulas (`$..$`, `$$..$$`, `\(..\)`, `\\(..\\)`,
+/// `\\[..\\]`, `\begin{..}..\end{..}`, `\eqref{..}` and `\ref{..}`), the bare addresses,
+/// attributes and cross-references, and with `citations` all citations, except in code,
+/// tags and the destinations of links.
 pub fn extract(text: &str, citations: bool) -> Extracted {
     let mut out = Extracted {
         text: String::with_capacity(text.len()),
@@ -186,7 +186,7 @@ pub fn extract(text: &str, citations: bool) -> Extracted {
     out
 }
 
-/// Copies or takes out what begins at `at`; its length.
+/// Copies or takes out the part that begins at `at`; returns its length.
 fn step(out: &mut Extracted, text: &str, at: usize, line: usize, citations: bool) -> usize {
     let rest = &text[at..];
     if is_line_start(text, at) {
@@ -194,7 +194,7 @@ fn step(out: &mut Extracted, text: &str, at: usize, line: usize, citations: bool
             fence(out, &rest[..length], line);
             return length;
         }
-        // Behind the rows of a table, its caption is none of them.
+        // Otherwise a caption after the rows of a table would be one of them.
         if rest.starts_with(": ") && out.text.lines().next_back().is_some_and(is_row) {
             out.text.push('\n');
         }
@@ -240,8 +240,8 @@ fn step(out: &mut Extracted, text: &str, at: usize, line: usize, citations: bool
     length
 }
 
-/// Copies a fenced code block or a link's definition. Behind a fence, attributes become
-/// the language and, with a label or caption, a div around the code.
+/// Copies a fenced code block or a link's definition. Attributes after the opening fence
+/// become the language and, with a label or caption, a div around the code.
 fn fence(out: &mut Extracted, block: &str, line: usize) {
     let first = block.lines().next().unwrap_or_default();
     let symbols = first.len() - first.trim_start_matches(['`', '~']).len();
@@ -280,7 +280,8 @@ fn cite(text: &str, at: usize, citations: bool) -> Option<(usize, Group)> {
     (citations || found.1.is_reference()).then_some(found)
 }
 
-/// The label `{#eq-..}` behind a displayed formula that ends at `end`, and where it ends.
+/// The label `{#eq-..}` after a displayed formula that ends at `end`, and the label's
+/// end.
 fn equation_label(rest: &str, end: usize) -> Option<(String, usize)> {
     let behind = rest[end..].trim_start_matches([' ', '\t']);
     let behind = behind.strip_prefix('\n').unwrap_or(behind);
@@ -295,8 +296,8 @@ fn is_row(line: &str) -> bool {
     line.contains('|')
 }
 
-/// A character for private use that the text holds neither as such nor by a reference
-/// (`&#xE000;`, an icon's), which later becomes the character.
+/// A private-use character that the text contains neither directly nor as a reference
+/// (`&#xE000;`, an icon's), which would later become that character.
 fn unused(text: &str) -> char {
     let references = text.match_indices("&#").filter_map(|(at, _)| {
         let name = &text[at + 2..];
@@ -317,7 +318,7 @@ fn is_line_start(text: &str, at: usize) -> bool {
     at == 0 || text[..at].ends_with('\n')
 }
 
-/// How much to copy where nothing begins: one character, or all dollars of a run.
+/// How much plain text to copy: one character, or all dollars of a run.
 fn plain(text: &str) -> usize {
     let dollars = text.bytes().take_while(|b| *b == b'$').count();
     dollars.max(text.chars().next().map_or(0, char::len_utf8))
@@ -333,7 +334,8 @@ fn formula(text: &str, at: usize) -> Option<(usize, &str, bool)> {
     for (open, close, display) in [
         ("\\\\[", "\\\\]", true),
         ("\\\\(", "\\\\)", false),
-        // A single backslash is Markdown's escape; the original document means math.
+        // A single backslash is an escape in Markdown, but the original document uses it
+        // for math.
         ("\\(", "\\)", false),
     ] {
         if let Some(body) = rest.strip_prefix(open) {
@@ -357,7 +359,7 @@ fn reference(text: &str) -> Option<usize> {
     (end > 0 && name[end..].starts_with('}')).then(|| text.len() - name.len() + end + 1)
 }
 
-/// Where `close` stands, in the same paragraph and not escaped.
+/// The position of `close`, in the same paragraph and not escaped.
 fn find_close(body: &str, close: &str) -> Option<usize> {
     let mut at = 0;
     while at < body.len() {
@@ -377,7 +379,7 @@ fn find_close(body: &str, close: &str) -> Option<usize> {
     None
 }
 
-/// The length of `\begin{name}...\end{name}`, the same environment inside included.
+/// The length of `\begin{name}...\end{name}`, including nested environments of that name.
 fn environment(text: &str) -> Option<usize> {
     let name = text.strip_prefix("\\begin{")?.split_once('}')?.0;
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphabetic() || c == '*') {

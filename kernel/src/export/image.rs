@@ -1,5 +1,6 @@
-//! Pictures inside the page: data URIs only, so that the page needs no network
-//! and no folder beside it. Source: RFC 2397.
+//! Pictures embedded in the page as data URIs, so that the page needs neither a
+//! network nor other files.
+//! Source: RFC 2397.
 
 use super::address::decoded;
 use crate::notebook::Cell;
@@ -11,9 +12,9 @@ use std::path::Path;
 /// Files larger than this stay links.
 const LARGEST: u64 = 20 << 20;
 
-/// The data URI for an image that a Markdown cell names: an attachment, a data
-/// URI already, or a file beside the notebook. `None` for what would have to be
-/// fetched or does not exist.
+/// The data URI for an image in a Markdown cell: an attachment, an existing data
+/// URI, or a file next to the notebook. `None` for an image that would have to
+/// be fetched or does not exist.
 pub fn resolve(address: &str, cell: &Cell, folder: Option<&Path>) -> Option<String> {
     if let Some(rest) = address.strip_prefix("data:") {
         return rest.starts_with("image/").then(|| address.to_owned());
@@ -48,7 +49,7 @@ pub fn resolve(address: &str, cell: &Cell, folder: Option<&Path>) -> Option<Stri
     Some(format!("data:{mime};base64,{}", STANDARD.encode(bytes)))
 }
 
-/// The data URI of one entry of a MIME bundle; `None` where it holds no picture.
+/// The data URI of one entry of a MIME bundle; `None` if it is not a picture.
 pub fn data_uri(mime: &str, data: &Value) -> Option<String> {
     if !mime.starts_with("image/") || !mime.bytes().all(|b| b.is_ascii_graphic()) {
         return None;
@@ -58,7 +59,7 @@ pub fn data_uri(mime: &str, data: &Value) -> Option<String> {
         return Some(format!("data:{mime};base64,{}", STANDARD.encode(text)));
     }
     let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    // Decoded once, to be sure that nothing but base64 gets into an attribute.
+    // Decoded to make sure that only base64 gets into the attribute.
     STANDARD.decode(&digits).ok()?;
     Some(format!("data:{mime};base64,{digits}"))
 }

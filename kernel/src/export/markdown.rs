@@ -1,7 +1,7 @@
-//! Markdown cells into HTML: CommonMark with tables, footnotes, strikethrough,
-//! task lists and bare addresses; math as MathML, Rust code highlighted, headings
-//! with anchors. Each text is parsed as HTML and closed by itself.
-//! Source: spec.commonmark.org and what JupyterLab shows of a cell.
+//! Converts Markdown cells to HTML: CommonMark with tables, footnotes, strikethrough,
+//! task lists and bare addresses; math as MathML, Rust code highlighted, headings with
+//! anchors. Each text is parsed as HTML with all its tags closed.
+//! Source: spec.commonmark.org and JupyterLab's display of a cell.
 
 mod events;
 
@@ -25,26 +25,26 @@ use markup5ever_rcdom::Handle;
 use pulldown_cmark::{Options, Parser};
 use std::collections::HashMap;
 
-/// Says that a heading is part of an appendix.
+/// Marks a heading as part of an appendix.
 const APPENDIX: &str = "data-appendix";
 
 /// A heading of the page, for the table of contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading {
     pub level: u8,
-    /// Where it is: a fragment, or the mark of one.
+    /// A link to it: a fragment, or the mark of one.
     pub link: String,
-    /// Stands for its number; empty where headings have none.
+    /// The mark of its number; empty where headings have none.
     pub mark: String,
     /// The heading's text as HTML without links.
     pub html: String,
-    /// The heading's text alone.
+    /// The heading's plain text.
     pub text: String,
     pub unnumbered: bool,
     pub appendix: bool,
 }
 
-/// What all Markdown of one page shares.
+/// State shared by all Markdown of one page.
 #[derive(Default)]
 pub struct Markdown {
     pub mathematics: Mathematics,
@@ -63,11 +63,11 @@ pub struct Markdown {
     /// The place of the cell that is being read, from 1.
     cell: usize,
     texts: usize,
-    /// The level of the appendix that the text is in.
+    /// The level of the appendix that contains the current text.
     appendix: Option<u8>,
 }
 
-/// A stretch of a text that stays together where appendices move to the end.
+/// A part of a text, inside or outside of an appendix; appendices move to the end.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part {
     pub appendix: bool,
@@ -75,19 +75,19 @@ pub struct Part {
 }
 
 impl Markdown {
-    /// What follows is of this cell, counted from 1.
+    /// Sets the cell, counted from 1, of the following texts.
     pub fn begin(&mut self, cell: usize) {
         self.cell = cell;
     }
 
-    /// One text as HTML, closed by itself. `image` gives the data URI for an image's
-    /// address. Ids are marks, which [`Anchors::resolve`] replaces.
+    /// One text as HTML, with all tags closed. `image` returns the data URI for an
+    /// image's address. Ids are marks, which [`Anchors::resolve`] replaces.
     pub fn render(&mut self, text: &str, image: &dyn Fn(&str) -> Option<String>) -> String {
         let parts = self.parts(text, image);
         parts.into_iter().map(|part| part.html).collect()
     }
 
-    /// A text of one paragraph, a caption, without the paragraph around it.
+    /// A text of one paragraph, such as a caption, without the paragraph element.
     pub fn inline(&mut self, text: &str) -> String {
         let html = self.render(text.trim(), &|_| None);
         let html = html.trim();
@@ -100,7 +100,7 @@ impl Markdown {
             .to_owned()
     }
 
-    /// One text as [`Markdown::render`] makes it, cut where an appendix begins or ends.
+    /// One text as in [`Markdown::render`], split where an appendix begins or ends.
     pub fn parts(&mut self, text: &str, image: &dyn Fn(&str) -> Option<String>) -> Vec<Part> {
         self.texts += 1;
         let text = labels::without_marks(text);
@@ -149,7 +149,7 @@ impl Markdown {
         parts
     }
 
-    /// What Markdown makes of a text, not yet safe.
+    /// Markdown converted to HTML, not sanitised yet.
     fn html(&mut self, extracted: &Extracted) -> String {
         let options = Options::ENABLE_TABLES
             | Options::ENABLE_FOOTNOTES
@@ -197,7 +197,7 @@ impl Markdown {
         headings
     }
 
-    /// Puts the blocks of a text into stretches inside and outside of appendices.
+    /// Groups the blocks of a text into parts inside and outside of appendices.
     fn stretches(&mut self, root: &Handle) -> Vec<(bool, Handle)> {
         let mut stretches: Vec<(bool, Vec<Handle>)> = Vec::new();
         for child in root.children.take() {
@@ -229,8 +229,9 @@ impl Markdown {
         stretches
     }
 
-    /// Gives a heading its id, in JupyterLab's form, so that a notebook's own
-    /// `[links](#2.1-Training)` work here too, its number, and a link to itself.
+    /// Gives a heading its id, its number, and a link to itself. The id has
+    /// JupyterLab's form, so that a notebook's own `[links](#2.1-Training)` work here
+    /// too.
     fn heading(&mut self, node: &Handle, extracted: &Extracted) {
         let level = complete::level(node).unwrap_or(6);
         let words = complete::words(node, extracted);
@@ -279,7 +280,7 @@ impl Markdown {
         });
     }
 
-    /// Notes the label of a heading, `{#sec-..}`.
+    /// Records the label of a heading, `{#sec-..}`.
     fn label(&mut self, node: &Handle, index: usize) {
         let label = dom::attribute(node, LABEL);
         let line = dom::attribute(node, LINE).and_then(|line| line.parse().ok());
@@ -295,7 +296,7 @@ impl Markdown {
     }
 }
 
-/// The formulas of a text, each made once, however often it shows.
+/// The formulas of a text; each is rendered once, however often it is shown.
 struct Formulas<'a> {
     extracted: &'a Extracted,
     mathematics: &'a mut Mathematics,
@@ -303,8 +304,8 @@ struct Formulas<'a> {
 }
 
 impl Formulas<'_> {
-    /// Safe HTML with the formulas in the place of their marks. In attributes there
-    /// are none left, so that a formula's HTML always stands between tags.
+    /// Safe HTML with formulas in place of their marks. Attributes contain no marks any
+    /// more, so that a formula's HTML is always between tags.
     fn insert(&mut self, html: &str) -> String {
         let mut out = String::with_capacity(html.len());
         for piece in self.extracted.pieces(html) {

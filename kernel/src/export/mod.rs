@@ -1,5 +1,5 @@
-//! A notebook as one self-contained HTML page, typeset like a paper: nothing is
-//! fetched, nothing runs but what the notebook's own outputs bring along.
+//! A notebook as one self-contained HTML page, typeset like a paper: nothing is fetched, and no
+//! scripts run except those that the notebook's outputs need.
 
 mod address;
 mod ansi;
@@ -43,20 +43,20 @@ const STYLE: &str = concat!(include_str!("style.css"), include_str!("style/artic
 pub struct Page {
     pub html: String,
     pub faults: Vec<Fault>,
-    /// What makes the page no article: references that lead nowhere, labels that stand
-    /// twice, citations of nothing, unreadable options. By their places.
+    /// Faults in the article: broken references, duplicate labels, citations of unknown
+    /// sources, unreadable options. In order of position.
     pub errors: Vec<TextFault>,
 }
 
-/// Ids that the page gives itself.
+/// Ids that the page itself uses.
 const OWN_IDS: [&str; 3] = ["abstract-title", "references-title", "footnotes-title"];
 
-/// The page.
+/// Exports a notebook as a page.
 ///
-/// Cells are shown as Jupyter Book shows them: those tagged `remove-cell` are left
-/// out, `remove-input` and `remove-output` drop a part, `hide-cell`, `hide-input`
-/// and `hide-output` fold one away. Options of cells and front matter have the meaning
-/// that they have in Quarto. A notebook with nothing to show gives a page that says so.
+/// Cells are shown as in Jupyter Book: those tagged `remove-cell` are left out, `remove-input`
+/// and `remove-output` drop a part, `hide-cell`, `hide-input` and `hide-output` fold one. Cell
+/// options and front matter have the same meaning as in Quarto. A notebook with nothing to show
+/// produces a page with a note.
 pub fn page(notebook: &Notebook, options: &ExportOptions) -> Page {
     let mut writer = Writer::new(notebook, options);
     for (at, cell) in notebook.cells.iter().enumerate() {
@@ -65,10 +65,10 @@ pub fn page(notebook: &Notebook, options: &ExportOptions) -> Page {
     writer.finish(notebook)
 }
 
-/// A page in the making.
+/// Builds a page.
 struct Writer<'a> {
     options: &'a ExportOptions,
-    /// The front matter, and how much of the first cell it takes.
+    /// The front matter, and its length in the first cell.
     matter: Option<FrontMatter>,
     taken: usize,
     markdown: Markdown,
@@ -76,7 +76,7 @@ struct Writer<'a> {
     title: String,
     named: Option<String>,
     body: String,
-    /// What moves to the end of the page.
+    /// Parts that move to the end of the page.
     appendix: String,
     scripts: bool,
     errors: Vec<TextFault>,
@@ -166,7 +166,7 @@ impl<'a> Writer<'a> {
         let folder = self.options.folder.as_deref();
         let image = |address: &str| image::resolve(address, cell, folder);
         let source = match number {
-            // Blank lines in the place of the front matter keep the others' numbers.
+            // Blank lines in place of the front matter preserve the line numbers.
             1 => {
                 let (front, rest) = cell.source.split_at(self.taken);
                 "\n".repeat(front.matches('\n').count()) + rest
@@ -236,7 +236,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Appendices, the list of what is cited, and the footnotes.
+    /// Appendices, the list of cited works, and the footnotes.
     fn end_matter(&mut self, cited: &Cited, numbers: &mut Vec<SectionNumber>) {
         const PLACE: &str = "<div id=\"refs\"></div>";
         self.body.push_str(&self.appendix);
@@ -244,7 +244,7 @@ impl<'a> Writer<'a> {
         for (key, _) in &cited.list {
             self.markdown.anchors.give(&format!("ref-{key}"));
         }
-        // In the contents, as high as the sections of the text.
+        // Listed in the contents at the level of the text's sections.
         let first = |heading: &Heading| heading.level == 1;
         let top = match self.markdown.titled && self.markdown.headings.iter().any(first) {
             true => 1,
@@ -282,8 +282,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Which scripts the page may run. Ours are allowed by their digests alone: a digest beside
-    /// 'unsafe-inline' would forbid all other scripts.
+    /// The scripts that the page may run. Ours are allowed by digest alone, because a digest
+    /// next to 'unsafe-inline' would forbid all other scripts.
     fn script_policy(&self, charts: bool, live: Option<&Live>) -> String {
         let mut sources = Vec::new();
         if self.scripts {

@@ -1,5 +1,5 @@
-//! A cell's outputs into HTML: of each the representation that a page shows
-//! best, in the order that nbconvert prefers.
+//! Converts a cell's outputs to HTML: for each, the best representation that a page can show, in
+//! nbconvert's order of preference.
 //! Source: nbconvert's `HTMLExporter.display_data_priority`.
 
 use super::ansi;
@@ -14,7 +14,7 @@ use crate::notebook::{MimeBundle, Output, OutputKind};
 use serde_json::Value;
 use std::fmt::Write;
 
-/// Representations from the best on.
+/// Representations in order of preference.
 const PREFERENCE: [&str; 12] = [
     "text/html",
     "text/markdown",
@@ -30,9 +30,9 @@ const PREFERENCE: [&str; 12] = [
     "application/json",
 ];
 
-/// One output as a block of the page, closed by itself: the best representation
-/// that a page can show, or a note which one it cannot. Nothing for an empty one.
-/// `alt` is what a picture says to those who do not see it.
+/// One output as a block of the page, with all tags closed: the best representation that a page
+/// can show, or a note about the one that it cannot. `None` for an empty output. `alt` is the
+/// alternative text of a picture.
 pub fn to_html(output: &Output, markdown: &mut Markdown, alt: Option<&str>) -> Option<String> {
     match &output.kind {
         OutputKind::Stream { name, text } => Some(format!(
@@ -52,7 +52,7 @@ pub fn to_html(output: &Output, markdown: &mut Markdown, alt: Option<&str>) -> O
     }
 }
 
-/// A long text scrolls, and must be reached by the keyboard for that.
+/// A long text scrolls, so it must be reachable by keyboard.
 fn reached(text: &str) -> &'static str {
     match text.lines().nth(20) {
         Some(_) => " tabindex=\"0\"",
@@ -60,7 +60,7 @@ fn reached(text: &str) -> &'static str {
     }
 }
 
-/// Whether the output brings HTML of its own, with what may be scripts in it.
+/// Whether the output contains HTML that may hold scripts.
 pub fn may_hold_scripts(output: &Output) -> bool {
     match &output.kind {
         OutputKind::Display { data, .. } | OutputKind::ExecuteResult { data, .. } => {
@@ -72,8 +72,8 @@ pub fn may_hold_scripts(output: &Output) -> bool {
     }
 }
 
-/// Whether some HTML has a script, an address that is one, or what looks like a handler of events
-/// (`onclick=`), which a text may as well.
+/// Whether some HTML has a script, a script address, or something like an event handler
+/// (`onclick=`), which may also be plain text.
 fn looks_scripted(html: &str) -> bool {
     let html = html.to_ascii_lowercase();
     let handler = |rest: &str| {
@@ -95,7 +95,7 @@ fn error(ename: &str, evalue: &str, traceback: &[String]) -> String {
     let trace = traceback.join("\n");
     let mut html =
         String::from("<div class=\"output error\" role=\"group\" aria-label=\"Error\">\n");
-    // The trace of a compiler or a panic says it all; a bare one needs its head.
+    // The trace of a compiler or a panic contains the message; others need a heading.
     if !trace.contains(evalue.trim()) || trace.trim().is_empty() {
         let _ = writeln!(
             html,
@@ -112,7 +112,7 @@ fn error(ename: &str, evalue: &str, traceback: &[String]) -> String {
 }
 
 fn bundle(data: &MimeBundle, markdown: &mut Markdown, alt: Option<&str>) -> Option<String> {
-    // What is blank is no fallback for something that the page cannot show.
+    // Blank text does not replace something that the page cannot show.
     let said = |value: &&Value| value.as_str().is_none_or(|text| !text.trim().is_empty());
     let best = PREFERENCE.iter().find_map(|mime| {
         let value = data.get(*mime).filter(said)?;
@@ -153,7 +153,7 @@ fn shown(
     }
 }
 
-/// What an output holds that the page cannot show.
+/// A note on the content of an output that the page cannot show.
 fn missing(data: &MimeBundle) -> Option<String> {
     let blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
     let types: Vec<_> = data
@@ -171,7 +171,7 @@ fn missing(data: &MimeBundle) -> Option<String> {
     ))
 }
 
-/// An output's own HTML, which ends where the output does.
+/// An output's own HTML, with all tags closed.
 fn enclosed(html: &str, markdown: &mut Markdown) -> String {
     let html = dom::enclose(html, &mut |id| {
         markdown.anchors.give(id);
@@ -193,10 +193,10 @@ fn picture(mime: &str, value: &Value, data: &MimeBundle, alt: Option<&str>) -> O
     ))
 }
 
-/// An SVG in the page itself, so that its text can be selected and it may follow
-/// the page's colours; one that does not gets paper behind it in the dark.
+/// An inline SVG, so that its text can be selected and it can follow the page's colours;
+/// otherwise it has a paper-coloured background in dark mode.
 fn svg_block(svg: &str, markdown: &mut Markdown, alt: Option<&str>) -> String {
-    // `<?xml ..?>` and `<!DOCTYPE ..>` belong to a file of its own.
+    // `<?xml ..?>` and `<!DOCTYPE ..>` are only for separate files.
     let start = svg.find("<svg").unwrap_or(0);
     let follows = [
         "currentColor",
@@ -213,7 +213,7 @@ fn svg_block(svg: &str, markdown: &mut Markdown, alt: Option<&str>) -> String {
     format!("<div class=\"{class}\">{svg}</div>\n")
 }
 
-/// An SVG as one picture with a name: `alt`, what it says itself, or "figure".
+/// An SVG as one picture with a label: `alt`, its own label, or "figure".
 fn named(svg: &str, alt: Option<&str>) -> String {
     let Some(end) = svg.find('>').filter(|_| svg.starts_with("<svg")) else {
         return svg.to_owned();
@@ -239,7 +239,7 @@ fn named(svg: &str, alt: Option<&str>) -> String {
     head + rest
 }
 
-/// The formula of a `text/latex` output, whichever delimiters it has.
+/// The formula of a `text/latex` output, with any kind of delimiters.
 fn formula(latex: &str) -> Formula {
     let trimmed = latex.trim();
     let inner = [("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$")]

@@ -1,4 +1,4 @@
-//! Whole pages: what a cell can do to the page around it, and how the page is reached.
+//! Whole pages: the effects of a cell on the page around it, and accessibility.
 
 use super::tests::html;
 use super::*;
@@ -36,7 +36,7 @@ fn page_of(cell: Cell) -> String {
     html(&notebook(vec![cell]), &ExportOptions::default())
 }
 
-/// `\(` and `\[` begin a formula, so that they are no escapes.
+/// `\(` and `\[` begin a formula, so they cannot be used as escapes.
 #[test]
 fn computed_values_are_text_whatever_is_in_them() {
     let value = "(zeros) [4, 32] \\(x\\) \\[y\\] $5 and $6 `a` *b* @c [^1] [d](e) <i> a_b | 7)";
@@ -70,7 +70,7 @@ fn attributes(page: &str, key: &str) -> Vec<String> {
         .collect()
 }
 
-/// Every id is there once, and every link within the page leads to one.
+/// Every id is unique, and every link within the page leads to one.
 fn assert_reachable(page: &str) {
     let ids = attributes(page, "id");
     let mut sorted = ids.clone();
@@ -87,7 +87,7 @@ fn assert_reachable(page: &str) {
     }
 }
 
-/// The sections are side by side, as many as there are cells.
+/// There are `count` sections, none of them nested.
 fn assert_sections(page: &str, count: usize) {
     let all = elements(page);
     let main = all.iter().find(|node| dom::tag_name(node) == Some("main"));
@@ -205,7 +205,7 @@ proptest::proptest! {
             Cell::markdown("## After"),
         ];
         let page = html(&notebook(cells), &ExportOptions::default());
-        // One more than there are cells where no heading gives the page its title.
+        // One more than the cells where no heading is the page's title.
         assert_sections(&page, 5);
         assert_reachable(&page);
         let text = page.split_once("class=\"cell code\"").unwrap().0;
@@ -286,7 +286,8 @@ fn equal_headings_are_all_reached() {
     ] {
         assert!(contents.contains(entry), "{entry} in {contents}");
     }
-    // 4 + 5 + 2 + 4 + 2 by cell: all but the title and the two headings without words.
+    // 4 + 5 + 2 + 4 + 2 by cell: all headings except the title and the two without
+    // words.
     assert_eq!(contents.matches("<li").count(), 17, "{contents}");
     assert!(page.contains("<h2 id=\"note-5-1-2\">"), "{page}");
 }
@@ -401,7 +402,7 @@ fn hidden_parts_are_folded_and_removed_parts_gone() {
     assert!(page_of(text).contains("<details class=\"fold hidden\">\n<summary>show the text"));
 }
 
-/// The notebooks of the issue, where they are at hand.
+/// The notebooks of the issue, if they are available.
 #[test]
 fn the_example_notebooks_give_sound_pages() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/cases/notebooks");

@@ -1,12 +1,12 @@
-//! Where a page's numbers come from: the notebook's `holoscope` metadata as a
-//! list at its end, and times in words.
+//! The origin of a page's numbers: the notebook's `holoscope` metadata as a list
+//! at its end, and times in words.
 
 use super::escape::Escaped;
 use crate::notebook::Notebook;
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
-/// What is known under which heading, in the order of the page; other keys follow.
+/// The label of each key, in the order of the page; other keys follow.
 const LABELS: [(&str, &str); 19] = [
     ("date", "Date"),
     ("seed", "Seed"),
@@ -29,7 +29,7 @@ const LABELS: [(&str, &str); 19] = [
     ("status", "Status"),
 ];
 
-/// Settings of other commands beside what a run records.
+/// Settings of other commands, stored next to the record of a run.
 const HIDDEN: [&str; 2] = ["check", "sync"];
 
 /// The footer of the page; empty where the notebook records nothing.
@@ -103,7 +103,7 @@ fn words(key: &str) -> String {
     }
 }
 
-/// Seconds for people: "0.42 s", "8.3 s", "2 min 5 s", "1 h 3 min".
+/// A duration for readers: "0.42 s", "8.3 s", "2 min 5 s", "1 h 3 min".
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     match seconds {

@@ -10,7 +10,7 @@ use std::fmt::Write;
 pub const DEEPEST: u8 = 3;
 
 /// The numbers of all headings, down to `depth` levels: "2.1", and "A.1" in appendices.
-/// The title has none, nor have headings that say so. A page whose sections are of
+/// The title and headings marked as unnumbered have none. A page whose sections are of
 /// level 2 counts from there.
 pub fn numbers(markdown: &Markdown, depth: u8) -> Vec<SectionNumber> {
     let headings = &markdown.headings;
@@ -53,13 +53,13 @@ fn title(headings: &[Heading], titled: bool) -> Option<usize> {
     first.filter(|_| !titled)
 }
 
-/// The table of contents; nothing for a page of fewer than three sections.
+/// The table of contents; empty for a page of fewer than three sections.
 pub fn contents(headings: &[Heading], titled: bool, deepest: u8) -> String {
     let title = title(headings, titled);
     let sections: Vec<_> = headings
         .iter()
         .enumerate()
-        // One without words or pictures has nothing to click on.
+        // A heading without words or pictures has nothing to click on.
         .filter(|(i, heading)| {
             Some(*i) != title && heading.level <= deepest && !heading.html.is_empty()
         })
@@ -68,7 +68,7 @@ pub fn contents(headings: &[Heading], titled: bool, deepest: u8) -> String {
     if sections.len() < 3 {
         return String::new();
     }
-    // Where appendices come last, so do their headings.
+    // Headings of appendices come last, like the appendices themselves.
     let (end, main): (Vec<&Heading>, Vec<&Heading>) =
         sections.into_iter().partition(|heading| heading.appendix);
     let mut above: Vec<u8> = Vec::new();
@@ -78,8 +78,8 @@ pub fn contents(headings: &[Heading], titled: bool, deepest: u8) -> String {
          <label for=\"{TOGGLE}\">Contents</label>\n<ol>\n",
     );
     for heading in main.into_iter().chain(end) {
-        // As deep as there are headings above it: where the sections of the title
-        // are of level 2 and later ones of level 1, both begin at the left.
+        // The depth is the number of headings above: where the sections of the title
+        // are of level 2 and later ones of level 1, both have no indent.
         above.retain(|level| *level < heading.level);
         let _ = writeln!(
             html,

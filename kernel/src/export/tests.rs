@@ -1,4 +1,4 @@
-//! What the page shows, and what no notebook can make it do.
+//! What the page shows, and what notebooks cannot make it do.
 
 use super::*;
 use crate::notebook::tests::Random;
@@ -320,7 +320,7 @@ fn an_empty_notebook_gives_a_page_and_a_title_may_be_given() {
 fn no_text_of_any_notebook_becomes_structure_or_script() {
     for seed in 0..500 {
         let mut notebook = Random(seed).notebook();
-        // HTML outputs are the notebook's own affair; all else is text.
+        // HTML outputs may contain anything; all else is text.
         for cell in notebook.cells.iter_mut().filter(|cell| cell.is_code()) {
             let mut outputs = cell.outputs().to_vec();
             for output in &mut outputs {

@@ -5,14 +5,14 @@ use crate::notebook::options::without_options;
 use crate::notebook::{Cell, CellKind, CellOptions, Notebook, TextFault, option_mark};
 use serde_json::Value;
 
-/// Tag of a raw cell: a wrong answer, in full; its option `message` is part of what the check says of it.
+/// Tag of a raw cell with a complete wrong answer; its option `message` is part of the check's message for it.
 const WRONG: &str = "wrong";
-/// Tag of a code cell that checks what stands before it.
+/// Tag of a code cell that checks the code before it.
 const CHECK: &str = "check";
 /// Tag of a Markdown cell on the solution: common mistakes, for instance.
 const SOLUTION_TEXT: &str = "solution";
 
-/// What a cell of a lesson is for.
+/// The purpose of a cell of a lesson.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Code with a marked solution.
@@ -22,14 +22,15 @@ pub enum Role {
     Check,
     /// Text on the solution.
     SolutionText,
-    /// Everything else: text, and code that is given.
+    /// Everything else: text and given code.
     Given,
 }
 
-/// What a cell is for.
+/// The role of a cell.
 ///
 /// # Errors
-/// A marker without its partner, or a cell of another kind than its tags or markers are for; with the cell's number, from 1.
+/// A marker without its partner, or a cell of a kind that does not match its tags or markers; with the cell's number,
+/// from 1.
 pub fn role(cell: &Cell, number: usize) -> Result<Role, TextFault> {
     let at_line = |fault: MarkerFault| TextFault {
         cell: number,
@@ -45,14 +46,14 @@ pub fn role(cell: &Cell, number: usize) -> Result<Role, TextFault> {
         CellKind::Code { .. } if is_check(cell) => Role::Check,
         CellKind::Raw | CellKind::Markdown | CellKind::Code { .. } => Role::Given,
     };
-    // What would reach students with what they must not see.
+    // Cells that would show students what they must not see.
     let reason = match &cell.kind {
         _ if role != Role::Given => return Ok(role),
         CellKind::Markdown | CellKind::Raw if !marked.is_empty() => {
             "marked regions are for code cells; tag text on a solution `solution`"
         }
         CellKind::Code { .. } if has(Region::HiddenTests) => {
-            "hidden tests stand in cells tagged `check`"
+            "hidden tests belong in cells tagged `check`"
         }
         CellKind::Code { .. } if cell.has_tag(WRONG) => "wrong answers are raw cells",
         CellKind::Markdown if cell.has_tag(WRONG) => "wrong answers are raw cells",
@@ -69,13 +70,13 @@ pub fn role(cell: &Cell, number: usize) -> Result<Role, TextFault> {
     })
 }
 
-/// Tagged `check`, or a cell with points in nbgrader's metadata.
+/// Whether a cell is tagged `check` or has points in nbgrader's metadata.
 fn is_check(cell: &Cell) -> bool {
     let nbgrader = |key: &str| cell.metadata.get("nbgrader").and_then(|of| of.get(key));
     cell.has_tag(CHECK) || nbgrader("grade") == Some(&Value::Bool(true))
 }
 
-/// What a check counts: nbgrader's `points`, or 1.
+/// The points of a check: nbgrader's `points`, or 1.
 pub fn points(check: &Cell) -> f64 {
     let nbgrader = check.metadata.get("nbgrader");
     let points = nbgrader.and_then(|of| of.get("points")?.as_f64());
@@ -87,18 +88,18 @@ pub fn points(check: &Cell) -> f64 {
 /// A wrong answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
-    /// Its place among the cells.
+    /// Its index among the cells.
     pub at: usize,
-    /// What replaces the solution's cell.
+    /// The code that replaces the solution's cell.
     pub code: String,
-    /// A part of what the check must say.
+    /// A part of the message that the check must show.
     pub message: Option<String>,
 }
 
-/// One exercise. Places count a notebook's cells from 0.
+/// One exercise. Cells are given by their index in the notebook, from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exercise {
-    /// The heading that it stands under, or the solution's cell.
+    /// The heading above it, or the solution's cell.
     pub name: String,
     pub solution: usize,
     pub wrong: Vec<Wrong>,
@@ -110,7 +111,8 @@ pub struct Exercise {
 /// The exercises of a lesson's source, in order.
 ///
 /// # Errors
-/// Every fault: markers without partner, wrong answers and checks before the first solution, exercises without a check.
+/// All faults: markers without a partner, wrong answers and checks before the first solution, exercises without a
+/// check.
 pub fn exercises(lesson: &Notebook) -> Result<Vec<Exercise>, Vec<TextFault>> {
     let mut found: Vec<Exercise> = Vec::new();
     let mut faults = Vec::new();
@@ -165,7 +167,7 @@ pub fn exercises(lesson: &Notebook) -> Result<Vec<Exercise>, Vec<TextFault>> {
     }
 }
 
-/// The last heading of a Markdown cell, without marks of code and emphasis.
+/// The last heading of a Markdown cell, without markup for code and emphasis.
 fn last_heading(source: &str) -> Option<String> {
     let lines = source.lines().rev();
     let heading = lines.filter_map(|line| line.strip_prefix('#')).next()?;
@@ -178,7 +180,7 @@ fn last_heading(source: &str) -> Option<String> {
 }
 
 fn wrong(cell: &Cell, at: usize) -> Result<Wrong, TextFault> {
-    // Options are read from code; this cell is raw so that it is not run by accident.
+    // Options are only read from code cells; this cell is raw so that it is not run by accident.
     let as_code = Cell::code(cell.source.clone());
     let options = CellOptions::of(&as_code, at + 1)?;
     Ok(Wrong {

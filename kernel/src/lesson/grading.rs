@@ -1,13 +1,13 @@
-//! Grading: a submission with the checks of the lesson's source, and what they say of it.
+//! Grading: puts the checks of the lesson's source into a submission, and reads their results.
 
 use super::exercises::{Exercise, points};
 use super::markers::without_markers;
 use super::verdict::Verdict;
 use crate::notebook::{Cell, Notebook};
 
-/// The submission as it is graded: every check as the source has it, hidden tests included, where the submission has it;
-/// one that is gone stands behind the cell that it follows in the source. What the student has done to checks counts for
-/// nothing. `None` for a notebook that has none of the lesson's exercises.
+/// The notebook to run for grading: the submission with every check replaced by that of the source, hidden tests
+/// included. A deleted check is inserted after the cell that precedes it in the source. The student's changes to checks
+/// have no effect. `None` for a notebook that contains none of the lesson's exercises.
 pub fn to_grade(
     lesson: &Notebook,
     exercises: &[Exercise],
@@ -36,7 +36,7 @@ pub fn to_grade(
     Some(graded)
 }
 
-/// Where a check goes: behind the last of the cells before it that the submission still has.
+/// The position of a deleted check: after the last of the cells before it that the submission still contains.
 fn place_of(lesson: &Notebook, check: usize, cells: &[Cell]) -> usize {
     let before = lesson.cells[..check].iter().rev();
     let mut places = before.filter_map(|of| cells.iter().position(|cell| cell.id == of.id));
@@ -49,11 +49,11 @@ pub struct Grade {
     pub exercise: String,
     pub points: f64,
     pub of: f64,
-    /// The first verdict that is no pass.
+    /// The first verdict other than a pass.
     pub verdict: Verdict,
 }
 
-/// The grades of an executed submission, an exercise each.
+/// The grades of an executed submission, one per exercise.
 pub fn grades(lesson: &Notebook, exercises: &[Exercise], executed: &Notebook) -> Vec<Grade> {
     let grade = |exercise: &Exercise| {
         let mut grade = Grade {

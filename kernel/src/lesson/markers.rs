@@ -1,10 +1,10 @@
-//! The lines that mark solutions and hidden tests in a cell: `// BEGIN SOLUTION`, `// END SOLUTION`,
-//! `// BEGIN HIDDEN TESTS`, `// END HIDDEN TESTS`.
-//! Source: nbgrader's ClearSolutions and ClearHiddenTests, which look for the same words behind `###`.
+//! The lines that mark solutions and hidden tests in a cell: `// BEGIN SOLUTION`, `// END SOLUTION`, `// BEGIN HIDDEN
+//! TESTS`, `// END HIDDEN TESTS`.
+//! Source: nbgrader's ClearSolutions and ClearHiddenTests, which look for the same words after `###`.
 
 use std::ops::Range;
 
-/// What a marked region is.
+/// The kind of a marked region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Region {
     Solution,
@@ -100,8 +100,8 @@ fn marker(line: &str) -> Option<(bool, Region)> {
     Some((begins, region))
 }
 
-/// The source with `replacement` in the place of each region of this kind, at the indentation of its first marker;
-/// without one the region's lines are gone. Markers of other regions stay.
+/// The source with each region of this kind replaced by `replacement`, at the indentation of its first marker, or
+/// removed without a replacement. Markers of other regions stay.
 ///
 /// # Errors
 /// Those of [`regions`].

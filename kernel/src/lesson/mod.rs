@@ -1,5 +1,6 @@
-//! Lessons: notebooks whose exercises have a solution, typical wrong answers and checks. One source makes the student's
-//! and the teacher's version; wrong answers prove the checks; submissions are graded with the checks of the source.
+//! Lessons: notebooks whose exercises have a solution, typical wrong answers and checks. The student's and the
+//! teacher's version are made from one source; wrong answers verify the checks; submissions are graded with the checks
+//! of the source.
 
 pub mod exercises;
 pub mod grading;

@@ -1,4 +1,4 @@
-//! Lessons end to end, but for running them.
+//! Lessons end to end, without running them.
 
 use super::exercises::{exercises, points};
 use super::grading::{grades, to_grade};
@@ -84,7 +84,7 @@ fn the_teachers_version_shows_everything_without_markers() {
     insta::assert_snapshot!(sources(&teacher(&lesson()).unwrap()));
 }
 
-/// The executed form of a notebook: `fails` gives the error of a cell, by its id and source.
+/// The executed form of a notebook: `fails` returns the error of a cell, given its id and source.
 fn executed(
     notebook: &Notebook,
     fails: impl Fn(&Cell) -> Option<(&'static str, &'static str)>,
@@ -258,7 +258,7 @@ fn a_submission_is_graded_with_the_checks_of_the_source() {
     assert_eq!(to_grade(&lesson, &found, &Notebook::new()), None);
 }
 
-/// The answer in a cell of the student's own, which the check stands behind.
+/// The answer is in a cell that the student added, and the check follows it.
 #[test]
 fn a_check_stays_where_the_student_has_it() {
     let lesson = lesson();

@@ -1,29 +1,29 @@
-//! What a check that has run says: read from its outputs.
+//! The verdict of an executed check, read from its outputs.
 
 use crate::notebook::{Cell, OutputKind};
 use ra_ap_syntax::{AstNode, Edition, SourceFile, ast};
 use serde_json::Value;
 
-/// Under this type the library's `check` shows its result for programs (`src/lesson/result.rs`).
+/// The type under which the library's `check` outputs its result for programs (`src/lesson/result.rs`).
 const MIME: &str = "application/vnd.holoscope.exercise+json";
 
-/// What a check says.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     Passed,
     /// With the message for the student.
     Failed(String),
-    /// The student's code still says `todo!()`.
+    /// The student's code still contains `todo!()`.
     NotStarted,
     /// The check could not run: it did not compile, the process ended, it was interrupted.
     Broken(String),
-    /// The run did not come to it.
+    /// The run did not reach it.
     NotRun,
 }
 
 impl Verdict {
-    /// Of a check cell of an executed notebook. A cell that asserts by itself passes when it ends without an error; one
-    /// that calls the library's `check` must show as many results as it has calls.
+    /// The verdict of a check cell in an executed notebook. A cell with its own assertions passes when it ends without
+    /// an error; one that calls the library's `check` must output as many results as it has calls.
     pub fn of(check: &Cell) -> Verdict {
         if check.execution_count().is_none() {
             return Verdict::NotRun;
@@ -58,7 +58,7 @@ impl Verdict {
         *self == Verdict::Passed
     }
 
-    /// In one line.
+    /// The verdict in one line.
     pub fn text(&self) -> String {
         match self {
             Verdict::Passed => "passed".to_owned(),
@@ -88,7 +88,7 @@ fn calls_of_check(source: &str) -> usize {
     names.filter(|name| name.text() == "check").count()
 }
 
-/// Of the library's `check`.
+/// The verdict from a result of the library's `check`.
 fn of_result(data: &Value) -> Verdict {
     let message = data.get("message").and_then(Value::as_str);
     let message = message.unwrap_or_default().to_owned();
@@ -99,7 +99,7 @@ fn of_result(data: &Value) -> Verdict {
     }
 }
 
-/// Of a cell that asserts by itself.
+/// The verdict from the error of a cell with its own assertions.
 fn of_error(ename: &str, evalue: &str) -> Verdict {
     let is_todo =
         evalue.starts_with("not yet implemented") || evalue.starts_with("not implemented");

@@ -1,5 +1,5 @@
-//! The proof of a lesson: its solutions pass their checks, the code that students begin with passes none, and every
-//! typical wrong answer is caught with the message that was meant for it.
+//! Verifies a lesson: its solutions pass their checks, the starting code passes none, and every typical wrong answer
+//! fails with the intended message.
 
 use super::exercises::{Exercise, exercises};
 use super::markers::without_markers;
@@ -13,7 +13,7 @@ pub struct Verification {
     candidates: Vec<Candidate>,
 }
 
-/// An answer to an exercise.
+/// A candidate answer to an exercise.
 struct Candidate {
     exercise: String,
     kind: Kind,
@@ -22,25 +22,25 @@ struct Candidate {
     checks: Vec<String>,
 }
 
-/// What an answer is, and so what its checks must say.
+/// The kind of an answer, which determines the verdict expected from its checks.
 enum Kind {
     Solution,
     StartingCode,
     Wrong { nth: usize, message: Option<String> },
 }
 
-/// What an answer's checks have said.
+/// The result of an answer's checks.
 pub struct Finding {
     pub exercise: String,
     pub answer: String,
     pub verdict: Verdict,
-    /// Why that is not what it should be.
+    /// Why the verdict is not the expected one.
     pub fault: Option<String>,
 }
 
 impl Verification {
-    /// Puts the answers behind each exercise's last check: the starting code, the wrong answers, and the solution
-    /// again, for what follows.
+    /// Adds the answers after each exercise's last check: the starting code, the wrong answers, and the solution again,
+    /// for the following cells.
     ///
     /// # Errors
     /// Those of [`exercises`].
@@ -52,7 +52,7 @@ impl Verification {
         for (at, cell) in lesson.cells.iter().enumerate() {
             let mut cell = cell.clone();
             if cell.is_code() {
-                // Marks of other languages are no comments of Rust.
+                // Markers in the comment syntax of other languages are not Rust comments.
                 cell.source = without_markers(&cell.source);
             }
             notebook.cells.push(cell);

@@ -6,11 +6,12 @@ use crate::notebook::options::without_options;
 use crate::notebook::{Cell, CellKind, Notebook, TextFault, mirror_options};
 use serde_json::{Value, json};
 
-/// Options of a solution's cell that fold it away: a student writes there.
+/// Options that fold a solution's cell; removed, because the student writes there.
 const FOLDS: [&str; 2] = ["code-fold", "code-summary"];
 
-/// The student's version: solutions give way to `todo!()`, hidden tests and wrong answers are gone, checks cannot be
-/// edited, and nothing has run. With `folded`, each solution follows its checks as a folded block, with the text on it.
+/// The student's version: solutions are replaced by `todo!()`, hidden tests and wrong answers are removed, checks are
+/// read-only, and there are no outputs. With `folded`, each solution follows its checks as a folded block, with the
+/// text on it.
 ///
 /// # Errors
 /// Those of [`exercises`].
@@ -49,8 +50,8 @@ pub fn student(lesson: &Notebook, folded: bool) -> Result<Notebook, Vec<TextFaul
     finish(version, "student")
 }
 
-/// The teacher's version: solutions and hidden tests without their markers, wrong answers as folded blocks with what
-/// the check must say of them, and the outputs that are stored.
+/// The teacher's version: solutions and hidden tests without their markers, wrong answers as folded blocks with the
+/// message that the check must show, and the stored outputs.
 ///
 /// # Errors
 /// Those of [`exercises`].
@@ -79,9 +80,9 @@ pub fn teacher(lesson: &Notebook) -> Result<Notebook, Vec<TextFault>> {
     finish(version, "teacher")
 }
 
-/// What the student begins with: `todo!()` in the place of the solution.
+/// The student's starting code: `todo!()` in place of the solution.
 pub fn starting_code(source: &str, exercise: &str) -> String {
-    // The name stands where a format does.
+    // The name is used as a format string.
     let name = exercise.replace('{', "{{").replace('}', "}}");
     let todo = format!("todo!({name:?})");
     let code = replaced(source, Region::Solution, Some(&todo));
@@ -107,7 +108,7 @@ fn folded_solution(lesson: &Notebook, exercise: &Exercise) -> Cell {
     cell
 }
 
-/// A block that opens at a click, in every notebook's frontend and on GitHub.
+/// A block that unfolds on a click, in all notebook frontends and on GitHub.
 fn details(summary: &str, code: &str, text: &str) -> String {
     let summary = summary
         .replace('&', "&amp;")
@@ -118,7 +119,7 @@ fn details(summary: &str, code: &str, text: &str) -> String {
         false => format!("{text}\n\n"),
     };
     let code = code.trim_end();
-    // A fence that no run of backticks in the code can close.
+    // A fence longer than any run of backticks in the code.
     let runs = code.split(|c| c != '`').map(str::len);
     let fence = "`".repeat(runs.max().unwrap_or(0).max(2) + 1);
     format!(

@@ -1,5 +1,5 @@
-//! What the live views of an exported page need: the models that the notebook has written, and the
-//! library compiled to WebAssembly.
+//! The data of an exported page's live views: the models that the notebook has written, and the library compiled to
+//! WebAssembly.
 
 mod module;
 pub mod page;
@@ -14,12 +14,11 @@ use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::Path;
 
-/// Where the library has the views' scripts and styles.
+/// The folder of the views' scripts and styles in the library.
 const VIEWS: &str = "src/widgets/views";
 
-/// What the views of a page of this notebook draw and compute with; `None` where none comes alive.
-/// `tell` gets what takes long, and why a view stays static: a file that is missing or has changed, no
-/// compiler for WebAssembly.
+/// The scripts and data of the views on this notebook's page; `None` if no view is live. `tell` receives notices about
+/// slow steps, and the reason why a view stays static: a missing or changed file, or no compiler for WebAssembly.
 pub fn of_notebook(notebook: &Notebook, folder: &Path, tell: &mut dyn FnMut(&str)) -> Option<Live> {
     let views = views(notebook);
     if views.is_empty() {
@@ -36,7 +35,7 @@ pub fn of_notebook(notebook: &Notebook, folder: &Path, tell: &mut dyn FnMut(&str
     live.filter(|live| !live.models.is_empty() || views.iter().any(stateful))
 }
 
-/// With why views stay static.
+/// Also returns the reasons why views stay static.
 fn read(
     views: &[LiveView],
     folder: &Path,
@@ -68,14 +67,14 @@ fn read(
     Ok((live, problems))
 }
 
-/// A model's bytes, of the file that the notebook has written and of no other.
+/// The bytes of a model file, if it is the file that the notebook has written.
 fn model_file(path: &Path, model: &LiveModel) -> Result<Vec<u8>, String> {
     let unreadable = |error: std::io::Error| {
         let path = path.display();
         format!("cannot read {path}: {error}; run the notebook again")
     };
     let found = std::fs::metadata(path).map_err(unreadable)?;
-    // A notebook may name a device or a pipe, which would be read without an end.
+    // A notebook may name a device or a pipe, which could be read forever.
     if found.is_file() && found.len() == model.bytes {
         let bytes = std::fs::read(path).map_err(unreadable)?;
         if hex(Sha256::new_with_prefix(&bytes)) == model.sha256 {
@@ -88,8 +87,8 @@ fn model_file(path: &Path, model: &LiveModel) -> Result<Vec<u8>, String> {
     ))
 }
 
-/// Copies the models of a notebook that ran in `from` beside the notebook, which is stored in `to`: there
-/// they are looked for when it is exported again. What cannot be copied is a note of that export.
+/// Copies the models of a notebook that ran in `from` next to the notebook, which is stored in `to`, where a later
+/// export looks for them. That export reports files that could not be copied.
 pub fn keep_beside(notebook: &Notebook, from: &Path, to: &Path) {
     for model in views(notebook).into_iter().filter_map(|view| view.model) {
         let (source, copy) = (from.join(&model.file), to.join(&model.file));
@@ -102,7 +101,7 @@ pub fn keep_beside(notebook: &Notebook, from: &Path, to: &Path) {
     }
 }
 
-/// The script and the style of a view, what all share before them.
+/// The script and the style of a view, each preceded by the shared part.
 fn scripts(root: &Path, view: &str) -> Result<(String, String), String> {
     let known = view.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     let read = |name: &str| {
@@ -129,7 +128,7 @@ fn scripts(root: &Path, view: &str) -> Result<(String, String), String> {
 
 fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    // A vector takes every write.
+    // Writing to a vector does not fail.
     let _ = encoder.write_all(bytes);
     encoder.finish().unwrap_or_default()
 }

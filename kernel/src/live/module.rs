@@ -1,4 +1,4 @@
-//! The WebAssembly module: the `holoscope-live` crate, which cargo builds once.
+//! Builds the WebAssembly module, the crate `holoscope-live`, with cargo.
 
 use crate::toolchain::{cargo, is_sessions, program};
 use std::path::Path;
@@ -8,16 +8,17 @@ use std::time::Duration;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "page";
-/// Four numbers at a time; browsers have it since 2021 (Safari since 2023).
+/// Vector instructions with four numbers at a time; in browsers since 2021 (Safari
+/// since 2023).
 const FLAGS: &str = "-C target-feature=+simd128";
 
-/// A build of this length is not worth a word.
+/// Builds shorter than this are not reported.
 const QUIET: Duration = Duration::from_secs(2);
 
 /// The module's bytes.
 ///
 /// # Errors
-/// Why there is none, and what to do about it.
+/// Why the module cannot be built, and what to do about it.
 pub fn build(root: &Path, tell: &mut dyn FnMut(&str)) -> Result<Vec<u8>, String> {
     if !root.join("live/Cargo.toml").is_file() {
         return Err(format!(
@@ -27,10 +28,10 @@ pub fn build(root: &Path, tell: &mut dyn FnMut(&str)) -> Result<Vec<u8>, String>
     }
     if !has_target(root) {
         return Err(format!(
-            "the compiler cannot make WebAssembly; `rustup target add {TARGET}` lets it"
+            "the compiler has no WebAssembly target; run `rustup target add {TARGET}`"
         ));
     }
-    // Where cargo takes it from, which works in `root`.
+    // Resolved as cargo does, which runs in `root`.
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let target = root.join(target);
     let path = target
@@ -39,7 +40,8 @@ pub fn build(root: &Path, tell: &mut dyn FnMut(&str)) -> Result<Vec<u8>, String>
         .join("holoscope_live.wasm");
     let mut command = Command::new(cargo());
     for (name, value) in std::env::vars_os() {
-        // What is set for the kernel's own target would change every crate of this one.
+        // Flags for the kernel's own target would cause a rebuild of every crate of
+        // this one.
         if is_sessions(&name, &value) || name.to_string_lossy().ends_with("RUSTFLAGS") {
             command.env_remove(name);
         }
@@ -86,12 +88,13 @@ pub fn build(root: &Path, tell: &mut dyn FnMut(&str)) -> Result<Vec<u8>, String>
     std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
-/// A build's end; what takes long is said, not what finds everything compiled.
+/// Waits for a build; reports it only if it takes long.
 fn waited_for(child: Child, tell: &mut dyn FnMut(&str)) -> std::io::Result<Output> {
     let (send, ended) = channel();
     let waiting = std::thread::spawn(move || {
         let output = child.wait_with_output();
-        // Heard or not, the result is the thread's.
+        // The result is the thread's return value, whether or not the message is
+        // received.
         let _ = send.send(());
         output
     });

@@ -1,5 +1,5 @@
-//! Views that stay alive on the page: what they were in the notebook stands there as it is, until the
-//! page's own script has loaded the model and the WebAssembly module that answers for the kernel.
+//! Live views of an exported page: the page shows their static form from the notebook until its own
+//! script has loaded the model and the WebAssembly module, which replaces the kernel.
 
 use crate::export::escape::Escaped;
 use crate::notebook::{MimeBundle, Notebook, OutputKind};
@@ -11,13 +11,13 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// What a view says of itself for a page.
+/// The MIME type of a view's description for a page.
 const MIME: &str = "application/vnd.holoscope.live+json";
 const RUNTIME: &str = include_str!("../export/script/live.js");
 const STYLE: &str = include_str!("../export/style/live.css");
-/// What lets a page compile WebAssembly.
+/// The policy source that allows a page to compile WebAssembly.
 pub const WASM: &str = "'wasm-unsafe-eval'";
-/// What the element of a view begins with.
+/// The start of a view's element.
 const MARK: &str = "<div class=\"live\" data-view=";
 
 /// A view in an output.
@@ -25,14 +25,14 @@ const MARK: &str = "<div class=\"live\" data-view=";
 pub struct LiveView {
     /// Its name: `neuroscope`.
     pub view: String,
-    /// `None` for a view that draws what its state has, and asks nothing.
+    /// `None` for a view that only draws its state.
     #[serde(default)]
     pub model: Option<LiveModel>,
-    /// What it begins with.
+    /// Its initial state.
     state: Map<String, Value>,
 }
 
-/// The file with which it computes.
+/// The model file that a view computes with.
 #[derive(Debug, Clone, Deserialize)]
 pub struct LiveModel {
     /// Relative to the notebook's folder.
@@ -43,12 +43,12 @@ pub struct LiveModel {
     difference: f64,
 }
 
-/// What the views of a page compute with.
+/// The data and scripts of a page's views.
 #[derive(Debug, Clone, Default)]
 pub struct Live {
-    /// The module, gzip; `None` where no view computes.
+    /// The module, compressed with gzip; `None` if no view computes.
     pub module: Option<Vec<u8>>,
-    /// The models, gzip, by their digests.
+    /// The models, compressed with gzip, by digest.
     pub models: BTreeMap<String, Vec<u8>>,
     /// Script and style of each view, by its name.
     pub views: BTreeMap<String, (String, String)>,
@@ -72,7 +72,7 @@ fn of_bundle(data: &MimeBundle) -> Option<LiveView> {
     }
 }
 
-/// An output's static form, as that of a view which is to come alive.
+/// Wraps the static form of an output so that the page can make it a live view.
 pub fn marked(html: String, data: &MimeBundle) -> String {
     let Some(LiveView { view, model, state }) = of_bundle(data) else {
         return html;
@@ -98,7 +98,7 @@ pub fn marked(html: String, data: &MimeBundle) -> String {
     )
 }
 
-/// Two significant digits.
+/// A number rounded to two significant digits.
 fn significant(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return value.to_string();
@@ -107,7 +107,7 @@ fn significant(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// Whether a page's body has such a view.
+/// Whether a page's body has a live view.
 pub fn are_in(html: &str) -> bool {
     html.contains(MARK)
 }
@@ -119,7 +119,7 @@ impl Live {
         format!("<style>\n{STYLE}{styles}</style>\n")
     }
 
-    /// What the end of the page has: models, module and scripts.
+    /// The elements at the end of the page: models, module and scripts.
     pub fn elements(&self) -> String {
         let mut html = String::new();
         let mut data = |id: &str, bytes: &[u8]| {
@@ -141,7 +141,7 @@ impl Live {
         html
     }
 
-    /// What a Content-Security-Policy calls the scripts.
+    /// The scripts' source expressions in a Content-Security-Policy.
     pub fn sources(&self) -> String {
         let digests = self
             .scripts()
@@ -152,10 +152,11 @@ impl Live {
         sources.join(" ")
     }
 
-    /// The views' scripts, and the one that runs them last.
+    /// The views' scripts, followed by the one that runs them.
     fn scripts(&self) -> Vec<String> {
         let views = self.views.iter().map(|(name, (script, _))| {
-            // What a widget's module exports is registered here: a page imports nothing.
+            // The export of a widget's module is registered globally, because a page imports
+            // nothing.
             let own = script.replacen(
                 "export default",
                 &format!("(globalThis.holoscopeViews ??= {{}}).{name} ="),
@@ -167,9 +168,9 @@ impl Live {
     }
 }
 
-/// Bytes as text that a script element keeps: 7 bits a character, most significant first, which takes 8
-/// bytes for 7 where base64 takes 9.3. NUL, CR and `<`, which HTML would change, are the letters from
-/// [`ESCAPED`] on.
+/// Encodes bytes as text that a script element preserves: 7 bits per character, most significant
+/// first, so that 7 bytes take 8 bytes instead of 9.3 with base64. NUL, CR and `<`, which HTML
+/// would change, become the letters from [`ESCAPED`] on.
 fn sevens(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 6 / 5);
     let (mut held, mut n) = (0u32, 0);
@@ -195,9 +196,9 @@ fn sevens(bytes: &[u8]) -> String {
     text
 }
 
-/// What HTML does not keep in a script element.
+/// Characters that HTML does not preserve in a script element.
 const CHANGED: [u8; 3] = [0, b'\r', b'<'];
-/// Of Latin 1: capital letters with accents.
+/// The start of Latin 1's accented capital letters.
 const ESCAPED: u8 = 0xc0;
 
 #[cfg(test)]
@@ -205,7 +206,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What `script/live.js` does.
+    /// Decodes as `script/live.js` does.
     fn bytes_of(text: &str) -> Vec<u8> {
         let (mut bytes, mut held, mut n) = (Vec::new(), 0u32, 0);
         for c in text.chars() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Something wrong with a notebook's text, and where.
+/// A fault in a notebook's text, and its position.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TextFault {
     /// The cell's place in the notebook, from 1.

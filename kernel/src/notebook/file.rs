@@ -1,5 +1,5 @@
-//! Replacing a file whole or not at all: write beside it, then rename. A full
-//! disk or an interrupt leaves what was there before.
+//! Atomic file replacement: writes a temporary file next to the target, then renames it.
+//! A full disk or an interrupt leaves the old file.
 
 use crate::error::{Error, Result};
 use std::fs::Metadata;
@@ -18,7 +18,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(found) = &found {
         check_kind(path, found)?;
         if !found.is_file() {
-            // A pipe or a device (`/dev/stdout`) cannot be renamed over.
+            // Renaming onto a pipe or a device (`/dev/stdout`) would not write to it.
             return std::fs::write(&target, bytes).map_err(Error::io("write", path));
         }
     }
@@ -34,10 +34,10 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Whether [`replace`] can be expected to work, found by a trial that changes nothing.
+/// Whether [`replace`] is likely to succeed, tested without changing the file.
 ///
 /// # Errors
-/// Those of [`replace`], but for a disk that fills up.
+/// Those of [`replace`], except for a full disk.
 pub fn check_replaceable(path: &Path) -> Result<()> {
     let target = target(path);
     if let Ok(found) = target.metadata() {
@@ -50,14 +50,14 @@ pub fn check_replaceable(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether the file may be replaced again and again: a pipe takes what it gets only once.
+/// Whether the file may be replaced repeatedly: a pipe can only be written once.
 pub fn is_regular(path: &Path) -> bool {
     target(path)
         .metadata()
         .map_or(true, |found| found.is_file())
 }
 
-/// The file behind a link, so that the link survives.
+/// The target of a link, so that the link survives.
 fn target(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
@@ -73,7 +73,7 @@ fn check_kind(path: &Path, found: &Metadata) -> Result<()> {
     Err(Error::io("write", path)(kind.into()))
 }
 
-/// A temporary file in the folder of another.
+/// A temporary file in the folder of `target`.
 fn beside(target: &Path) -> std::io::Result<NamedTempFile> {
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -83,8 +83,8 @@ fn beside(target: &Path) -> std::io::Result<NamedTempFile> {
     builder.prefix(".holoscope-");
     #[cfg(unix)]
     {
-        // What `open` would ask for; the umask still applies. The crate's own
-        // default would leave a notebook that only its writer can read.
+        // The mode that `open` would use; the umask still applies. The crate's default
+        // mode would make the notebook readable by its owner only.
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }

@@ -1,6 +1,6 @@
-//! Values in the text: `` `{rust} score` `` in Markdown cells and in captions is Quarto's form for an
-//! expression whose value stands in its place. Results are kept in the cell's
-//! `metadata.user_expressions`, as Quarto and MyST keep them.
+//! Values in the text: `` `{rust} score` `` in Markdown cells and in captions is Quarto's form for
+//! an expression that is replaced by its value. Results are stored in the cell's
+//! `metadata.user_expressions`, as in Quarto and MyST.
 //! Source: quarto.org, "Inline code"; quarto-cli, src/core/jupyter/jupyter-inline.ts.
 
 use super::{Cell, MimeBundle, option_mark};
@@ -26,7 +26,7 @@ static FORM: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(^|[^`])(`\{rust\}[ \t]([^`\n]+)`)").expect("a pattern of the source")
 });
 
-/// Behind a `;`: digits behind the point, or any format of Rust's behind a colon.
+/// The format after a `;`: digits after a point, or any Rust format after a colon.
 static FORMAT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^(.*);[ \t]*(?:(\.\d+)([eE%]?)|:([^{};\s]+))[ \t]*$")
         .expect("a pattern of the source")
@@ -35,7 +35,7 @@ static FORMAT: LazyLock<Regex> = LazyLock::new(|| {
 /// The key of a cell's metadata that holds results.
 const KEY: &str = "user_expressions";
 
-/// The expressions of a Markdown text, in order; those in blocks of code are none.
+/// The expressions of a Markdown text, in order; code blocks are skipped.
 pub fn of_text(text: &str) -> Vec<Inline> {
     let mut found = Vec::new();
     let mut fence: Option<(char, usize)> = None;
@@ -63,7 +63,7 @@ pub fn of_text(text: &str) -> Vec<Inline> {
     found
 }
 
-/// The expressions in the options at the top of a code cell: its captions.
+/// The expressions in the options at the top of a code cell, that is, in its captions.
 pub fn of_options(source: &str) -> Vec<Inline> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -79,7 +79,7 @@ pub fn of_options(source: &str) -> Vec<Inline> {
 
 fn in_line(line: &str, number: usize, start: usize, found: &mut Vec<Inline>) {
     let mut at = 0;
-    // Two that touch share the character between them.
+    // Adjacent expressions share the character between them.
     while let Some(groups) = FORM.captures_at(line, at) {
         let (Some(whole), Some(expression)) = (groups.get(2), groups.get(3)) else {
             break;
@@ -93,8 +93,8 @@ fn in_line(line: &str, number: usize, start: usize, found: &mut Vec<Inline>) {
     }
 }
 
-/// The Rust of an expression. Behind a `;` may stand how the value is written: `x ; .3` (three
-/// digits), `x ; .1%` (hundredfold), `x ; .2e`, or any format of Rust's behind a colon: `x ; :>8`.
+/// The Rust code of an expression. A format may follow a `;`: `x ; .3` (three digits), `x ; .1%`
+/// (percent), `x ; .2e`, or any Rust format after a colon: `x ; :>8`.
 pub fn code(expression: &str) -> Cow<'_, str> {
     let Some(groups) = FORMAT.captures(expression) else {
         return Cow::Borrowed(expression);
@@ -108,7 +108,7 @@ pub fn code(expression: &str) -> Cow<'_, str> {
     })
 }
 
-/// The text of a shown value: of a string what it holds, without its quotes.
+/// The text of a displayed value; a string is unquoted.
 pub fn plain(shown: &str) -> Cow<'_, str> {
     let text = shown.trim_end_matches('\n');
     if !(text.len() >= 2 && text.starts_with('"') && text.ends_with('"')) {
@@ -125,14 +125,14 @@ pub fn plain(shown: &str) -> Cow<'_, str> {
     }
 }
 
-/// Makes a shown string what it holds.
+/// Unquotes a displayed string.
 pub fn unquote(data: &mut MimeBundle) {
     if let Some(Value::String(text)) = data.get_mut("text/plain") {
         *text = plain(text).into_owned();
     }
 }
 
-/// One result: its expression, and what the kernel answers of it.
+/// One result: an expression, and the kernel's answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub expression: String,
@@ -140,7 +140,7 @@ pub struct Answer {
     pub result: Value,
 }
 
-/// Keeps the results of a cell's expressions in its metadata, in the place of all earlier ones.
+/// Stores the results of a cell's expressions in its metadata, replacing all earlier ones.
 pub fn store(cell: &mut Cell, answers: &[Answer]) {
     if answers.is_empty() {
         cell.metadata.shift_remove(KEY);
@@ -154,7 +154,7 @@ pub fn store(cell: &mut Cell, answers: &[Answer]) {
 }
 
 /// A text of this cell (its source, or a caption) with the values of its expressions; expressions
-/// that have none stay as they are written.
+/// without a value stay as written.
 pub fn with_values<'a>(text: &'a str, cell: &Cell) -> Cow<'a, str> {
     let found = of_text(text);
     let known = cell.metadata.get(KEY).and_then(Value::as_array);

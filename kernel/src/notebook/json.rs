@@ -110,7 +110,8 @@ pub fn python_float(value: f64) -> String {
     }
 }
 
-/// Python's `str.splitlines(keepends=True)`, which knows more line ends than `\n`.
+/// Python's `str.splitlines(keepends=True)`, which splits at more line ends than `
+/// `.
 pub fn split_lines(text: &str) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut start = 0;

@@ -1,5 +1,5 @@
-//! Notebooks as documents: the nbformat 4.5 model, what running a cell adds to
-//! it, and the parameters that a run may replace. Nothing here executes code.
+//! Notebooks as documents: the nbformat 4.5 model, the outputs of running a
+//! cell, and the parameters that a run may replace. Nothing here executes code.
 //! Source: nbformat.readthedocs.io, "The Notebook file format".
 
 mod fault;

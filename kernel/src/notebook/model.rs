@@ -1,5 +1,5 @@
-//! The nbformat 4.5 document: cells, their outputs, and all metadata kept.
-//! Text is held as one string each; on paper it is a list of lines.
+//! The nbformat 4.5 document: cells, their outputs, and all metadata. Each text is held as
+//! one string; in the file it is a list of lines.
 //! Source: nbformat.readthedocs.io and nbformat/v4/rwbase.py.
 
 use crate::error::{Error, Result};
@@ -32,7 +32,7 @@ pub struct Cell {
     pub extra: Map<String, Value>,
 }
 
-/// What a cell is.
+/// The kind of a cell.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CellKind {
     Code {
@@ -61,7 +61,7 @@ pub struct Output {
     pub extra: Map<String, Value>,
 }
 
-/// What an output is.
+/// The kind of an output.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OutputKind {
     Stream {
@@ -94,7 +94,7 @@ impl From<OutputKind> for Output {
 }
 
 impl Notebook {
-    /// A notebook of no cells for the Holoscope kernel.
+    /// An empty notebook for the Holoscope kernel.
     pub fn new() -> Notebook {
         let metadata = json!({
             "kernelspec": {"display_name": "Rust (Holoscope)", "language": "rust", "name": "holoscope"},
@@ -108,15 +108,14 @@ impl Notebook {
         }
     }
 
-    /// Reads a notebook of nbformat 3 or 4; beside it, a line for each thing that was
-    /// upgraded, set right or left out. Outputs are never a reason to refuse: what
-    /// cannot be read of them is left out. Cells without an id, or with one that is
-    /// malformed or taken, get a new one.
+    /// Reads a notebook of nbformat 3 or 4. Also returns a line for each kind of thing that
+    /// was upgraded, corrected or left out. Invalid outputs are never an error; they are
+    /// left out. Cells without an id, or with a malformed or duplicate one, get a new one.
     ///
     /// # Errors
-    /// [`Error::Io`] for a file that cannot be read, [`Error::Notebook`] for one that
-    /// is empty, cut short, no JSON (with the line) or of another format, and for a
-    /// cell whose type or source cannot be read.
+    /// [`Error::Io`] for a file that cannot be read, [`Error::Notebook`] for one that is
+    /// empty, truncated, not JSON (with the line) or of another format, and for a cell
+    /// whose type or source cannot be read.
     pub fn read(path: &Path) -> Result<(Notebook, Vec<String>)> {
         let text = std::fs::read(path).map_err(Error::io("read", path))?;
         Notebook::from_json(&text).map_err(|fault| Error::Notebook {
@@ -126,8 +125,8 @@ impl Notebook {
         })
     }
 
-    /// Gives an id to every cell that has none of its own. The id follows from
-    /// the cell's place and text, so that the same notebook gets the same ids.
+    /// Assigns an id to every cell without one. The id is derived from the cell's position
+    /// and text, so that the same notebook gets the same ids.
     pub fn complete_ids(&mut self) {
         let mut taken = HashSet::new();
         for (index, cell) in self.cells.iter_mut().enumerate() {
@@ -151,7 +150,7 @@ impl Notebook {
     }
 }
 
-/// Metadata of a notebook that are never on paper.
+/// Metadata of a notebook that are never stored in the file.
 pub(super) const TRANSIENT: [&str; 3] = ["orig_nbformat", "orig_nbformat_minor", "signature"];
 
 impl Default for Notebook {
@@ -214,7 +213,7 @@ impl Cell {
         }
     }
 
-    /// Replaces the outputs of a code cell; other cells have none and stay as they are.
+    /// Replaces the outputs of a code cell; other cells are unchanged.
     pub fn set_outputs(&mut self, new: Vec<Output>) {
         if let CellKind::Code { outputs, .. } = &mut self.kind {
             *outputs = new;
@@ -236,7 +235,7 @@ impl Cell {
         let same = |given: &str| given.trim().replace('_', "-") == tag.replace('_', "-");
         match self.metadata.get("tags") {
             Some(Value::Array(tags)) => tags.iter().filter_map(Value::as_str).any(same),
-            // A list that somebody has typed as one string.
+            // A list written as one string.
             Some(Value::String(tags)) => tags.split([',', ' ', '\n']).any(same),
             _ => false,
         }
@@ -275,7 +274,7 @@ fn is_valid_id(id: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// FNV-1a, 64 bits: names cells, protects nothing.
+/// 64-bit FNV-1a: used for ids, not for security.
 fn fnv1a(text: &str, salt: u64) -> u64 {
     let bytes = text.bytes().chain(salt.to_le_bytes());
     let mut hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {

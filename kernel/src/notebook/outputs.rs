@@ -1,5 +1,5 @@
-//! What running cells adds to them: output events in the order in which they
-//! arrive become lists of outputs, as nbclient and JupyterLab build them.
+//! Adds the outputs of running cells: output events, in order of arrival, become lists
+//! of outputs, as in nbclient and JupyterLab.
 //! Source: nbclient/client.py (`process_message`, `output`, `clear_output`).
 
 use super::model::{Cell, MimeBundle, Output, OutputKind, StreamName};
@@ -7,7 +7,7 @@ use super::terminal::Screen;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-/// One thing that a running cell shows.
+/// One output event of a running cell.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OutputEvent {
     Stream {
@@ -17,7 +17,7 @@ pub enum OutputEvent {
     Display {
         data: MimeBundle,
         metadata: Map<String, Value>,
-        /// Under which name later updates find this output.
+        /// The name by which later updates refer to this output.
         display_id: Option<String>,
     },
     /// Changes every output shown under this name, in any cell.
@@ -34,7 +34,7 @@ pub enum OutputEvent {
         execution_count: u64,
         data: MimeBundle,
         metadata: Map<String, Value>,
-        /// Under which name later updates find this output.
+        /// The name by which later updates refer to this output.
         display_id: Option<String>,
     },
     Error {
@@ -46,7 +46,7 @@ pub enum OutputEvent {
 
 /// The outputs of one run, cell by cell.
 ///
-/// Cells are named by their id. The accumulator outlives a cell's execution,
+/// Cells are identified by their id. The accumulator outlives a cell's execution,
 /// because a display may be updated from any later cell.
 #[derive(Debug, Clone, Default)]
 pub struct Outputs {
@@ -67,7 +67,7 @@ struct Shown {
 
 #[derive(Debug, Clone)]
 enum ShownKind {
-    /// A stream still being written to: where its cursor is matters.
+    /// A stream still being written to; its cursor position matters.
     Stream(StreamName, Screen),
     Whole(OutputKind),
 }
@@ -77,13 +77,13 @@ impl Outputs {
         Outputs::default()
     }
 
-    /// Forgets what `cell` showed in an earlier execution.
+    /// Discards the outputs of an earlier execution of `cell`.
     pub fn begin(&mut self, cell: &str) {
         self.cells.insert(cell.to_owned(), CellOutputs::default());
     }
 
-    /// Takes one event of `cell`; returns the ids of the cells whose outputs
-    /// changed, sorted (an update may change others than `cell`).
+    /// Handles one event of `cell`; returns the sorted ids of the cells whose outputs
+    /// changed (an update may change other cells).
     pub fn push(&mut self, cell: &str, event: OutputEvent) -> Vec<String> {
         let mut changed = Vec::new();
         let own = match event {
@@ -145,13 +145,14 @@ impl Outputs {
         changed
     }
 
-    /// What `cell` shows now.
+    /// The current outputs of `cell`.
     pub fn of(&self, cell: &str) -> Vec<Output> {
         let outputs = self.cells.get(cell);
         outputs.map(CellOutputs::to_outputs).unwrap_or_default()
     }
 
-    /// Writes what one cell shows now into it; a cell that has not run stays as it is.
+    /// Stores the current outputs of a cell in it; a cell that has not run is
+    /// unchanged.
     pub fn store_cell(&self, cell: &mut Cell) {
         if self.cells.contains_key(&cell.id) {
             cell.set_outputs(self.of(&cell.id));
@@ -196,7 +197,7 @@ impl Outputs {
 }
 
 impl CellOutputs {
-    /// Says whether anything changed at once.
+    /// Returns whether anything changed immediately.
     fn clear(&mut self, wait: bool) -> bool {
         self.clear_before_next = wait;
         let changes = !wait && !self.shown.is_empty();
@@ -252,7 +253,7 @@ impl CellOutputs {
                 text: screen.text(),
             },
         });
-        // A stream that overwrote itself with nothing shows nothing.
+        // A stream that was overwritten with nothing has no output.
         kinds
             .filter(|kind| !matches!(kind, OutputKind::Stream { text, .. } if text.is_empty()))
             .map(Output::from)

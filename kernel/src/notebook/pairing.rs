@@ -1,17 +1,18 @@
-//! Which cell of one notebook has become which of another.
+//! Matches the cells of a new notebook with those of an old one.
 
 use super::{Cell, CellKind};
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
 use std::collections::HashMap;
 
-/// Cells of which less than this share of the words is the same are different cells.
+/// Cells that share no more than this fraction of their words are different cells.
 const ALIKE: f32 = 0.5;
 
-/// More pairs than this are not compared word by word.
+/// Maximum number of pairs that are compared word by word.
 const MOST: usize = 4_000;
 
-/// For each new cell its place among the old ones: the same source in the same order, then the same
-/// id, then the same source elsewhere, then what is most alike. Cells of other kinds never pair.
+/// For each new cell its index among the old ones: the same source in the same order, then the same
+/// id, then the same source elsewhere, then the most similar text. Cells of different kinds are
+/// never paired.
 pub fn pairs(old: &[Cell], new: &[Cell]) -> Vec<Option<usize>> {
     let key = |cell: &Cell| (kind(cell), cell.source.trim_end().to_owned());
     let old_keys: Vec<_> = old.iter().map(key).collect();
@@ -70,7 +71,7 @@ struct Found {
 }
 
 impl Found {
-    /// Pairs two cells, unless one of them has its other already.
+    /// Pairs two cells, unless one of them is already paired.
     fn pair(&mut self, at: usize, to: usize) {
         if self.free[at] && self.from[to].is_none() {
             self.from[to] = Some(at);
@@ -93,7 +94,7 @@ impl Found {
                 pairs.push((words.ratio(), at, to));
             }
         }
-        // Of equals, the first.
+        // The stable sort keeps the first of equals.
         pairs.sort_by(|one, other| other.0.total_cmp(&one.0));
         for (_, at, to) in pairs.into_iter().filter(|(ratio, ..)| *ratio > ALIKE) {
             self.pair(at, to);
@@ -117,7 +118,8 @@ mod tests {
             "unrelated words entirely",
         ]);
         let new = code(&["print(a, b)", "let c = 3;", "let a = 10;", "let b = 2;"]);
-        // `let a = 10;` and `let c = 3;` are as near to `let a = 1;`: the one with its name is nearer.
+        // `let a = 10;` and `let c = 3;` are equally similar to `let a = 1;`, but only one has the
+        // same name.
         assert_eq!(pairs(&old, &new), [Some(2), None, Some(0), Some(1)]);
         let mut markdown = old.clone();
         markdown[0] = Cell::markdown("let a = 1;");

@@ -1,16 +1,17 @@
-//! What a terminal would show of a text: `\r` and `\b` move back and what comes
-//! next overwrites, `ESC [ K` erases. Colours stay with their characters.
+//! The text that a terminal would show: `\r` and `\b` move the cursor back and
+//! further text overwrites, `ESC [ K` erases. Colours stay with their
+//! characters.
 //! Source: ECMA-48; JupyterLab's rendermime `removeOverwrittenChars`.
 
-/// The text written so far, its last line open for overwriting.
+/// The text written so far; its last line can still be overwritten.
 #[derive(Debug, Clone, Default)]
 pub struct Screen {
     /// Finished lines, each with its `\n`.
     done: String,
-    /// The open line: each character with the escape sequences before it.
+    /// The current line: each character with the escape sequences before it.
     line: Vec<String>,
     cursor: usize,
-    /// Escape sequences waiting for the next character.
+    /// Escape sequences to be attached to the next character.
     pending: String,
     /// An escape sequence that the last write left unfinished.
     partial: String,
@@ -45,7 +46,7 @@ impl Screen {
         }
     }
 
-    /// All that shows.
+    /// The visible text.
     pub fn text(&self) -> String {
         let mut text = self.done.clone();
         text.extend(self.line.iter().map(String::as_str));
@@ -74,7 +75,7 @@ impl Screen {
             "\u{1b}[K" | "\u{1b}[0K" => self.line.truncate(self.cursor),
             "\u{1b}[2K" => self.line.truncate(0),
             colour if colour.ends_with('m') => self.pending.push_str(colour),
-            // Cursor movements and titles have no place in a document.
+            // Cursor movements and titles make no sense in a document.
             _ => {}
         }
         self.cursor = self.cursor.min(self.line.len());

@@ -1,4 +1,4 @@
-//! The document model against files of Python's nbformat and arbitrary notebooks.
+//! Tests the document model with files from Python's nbformat and random notebooks.
 
 use super::*;
 use crate::run::output::event::StreamName;
@@ -221,7 +221,7 @@ fn bundle(text: &str) -> MimeBundle {
     bundle
 }
 
-/// The outputs of a cell in one line each.
+/// The outputs of a cell, one line each.
 fn seen(outputs: &Outputs, cell: &str) -> Vec<String> {
     let line = |output: &Output| match &output.kind {
         OutputKind::Stream { name, text } => format!("{}:{text}", name.as_str()),
@@ -257,7 +257,7 @@ fn an_update_changes_every_display_of_its_name_in_any_cell() {
     outputs.push("b", stream("text"));
     assert_eq!(outputs.push("b", update("2", "bar")), ["a"]);
     assert_eq!(seen(&outputs, "a"), ["display:\"2\"", "display:\"other\""]);
-    // A display under a name already taken shows again and updates the earlier one.
+    // A display under an existing name is shown again and updates the earlier one.
     assert_eq!(outputs.push("b", display("3", Some("bar"))), ["a", "b"]);
     assert_eq!(seen(&outputs, "a")[0], "display:\"3\"");
     assert_eq!(seen(&outputs, "b"), ["stdout:text", "display:\"3\""]);
@@ -276,7 +276,7 @@ fn clearing_with_wait_happens_at_the_next_output() {
     assert_eq!(seen(&outputs, "a"), ["display:\"1\""]);
     outputs.push("a", stream("new"));
     assert_eq!(seen(&outputs, "a"), ["stdout:new"]);
-    // What was cleared is not updated any more.
+    // Cleared outputs are no longer updated.
     assert!(outputs.push("a", update("2", "x")).is_empty());
     outputs.push("a", OutputEvent::ClearOutput { wait: false });
     assert!(seen(&outputs, "a").is_empty());

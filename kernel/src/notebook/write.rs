@@ -1,12 +1,11 @@
-//! A notebook on paper, as nbformat writes it: text split into lines where it
-//! splits it.
+//! Writes a notebook as nbformat does, including how it splits text into lines.
 //! Source: nbformat/v4/rwbase.py and nbjson.py.
 
 use super::json::{split_lines, to_python_json};
 use super::model::{Cell, CellKind, MimeBundle, Notebook, Output, OutputKind, TRANSIENT};
 use serde_json::Value;
 
-/// Stands in a notebook's text for its cells.
+/// Placeholder for the cells in a notebook's text.
 const CELLS: &str = "  \"the cells of the notebook\"";
 
 #[cfg(test)]
@@ -19,7 +18,7 @@ impl Notebook {
     }
 }
 
-/// The texts of a notebook's cells, for who writes it again and again while few of them change.
+/// The texts of a notebook's cells, for writing it repeatedly while few of them change.
 #[derive(Debug, Clone, Default)]
 pub struct NotebookText {
     cells: Vec<String>,
@@ -33,7 +32,7 @@ impl NotebookText {
         }
     }
 
-    /// A cell has changed.
+    /// Updates a changed cell.
     pub fn set(&mut self, at: usize, cell: &Cell) {
         self.cells[at] = cell_text(cell);
     }
@@ -56,7 +55,7 @@ impl NotebookText {
         let around = to_python_json(&document.into());
         let size: usize = self.cells.iter().map(|cell| cell.len() + 2).sum();
         let mut text = String::with_capacity(around.len() + size + 1);
-        // Keys are sorted: what stands before the cells may hold any text.
+        // Keys are sorted: the fields before the cells may contain any text.
         match around.split_once(&format!("\n \"cells\": [\n{CELLS}\n ]")) {
             Some((before, behind)) => {
                 text.push_str(before);
@@ -72,11 +71,11 @@ impl NotebookText {
     }
 }
 
-/// A cell's text where it stands in the notebook's.
+/// A cell's text, as indented in the notebook's.
 fn cell_text(cell: &Cell) -> String {
     let mut cell = cell.clone();
     cell.strip_transient();
-    // Line breaks within strings are escaped.
+    // Line breaks within strings are escaped, so this only indents.
     let text = to_python_json(&cell.into_value());
     format!("  {}", text.replace('\n', "\n  "))
 }

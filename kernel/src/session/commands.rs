@@ -209,7 +209,7 @@ impl Session {
     fn rerun(&mut self, io: &mut Io<'_>) -> Result<(), Stop> {
         let cells: std::collections::BTreeSet<u64> = self.definitions.stale().into_iter().collect();
         if cells.is_empty() {
-            say("nothing keeps a former type".to_owned(), io);
+            say("no variable has an outdated type".to_owned(), io);
         }
         for number in cells {
             let Some(code) = self.cells.get(&number).cloned() else {

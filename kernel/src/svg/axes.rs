@@ -1,6 +1,6 @@
-//! The axes of a chart, found by the labels of their ticks: from places in the picture to data.
+//! Finds the axes of a chart from its tick labels, and converts positions in the picture to data.
 
-/// A text of a picture, and where it stands.
+/// A text of a picture, and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Label {
     pub text: String,
@@ -10,8 +10,8 @@ pub struct Label {
     pub anchor: String,
 }
 
-/// How places along one direction stand for values: `value = offset + scale * place`, or 10 to the
-/// power of that.
+/// The conversion of positions along one direction to values: `value = offset + scale * place`, or
+/// 10 to the power of that.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Axis {
     offset: f64,
@@ -25,7 +25,7 @@ impl Axis {
         if self.log { 10f64.powf(value) } else { value }
     }
 
-    /// Where on the axis a place lies: its value, or that value's logarithm.
+    /// The position on the axis: the value, or its logarithm.
     pub fn position(&self, place: f64) -> f64 {
         self.offset + self.scale * place
     }
@@ -43,7 +43,7 @@ impl Axis {
     }
 }
 
-/// The axes of a picture, and the places of their ticks.
+/// The axes of a picture, and the positions of their ticks.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Axes {
     pub x: Option<Axis>,
@@ -53,8 +53,8 @@ pub struct Axes {
 }
 
 impl Axes {
-    /// Finds the axes: the largest row of numbers below one another and the largest one beside one
-    /// another whose places follow their values, linearly or by their logarithms.
+    /// Finds the axes: the largest column of numbers and the largest row of numbers whose
+    /// positions depend on their values, linearly or logarithmically.
     pub fn find(labels: &[Label]) -> Self {
         let numbers: Vec<(&Label, f64)> = labels
             .iter()
@@ -125,7 +125,7 @@ fn superscript(c: char) -> Option<char> {
     char::from_digit(u32::try_from(at).ok()?, 10)
 }
 
-/// The axis whose ticks are at these places with these values.
+/// The axis with these tick positions and values.
 fn fit(row: &[(f64, f64)]) -> Option<Axis> {
     if row.len() < 2 {
         return None;

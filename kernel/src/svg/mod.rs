@@ -1,4 +1,4 @@
-//! Charts as SVG: what their axes and paths mean.
+//! Charts as SVG: reads their axes and paths.
 
 pub mod axes;
 pub mod path;

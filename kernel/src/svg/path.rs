@@ -1,8 +1,8 @@
 //! The points of an SVG path.
 //! Source: SVG 2, section 9.3 "Path data".
 
-/// The commands of a path, each by its upper-case letter, and where the pen goes: the ends of its
-/// segments and the control points between them. `None` for what is no path data.
+/// The commands of a path, each by its upper-case letter, and its points: the ends of its
+/// segments and the control points between them. `None` for invalid path data.
 pub fn points(d: &str) -> Option<(String, Vec<(f64, f64)>)> {
     let mut reader = Reader { rest: d.trim() };
     let (mut commands, mut points) = (String::new(), Vec::new());
@@ -11,7 +11,7 @@ pub fn points(d: &str) -> Option<(String, Vec<(f64, f64)>)> {
     while !reader.rest.is_empty() {
         let letter = match reader.letter() {
             Some(letter) => letter,
-            // More arguments: the same command again; after a move it is a line.
+            // More arguments repeat the command; after a move they draw lines.
             None => match command? {
                 'M' => 'L',
                 'm' => 'l',
@@ -156,7 +156,7 @@ mod tests {
                 ]
             )
         );
-        // A relative move after a closed path begins where that began.
+        // A relative move after a closed path starts from that path's first point.
         assert_eq!(at("m1 1l1 0zm2 2").1, [(1.0, 1.0), (2.0, 1.0), (3.0, 3.0)]);
         assert_eq!(at("M0 0a40 40 0 1 0 80 0").1[2], (80.0, 0.0));
         assert_eq!(

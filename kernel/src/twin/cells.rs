@@ -1,4 +1,4 @@
-//! What reading and writing cells share among the formats that go line by line.
+//! Reading and writing cells: code shared by the line-based formats.
 
 use super::filter;
 use super::format::language;
@@ -19,13 +19,13 @@ pub fn source_lines(source: &str) -> Vec<String> {
     found
 }
 
-/// A cell on its way into a text.
+/// A cell to be written to a text.
 pub struct Outgoing {
     pub kind: CellKind,
     pub lines: Vec<String>,
     pub metadata: Map<String, Value>,
     pub language: String,
-    /// How many blank lines stand behind it; by default one.
+    /// The number of blank lines after it; by default one.
     pub blank: Option<usize>,
 }
 
@@ -64,7 +64,7 @@ impl Outgoing {
         }
     }
 
-    /// Whether it stands in the text as code.
+    /// Whether it is written as code.
     pub fn is_code(&self) -> bool {
         match self.kind {
             CellKind::Code { .. } => true,
@@ -74,7 +74,7 @@ impl Outgoing {
     }
 }
 
-/// The language of a cell that begins with `%%bash`; that line is taken out.
+/// The language of a cell that begins with `%%bash` or similar; that line is removed.
 fn language_of(lines: &mut Vec<String>) -> Option<(String, String)> {
     let magic = lines.first()?.strip_prefix("%%")?;
     let (language, arguments) = magic.split_once(' ').unwrap_or((magic, ""));
@@ -86,7 +86,7 @@ fn language_of(lines: &mut Vec<String>) -> Option<(String, String)> {
     Some(found)
 }
 
-/// A cell that was read, and where the next one begins.
+/// A cell that was read, and the start of the next one.
 pub struct Incoming {
     pub kind: CellKind,
     pub lines: Vec<String>,
@@ -111,7 +111,7 @@ impl Incoming {
     }
 }
 
-/// How many blank lines stand between the end of a cell and the next one.
+/// The number of blank lines between the end of a cell and the next one.
 pub fn blank_lines(end: usize, next: usize, total: usize, marked: bool) -> usize {
     if end >= total {
         return 1;
@@ -176,7 +176,7 @@ fn set_languages(notebook: &mut Notebook, default: Option<&str>) {
     }
 }
 
-/// The language of most cells; Python where there is none, and where as many are Python's.
+/// The language of most cells; Python if there are none, or on a tie with Python.
 fn most_used(cells: impl Iterator<Item = String>) -> String {
     let mut counts: Vec<(String, usize)> = vec![("python".to_owned(), 0)];
     for language in cells.map(|name| languages::usual(&name)) {
@@ -185,7 +185,7 @@ fn most_used(cells: impl Iterator<Item = String>) -> String {
             None => counts.push((language, 1)),
         }
     }
-    // Of equals, the first.
+    // In a tie, the first.
     let best = counts.iter().rev().max_by_key(|(_, count)| *count);
     best.map_or("python".to_owned(), |(name, _)| name.clone())
 }

@@ -1,5 +1,5 @@
-//! A text's cells with what only the notebook has: outputs, counts, ids, attachments, and
-//! metadata that never stand in a text.
+//! Combines a text's cells with what only the notebook contains: outputs, counts, ids,
+//! attachments, and metadata that are never written to a text.
 
 use super::filter;
 use super::format::Format;
@@ -7,7 +7,7 @@ use super::section::{option, section};
 use crate::notebook::{Cell, Notebook, option_mark, pairs};
 use serde_json::{Map, Value};
 
-/// The notebook that follows when its text was edited.
+/// The notebook after its text was edited.
 pub fn combine(text: Notebook, mut notebook: Notebook, format: Format) -> Notebook {
     let text = match format {
         Format::Quarto => with_parts(text, &notebook),
@@ -16,7 +16,7 @@ pub fn combine(text: Notebook, mut notebook: Notebook, format: Format) -> Notebo
     let places = places(&text.cells, &notebook.cells);
     let mut old: Vec<Option<Cell>> = notebook.cells.drain(..).map(Some).collect();
     let user = option(&text.metadata, "cell_metadata_filter").cloned();
-    // A document of Quarto's holds no metadata of Markdown and raw cells.
+    // A Quarto document contains no metadata of Markdown and raw cells.
     let cell_filter = match format {
         Format::Quarto => None,
         _ => user.or(option(&notebook.metadata, "cell_metadata_filter").cloned()),
@@ -74,7 +74,7 @@ fn combine_metadata(text: &Notebook, notebook: &mut Notebook, format: Format) {
     );
     let section = section(&mut metadata);
     section.shift_remove("text_representation");
-    // How the two are paired, and which metadata the text leaves out, is for the notebook to say.
+    // The pairing of the two, and which metadata the text omits, are settings of the notebook.
     for name in ["formats", "cell_metadata_filter"] {
         match option(&notebook.metadata, name) {
             Some(value) => section.insert(name.to_owned(), value.clone()),
@@ -87,8 +87,8 @@ fn combine_metadata(text: &Notebook, notebook: &mut Notebook, format: Format) {
     notebook.metadata = metadata;
 }
 
-/// Which of the old cells each cell was. One that was written anew, in the place behind the same
-/// neighbour, counts as the old one.
+/// The index of the old cell for each new cell. A rewritten cell that follows the same neighbour
+/// counts as the old one.
 fn places(new: &[Cell], old: &[Cell]) -> Vec<Option<usize>> {
     let mut places = pairs(old, new);
     let mut free = vec![true; old.len()];
@@ -116,7 +116,7 @@ fn same_kind(one: &Cell, other: &Cell) -> bool {
     std::mem::discriminant(&one.kind) == std::mem::discriminant(&other.kind)
 }
 
-/// The same source, but for the marks of its options: `#|` or `//|`.
+/// Whether the sources are equal except for the marks of their options: `#|` or `//|`.
 fn same_but_marks(one: &str, other: &str) -> bool {
     let bare = |source: &str| -> Vec<String> {
         let lines = source.trim().split('\n');
@@ -127,8 +127,8 @@ fn same_but_marks(one: &str, other: &str) -> bool {
     one.trim() == other.trim() || bare(one) == bare(other)
 }
 
-/// Text of several Markdown cells is one cell to Quarto: where the notebook had the same text as
-/// several, it stays several.
+/// Quarto merges consecutive Markdown cells: text that was several cells in the notebook is split
+/// again.
 fn with_parts(mut text: Notebook, notebook: &Notebook) -> Notebook {
     let mut cells = Vec::new();
     for cell in std::mem::take(&mut text.cells) {

@@ -1,18 +1,19 @@
-//! Which metadata stand in a text: jupytext's filters (`notebook_metadata_filter: all,-widgets`).
+//! Filters the metadata written to a text, with jupytext's filters (`notebook_metadata_filter:
+//! all,-widgets`).
 //! Source: jupytext.readthedocs.io, "Metadata filtering".
 
 use super::options::{OF_LAYOUT, is_key};
 use super::section::section;
 use serde_json::{Map, Value};
 
-/// Metadata of notebooks that stand in a text unless a filter says otherwise.
+/// Notebook metadata that are written to a text unless a filter excludes them.
 pub const NOTEBOOK: &str = "jupytext,kernelspec,kernel_info,orphan,tocdepth";
 
-/// Metadata of cells that do not.
+/// Cell metadata that are not written.
 pub const CELL: &str = "-autoscroll,-collapsed,-scrolled,-trusted,-execution,-ExecuteTime,\
      -skipline,-noskipline,-cell_marker,-lines_to_next_cell,-lines_to_end_of_cell_marker";
 
-/// All but what is written elsewhere: MyST's front matter.
+/// All metadata except those written elsewhere: MyST's front matter.
 pub const ALL: &str = "all";
 
 /// Keys by name, or all.
@@ -82,7 +83,7 @@ impl Filter {
     }
 }
 
-/// The metadata that the user's filter and the default one let through, in their order.
+/// The metadata that pass the user's filter and the default one, in their order.
 pub fn filter(
     metadata: &Map<String, Value>,
     user: Option<&Value>,
@@ -173,7 +174,7 @@ fn subset(
     kept
 }
 
-/// What a text holds, and what of the notebook's metadata a text of its kind never holds.
+/// The metadata of a text, plus those of the notebook that a text of its kind never contains.
 pub fn restore(
     of_text: &Map<String, Value>,
     of_notebook: &Map<String, Value>,
@@ -190,8 +191,8 @@ pub fn restore(
     metadata
 }
 
-/// Records in a text's metadata which of them it holds, so that it is written with the same.
-/// `cell_keys`: the metadata that its cells have.
+/// Records in a text's metadata which metadata it contains, so that it is written with the same
+/// ones. `cell_keys`: the metadata keys of its cells.
 pub fn note(metadata: &mut Map<String, Value>, has_header: bool, cell_keys: &[String]) {
     let jupytext = metadata.get("jupytext");
     let option = |name: &str| jupytext.and_then(|section| section.get(name)).cloned();

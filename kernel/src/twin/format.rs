@@ -1,10 +1,10 @@
-//! The kinds of text, and how a text says which one it is.
+//! The text formats, and how a text records its format.
 
 use super::filter;
 use super::section::{option, section};
 use serde_json::{Map, Value, json};
 
-/// The version whose texts these are.
+/// The jupytext version that the written texts correspond to.
 const JUPYTEXT: &str = "1.19.6";
 
 /// A kind of text.
@@ -32,7 +32,7 @@ impl Format {
         })
     }
 
-    /// As it stands in `jupytext.formats`.
+    /// The name in `jupytext.formats`.
     pub fn short(self) -> &'static str {
         match self {
             Format::Markdown => "md",
@@ -42,7 +42,7 @@ impl Format {
         }
     }
 
-    /// The ending of its files, without the dot.
+    /// The extension of its files, without the dot.
     pub fn extension(self) -> &'static str {
         match self {
             Format::Markdown | Format::Myst => "md",
@@ -68,7 +68,7 @@ impl Format {
         }
     }
 
-    /// What stands before each line of its header.
+    /// The prefix of each line of its header.
     pub fn prefix(self) -> &'static str {
         match self {
             Format::Percent => "//",
@@ -77,7 +77,8 @@ impl Format {
     }
 }
 
-/// Writes into metadata which format a text has, and leaves only what belongs into a text.
+/// Records the format of a text in its metadata, and keeps only those that are written to
+/// a text.
 pub fn describe(metadata: &mut Map<String, Value>, format: Format) {
     let representation = json!({
         "extension": format!(".{}", format.extension()),
@@ -94,7 +95,7 @@ pub fn describe(metadata: &mut Map<String, Value>, format: Format) {
     *metadata = filter::filter(metadata, user.as_ref(), filter::NOTEBOOK);
 }
 
-/// `jupytext.formats` with this format in the place of the one with the same ending.
+/// `jupytext.formats` with this format instead of the one with the same extension.
 pub fn formats_with(formats: &str, format: Format) -> String {
     let mut found = false;
     let updated = formats.split(',').map(|entry| {

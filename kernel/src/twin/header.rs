@@ -1,5 +1,5 @@
-//! The YAML header of a text: the notebook's metadata under `jupyter:`, and what its first raw
-//! cell holds (title, authors) beside them.
+//! The YAML header of a text: the notebook's metadata under `jupyter:`, next to the content of
+//! its first raw cell (title, authors).
 
 use super::format::Format;
 use super::section::section;
@@ -8,12 +8,12 @@ use super::yaml::{self, Fault, Node, Style};
 use crate::notebook::{Cell, CellKind, Notebook};
 use serde_json::{Map, Value};
 
-/// `---` and blanks.
+/// Whether a line is `---` and blanks.
 pub fn is_fence(line: &str) -> bool {
     line.strip_prefix("---").is_some_and(is_blank)
 }
 
-/// The lines within the front matter that a raw cell holds; `None` where it holds none.
+/// The lines of the front matter in a raw cell; `None` if it contains none.
 pub fn front_matter(cell: &Cell) -> Option<Vec<String>> {
     if cell.kind != CellKind::Raw {
         return None;
@@ -28,8 +28,8 @@ pub fn front_matter(cell: &Cell) -> Option<Vec<String>> {
     Some(lines)
 }
 
-/// The header of a notebook with these filtered metadata, each line behind `prefix`; and how many
-/// cells of the notebook it holds.
+/// The header of a notebook with these filtered metadata, each line after `prefix`; also the
+/// number of cells that it includes.
 pub fn write(
     notebook: &Notebook,
     metadata: Map<String, Value>,
@@ -49,7 +49,7 @@ pub fn write(
     (comment(&header, prefix), cells)
 }
 
-/// Lines behind the mark of a comment.
+/// Prefixes lines with a comment mark.
 pub fn comment(lines: &[String], prefix: &str) -> Vec<String> {
     let commented = lines
         .iter()
@@ -61,7 +61,7 @@ pub fn comment(lines: &[String], prefix: &str) -> Vec<String> {
     commented.collect()
 }
 
-/// A line without the mark of a comment and one blank.
+/// A line without its comment mark and one blank.
 pub fn uncomment<'a>(line: &'a str, prefix: &str) -> &'a str {
     match line.strip_prefix(prefix) {
         Some(rest) if !prefix.is_empty() => rest.strip_prefix(' ').unwrap_or(rest),
@@ -69,19 +69,19 @@ pub fn uncomment<'a>(line: &'a str, prefix: &str) -> &'a str {
     }
 }
 
-/// What a header says.
+/// The content of a header.
 #[derive(Debug, Default)]
 pub struct Header {
     pub metadata: Map<String, Value>,
     /// Whether there was a `jupyter:` section.
     pub jupyter: bool,
-    /// What stands beside that section.
+    /// The content outside of that section.
     pub cell: Option<Cell>,
-    /// The first line behind the header.
+    /// The first line after the header.
     pub next: usize,
 }
 
-/// Python's `# -*- coding: utf-8 -*-`, as a comment of this kind.
+/// Whether a line is Python's `# -*- coding: utf-8 -*-`, as a comment of this kind.
 fn is_encoding(line: &str, prefix: &str) -> bool {
     let start = line.trim_start_matches([' ', '\t', '\x0c']);
     let Some(rest) = start.strip_prefix(prefix) else {
@@ -101,7 +101,7 @@ fn is_encoding(line: &str, prefix: &str) -> bool {
 /// Reads the header of a text.
 ///
 /// # Errors
-/// YAML that cannot be read.
+/// Invalid YAML.
 pub fn read(lines: &[String], format: Format) -> Result<Header, Fault> {
     let prefix = format.prefix();
     let mut header = Header::default();
@@ -208,7 +208,7 @@ fn finish(
     }
     if !own.is_empty() {
         let mut cell = Cell::raw(format!("---\n{}\n---", own.join("\n")));
-        // As many blank lines as there are by themselves are not recorded.
+        // The default number of blank lines is not recorded.
         let usual = usize::from(true);
         if blank != usual {
             cell.metadata

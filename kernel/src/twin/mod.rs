@@ -1,5 +1,6 @@
-//! Notebooks as text: jupytext's Markdown, MyST and percent formats as jupytext 1.19.6 writes and
-//! reads them, and Quarto's documents. A text holds the cells and their metadata, no outputs.
+//! Notebooks as text: jupytext's Markdown, MyST and percent formats, read and written as in
+//! jupytext 1.19.6, and Quarto's documents. A text contains the cells and their metadata, no
+//! outputs.
 //! Source: jupytext.readthedocs.io, "Notebooks as Markdown", "Notebooks as code"; quarto.org,
 //! "Quarto and notebooks".
 
@@ -49,10 +50,10 @@ pub fn write(notebook: &Notebook, format: Format) -> String {
     text
 }
 
-/// The notebook that a text holds; its cells have no outputs.
+/// The notebook of a text; its cells have no outputs.
 ///
 /// # Errors
-/// A header that is no YAML, and a text that is of another format.
+/// A header that is not YAML, and a text of another format.
 pub fn read(text: &str, format: Format) -> Result<Notebook, Fault> {
     let mut notebook = match format {
         Format::Markdown => formats::markdown::read(text)?,
@@ -70,7 +71,7 @@ pub fn read(text: &str, format: Format) -> Result<Notebook, Fault> {
     Ok(notebook)
 }
 
-/// Whether a file's name is that of a text, into which no outputs can be written.
+/// Whether a file is a text, by its name; outputs cannot be written to a text.
 pub fn is_text(path: &Path) -> bool {
     let end = path.extension();
     ["md", "rs", "qmd"]
@@ -78,10 +79,10 @@ pub fn is_text(path: &Path) -> bool {
         .any(|text| end.is_some_and(|end| end == *text))
 }
 
-/// [`load`], for a text with the outputs of the notebook beside it.
+/// [`load`], for a text with the outputs of the notebook next to it.
 ///
 /// # Errors
-/// Those of [`load`], and [`Error::Notebook`] for a text beside which there is no notebook.
+/// Those of [`load`], and [`Error::Notebook`] for a text without a notebook next to it.
 pub fn load_with_outputs(path: &Path) -> Result<(Notebook, Vec<String>)> {
     let (text, notes) = load(path)?;
     let format = std::fs::read_to_string(path).ok();
@@ -94,7 +95,7 @@ pub fn load_with_outputs(path: &Path) -> Result<(Notebook, Vec<String>)> {
             path: path.to_owned(),
             line: 0,
             reason: format!(
-                "a text holds no outputs, and there is no {} beside it; `holoscope sync` makes one",
+                "a text holds no outputs, and {} does not exist; `holoscope sync` creates it",
                 beside.display()
             ),
         });
@@ -103,10 +104,10 @@ pub fn load_with_outputs(path: &Path) -> Result<(Notebook, Vec<String>)> {
     Ok((combine::combine(text, notebook, format), notes))
 }
 
-/// Reads a notebook, or the text of one; beside it, what was set right.
+/// Reads a notebook, or its text; also returns notes on what was corrected.
 ///
 /// # Errors
-/// Those of [`Notebook::read`], and [`Error::Notebook`] for a text that is no notebook.
+/// Those of [`Notebook::read`], and [`Error::Notebook`] for a text that is not a notebook.
 pub fn load(path: &Path) -> Result<(Notebook, Vec<String>)> {
     if path.extension().is_none_or(|end| end == "ipynb") {
         return Notebook::read(path);
@@ -121,7 +122,7 @@ pub fn load(path: &Path) -> Result<(Notebook, Vec<String>)> {
         String::from_utf8(text).map_err(|_| refuse(0, "not UTF-8; save it as UTF-8".to_owned()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let Some(format) = format_of(path, text) else {
-        // Whatever its name, its text may be a notebook.
+        // Whatever the file name, the content may be a notebook.
         return Notebook::read(path);
     };
     let mut notebook = read(text, format).map_err(|fault| refuse(fault.line, fault.reason))?;

@@ -5,7 +5,7 @@ use super::text::literal;
 use super::text::python::{dumps, is_space, strip};
 use serde_json::{Map, Value};
 
-/// Metadata that only say how a text was set.
+/// Metadata that only describe the layout of a text.
 pub const OF_LAYOUT: [&str; 5] = [
     "skipline",
     "noskipline",
@@ -14,10 +14,10 @@ pub const OF_LAYOUT: [&str; 5] = [
     "lines_to_end_of_cell_marker",
 ];
 
-/// The key under which a text stays that is no metadata.
+/// The key that stores a text that is not valid metadata.
 const UNREADABLE: &str = "incorrectly_encoded_metadata";
 
-/// Metadata behind a title or language, each part where there is one.
+/// A title or language, followed by the metadata; either may be empty.
 pub fn write(title: &str, metadata: &Map<String, Value>, as_json: bool) -> String {
     let kept = metadata
         .iter()
@@ -43,7 +43,7 @@ pub fn write(title: &str, metadata: &Map<String, Value>, as_json: bool) -> Strin
     parts.join(" ")
 }
 
-/// The metadata behind `<!-- #region`: a title that holds neither `{` nor `=` stands before them.
+/// The metadata after `<!-- #region`, preceded by the title unless it contains `{` or `=`.
 pub fn write_with_title(metadata: &Map<String, Value>, as_json: bool) -> String {
     let mut rest = metadata.clone();
     let title = match rest.get("title") {
@@ -52,7 +52,7 @@ pub fn write_with_title(metadata: &Map<String, Value>, as_json: bool) -> String 
     };
     rest.shift_remove("title");
     match title.is_empty() {
-        // Python joins an empty title, too.
+        // Python joins even an empty title.
         true => format!(" {}", write("", &rest, as_json))
             .trim_end()
             .to_owned(),
@@ -69,7 +69,7 @@ pub fn is_json(text: &str) -> bool {
     }
 }
 
-/// The language that stands before metadata, or "", and the metadata.
+/// The language before the metadata, or "", and the metadata.
 pub fn read(text: &str) -> (String, Map<String, Value>) {
     let text = strip(text);
     if is_json(text) {
@@ -86,7 +86,7 @@ pub fn read(text: &str) -> (String, Map<String, Value>) {
     (String::new(), pairs(text))
 }
 
-/// The title that stands before metadata, and the metadata.
+/// The title before the metadata, and the metadata.
 pub fn read_with_title(text: &str) -> (String, Map<String, Value>) {
     let text = strip(text);
     if is_json(text) {
@@ -99,7 +99,7 @@ pub fn read_with_title(text: &str) -> (String, Map<String, Value>) {
             while words.last().is_some_and(|word| word.is_empty()) {
                 words.pop();
             }
-            // The key before the sign.
+            // The key before the `=`.
             words.pop();
         }
         None => words = text.split(' ').collect(),
@@ -142,7 +142,7 @@ pub fn is_key(text: &str) -> bool {
     !text.is_empty() && text.chars().all(good)
 }
 
-/// `key=value` pairs and bare words, read from the right: a value may hold blanks and signs.
+/// `key=value` pairs and bare words, read from the right: a value may contain blanks and `=`.
 fn pairs(text: &str) -> Map<String, Value> {
     let text = strip(text);
     if text.is_empty() {

@@ -1,4 +1,5 @@
-//! A notebook as a Rust program that compiles against the library and prints what cells show.
+//! Converts a notebook to a Rust program that compiles against the library and prints what cells
+//! show.
 
 use crate::notebook::{Cell, CellKind, Notebook};
 use crate::read::items::Kind;
@@ -6,7 +7,7 @@ use crate::read::{CellText, StatementKind, commands};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// What stands above the cells.
+/// The code before the cells.
 const ABOVE: &str = r#"use std::error::Error;
 use std::fmt::Debug;
 
@@ -38,11 +39,11 @@ impl<T> ByName for &Shown<'_, T> {
 fn main() -> Result<(), Box<dyn Error>> {
 "#;
 
-/// The program of a notebook; the reason, with its cell, where a cell cannot be part of one.
+/// The program of a notebook; the error names a cell that cannot be part of one, and the reason.
 ///
-/// Cells follow each other in `main`; an item that a later cell defines again begins a block, in
-/// which the later one is meant. Cells tagged `skip-execution` or `raises-exception` are comments,
-/// and so are commands: what `:dep` asks for stands at the top.
+/// Cells follow each other in `main`; a cell that redefines an item begins a block, in which the
+/// new definition applies. Cells tagged `skip-execution` or `raises-exception` become comments,
+/// and so do commands: the dependencies of `:dep` are listed at the top.
 pub fn program(notebook: &Notebook, name: &str) -> Result<String, String> {
     let mut out = Program::default();
     for (n, cell) in notebook.cells.iter().enumerate() {
@@ -60,7 +61,7 @@ struct Program {
     body: String,
     attributes: Vec<String>,
     dependencies: Vec<String>,
-    /// What the innermost block defines.
+    /// The names defined in the innermost block.
     defined: HashSet<String>,
     blocks: usize,
 }
@@ -95,11 +96,11 @@ impl Program {
         let read = crate::read::cell(text, &rust, &|_| None);
         if read.awaits {
             return Err(format!(
-                "cell {n} waits (`.await`), which a plain program cannot"
+                "cell {n} uses `.await`, which a plain program does not support"
             ));
         }
         if read.broken {
-            return Err(format!("cell {n} is no Rust that can be parsed"));
+            return Err(format!("cell {n} cannot be parsed as Rust"));
         }
         let names: Vec<String> = read
             .items

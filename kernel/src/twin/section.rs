@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// The `jupytext` section of a notebook's metadata, made where there is none.
+/// The `jupytext` section of a notebook's metadata, created if it is missing.
 pub fn section(metadata: &mut Map<String, Value>) -> &mut Map<String, Value> {
     let section = metadata.entry("jupytext").or_insert_with(|| json!({}));
     if !section.is_object() {

@@ -17,7 +17,7 @@ fn sources(notebook: &Notebook) -> Vec<(bool, &str)> {
         .collect()
 }
 
-/// As `jupytext.writes(nb, "rs:percent")` gives it.
+/// The output of `jupytext.writes(nb, "rs:percent")`.
 #[test]
 fn percent_is_what_jupytext_writes() {
     let mut code = Cell::code(":dep a = \"1\"\nlet x = 1;\n// :note");
@@ -210,7 +210,7 @@ proptest! {
     #[test]
     fn no_text_is_too_odd_to_be_read(text in any_source(), more in any_source()) {
         for format in [Format::Markdown, Format::Myst, Format::Percent, Format::Quarto] {
-            // Whether it can be read or not, it is told and never a panic.
+            // The result may be an error, but never a panic.
             if let Ok(notebook) = read(&format!("{text}\n{more}"), format) {
                 let written = write(&notebook, format);
                 prop_assert!(written.ends_with('\n'));
@@ -220,9 +220,9 @@ proptest! {
 
     #[test]
     fn code_comes_back_from_markdown_and_myst(sources in prop::collection::vec(any_source(), 0..4)) {
-        // MyST drops a blank first line of a cell that has no options, and ends of lines of blanks.
+        // MyST drops a blank first line of a cell without options, and trailing lines of blanks.
         let odd = |source: &String| source.starts_with(['\n', ' ', ':', '-']) || source.ends_with('\n')
-            // jupytext does not see that an indented fence ends a block of code.
+            // jupytext does not recognise that an indented fence ends a code block.
             || source.contains("  ```")
             || source.starts_with("%%") || source.contains("\"\"\"");
         prop_assume!(!sources.iter().any(odd));

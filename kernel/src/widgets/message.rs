@@ -29,20 +29,20 @@ impl CommKind {
 pub struct CommMessage {
     pub kind: CommKind,
     pub comm_id: String,
-    /// Of an opening message.
+    /// Only in an opening message.
     pub target_name: String,
     pub data: Value,
     pub metadata: Map<String, Value>,
     pub buffers: Vec<Vec<u8>>,
-    /// The frontend's message that this one answers, if any.
+    /// The id of the frontend's message that this one answers, if any.
     pub request: Option<String>,
 }
 
-/// What the user's process says of its widgets.
+/// Events from the user's process about its widgets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum CommEvent {
     Message(CommMessage),
-    /// What is shown from here on is shown by the callbacks of this widget.
+    /// All output from here on comes from callbacks of this widget.
     Begin {
         request: String,
         comm_id: String,
@@ -51,11 +51,11 @@ pub enum CommEvent {
     End {
         requests: Vec<String>,
     },
-    /// Outputs go into this output area from here on, or no longer into any.
+    /// Outputs go to this output area from here on, or no longer to any.
     Capture {
         comm_id: Option<String>,
     },
-    /// These models are there, and no others.
+    /// Exactly these models exist.
     Known {
         ids: Vec<String>,
     },
@@ -84,13 +84,13 @@ impl CommMessage {
         content
     }
 
-    /// What the message carries, in bytes or about so.
+    /// The approximate size of the content, in bytes.
     pub fn size(&self) -> usize {
         weight(&self.data) + self.buffers.iter().map(Vec::len).sum::<usize>()
     }
 }
 
-/// About how long a value is as text.
+/// The approximate length of a value as text.
 fn weight(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
@@ -100,7 +100,7 @@ fn weight(value: &Value) -> usize {
     }
 }
 
-/// A comm message of a frontend's, or the part of it that the library needs.
+/// A frontend's comm message, or the part of it that the library needs.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Request {
     pub comm_id: String,
@@ -143,7 +143,7 @@ impl Request {
     }
 }
 
-/// A line of the library's, by its type.
+/// A line from the library, by its type.
 #[derive(Deserialize)]
 #[serde(tag = "type")]
 pub enum CommFrame {

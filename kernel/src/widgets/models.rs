@@ -1,5 +1,5 @@
-//! The kernel's copy of all models' states: frontends that come later ask for it, also while a cell
-//! runs, and notebooks keep it.
+//! The kernel's copy of all models' states: frontends that connect later request it, even while a
+//! cell runs, and notebooks store it.
 
 use super::TARGET;
 use super::message::{CommEvent, CommKind, CommMessage};
@@ -9,29 +9,29 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a reader is told who meets a widget whose process has ended.
+/// The message on a widget whose process has ended.
 const DEAD: &str = "This widget belongs to a session that has ended. Run its cell again.";
 
-/// The models that are open.
+/// The open models.
 #[derive(Debug, Default)]
 pub struct Models {
     open: BTreeMap<String, Model>,
     /// The output area that outputs go into.
     capture: Option<String>,
-    /// The same outside of the callback that runs.
+    /// The output area outside of the running callback.
     outside: Option<String>,
 }
 
 #[derive(Debug, Default)]
 struct Model {
     state: Map<String, Value>,
-    /// Binary values, by the paths to their places in the state.
+    /// Binary values, by their paths in the state.
     buffers: BTreeMap<Vec<String>, Vec<u8>>,
 }
 
 impl Models {
-    /// Takes an event into account; gives what frontends are to be told: comm events, and of others
-    /// those that no output area has captured.
+    /// Handles an event; returns the events for frontends: comm events, and other events that no
+    /// output area has captured.
     pub fn pass(&mut self, event: Event) -> Vec<Event> {
         match event {
             Event::Comm(comm) => self.comm(comm).into_iter().map(Event::Comm).collect(),
@@ -46,8 +46,8 @@ impl Models {
         match &event {
             CommEvent::Message(message) => self.apply(message),
             CommEvent::Capture { comm_id } => self.capture.clone_from(comm_id),
-            // What a callback shows is not for the area of the cell that it runs in; a panic may have
-            // left its own open.
+            // Output of a callback does not belong to the area of the cell in which it runs; a
+            // panic may have left an area open.
             CommEvent::Begin { .. } => self.outside = self.capture.take(),
             CommEvent::End { .. } => self.capture = self.outside.take(),
             CommEvent::Known { ids } => {
@@ -120,7 +120,7 @@ impl Models {
         Some(message)
     }
 
-    /// The states as a notebook keeps them; none where there is no widget.
+    /// The states as stored in a notebook; `None` if there are no widgets.
     pub fn saved(&self) -> Option<Value> {
         if self.open.is_empty() {
             return None;
@@ -139,7 +139,7 @@ impl Models {
         Some(json!({"state": states, "version_major": 2, "version_minor": 0}))
     }
 
-    /// The models that are not among `ids` are dead: their views are told.
+    /// Removes the models that are not among `ids`, and notifies their views.
     fn retain(&mut self, ids: &[String]) -> Vec<CommEvent> {
         let alive: BTreeSet<&String> = ids.iter().collect();
         let dead = self.open.extract_if(.., |id, _| !alive.contains(id));
@@ -154,7 +154,7 @@ impl Models {
         told
     }
 
-    /// An output that goes into an area: the area's new state.
+    /// Adds an output to an area; returns the area's new state.
     fn captured(&mut self, area: &str, event: Event) -> Vec<Event> {
         let Some(model) = self.open.get_mut(area) else {
             return vec![event];
@@ -178,7 +178,7 @@ impl Models {
     }
 }
 
-/// Adds text to the last output, if that is of the same stream, or else as another.
+/// Adds text to the last output if it is of the same stream, otherwise as a new output.
 fn append(outputs: &mut Vec<Value>, name: &str, text: &str) {
     match outputs.last_mut() {
         Some(last) if last["output_type"] == "stream" && last["name"] == name => {
@@ -193,7 +193,7 @@ impl Model {
     fn update(&mut self, message: &CommMessage) {
         let opens = message.kind == CommKind::Open;
         for (key, value) in message.data["state"].as_object().into_iter().flatten() {
-            // What says which class a model is of stays.
+            // The class of a model does not change.
             if !opens && key.starts_with("_model_") {
                 continue;
             }
@@ -216,7 +216,7 @@ impl Model {
         }
     }
 
-    /// The state with what says where its classes are.
+    /// The state, with the location of its classes.
     fn described(&self) -> Value {
         let class = |key: &str| self.state.get(key).cloned().unwrap_or_default();
         json!({
@@ -227,8 +227,8 @@ impl Model {
         })
     }
 
-    /// What the views of a model are told whose process has ended: our own know the key `dead`,
-    /// controls are disabled and say why.
+    /// The update for the views of a model whose process has ended: our own support the key `dead`;
+    /// controls are disabled, with a tooltip.
     fn farewell(&self) -> Option<Map<String, Value>> {
         if self.state.contains_key("dead") {
             return Some(Map::from_iter([("dead".to_owned(), true.into())]));

@@ -1,6 +1,6 @@
 //! A penalty that pulls groups of features towards the garden algebra, and its gradient.
 //! `P_g = sum_I |C_II - 1|^2 + sum_{I<J} |C_IJ + C_JI|^2`, `C_IJ = R_I L_J` (4 x 4), rows of R_I and
-//! columns of L_J at unit length. The algebra is that of arXiv:1701.00304, section 2; the penalty ours.
+//! columns of L_J at unit length. The algebra is from arXiv:1701.00304, section 2; the penalty is ours.
 
 #[cfg(feature = "notebook")]
 mod slots;
@@ -15,40 +15,40 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-/// Features of a block.
+/// Features per block.
 pub(super) const BLOCK: usize = 4;
-/// Blocks of a group, the colours.
+/// Blocks per group, the colours.
 pub(super) const COLOURS: usize = GROUP / BLOCK;
 /// Entries of one product `R_I L_J`.
 const ENTRIES: usize = BLOCK * BLOCK;
 
-/// Which entries of `R_I L_J` and `R_J L_I` a penalty ties, and for whom.
+/// Which entries of `R_I L_J` and `R_J L_I` a penalty ties, and for which features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GardenPairing {
-    /// The garden algebra's, for features in their order.
+    /// The garden algebra's pairing, with the features in their order.
     Garden,
-    /// Control for the algebra. With `A = R_I L_J` and `B = (R_J L_I)^T` the algebra asks that
+    /// Control for the algebra. With `A = R_I L_J` and `B = (R_J L_I)^T` the algebra requires
     /// `A = -t(B)` for t the transposition of a 4 x 4 matrix: of 16 entries it keeps 4 in place and
-    /// exchanges 6 pairs. Here t is another such involution, drawn at random for each pair of blocks
-    /// and kept, so number, kind and weight of the terms, and what else would satisfy them
-    /// (orthogonal blocks), are the same, and only the algebra is gone.
+    /// exchanges 6 pairs. Here t is another such involution, drawn at random once for each pair of
+    /// blocks. Number, kind and weight of the terms, and the other solutions (orthogonal blocks), are
+    /// the same; only the algebra is gone.
     Scrambled,
-    /// Control for the groups: the algebra, with the features dealt out anew at every call, so that
-    /// no group can settle. It is the harsher penalty: a fixed pairing asks something of the pairs of
-    /// features within groups, this one of every pair, and more features than `d_in` cannot all be
-    /// orthogonal. At equal strength [`GardenPairing::Scrambled`] is the fair control. (Groups drawn
-    /// at random but once would be none: features start exchangeable, so they are the garden's own.)
+    /// Control for the groups: the algebra, with the features reassigned to groups at every call, so
+    /// that no group can settle. It is the harsher penalty: a fixed pairing constrains the pairs of
+    /// features within groups, this one every pair, and more features than `d_in` cannot all be
+    /// orthogonal. At equal strength [`GardenPairing::Scrambled`] is the fair control. (Groups drawn at
+    /// random once would be no control: features start exchangeable, so these equal the garden's own.)
     Redrawn,
 }
 
 /// The penalty on a dictionary's weights, averaged over groups of 16 features.
 ///
-/// It depends on the directions of the encoder's columns and of the decoder's rows alone: their
-/// lengths are the gain of a feature, which the algebra says nothing about.
+/// It depends only on the directions of the encoder's columns and of the decoder's rows: their
+/// lengths are the gain of a feature, which the algebra does not constrain.
 ///
 /// The two terms also vanish where a group's 16 directions are orthonormal and encoder and decoder
-/// agree: then all `R_I L_J` with I other than J are zero. [`DictionaryDefect::holoraumy`] tells the two
-/// apart.
+/// agree: then all `R_I L_J` with I other than J are zero. [`DictionaryDefect::holoraumy`]
+/// distinguishes the two cases.
 #[derive(Debug)]
 pub struct GardenPenalty {
     lambda: f32,
@@ -77,7 +77,7 @@ pub struct PenaltyGradients {
 impl PenaltyGradients {
     /// The gradient of feature `j`'s encoder column, `[d_in]`.
     ///
-    /// # Panics
+    /// When there is no feature `j`, as for the index of a slice.
     /// Like the index of a slice, when there is no feature `j`.
     pub fn w_enc(&self, j: usize) -> &[f32] {
         &self.w_enc_t[self.place[j] as usize * self.d_in..][..self.d_in]
@@ -85,7 +85,7 @@ impl PenaltyGradients {
 
     /// The gradient of feature `j`'s decoder row, `[d_in]`, orthogonal to that row.
     ///
-    /// # Panics
+    /// When there is no feature `j`, as for the index of a slice.
     /// Like the index of a slice, when there is no feature `j`.
     pub fn w_dec(&self, j: usize) -> &[f32] {
         &self.w_dec[self.place[j] as usize * self.d_in..][..self.d_in]
@@ -103,10 +103,10 @@ impl PenaltyGradients {
 }
 
 impl GardenPenalty {
-    /// The penalty with weight `lambda` for `d_sae` features; `seed` draws what the controls draw.
+    /// The penalty with weight `lambda` for `d_sae` features; `seed` is that of the controls' draws.
     ///
     /// # Errors
-    /// [`Error::Argument`] when `d_sae` is no positive multiple of 16 or `lambda` is negative or not
+    /// [`Error::Argument`] when `d_sae` is not a positive multiple of 16, or `lambda` is negative or not
     /// finite.
     pub fn new(pairing: GardenPairing, lambda: f64, d_sae: usize, seed: u64) -> Result<Self> {
         check_groups(d_sae)?;
@@ -168,7 +168,7 @@ impl GardenPenalty {
                 value
             })
             .collect();
-        // In the order of the groups: the same bits whatever the number of threads.
+        // In the order of the groups: the same bits for any number of threads.
         Ok((values.iter().sum::<f64>() / n_groups as f64, out))
     }
 }
@@ -192,7 +192,7 @@ const TRANSPOSITION: [u8; ENTRIES] = {
     t
 };
 
-/// The transposition under a random renumbering of the 16 entries: 4 stay, 6 pairs change places.
+/// The transposition under a random permutation of the 16 entries: 4 stay, 6 pairs are exchanged.
 fn random_involution(rng: &mut ChaCha8Rng) -> [u8; ENTRIES] {
     let mut names: [u8; ENTRIES] = std::array::from_fn(|i| i as u8);
     names.shuffle(rng);
@@ -257,7 +257,7 @@ impl Group {
         let all: [u32; GROUP] = std::array::from_fn(|i| i as u32);
         let through = |g: &mut [f32], unit: &[f32], norm: f32| {
             kernels::project(unit, g);
-            // A row of zeros has no direction to change.
+            // A row of zeros has no direction, hence no gradient.
             let scale = if norm == 0.0 { 0.0 } else { weight / norm };
             g.iter_mut().for_each(|g| *g *= scale);
         };
@@ -311,7 +311,7 @@ fn penalty(c: &Products, involutions: &[[u8; ENTRIES]]) -> (f64, Products) {
 /// How far the groups of a dictionary are from the garden algebra.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DictionaryDefect {
-    /// `P_g / 40`: the squared defect of a relation (of 10) and of a row (of 4), averaged; 0 where
+    /// `P_g / 40`: the average squared defect of a relation (of 10) and of a row (of 4); 0 where
     /// `R_I L_J + R_J L_I = 2 delta_IJ 1` holds. `[n_groups]`
     pub closure: Vec<f64>,
     /// `mean_{I<J} |(R_I L_J - R_J L_I)/2|^2 / 4`: 1 for a garden representation, 0 for blocks that
@@ -320,7 +320,7 @@ pub struct DictionaryDefect {
 }
 
 impl DictionaryDefect {
-    /// The defect of parameters as training holds them.
+    /// The defect of parameters in the layout of training.
     ///
     /// # Errors
     /// As [`garden_defect`].
@@ -339,7 +339,7 @@ impl DictionaryDefect {
         Ok(DictionaryDefect { closure, holoraumy })
     }
 
-    /// The closure's defect, averaged over the groups.
+    /// The closure defect, averaged over the groups.
     pub fn mean_closure(&self) -> f64 {
         self.closure.iter().sum::<f64>() / self.closure.len() as f64
     }
@@ -353,7 +353,7 @@ impl DictionaryDefect {
 /// The garden defect of each group of 16 features of a dictionary, in their order, at unit lengths.
 ///
 /// # Errors
-/// [`Error::Argument`] when the number of features is no positive multiple of 16.
+/// [`Error::Argument`] when the number of features is not a positive multiple of 16.
 pub fn garden_defect(sae: &dyn SparseAutoencoder) -> Result<DictionaryDefect> {
     DictionaryDefect::of(&StandardParams {
         d_in: sae.d_in(),

@@ -1,5 +1,5 @@
-//! What a dictionary may be held to while it is trained: a penalty on its weights, or a decoder of
-//! fewer numbers than entries. Each has its own gradient; none takes a training step.
+//! Constraints on a dictionary during training: a penalty on its weights, or a decoder with fewer
+//! parameters than entries. Each has its own gradient; none performs a training step.
 
 mod garden_penalty;
 mod tied_decoder;

@@ -1,6 +1,6 @@
 //! A decoder whose groups of 16 features are four turns of one frame of four directions.
 //! Block I of group g: `W_dec[g, I] = rows of Q_gI E_g at unit length`, `Q(a) = a0 + sum_j a_j V_j`.
-//! V_j: the fermionic holoraumy of the chiral multiplet (arXiv:1701.00304, section 3); the use of it ours.
+//! V_j: the fermionic holoraumy of the chiral multiplet (arXiv:1701.00304, section 3); its use here is ours.
 
 #[cfg(feature = "notebook")]
 mod slots;
@@ -22,15 +22,15 @@ pub enum TiedGenerators {
     /// [`HOLORAUMY_GENERATORS`]: `Q(a)` is a quaternion, so it is orthogonal up to `|a|`, and
     /// `Q(a) Q(b)^T + Q(b) Q(a)^T = 2 (a . b) 1`.
     Holoraumy,
-    /// Control: three orthogonal matrices a group, each drawn at random (Haar on O(4)) and kept. As
-    /// many numbers are learnt, and each generator keeps lengths as a holoraumy does; what is gone
-    /// is the algebra. (Antisymmetric ones would be no clean control: an antisymmetric orthogonal
-    /// 4 x 4 matrix is a unit quaternion from the left or from the right, so one draw of three in
-    /// four mixes the two and the fourth is the quaternions themselves.)
+    /// Control: three orthogonal matrices per group, each drawn at random once (Haar on O(4)). The
+    /// number of learnt parameters is the same, and each generator preserves lengths as a holoraumy
+    /// does; only the algebra is gone. (Antisymmetric ones would be no clean control: an antisymmetric
+    /// orthogonal 4 x 4 matrix is a unit quaternion from the left or from the right, so that three in
+    /// four draws of three mix the two, and the fourth gives the quaternions themselves.)
     RandomOrthogonal,
 }
 
-/// The alpha basis of su(2), which the fermionic holoraumy of the chiral multiplet consists of (up to
+/// The alpha basis of su(2), of which the fermionic holoraumy of the chiral multiplet consists (up to
 /// signs): `(s2 x s1, 1 x s2, s2 x s3)` times i. Each squares to -1, and they anticommute.
 pub const HOLORAUMY_GENERATORS: [[[f32; 4]; 4]; 3] = [
     [
@@ -55,12 +55,12 @@ pub const HOLORAUMY_GENERATORS: [[[f32; 4]; 4]; 3] = [
 
 /// Frames and coefficients of a tied decoder, with Adam's moments.
 ///
-/// Rows at unit length make the decoder blind to the scale of a frame and of a block's four
-/// coefficients; both are brought back to `|E_g|_F = 2` and `|a| = 1` after each step.
+/// Since its rows have unit length, the decoder does not depend on the scale of a frame or of a
+/// block's four coefficients; each step ends by restoring `|E_g|_F = 2` and `|a| = 1`.
 #[derive(Debug)]
 pub struct TiedDecoder {
     d_in: usize,
-    /// Three a group. `[n_groups]`
+    /// Three per group. `[n_groups]`
     generators: Vec<[Generator; 3]>,
     /// `[n_groups, 4, d_in]`
     frames: Vec<f32>,
@@ -70,7 +70,7 @@ pub struct TiedDecoder {
     adam_coefficients: Moments,
 }
 
-/// Gradients of a loss with respect to the numbers of a [`TiedDecoder`].
+/// Gradients of a loss with respect to the parameters of a [`TiedDecoder`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct TiedGradients {
     /// `[n_groups, 4, d_in]`
@@ -80,10 +80,10 @@ pub struct TiedGradients {
 }
 
 impl TiedDecoder {
-    /// Random frames (unit directions) and random turns for `d_sae` features.
+    /// Random frames (unit directions) and random coefficients for `d_sae` features.
     ///
     /// # Errors
-    /// [`Error::Argument`] when `d_sae` is no positive multiple of 16 or `d_in` is 0.
+    /// [`Error::Argument`] when `d_sae` is not a positive multiple of 16 or `d_in` is 0.
     pub fn new(
         generators: TiedGenerators,
         d_in: usize,
@@ -136,7 +136,7 @@ impl TiedDecoder {
         self.d_in
     }
 
-    /// Numbers that are learnt: `n_groups (4 d_in + 16)`.
+    /// Number of learnt parameters: `n_groups (4 d_in + 16)`.
     pub fn n_parameters(&self) -> usize {
         self.frames.len() + self.coefficients.len()
     }
@@ -146,7 +146,7 @@ impl TiedDecoder {
         (&self.frames, &self.coefficients)
     }
 
-    /// The decoder that these numbers stand for, `[d_sae, d_in]`, rows at unit length.
+    /// The decoder that these parameters give, `[d_sae, d_in]`, rows at unit length.
     pub fn w_dec(&self) -> Vec<f32> {
         let d = self.d_in;
         let mut w_dec = vec![0f32; self.n_groups() * GROUP * d];
@@ -157,7 +157,7 @@ impl TiedDecoder {
         w_dec
     }
 
-    /// From the gradient with respect to the decoder, `[d_sae, d_in]`, to that of the numbers.
+    /// The gradient of the parameters from that of the decoder, `[d_sae, d_in]`.
     ///
     /// # Errors
     /// [`Error::Shape`] when `g_w_dec` is of another size.
@@ -186,7 +186,7 @@ impl TiedDecoder {
         Ok(out)
     }
 
-    /// One Adam update from the gradient with respect to the decoder, and the new decoder.
+    /// One Adam update from the gradient with respect to the decoder; also updates the decoder.
     pub(in crate::sae) fn update(
         &mut self,
         adam: &AdamStep,
@@ -227,7 +227,7 @@ impl TiedDecoder {
         Ok(())
     }
 
-    /// Gives group `g` another frame, `[4, d_in]`, its moments 0, and writes its rows of the decoder.
+    /// Sets the frame of group `g`, `[4, d_in]`, zeroes its moments, and writes its rows of the decoder.
     pub(in crate::sae) fn replace_frame(&mut self, g: usize, frame: &[f32], w_dec: &mut [f32]) {
         let d = self.d_in;
         let place = g * BLOCK * d..(g + 1) * BLOCK * d;
@@ -297,7 +297,7 @@ fn chain(
             let norm = kernels::dot(u, u).sqrt();
             kernels::normalise(u);
             kernels::project(u, g);
-            // A row of zeros has no direction to change.
+            // A row of zeros has no direction, hence no gradient.
             let scale = if norm == 0.0 { 0.0 } else { 1.0 / norm };
             g.iter_mut().for_each(|g| *g *= scale);
         }
@@ -318,7 +318,7 @@ fn chain(
     }
 }
 
-/// A random orthogonal 4 x 4 matrix: Gram and Schmidt's orthonormalisation of Gaussian rows, which is
+/// A random orthogonal 4 x 4 matrix: the Gram-Schmidt orthonormalisation of Gaussian rows, which is
 /// Haar distributed on O(4) (Stewart 1980).
 fn haar_orthogonal(rng: &mut ChaCha8Rng) -> Generator {
     let mut q = [[0f32; BLOCK]; BLOCK];
@@ -326,7 +326,7 @@ fn haar_orthogonal(rng: &mut ChaCha8Rng) -> Generator {
         let (done, rest) = q.split_at_mut(r);
         let row = &mut rest[0];
         row.fill_with(|| StandardNormal.sample(&mut *rng));
-        // Twice: rounding in the first pass is what the second removes.
+        // Twice: the second pass removes the rounding error of the first.
         for _ in 0..2 {
             done.iter().for_each(|other| kernels::project(other, row));
         }

@@ -1,4 +1,4 @@
-//! What SAELens' `cfg.json` says, from any of its versions.
+//! Parsing and writing SAELens' `cfg.json`, in any of its versions.
 //!
 //! Source: SAELens 6.54 (`SAEConfig`, `handle_pre_6_0_config`), 5.11, 3.23, 2.1 and 1.8
 //! (`SAEConfig`, `LanguageModelSAERunnerConfig`).
@@ -22,23 +22,23 @@ pub(super) const GATED: &str = "gated";
 pub(super) const ABS_TOP_K: &str = "abstopk";
 pub(super) const RESCALE: &str = "rescale_acts_by_decoder_norm";
 pub(super) const SCALING: &str = "finetuning_scaling_factor";
-/// The layout that is written: SAELens moves fields about when it reads an older one.
+/// The layout that is written: SAELens moves fields when it reads an older one.
 const VERSION: &str = "6.0.0";
 
-/// What follows the encoder's product.
+/// What is applied after the encoder's product.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Architecture {
     /// ReLU.
     Standard,
-    /// Of ReLU the `k` largest of a token.
+    /// The `k` largest of a token's ReLU activations.
     TopK { k: u64 },
-    /// Of ReLU what is above its feature's threshold.
+    /// The ReLU activations above their feature's threshold.
     JumpReLU,
     /// Magnitudes where gates are open.
     Gated,
-    /// The `k` of a token largest in absolute value.
+    /// A token's `k` activations largest in absolute value.
     AbsTopK { k: u64 },
-    /// Features one after the other.
+    /// Matching pursuit: one feature after another.
     Pursuit(PursuitRules),
     /// Predicted and novel codes.
     Temporal(TemporalFields),
@@ -53,7 +53,7 @@ impl Architecture {
         }
     }
 
-    /// Whether the file has an encoder, and a bias of it.
+    /// Whether the file has an encoder, and whether it has an encoder bias.
     pub(super) fn has_encoder(self) -> (bool, bool) {
         match self {
             Self::Pursuit(_) => (false, false),
@@ -71,7 +71,7 @@ impl Architecture {
     }
 }
 
-/// A configuration, checked: nothing in it asks for what is not in these fields.
+/// A configuration, checked: it requests nothing beyond these fields.
 #[derive(Debug)]
 pub(super) struct SaeLensCfg {
     pub(super) architecture: Architecture,
@@ -91,16 +91,16 @@ pub(super) struct SaeLensCfg {
 type Reason = String;
 
 impl SaeLensCfg {
-    /// Of the text of the file at `path`.
+    /// Parses the text of the file at `path`.
     ///
     /// # Errors
-    /// [`Error::Format`] naming the first field that is unknown, of a wrong type or asks for
+    /// [`Error::Format`] naming the first field that is unknown, of a wrong type or requests
     /// something that no autoencoder of this library does.
     pub(super) fn parse(text: &str, path: &Path) -> Result<Self> {
         let bad = |reason: Reason| Error::format(path, FORMAT, reason);
         let given: Map<String, Value> =
             serde_json::from_str(text).map_err(|err| bad(err.to_string()))?;
-        // Other architectures have other fields: that it is another one comes first.
+        // Checked first, since other architectures have other fields.
         check_architecture(&given).map_err(bad)?;
         let fields = renamed(given).map_err(bad)?;
         let architecture = architecture(&fields).map_err(bad)?;
@@ -154,7 +154,7 @@ impl SaeLensCfg {
     }
 }
 
-/// Says of which architecture the fields are.
+/// Sets the fields that describe the architecture.
 pub(super) fn describe_architecture(fields: &mut Map<String, Value>, architecture: Architecture) {
     match architecture {
         Architecture::Pursuit(rules) => describe_pursuit(fields, rules),
@@ -180,7 +180,7 @@ pub(super) fn describe_architecture(fields: &mut Map<String, Value>, architectur
     }
 }
 
-/// The metadata with a version by which SAELens reads the folder as it is written.
+/// Sets a version in the metadata with which SAELens reads the folder as it is written.
 pub(super) fn with_version(metadata: &mut Map<String, Value>) {
     let version = metadata.get("sae_lens_version").and_then(Value::as_str);
     let major = version.and_then(|version| version.split('.').next()?.parse::<u64>().ok());
@@ -189,7 +189,7 @@ pub(super) fn with_version(metadata: &mut Map<String, Value>) {
     }
 }
 
-/// With the fields' names of version 6, and what is metadata there among the metadata.
+/// Renames the fields as in version 6, and moves those that are metadata there into `metadata`.
 fn renamed(given: Map<String, Value>) -> Result<Map<String, Value>, Reason> {
     let mut fields = Map::new();
     let mut metadata = Map::new();
@@ -221,7 +221,7 @@ fn renamed(given: Map<String, Value>) -> Result<Map<String, Value>, Reason> {
             && *other != value
         {
             let (one, other) = (shortened(&value), shortened(other));
-            return Err(format!("{name} is there twice, as {one} and as {other}"));
+            return Err(format!("{name} is given twice, as {one} and as {other}"));
         }
         into.insert(name, value);
     }
@@ -245,12 +245,12 @@ fn check_architecture(fields: &Map<String, Value>) -> Result<(), Reason> {
     }
 }
 
-/// What to say of a folder that another function reads.
+/// The message for a folder that another function reads.
 fn elsewhere(function: &str) -> Reason {
-    format!("architecture is that of no autoencoder of one activation; {function} reads it")
+    format!("this is not an autoencoder of a single site; load it with {function}")
 }
 
-/// The architecture, which before version 6 the activation function could say.
+/// The architecture, which before version 6 could be given by the activation function.
 fn architecture(fields: &Map<String, Value>) -> Result<Architecture, Reason> {
     let name = text(fields, "architecture")?;
     let activation = text(fields, "activation_fn")?;
@@ -327,12 +327,12 @@ fn k_of_activation(fields: &Map<String, Value>) -> Result<Option<u64>, Reason> {
     whole(arguments, "k")
 }
 
-/// How activations are treated before they are encoded: not at all.
+/// Checks that activations are not normalised before they are encoded.
 fn check_inputs(fields: &Map<String, Value>) -> Result<(), Reason> {
     match fields.get("normalize_activations") {
         None | Some(Value::Null | Value::Bool(false)) => {}
         Some(Value::String(name)) if name == "none" => {}
-        // Before version 3.4 true was what expected_average_only_in is.
+        // Before version 3.4, true meant expected_average_only_in.
         Some(value) => {
             return Err(format!(
                 "normalize_activations is {}, only \"none\" (or false) is supported; have SAELens fold \
@@ -341,7 +341,7 @@ fn check_inputs(fields: &Map<String, Value>) -> Result<(), Reason> {
             ));
         }
     }
-    // The heads of hook_z lie side by side everywhere in this library.
+    // The heads of hook_z are concatenated everywhere in this library.
     match text(fields, "reshape_activations")? {
         None | Some("none" | "hook_z") => Ok(()),
         Some(other) => Err(format!(
@@ -393,7 +393,7 @@ fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str
     optional(fields, name, "a text", Value::as_str)
 }
 
-/// The field's value, if it is there and not null, as `read` understands it.
+/// The field's value as parsed by `read`, if it is present and not null.
 fn optional<'a, T>(
     fields: &'a Map<String, Value>,
     name: &str,

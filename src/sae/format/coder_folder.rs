@@ -1,5 +1,5 @@
-//! Folders of dictionaries that SAELens does not have: `cfg.json` beside `sae_weights.safetensors`.
-//! Every field of the configuration and every tensor is applied or refused by name.
+//! Folders of dictionaries that SAELens does not have: `cfg.json` and `sae_weights.safetensors`.
+//! Every field of the configuration and every tensor is applied or rejected by name.
 
 use super::write_folder::write_folder;
 use super::{CFG, WEIGHTS};
@@ -21,7 +21,7 @@ pub(super) fn write(dir: &Path, cfg: &Value, tensors: &[(String, Tensor)]) -> Re
     write_folder(dir, WEIGHTS, cfg, &tensors)
 }
 
-/// How an activation function is written: its name, and `k` or the thresholds where it has them.
+/// The name of an activation function in the file; `k` or the thresholds are written separately.
 pub(super) fn activation_name(activation: &TranscoderActivation) -> &'static str {
     match activation {
         TranscoderActivation::Relu => "relu",
@@ -38,7 +38,7 @@ pub(super) fn activation_k(activation: &TranscoderActivation) -> Value {
     }
 }
 
-/// A folder that is being read: what has been asked for is gone.
+/// A folder that is being read: entries are removed as they are read.
 pub(super) struct Folder {
     cfg_path: PathBuf,
     weights_path: PathBuf,
@@ -72,18 +72,18 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The error for what is wrong with the configuration.
+    /// The error for an invalid configuration.
     pub(super) fn bad(&self, reason: impl Into<String>) -> Error {
         Error::format(&self.cfg_path, CFG_FORMAT, reason.into())
     }
 
-    /// A field of the configuration.
+    /// Removes and returns a field of the configuration.
     pub(super) fn field(&mut self, name: &str) -> Result<Value> {
         let value = self.fields.remove(name);
         value.ok_or_else(|| self.bad(format!("there is no {name}")))
     }
 
-    /// A field that is a list of texts.
+    /// Removes and returns a field that is a list of strings.
     pub(super) fn texts(&mut self, name: &str) -> Result<Vec<String>> {
         let value = self.field(name)?;
         serde_json::from_value(value.clone()).map_err(|_| {
@@ -92,7 +92,7 @@ impl Folder {
         })
     }
 
-    /// A tensor, all finite.
+    /// Removes and returns a tensor, which must be finite.
     pub(super) fn tensor(&mut self, name: &str) -> Result<Tensor> {
         let path = &self.weights_path;
         let tensor = self.file.tensors.remove(name).ok_or_else(|| {

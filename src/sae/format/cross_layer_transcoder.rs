@@ -1,6 +1,6 @@
-//! Cross-layer transcoders in circuit-tracer's folder, or, where that has no form for one, in a folder of our own:
-//! `cfg.json` beside `sae_weights.safetensors`.
-//! Of layer l the tensors `W_enc_l [d_in, d_sae]`, `b_enc_l`, `W_dec_l [d_sae, n_layers - l, d_out]`, `b_dec_l`,
+//! Cross-layer transcoders in circuit-tracer's folder format or, where that cannot represent one, in our own:
+//! `cfg.json` and `sae_weights.safetensors`.
+//! For layer l the tensors `W_enc_l [d_in, d_sae]`, `b_enc_l`, `W_dec_l [d_sae, n_layers - l, d_out]`, `b_dec_l`,
 //! and `threshold_l` where the activation function has it: circuit-tracer's names (its encoders are transposed).
 
 use super::WEIGHTS;
@@ -21,11 +21,11 @@ use std::path::Path;
 const ARCHITECTURE: &str = "cross_layer_transcoder";
 
 impl CrossLayerTranscoder {
-    /// Writes the folder `dir` (made if missing); an older file stays whole until the new one is.
+    /// Writes the folder `dir` (created if missing); files are replaced atomically.
     ///
-    /// The folder is circuit-tracer's (`config.yaml`, `W_enc_{i}.safetensors`, `W_dec_{i}.safetensors`) where all layers
-    /// are ReLU or all JumpReLU, of one width, and read and write the same hook points of each block; a folder of this
-    /// library's own otherwise. [`CrossLayerTranscoder::load`] reads both.
+    /// The folder is circuit-tracer's (`config.yaml`, `W_enc_{i}.safetensors`, `W_dec_{i}.safetensors`) where all
+    /// layers are ReLU or all JumpReLU, have one width, and read and write the same hook points of each block;
+    /// otherwise it is in this library's own format. [`CrossLayerTranscoder::load`] reads both.
     ///
     /// # Errors
     /// [`Error::Argument`] for a folder that holds the other format, or circuit-tracer's files of more layers;
@@ -154,7 +154,7 @@ fn needed(files: &[String], name: String) -> Result<String, String> {
     }
 }
 
-/// The configuration and the two files of each layer, from 0 on without a gap.
+/// The configuration and the two files of each layer; layers must be numbered from 0 without gaps.
 fn wanted(files: &[String], folder: &str) -> Result<Vec<String>, String> {
     let needed = |name: String| needed(files, name);
     let part = |part: &str, layer: usize| join(folder, &format!("{part}_{layer}.safetensors"));
@@ -227,7 +227,7 @@ mod tests {
         assert!(message("\"architecture\"", "\"odd\": 1, \"architecture\"").contains("odd"));
         assert!(message("\"k\"", "\"ks\"").contains("there is no k"));
 
-        // One that circuit-tracer can read is written for it, and not beside the other format.
+        // One that circuit-tracer can read is written in its format, unless the folder holds the other.
         let mut plain = saved.clone();
         plain.activations = vec![TranscoderActivation::Relu; 2];
         plain.w_enc = vec![tensor(&[4, 5], 2.0), tensor(&[4, 5], 3.0)];

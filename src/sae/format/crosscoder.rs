@@ -1,6 +1,6 @@
-//! Crosscoders in a folder of our own: `cfg.json` beside `sae_weights.safetensors`.
-//! Of site s the tensors `W_enc.s [d_site, d_sae]`, `W_dec.s [d_sae, d_site]`, `b_dec.s`; of all `b_enc`, and
-//! `threshold` where the activation function has it. No package that this library knows has a format for them.
+//! Crosscoders in a folder format of our own: `cfg.json` and `sae_weights.safetensors`.
+//! For site s the tensors `W_enc.s [d_site, d_sae]`, `W_dec.s [d_sae, d_site]`, `b_dec.s`; for all sites `b_enc`, and
+//! `threshold` where the activation function has it. None of the packages supported here has a format for them.
 
 use super::coder_folder::{Folder, activation_k, activation_name, write};
 use crate::error::Result;
@@ -12,7 +12,7 @@ use std::path::Path;
 const ARCHITECTURE: &str = "crosscoder";
 
 impl Crosscoder {
-    /// Writes the folder `dir` (made if missing); an older file stays whole until the new one is.
+    /// Writes the folder `dir` (created if missing); files are replaced atomically.
     ///
     /// # Errors
     /// [`crate::Error::Io`] when the folder or a file cannot be written.

@@ -1,15 +1,15 @@
 //! The fields of SAELens' `cfg.json`, in all of its versions.
 //!
-//! Up to version 2 it holds the whole configuration of a training run; from 3 on what inference and,
-//! in checkpoints, training of one autoencoder needs; from 6 on the rest is in `metadata`.
+//! Up to version 2 it holds the whole configuration of a training run; from 3 on only what inference
+//! (in checkpoints, also training) of one autoencoder needs; from 6 on the rest is in `metadata`.
 
 use crate::known_fields::{KnownFields, Only, Plain};
 
 pub(super) const FORMAT: &str = "SAELens configuration";
 
 /// What version 6 has in `metadata` (its `LLM_METADATA_KEYS`), and SAELens moves there when it reads
-/// an older configuration. It describes where the autoencoder belongs; nothing in it changes the
-/// function, so that it may hold anything.
+/// an older configuration. It describes the autoencoder's origin; none of it affects the function,
+/// so any value is accepted.
 pub(super) const METADATA: [&str; 18] = [
     "context_size",
     "dataset_path",
@@ -66,7 +66,7 @@ pub(super) const FIELDS: KnownFields = KnownFields {
         "sae_lens_version",
     ],
     inert: &[
-        // Where it belongs: the model, the place in it, the texts.
+        // Origin: the model, the place in it, the texts.
         "context_size",
         "dataset_path",
         "dataset_trust_remote_code",
@@ -144,7 +144,7 @@ pub(super) const FIELDS: KnownFields = KnownFields {
         "train_batch_size_tokens",
         "training_tokens",
         "use_ghost_grads",
-        // Where activations come from, and in what precision and by what means they are computed.
+        // The source of activations, and the precision and means of computing them.
         "act_store_device",
         "activations_mixing_fraction",
         "autocast",
@@ -196,7 +196,7 @@ pub(super) const FIELDS: KnownFields = KnownFields {
 mod tests {
     use super::*;
 
-    /// The fields of SAELens' own classes, version by version; of each the new ones.
+    /// The fields of SAELens' own classes, version by version; for each only the new ones.
     const OF_SAELENS: [(&str, &str); 9] = [
         (
             "1.8.0, LanguageModelSAERunnerConfig",

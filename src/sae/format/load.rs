@@ -1,4 +1,4 @@
-//! Autoencoders and transcoders of every format that is known.
+//! Loads autoencoders and transcoders of every supported format.
 
 use super::peers::{Format, Loaded, SetConfig, detect, read, read_set_files};
 use crate::error::{Error, Result};
@@ -6,10 +6,10 @@ use crate::sae::variants::{Sae, Transcoder};
 use std::path::Path;
 
 impl Sae {
-    /// Reads an autoencoder onto the CPU; the format is found by what is there. `path` is a folder, or
-    /// the file with the weights.
+    /// Reads an autoencoder onto the CPU; the format is detected from the files present. `path` is a folder,
+    /// or the file with the weights.
     ///
-    /// | written by | what is there | architectures |
+    /// | written by | files | architectures |
     /// |---|---|---|
     /// | SAELens (any version), [`Sae::save`] | `cfg.json`, `sae_weights.safetensors` | standard, TopK, JumpReLU, gated |
     /// | 1L-Sparse-Autoencoder | `{n}.pt`, `{n}_cfg.json` | standard |
@@ -19,8 +19,8 @@ impl Sae {
     /// | sparsify | `cfg.json`, `sae.safetensors` | TopK |
     /// | Llama Scope | `hyperparams.json`, `checkpoints/final.safetensors` | JumpReLU |
     ///
-    /// Every field and tensor is applied, known to change nothing, or refused by name: an autoencoder
-    /// that loads computes what its library computes. `docs/formats.md` has the details.
+    /// Every field and tensor is applied, known to change nothing, or rejected by name: an autoencoder
+    /// that loads computes what its own library computes. `docs/formats.md` has the details.
     ///
     /// A `scaling_factor` of the activations is folded into the decoder. Where SAELens rescales
     /// activations by the decoder's norms, the norms are folded into the weights.
@@ -33,8 +33,8 @@ impl Sae {
     ///
     /// # Errors
     /// [`Error::Io`] when a file is missing; [`Error::Argument`] for a folder or file of no known format,
-    /// and for transcoders; [`Error::Format`] when a file is corrupt, lacks a tensor, holds a field or
-    /// tensor that is unknown, a parameter that is not finite, or asks for what no autoencoder of this
+    /// and for transcoders; [`Error::Format`] when a file is corrupt, lacks a tensor, holds an unknown
+    /// field or tensor or a parameter that is not finite, or requests what no autoencoder of this
     /// library does (activations normalised at run time); [`Error::Shape`] when the tensors
     /// contradict each other or the configuration.
     pub fn load(path: impl AsRef<Path>) -> Result<Sae> {
@@ -60,13 +60,13 @@ impl Sae {
 }
 
 impl Transcoder {
-    /// Reads a transcoder onto the CPU; the format is found by what is there: SAELens' (also written by
-    /// [`Transcoder::save`]), Gemma Scope's, Gemma Scope 2's, sparsify's or Llama Scope's. `path` is a
-    /// folder, or the file with the weights; for sets of circuit-tracer see [`Transcoder::load_set`].
+    /// Reads a transcoder onto the CPU; the format is detected from the files present: SAELens' (also
+    /// written by [`Transcoder::save`]), Gemma Scope's, Gemma Scope 2's, sparsify's or Llama Scope's. `path`
+    /// is a folder, or the file with the weights; for circuit-tracer's sets see [`Transcoder::load_set`].
     ///
     /// # Errors
-    /// Those of [`Sae::load`]; [`Error::Argument`] for an autoencoder. Gemma Scope's file does not say
-    /// which of the two it is: it is read as what is asked for, unless the path has the name of a
+    /// Those of [`Sae::load`]; [`Error::Argument`] for an autoencoder. Gemma Scope's file does not state
+    /// which of the two it is: it is read as what the call requests, unless the path has the name of a
     /// repository of transcoders.
     pub fn load(path: impl AsRef<Path>) -> Result<Transcoder> {
         let path = path.as_ref();
@@ -80,13 +80,13 @@ impl Transcoder {
         }
     }
 
-    /// Reads circuit-tracer's set of transcoders, one a block from 0 on, as an attribution graph takes
+    /// Reads circuit-tracer's set of transcoders, one per block from 0 on, as an attribution graph accepts
     /// them: the folder has a `config.yaml`, and `layer_{i}.safetensors` or the files that its
     /// `transcoders` lists.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] for a configuration or file that is not understood, cross-layer
-    /// transcoders, and files on the hub ([`Transcoder::set_from_pretrained`] fetches these).
+    /// [`Error::Io`]; [`Error::Format`] for an unsupported configuration or file, for cross-layer
+    /// transcoders, and for files on the hub ([`Transcoder::set_from_pretrained`] downloads these).
     pub fn load_set(dir: impl AsRef<Path>) -> Result<Vec<Transcoder>> {
         let dir = dir.as_ref();
         let path = dir.join("config.yaml");

@@ -1,10 +1,10 @@
 //! Files of autoencoders: SAELens' format here, other libraries' in `peers`.
 //!
-//! SAELens' folder format: `cfg.json` beside `sae_weights.safetensors`.
+//! SAELens' folder format: `cfg.json` and `sae_weights.safetensors`.
 //! Tensors `W_enc [d_in, d_sae]`, `b_enc`, `W_dec [d_sae, d_in]`, `b_dec`, in f32.
 //! SAELens 6, `saes/sae.py` (`save_model`, `load_from_disk`); older layouts are read, too.
 //!
-//! Every field and tensor is applied, known to change nothing, or refused by name.
+//! Every field and tensor is applied, known to change nothing, or rejected by name.
 
 mod cfg;
 #[cfg(feature = "notebook")]
@@ -47,15 +47,15 @@ const CFG: &str = "cfg.json";
 #[cfg(feature = "notebook")]
 const WEIGHTS: &str = "sae_weights.safetensors";
 
-/// An autoencoder as SAELens writes it: what `cfg.json` says, and the tensors beside it.
+/// An autoencoder in SAELens' format: the content of `cfg.json`, and the tensors.
 pub(crate) struct SaeState {
     pub(crate) cfg: Map<String, Value>,
     pub(crate) tensors: Vec<(String, Tensor)>,
 }
 
 impl Sae {
-    /// Writes the folder `dir` (made if missing) as SAELens 6 reads it; an older file stays whole
-    /// until the new one is. What was read from a file's `cfg.json` is written again.
+    /// Writes the folder `dir` (created if missing) as SAELens 6 reads it; files are replaced
+    /// atomically. The fields read from a `cfg.json` are written again.
     ///
     /// # Errors
     /// [`Error::Io`] when the folder or a file cannot be written.
@@ -108,8 +108,8 @@ impl Sae {
         dictionary.state(architecture, &own)
     }
 
-    /// Reads a folder written by SAELens, of any version, or by [`Sae::save`]; its `cfg.json` says
-    /// which architecture it is. Before version 6 SAELens calls TopK "standard" and the activation
+    /// Reads a folder written by SAELens, of any version, or by [`Sae::save`]; its `cfg.json` gives the
+    /// architecture. Before version 6 SAELens calls TopK "standard" and the activation
     /// function "topk".
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl Sae {
         Sae::from_state(&cfg, &cfg_path, read_tensors(&path)?, &path)
     }
 
-    /// Reads what [`Sae::to_state`] gives, and any version of it; the paths are those that errors name.
+    /// Reads a state as returned by [`Sae::to_state`], of any version; errors name the given paths.
     ///
     /// # Errors
     /// Those of [`Sae::load`].
@@ -149,7 +149,7 @@ impl Sae {
 }
 
 impl StandardSae {
-    /// The parameters, with those that only the architecture has.
+    /// The common parameters, and those that only this architecture has.
     fn state(&self, architecture: Architecture, own: &[(String, &Tensor)]) -> Result<SaeState> {
         let cfg = self.cfg_json(architecture);
         let mut tensors = vec![
@@ -207,7 +207,7 @@ impl StandardSae {
                 return Err(Error::shape(format!("W_enc ({key})"), said, found));
             }
         }
-        // Their order matters: the norms are those of the decoder in the file.
+        // The order matters: the norms are those of the decoder in the file.
         if cfg.rescale {
             sae.fold_decoder_norms()?;
         }
@@ -223,13 +223,13 @@ impl StandardSae {
         sae.apply_b_dec_to_input = cfg.apply_b_dec_to_input;
         sae.hook_name = cfg.hook_name.take();
         sae.cfg = std::mem::take(&mut cfg.fields);
-        // As it will be written, so that it is the same whichever version it was read from.
+        // In the form that is written, so that it is the same for every version it was read from.
         sae.cfg = sae.cfg_json(cfg.architecture);
         Ok((sae, own))
     }
 
-    /// The parameters of a file, which has no encoder where that is the decoder transposed, and no bias of it
-    /// where there is none.
+    /// The parameters of a file. A missing encoder is the decoder transposed, and a missing encoder bias
+    /// is 0.
     fn of_file(
         w_enc: Option<Tensor>,
         b_enc: Option<Tensor>,
@@ -250,7 +250,7 @@ impl StandardSae {
         StandardSae::new(w_enc, b_enc, w_dec, b_dec)
     }
 
-    /// What `cfg.json` says: what was read, with the keys that describe this autoencoder set.
+    /// The content of `cfg.json`: what was read, with the keys that describe this autoencoder updated.
     fn cfg_json(&self, architecture: Architecture) -> Map<String, Value> {
         let mut cfg = self.cfg.clone();
         describe_architecture(&mut cfg, architecture);
@@ -263,7 +263,7 @@ impl StandardSae {
         ] {
             cfg.insert(key.into(), value);
         }
-        // SAELens lays the heads side by side where it is told to.
+        // SAELens concatenates the heads only where this field requests it.
         let is_hook_z = self
             .hook_name
             .as_ref()
@@ -283,13 +283,13 @@ impl StandardSae {
         if let Some(name) = &self.hook_name {
             metadata.insert("hook_name".into(), json!(name));
         }
-        // Last, where it is read to, so that writing again changes nothing.
+        // At the end, where reading puts it, so that writing again changes nothing.
         cfg.retain(|name, _| name != "metadata");
         cfg.insert("metadata".into(), Value::Object(metadata));
         cfg
     }
 
-    /// The same function of inputs, with the norms of the decoder's rows moved into the encoder.
+    /// The same function, with the norms of the decoder's rows moved into the encoder.
     fn fold_decoder_norms(&mut self) -> Result<()> {
         let norms = self.w_dec.sqr()?.sum(1)?.sqrt()?; // [d_sae]
         self.w_enc = self.w_enc.broadcast_mul(&norms)?;
@@ -332,7 +332,7 @@ fn scaling_factor(
     }
     check_finite(path, FORMAT, name, &factor)?;
     let factor = factor.to_dtype(candle_core::DType::F32)?;
-    // torch.allclose to ones, as SAELens has it.
+    // The tolerance of torch.allclose to ones, as in SAELens.
     let away = |x: &f32| (x - 1.0).abs() > 1e-5 + 1e-8;
     match factor.to_vec1::<f32>()?.iter().position(away) {
         None => Ok(None),

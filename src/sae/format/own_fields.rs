@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 pub(super) const PURSUIT: &str = "matching_pursuit";
 pub(super) const TEMPORAL: &str = "temporal";
-/// How a temporal autoencoder's input is scaled.
+/// The value for a temporal autoencoder's input scaling.
 pub(super) const CONSTANT_SCALE: &str = "constant_scalar_rescale";
 
 const OF_PURSUIT: [&str; 3] = [
@@ -102,7 +102,7 @@ impl TemporalFields {
         }
     }
 
-    /// How many novel codes of a token count.
+    /// How many novel codes are kept per token.
     pub(super) fn k(&self) -> Option<usize> {
         self.kval_topk
             .filter(|_| self.sae_diff_type == DiffType::TopK)
@@ -131,7 +131,7 @@ pub(super) fn pursuit_rules(fields: &Map<String, Value>) -> Result<PursuitRules,
         ));
     }
     Ok(PursuitRules {
-        // SAELens: none where it is not above 0.
+        // As in SAELens: no threshold unless it is above 0.
         residual_threshold: threshold.max(0.0),
         max_iterations: own.max_iterations,
         stop_on_duplicate_support: own.stop_on_duplicate_support,
@@ -170,7 +170,7 @@ pub(super) fn describe_temporal(fields: &mut Map<String, Value>, own: TemporalFi
     }
 }
 
-/// The fields of one of the two are refused where the architecture is another: nothing there applies them.
+/// Rejects the fields of one of the two where the architecture is another, which would not apply them.
 pub(super) fn check_owners(fields: &Map<String, Value>, name: Option<&str>) -> Result<(), String> {
     for (owner, own) in [(PURSUIT, &OF_PURSUIT[..]), (TEMPORAL, &OF_TEMPORAL[..])] {
         let mut given = own
@@ -187,7 +187,7 @@ pub(super) fn check_owners(fields: &Map<String, Value>, name: Option<&str>) -> R
     Ok(())
 }
 
-/// The fields called `names` as a `T`; null, which SAELens writes for None, is as if it were not there.
+/// The fields called `names` as a `T`; null, which SAELens writes for None, counts as missing.
 fn read<T: serde::de::DeserializeOwned>(
     fields: &Map<String, Value>,
     names: &[&str],

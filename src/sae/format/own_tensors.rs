@@ -10,7 +10,7 @@ use crate::sae::variants::{StandardSae, TemporalAttention, TemporalSae};
 use candle_core::Tensor;
 use std::path::Path;
 
-/// What messages call the file of tensors.
+/// The file of tensors in messages.
 pub(super) const FORMAT: &str = "SAELens state dict";
 
 /// What only one architecture has.
@@ -25,7 +25,7 @@ pub(super) enum Own {
 }
 
 impl Own {
-    /// Takes the architecture's own tensors out of the file.
+    /// Removes the architecture's own tensors from the file and returns them.
     pub(super) fn take(
         architecture: Architecture,
         file: &mut TensorFile,
@@ -56,7 +56,7 @@ impl Own {
             }
             Architecture::TopK { k } => Ok(Self::TopK(k)),
             Architecture::AbsTopK { k } => Ok(Self::AbsTopK(k)),
-            // Older versions wrote the logarithms that they learnt.
+            // Older versions wrote the logarithms, which they trained.
             Architecture::JumpReLU => match (take("threshold")?, take("log_threshold")?) {
                 (Some(threshold), None) => Ok(Self::JumpReLU { threshold }),
                 (None, Some(logarithm)) => Ok(Self::JumpReLU {

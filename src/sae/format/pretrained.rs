@@ -1,4 +1,4 @@
-//! Autoencoders and transcoders of the Hugging Face hub.
+//! Autoencoders and transcoders from the Hugging Face hub.
 
 mod releases;
 
@@ -11,7 +11,7 @@ use crate::sae::variants::{Sae, Transcoder};
 use crate::show::NotebookReporter;
 use std::path::{Path, PathBuf};
 
-/// The files of each format, those that another format has, too, first.
+/// The files of each format; those that another format shares come first.
 const FORMATS: [&[&str]; 8] = [
     &["cfg.json", "sae_weights.safetensors"],
     &["cfg.json", "sae.safetensors"],
@@ -24,9 +24,9 @@ const FORMATS: [&[&str]; 8] = [
 ];
 
 impl Sae {
-    /// An autoencoder of the Hugging Face hub, of any format that [`Sae::load`] reads. `repo` is
-    /// `org/name`, `org/name@revision`, a release of SAELens of which the names are simple, or a folder
-    /// on this machine; `id` is the folder in it, or a `.pt` file.
+    /// An autoencoder from the Hugging Face hub, of any format that [`Sae::load`] reads. `repo` is
+    /// `org/name`, `org/name@revision`, a release of SAELens whose identifiers follow a simple rule, or a
+    /// folder on this machine; `id` is the folder in it, or a `.pt` file.
     ///
     /// | `repo` | `id` |
     /// |---|---|
@@ -36,7 +36,7 @@ impl Sae {
     /// | `EleutherAI/sae-llama-3-8b-32x` | `layers.10` |
     /// | `NeelNanda/sparse_autoencoder` | `25.pt` |
     ///
-    /// Files come into the cache that huggingface_hub uses; see [`Hub::from_env`] for the variables.
+    /// Files are stored in the cache that huggingface_hub uses; see [`Hub::from_env`] for the variables.
     ///
     /// ```no_run
     /// use holoscope::sae::Sae;
@@ -45,8 +45,8 @@ impl Sae {
     /// ```
     ///
     /// # Errors
-    /// Those of [`Hub::fetch`] and [`Sae::load`]; [`Error::Download`] that names the folders there are
-    /// when `id` is none of them.
+    /// Those of [`Hub::fetch`] and [`Sae::load`]; [`Error::Download`] naming the available folders when
+    /// `id` is none of them.
     pub fn from_pretrained(repo: &str, id: &str) -> Result<Sae> {
         match local(repo, id) {
             Some(path) => Sae::load(path),
@@ -74,8 +74,8 @@ impl Sae {
 }
 
 impl Transcoder {
-    /// A transcoder of the Hugging Face hub; arguments and formats as for [`Sae::from_pretrained`]. Of
-    /// a set of circuit-tracer `id` may be one block's file, `layer_3.safetensors`.
+    /// A transcoder from the Hugging Face hub; arguments and formats as for [`Sae::from_pretrained`]. For
+    /// a set of circuit-tracer, `id` may be one block's file, `layer_3.safetensors`.
     ///
     /// # Errors
     /// Those of [`Hub::fetch`] and [`Transcoder::load`].
@@ -105,7 +105,7 @@ impl Transcoder {
         read_layer(&config, &path, layer)
     }
 
-    /// circuit-tracer's set of transcoders, one a block from 0 on, as an attribution graph takes them.
+    /// circuit-tracer's set of transcoders, one per block from 0 on, as an attribution graph accepts them.
     /// `repo` is `org/name`, `org/name/folder`, either with `@revision`, or a folder on this machine.
     ///
     /// ```no_run
@@ -156,7 +156,7 @@ impl Transcoder {
     }
 }
 
-/// Brings the files that a `config.yaml` in `folder` of `repo` lists, and returns where they lie.
+/// Downloads the files that a `config.yaml` in `folder` of `repo` lists, and returns their paths.
 pub(super) fn fetch_entries(
     entries: &[Entry],
     (repo, folder): (&str, &str),
@@ -175,13 +175,13 @@ pub(super) fn fetch_entries(
     Ok(files)
 }
 
-/// The place on this machine, if `repo` is a folder here.
+/// The path on this machine, if `repo` is a local folder.
 fn local(repo: &str, id: &str) -> Option<PathBuf> {
     let folder = Path::new(repo);
     folder.is_dir().then(|| folder.join(id))
 }
 
-/// Brings what `id` names into the cache, and returns where it lies.
+/// Downloads what `id` names into the cache, and returns its path.
 fn fetched(repo: &str, id: &str, hub: &Hub, reporter: &mut dyn Reporter) -> Result<PathBuf> {
     let (repo, id) = resolve(repo, id);
     let id = id.trim_matches('/');
@@ -193,14 +193,14 @@ fn fetched(repo: &str, id: &str, hub: &Hub, reporter: &mut dyn Reporter) -> Resu
         ));
     }
     let commit = hub.fetch(&repo, &|files| choose(files, id), reporter)?;
-    // The same choice again, among what is in the cache now: whether it is a folder or a file.
+    // Decides again, among what is in the cache now, whether it is a folder or a file.
     match commit.join(id).exists() {
         true => Ok(commit.join(id)),
         false => Ok(commit.join(format!("{id}.pt"))),
     }
 }
 
-/// The files that `id` needs: a folder of one of the formats, or a file with what belongs to it.
+/// The files that `id` needs: a folder of one of the formats, or a file with its companions.
 fn choose(files: &[String], id: &str) -> Result<Vec<String>, String> {
     let has = |name: &String| files.contains(name);
     for format in FORMATS {
@@ -228,7 +228,7 @@ fn choose(files: &[String], id: &str) -> Result<Vec<String>, String> {
     Err(absent(files, id))
 }
 
-/// Says what there is instead.
+/// The error message that lists the available alternatives.
 fn absent(files: &[String], id: &str) -> String {
     const SHOWN: usize = 12;
     let mut places: Vec<&str> = Vec::new();
@@ -265,7 +265,7 @@ fn absent(files: &[String], id: &str) -> String {
     }
 }
 
-/// Of `layer_3.safetensors`, a file of circuit-tracer's, the 3.
+/// The block number of a circuit-tracer file: 3 for `layer_3.safetensors`.
 fn layer_of_set(path: &Path) -> Option<usize> {
     let name = path.file_name()?.to_str()?;
     name.strip_prefix("layer_")?
@@ -281,7 +281,7 @@ fn one(files: &[String], file: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// The files of all blocks, from 0 on without a gap.
+/// The files of all blocks, which must be numbered from 0 without gaps.
 fn layers(files: &[String], folder: &str) -> Result<Vec<String>, String> {
     let all = (0..).map(|n| join(folder, &format!("layer_{n}.safetensors")));
     let found: Vec<String> = all.take_while(|name| files.contains(name)).collect();
@@ -302,7 +302,7 @@ fn layers(files: &[String], folder: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// Repository, with its revision, and folder of `org/name/folder@revision`.
+/// Splits `org/name/folder@revision` into the repository, with its revision, and the folder.
 pub(super) fn within(repo: &str) -> (String, String) {
     let (path, revision) = match repo.split_once('@') {
         Some((path, revision)) => (path, format!("@{revision}")),

@@ -1,4 +1,4 @@
-//! Transcoders in SAELens' folder format: `cfg.json` beside `sae_weights.safetensors`.
+//! Transcoders in SAELens' folder format: `cfg.json` and `sae_weights.safetensors`.
 //! Tensors `W_enc [d_in, d_sae]`, `b_enc`, `W_dec [d_sae, d_out]`, `b_dec`, `threshold`, and `W_skip`,
 //! which is `[d_out, d_in]` there and transposed here.
 //! SAELens 6, `saes/transcoder.py`: four architectures, with and without JumpReLU and `W_skip`.
@@ -18,7 +18,7 @@ use std::path::Path;
 const CFG_FORMAT: &str = "SAELens configuration";
 const VERSION: &str = "6.0.0";
 
-/// SAELens' name, whether there are thresholds, whether there is a path around the features.
+/// SAELens' name, whether it has thresholds, whether it has a path around the features.
 const ARCHITECTURES: [(&str, bool, bool); 4] = [
     ("transcoder", false, false),
     ("skip_transcoder", false, true),
@@ -27,8 +27,8 @@ const ARCHITECTURES: [(&str, bool, bool); 4] = [
 ];
 
 impl Transcoder {
-    /// Writes the folder `dir` (made if missing) as SAELens 6 reads it; a TopK transcoder, which SAELens does not
-    /// have, as sparsify reads it. An older file stays whole until the new one is.
+    /// Writes the folder `dir` (created if missing) as SAELens 6 reads it; a TopK transcoder, which SAELens does not
+    /// have, as sparsify reads it. Files are replaced atomically.
     ///
     /// # Errors
     /// [`Error::Argument`] for a TopK transcoder in a folder that holds one of SAELens', or whose output is not as wide
@@ -192,8 +192,8 @@ impl TranscoderCfg {
     }
 }
 
-/// An error for a field that is unknown or asks for what a transcoder here does not do. What is in
-/// `metadata` says where the transcoder belongs and changes nothing.
+/// An error for a field that is unknown or requests something unsupported. What is in `metadata`
+/// describes the transcoder's origin and changes nothing.
 fn check_fields(fields: &Map<String, Value>) -> Result<(), String> {
     for (name, value) in fields {
         let expected = match name.as_str() {
@@ -317,7 +317,7 @@ mod tests {
                 TranscoderActivation::TopK { k: 3 }
             ));
         }
-        // Without the hook points only a folder that is called as sparsify calls it says where it belongs.
+        // Without the hook points only a folder named as sparsify names it tells the place in the model.
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("layers.2.mlp");
         plain.save(&folder).unwrap();

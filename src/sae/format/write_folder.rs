@@ -1,4 +1,4 @@
-//! Writing a folder of two files: tensors, and the configuration beside them.
+//! Writing a folder of two files: tensors and their configuration.
 
 use crate::error::{Error, Result};
 use crate::file::write_whole;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::borrow::Borrow;
 use std::path::Path;
 
-/// Writes `weights` and then `cfg.json`, each whole or not at all; the folder is made where there is none.
+/// Writes `weights` and then `cfg.json`, each atomically; the folder is created if missing.
 ///
 /// # Errors
 /// [`Error::Io`] when the folder or a file cannot be written.

@@ -1,5 +1,5 @@
-//! Encoder product that keeps only what is active.
-//! `acts = relu(x_cent W_enc + b_enc)`, written as lists of (feature, act) by token. NaN is an act.
+//! Encoder product that keeps only the active features.
+//! `acts = relu(x_cent W_enc + b_enc)`, written as lists of (feature, act) per token. A NaN is listed.
 //! A register-tiled product over packed weights, so the `[tokens, d_sae]` matrix never exists.
 
 use super::lists::ActiveLists;
@@ -13,7 +13,7 @@ use super::tile::{KeepSigned, Tile, TileKernel};
 use crate::model::{Kernel, widest};
 use rayon::prelude::*;
 
-/// One chunk's counts and sums, a lane each.
+/// One chunk's counts and sums, one lane per feature.
 pub(in crate::sae) struct Tally {
     pub active: Vec<u32>,
     pub sum: Vec<f32>,
@@ -24,12 +24,12 @@ pub(in crate::sae) struct Tally {
 pub(in crate::sae) struct PackedEncoder {
     d_in: usize,
     d_sae: usize,
-    /// Of each token's positive activations only so many, the largest.
+    /// The number of positive activations kept per token, the largest; `None`: all.
     pub top_k: Option<usize>,
     /// Negative activations are listed, too, and compared by their absolute values.
     pub signed: bool,
     pub panels: Vec<f32>,
-    /// Biases, with minus infinity in the lanes that are no feature.
+    /// Biases; minus infinity in the lanes without a feature.
     pub bias: Vec<f32>,
 }
 
@@ -44,7 +44,7 @@ impl PackedEncoder {
         self.d_in
     }
 
-    /// Packs `w_enc_t`, `[d_sae, d_in]` with one row a feature.
+    /// Packs `w_enc_t`, `[d_sae, d_in]` with one row per feature.
     pub(in crate::sae) fn new(w_enc_t: &[f32], b_enc: &[f32], d_in: usize) -> Self {
         let mut packed = Self::zeros(b_enc, d_in);
         for (p, panel) in packed.panels.chunks_exact_mut(PANEL * d_in).enumerate() {
@@ -70,7 +70,7 @@ impl PackedEncoder {
         }
     }
 
-    /// Packs `w_enc`, `[d_in, d_sae]` with one column a feature.
+    /// Packs `w_enc`, `[d_in, d_sae]` with one column per feature.
     pub(in crate::sae) fn from_columns(w_enc: &[f32], b_enc: &[f32], d_in: usize) -> Self {
         let mut packed = Self::zeros(b_enc, d_in);
         let d_sae = packed.d_sae;
@@ -123,8 +123,8 @@ impl PackedEncoder {
     }
 
     /// Active features of the `n` tokens in `x_cent`, `[CHUNK, d_in]` with rows from `n` on
-    /// ignored: those above `floor`. It is at least 0, or, with a `top_k`, minus infinity: then negative
-    /// activations are listed where there are not `k` others.
+    /// ignored: those above `floor`. It is at least 0 or, with a `top_k`, minus infinity: then negative
+    /// activations are listed where there are fewer than `k` others.
     pub(in crate::sae) fn encode(
         &self,
         x_cent: &[f32],
@@ -162,7 +162,7 @@ impl PackedEncoder {
     }
 }
 
-/// Counts and sums of one tile's activations that are positive or NaN, added to those of a panel.
+/// Adds the counts and sums of one tile's positive or NaN activations to those of a panel.
 struct TallyTile<'a> {
     tile: &'a [[f32; PANEL]],
     bias: &'a [f32; PANEL],
@@ -187,17 +187,17 @@ impl Kernel for TallyTile<'_> {
     }
 }
 
-/// Transposes up to [`PANEL`] rows of `d_in` into a panel; missing rows stay as they are.
+/// Transposes up to [`PANEL`] rows of `d_in` into a panel; missing rows are left unchanged.
 pub(in crate::sae) fn pack_panel(rows: &[f32], d_in: usize, panel: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if level() == Level::Avx512 && rows.len() == PANEL * d_in {
-        // SAFETY: `level` has just asked the CPU for these features.
+        // SAFETY: `level` has just checked that the CPU has these features.
         return unsafe { pack_whole_panel(rows, d_in, panel) };
     }
     pack_columns(rows, d_in, 0, panel);
 }
 
-/// [`pack_panel`] of as many rows as it has lanes.
+/// [`pack_panel`] of as many rows as the panel has lanes.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 fn pack_whole_panel(rows: &[f32], d_in: usize, panel: &mut [f32]) {

@@ -4,7 +4,7 @@
 use super::rows::Level;
 use super::rows::{axpy, axpy4, by_level, dot_body, four_rows, level, prefetch_rows};
 
-/// What the gradient of one feature with a gate reads.
+/// The batch data that the gradient of a feature with a gate reads.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sae) struct GatedRows<'a> {
     /// `2/n (x_hat - x)`, `[tokens, d_in]`.
@@ -13,11 +13,11 @@ pub(in crate::sae) struct GatedRows<'a> {
     pub r_gate: &'a [f32],
     /// `x - b_dec`, `[tokens, d_in]`.
     pub x_cent: &'a [f32],
-    /// Weight of L1, of a token of the mean.
+    /// Weight of L1, per token of the mean.
     pub l1: f32,
 }
 
-/// One feature's weights and numbers.
+/// One feature's weights and scalar parameters.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sae) struct GatedFeature<'a> {
     pub w_dec: &'a [f32],
@@ -26,7 +26,7 @@ pub(in crate::sae) struct GatedFeature<'a> {
     pub b_mag: f32,
 }
 
-/// Gradients of one feature's three numbers.
+/// Gradients of one feature's three scalar parameters.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(in crate::sae) struct GateGradient {
     pub b_gate: f32,
@@ -35,7 +35,7 @@ pub(in crate::sae) struct GateGradient {
 }
 
 impl GateGradient {
-    /// Adds one token's part; returns the gradient of `x_cent W_enc`.
+    /// Adds one token's contribution; returns the gradient of `x_cent W_enc`.
     #[inline(always)]
     fn add(&mut self, of_gate: f32, of_mag: f32, mag: f32, feature: &GatedFeature) -> f32 {
         self.b_gate += of_gate;
@@ -133,7 +133,7 @@ fn combine_pair_body<const FMA: bool>(
 }
 
 by_level!(
-    /// Gradients of one feature with a gate: returns those of its numbers, writes those of its two rows.
+    /// Gradients of one feature with a gate: returns those of its scalars, writes those of its two rows.
     gated_gradient(
         tokens: &[u32],
         mags: &[f32],

@@ -5,19 +5,19 @@ use super::nan::finite_or_nan;
 use super::tile::panel::CHUNK;
 use rayon::prelude::*;
 
-/// An encoder laid out for the product that never writes the matrix of activations.
+/// An encoder laid out for the product that never materialises the matrix of activations.
 #[derive(Debug)]
 pub(in crate::sae) struct InputEncoder {
     pub packed: PackedEncoder,
-    /// Subtracted from every row first, `[d_in]`; zeros where nothing is.
+    /// Subtracted from every row first, `[d_in]`; zeros if nothing is subtracted.
     pub centre: Vec<f32>,
-    /// What an activation must be above to be listed: at least 0.
+    /// Only activations above this are listed; at least 0.
     pub floor: f32,
 }
 
 impl InputEncoder {
-    /// `f(x_cent, n, scratch)` of every chunk of rows, in order and in parallel. The kernels read
-    /// whole chunks: what follows the last rows is left over from others.
+    /// `f(x_cent, n, scratch)` for every chunk of rows, in parallel, with the results in order. The
+    /// kernels read whole chunks: rows from `n` on hold stale values of other chunks.
     pub(in crate::sae) fn by_chunk<T: Send>(
         &self,
         x: &[f32],

@@ -1,5 +1,5 @@
-//! Lists of active features while they grow: of each token only what is above 0, or NaN, and only
-//! the `k` largest if so said, by absolute value if so said.
+//! Lists of active features under construction: of each token only those above 0 or NaN and, optionally,
+//! only the `k` largest, optionally by absolute value.
 
 use super::nan::above;
 use super::tile::panel::{CHUNK, Features, PANEL};
@@ -10,12 +10,12 @@ pub(in crate::sae) struct ActiveLists {
     pub ends: Vec<u32>,
     pub idx: Vec<u32>,
     pub vals: Vec<f32>,
-    /// The rows while they grow.
+    /// The rows under construction.
     pub rows: Vec<RowList>,
 }
 
 impl ActiveLists {
-    /// Empties the rows; what is not above `floor` stays out of them. Where values are `signed`, their absolute
+    /// Empties the rows; only values above `floor` are listed. Where values are `signed`, their absolute
     /// values are compared.
     pub(super) fn begin(&mut self, floor: f32, signed: bool) {
         self.rows.resize_with(CHUNK, RowList::default);
@@ -27,7 +27,7 @@ impl ActiveLists {
         }
     }
 
-    /// Puts the first `n` rows together.
+    /// Concatenates the first `n` rows.
     pub(super) fn end(&mut self, n: usize, top_k: Option<usize>) {
         self.ends.clear();
         self.idx.clear();
@@ -43,7 +43,7 @@ impl ActiveLists {
     }
 
     /// Keeps the entries for which `keep(token, feature, value)` is true, with the values that it
-    /// leaves.
+    /// sets.
     pub(in crate::sae) fn retain(&mut self, mut keep: impl FnMut(u32, u32, &mut f32) -> bool) {
         let (mut from, mut kept) = (0, 0);
         for (token, end) in self.ends.iter_mut().enumerate() {
@@ -75,7 +75,7 @@ impl ActiveLists {
 pub(in crate::sae) struct RowList {
     pub idx: Vec<u32>,
     pub vals: Vec<f32>,
-    /// What is not above this cannot be among those kept.
+    /// Values not above this cannot be among those kept.
     floor: f32,
     /// Values are compared by their absolute values.
     signed: bool,
@@ -83,7 +83,7 @@ pub(in crate::sae) struct RowList {
 }
 
 impl RowList {
-    /// Of a row's activations the `k` largest in absolute value, as [`RowList::keep_largest`] keeps them.
+    /// The `k` activations of a row largest in absolute value, selected as by [`RowList::keep_largest`].
     pub(in crate::sae) fn largest_of(features: &[u32], acts: &[f32], k: usize) -> Self {
         let mut row = Self {
             idx: features.to_vec(),
@@ -95,7 +95,7 @@ impl RowList {
         row
     }
 
-    /// What an activation must be above to be kept.
+    /// Only activations above this are kept.
     #[inline]
     pub(super) fn floor(&self) -> f32 {
         self.floor
@@ -110,7 +110,7 @@ impl RowList {
         }
     }
 
-    /// Appends the lanes of `acts` that `mask` has a bit for.
+    /// Appends the lanes of `acts` whose bit is set in `mask`.
     #[inline]
     pub(super) fn push(&mut self, mut mask: u32, acts: &[f32; PANEL], features: &Features) {
         while mask != 0 {
@@ -119,10 +119,10 @@ impl RowList {
             self.vals.push(acts[l as usize]);
             mask &= mask - 1;
         }
-        // Half of all features is positive; the floor rises so soon that few of them get here.
+        // Half of all features are positive, but the floor rises so soon that few of them get here.
         if let Some(k) = features.top_k
             && self.vals.len() > 4 * k
-            // Where it is infinite only NaN is left, of which none goes.
+            // At infinity only NaNs are left, which all stay.
             && self.floor < f32::INFINITY
         {
             self.keep_largest(k);
@@ -173,7 +173,7 @@ impl RowList {
         self.floor = least;
     }
 
-    /// Keeps only what is NaN, from now on.
+    /// Keeps only NaNs from now on.
     fn keep_nan(&mut self) {
         let mut kept = 0;
         for i in 0..self.vals.len() {
@@ -196,7 +196,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
-        /// Whatever the order of arrival: the k largest positive values, the first of equal ones.
+        /// In any order of arrival: the k largest positive values, the first of equal ones.
         #[test]
         fn a_row_keeps_its_largest(values in prop::collection::vec(-20i8..20, 1..400), k in 0usize..12) {
             let mut row = RowList::default();

@@ -1,6 +1,6 @@
 //! The arithmetic of encoding and training, compiled for each SIMD level of the CPU.
 //!
-//! It works on slices of `f32` and knows neither tensors nor autoencoders.
+//! It works on slices of `f32`, without tensors or autoencoders.
 
 mod adam;
 mod encode;

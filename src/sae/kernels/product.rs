@@ -1,6 +1,6 @@
 //! The dense product of two matrices.
 
-/// A matrix in a slice of numbers, which need not lie side by side.
+/// A matrix in a slice of numbers, with strides.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sae) struct Matrix<'a> {
     data: &'a [f32],
@@ -52,13 +52,13 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Where a product goes: some columns of a row-major matrix.
+/// The destination of a product: some columns of a row-major matrix.
 #[derive(Debug)]
 pub(in crate::sae) struct Place<'a> {
     data: &'a mut [f32],
     stride: usize,
     from: usize,
-    /// What is there is added to, not replaced.
+    /// The product is added to the present values instead of replacing them.
     adds: bool,
 }
 
@@ -78,15 +78,15 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The product is added to what is there.
+    /// The product is added to the present values.
     pub(in crate::sae) fn adding(self) -> Self {
         Self { adds: true, ..self }
     }
 
-    /// `scale a b`, in parallel where `in_parallel` says so.
+    /// Writes `scale a b`, in parallel if `in_parallel`.
     ///
     /// # Panics
-    /// Where the shapes do not fit.
+    /// When the shapes do not fit.
     pub(in crate::sae) fn takes(self, scale: f32, a: Matrix, b: Matrix, in_parallel: bool) {
         let (m, k, n) = (a.rows, a.cols, b.cols);
         assert!(
@@ -164,7 +164,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
-        /// Some columns of one matrix, transposed, by another: the other columns of the place stay.
+        /// The product of some columns of one matrix, transposed, with another; other columns stay unchanged.
         #[test]
         fn products_of_columns_are_sums(m in 1usize..7, k in 1usize..7, n in 1usize..7, adds: bool) {
             let at = |i: usize| (i * 7 % 11) as f32 - 5.0;

@@ -1,4 +1,4 @@
-//! Matching pursuit of a chunk of rows: each time the feature that fits best what is left over.
+//! Matching pursuit of a chunk of rows: each step takes the feature that best fits the residual.
 //! Mallat & Zhang 1993; stopping rules as in SAELens' `matching_pursuit`.
 
 use super::encode::PackedEncoder;
@@ -7,14 +7,14 @@ use super::rows::{add_scaled, dot};
 use super::screen::{Screen, ScreenScratch};
 use super::tile::panel::CHUNK;
 
-/// When matching pursuit is done with a token.
+/// The stopping rules of matching pursuit for a token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PursuitRules {
-    /// When the norm of what is left over is less than this; 0: never.
+    /// Stop when the norm of the residual is less than this; 0: never.
     pub residual_threshold: f64,
-    /// After so many steps; `None`: after `d_in`.
+    /// Stop after this many steps; `None`: after `d_in`.
     pub max_iterations: Option<usize>,
-    /// When a feature comes that the token has already (that step counts).
+    /// Stop when a feature is chosen again (that step counts).
     pub stop_on_duplicate_support: bool,
 }
 
@@ -35,7 +35,7 @@ pub(in crate::sae) type Picks = Vec<(u32, f32)>;
 /// Memory that a chunk's pursuit reuses.
 #[derive(Debug, Default)]
 pub(in crate::sae) struct PursuitScratch {
-    /// What is left over of the rows that are not done, `[CHUNK, d_in]`.
+    /// The residuals of the unfinished rows, `[CHUNK, d_in]`.
     rows: Vec<f32>,
     live: Vec<usize>,
     lists: ActiveLists,
@@ -43,11 +43,11 @@ pub(in crate::sae) struct PursuitScratch {
 }
 
 impl PursuitRules {
-    /// Pursues the first `n` rows of `residuals`, `[CHUNK, d_in]`, which become what is left over; `picks` gets the
+    /// Pursues the first `n` rows of `residuals`, `[CHUNK, d_in]`, which become the final residuals; `picks` gets the
     /// steps of each. `packed` has the rows of `w_dec`, `[d_sae, d_in]`, no biases, and `top_k` of 1; `screen` is
     /// prepared with it.
     ///
-    /// A row that is not finite gets no step and is left as it is.
+    /// A row that is not finite gets no step and is unchanged.
     pub(in crate::sae) fn pursue(
         &self,
         (packed, screen): (&PackedEncoder, &Screen),
@@ -81,7 +81,7 @@ impl PursuitRules {
             let mut place = 0;
             live.retain(|&i| {
                 place += 1;
-                // Nothing points the same way: nor will it later.
+                // No feature has a positive product with the residual, and none will later.
                 let Some(&j) = lists.row(place - 1).0.first() else {
                     return false;
                 };
@@ -90,11 +90,11 @@ impl PursuitRules {
         }
     }
 
-    /// One step of one row with feature `j`; whether another follows.
+    /// One step of one row with feature `j`; returns whether another follows.
     fn advance(&self, j: u32, w_dec: &[f32], residual: &mut [f32], picks: &mut Picks) -> bool {
         let w = &w_dec[j as usize * residual.len()..][..residual.len()];
         let value = dot(residual, w);
-        // Rounded otherwise than in the product that found it.
+        // Possible, since rounding differs from that of the product that selected the feature.
         if value <= 0.0 {
             return false;
         }

@@ -1,13 +1,13 @@
 //! Row kernels of the training step, compiled once for each SIMD level of the CPU.
 //! `dot`, `y += a x`, and Adam on one row; everything else is built from them.
-//! The level is chosen at run time: AVX-512, AVX2 with FMA, or what the target has.
+//! The level is chosen at run time: AVX-512, AVX2 with FMA, or the target's baseline.
 
 use super::adam::AdamStep;
 
 /// Lanes of one AVX-512 register; loops are written over blocks of this many values.
 const LANES: usize = 16;
 
-/// What the CPU can do, asked once a call (the answer is cached by the standard library).
+/// The CPU's capabilities, queried once per call (the standard library caches the answer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
     #[cfg(target_arch = "x86_64")]
@@ -22,7 +22,7 @@ pub(super) fn level() -> Level {
     #[cfg(target_arch = "x86_64")]
     {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        // The code of the upper level is compiled with the lower one's features, too: a virtual
+        // The code of the upper level is compiled with the lower one's features, too, and a virtual
         // machine may hide one and show the other.
         if avx2 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
             return Level::Avx512;
@@ -34,7 +34,7 @@ pub(super) fn level() -> Level {
     Level::Plain
 }
 
-/// Compiles `$body::<FMA>` for each level and calls the one of this CPU.
+/// Compiles `$body::<FMA>` for each level and calls the variant for this CPU.
 macro_rules! by_level {
     ($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:ident) => {
         $(#[$doc])*
@@ -50,7 +50,7 @@ macro_rules! by_level {
                     $body::<true>($($arg),*)
                 }
                 match level() {
-                    // SAFETY: `level` has just asked the CPU for these features.
+                    // SAFETY: `level` has just checked that the CPU has these features.
                     Level::Avx512 => return unsafe { avx512($($arg),*) },
                     // SAFETY: as above.
                     Level::Avx2 => return unsafe { avx2($($arg),*) },
@@ -114,14 +114,14 @@ pub(super) fn four_rows<'a>(rows: &'a [f32], idx: &[u32; 4], d: usize) -> [&'a [
     [at(0), at(1), at(2), at(3)]
 }
 
-/// Asks for four rows ahead of their use: their order is random, so the CPU cannot guess it.
+/// Prefetches four rows: their order is random, so the CPU cannot predict it.
 #[inline(always)]
 pub(super) fn prefetch_rows(rows: &[f32], idx: &[u32; 4], d: usize) {
     #[cfg(target_arch = "x86_64")]
     for &i in idx {
         let row = &rows[i as usize * d..][..d];
         for line in row.chunks(LANES) {
-            // SAFETY: a prefetch reads nothing that the program can see, and the address is a row's.
+            // SAFETY: a prefetch has no visible effect, and the address is a row's.
             unsafe {
                 std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
                     line.as_ptr().cast(),
@@ -138,7 +138,7 @@ pub(super) fn prefetch_rows(rows: &[f32], idx: &[u32; 4], d: usize) {
 pub(super) fn axpy4<const FMA: bool>(a: [f32; 4], x: [&[f32]; 4], y: &mut [f32]) {
     let n = y.len();
     let [x0, x1, x2, x3] = [&x[0][..n], &x[1][..n], &x[2][..n], &x[3][..n]];
-    // A plain loop over equal lengths vectorises well; over blocks of lanes it becomes gathers.
+    // A plain loop over equal lengths vectorises well; a loop over blocks of lanes becomes gathers.
     for i in 0..n {
         let v = fma::<FMA>(a[0], x0[i], y[i]);
         let v = fma::<FMA>(a[1], x1[i], v);
@@ -186,7 +186,7 @@ fn residual_body<const FMA: bool>(r: &mut [f32], x: &[f32], scale: f32) -> f32 {
     squares
 }
 
-/// What every feature's gradient reads.
+/// The batch data that every feature's gradient reads.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sae) struct BatchRows<'a> {
     /// `2/n (x_hat - x)`, `[tokens, d_out]`.
@@ -265,7 +265,7 @@ fn project_body<const FMA: bool>(w: &[f32], g: &mut [f32]) {
 #[inline(always)]
 fn normalise_body<const FMA: bool>(w: &mut [f32]) {
     let norm = dot_body::<FMA>(w, w).sqrt();
-    // A row of zeros has no direction; it stays as it is. (One with a NaN becomes NaN.)
+    // A row of zeros has no direction and is unchanged. (One with a NaN becomes NaN.)
     if norm != 0.0 {
         let inv = 1.0 / norm;
         for w in w {
@@ -308,7 +308,7 @@ by_level!(
     project(w: &[f32], g: &mut [f32]) = project_body
 );
 by_level!(
-    /// Scales `w` to unit length; a row of zeros is left alone.
+    /// Scales `w` to unit length; a row of zeros is unchanged.
     normalise(w: &mut [f32]) = normalise_body
 );
 by_level!(

@@ -1,10 +1,10 @@
-//! Encoding with fewer products: which features of a token can be listed is settled with 8-bit weights and inputs,
+//! Encoding with fewer products: 8-bit weights and inputs determine which features of a token can be listed,
 //! and only their activations are computed in f32. The lists are those of [`PackedEncoder::encode`], bit for bit.
 //!
-//! With `x = c + x' + dx` for one vector `c` of all tokens and `w = w' + dw`, where `x'` and `w'` are whole multiples of
-//! a scale, `|x w - c w - x' w'| <= |dx| |w| + |x'| |dw|` (Cauchy-Schwarz). The product `x' w'` is exact in integers and takes a
-//! quarter of the instructions of one in f32. A feature is a candidate unless its upper bound lies below the floor
-//! or below the `k`th largest lower bound. Candidates' activations are sums in the order of the f32 product.
+//! With `x = c + x' + dx` for one vector `c` of all tokens and `w = w' + dw`, where `x'` and `w'` are integer multiples
+//! of a scale, `|x w - c w - x' w'| <= |dx| |w| + |x'| |dw|` (Cauchy-Schwarz). The product `x' w'` is exact in integers
+//! and takes a quarter of the instructions of one in f32. A feature is a candidate unless its upper bound is below the
+//! floor or below the `k`th largest lower bound. Candidates' activations are sums in the order of the f32 product.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -27,15 +27,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Where more than this share of the features are candidates, the product in f32 is faster.
 const MOST_CANDIDATES: f64 = 0.08;
-/// Passes without a screen after one that had too many candidates.
+/// The screen is skipped for this many passes after one that had too many candidates.
 const PAUSE: u32 = 32;
-/// The centre is the median of about so many rows.
+/// The centre is the median of about this many rows.
 const CENTRE_ROWS: usize = 32;
-/// Narrower inputs gain nothing; the integer product of wider ones, at most `128 * 127 d_in`, may not fit into 32
+/// Narrower inputs gain nothing; the integer product of wider ones, at most `128 * 127 d_in`, may overflow 32
 /// bits.
 const WIDTHS: std::ops::RangeInclusive<usize> = 64..=1 << 17;
 
-/// The encoder in 8 bits, made anew for every pass, and whether it has been worth it.
+/// The encoder in 8 bits, rebuilt for every pass, with a record of whether it has been worth it.
 #[derive(Debug, Default)]
 pub(in crate::sae) struct Screen {
     #[cfg(target_arch = "x86_64")]
@@ -47,7 +47,7 @@ pub(in crate::sae) struct Screen {
     /// Whether this pass uses it.
     in_use: bool,
     pause: u32,
-    /// Rows of this pass, and those that had too many candidates.
+    /// Number of rows in this pass, and of those that had too many candidates.
     rows: AtomicUsize,
     given_up: AtomicUsize,
 }
@@ -67,8 +67,8 @@ pub(in crate::sae) struct ScreenScratch {
 }
 
 impl Screen {
-    /// Takes up the weights as they are now, for the passes until they change. The rows will be about those of `x`
-    /// less `b`, `[d_in]`: what they have in common is not rounded.
+    /// Quantises the current weights, for the passes until they change. The rows are expected to resemble those of `x`
+    /// less `b`, `[d_in]`: their common part is not rounded.
     pub(in crate::sae) fn prepare(&mut self, packed: &PackedEncoder, x: &[f32], b: &[f32]) {
         let (rows, given_up) = (*self.rows.get_mut(), *self.given_up.get_mut());
         (*self.rows.get_mut(), *self.given_up.get_mut()) = (0, 0);
@@ -90,8 +90,8 @@ impl Screen {
         }
     }
 
-    /// The median of some rows of `x`, less `b`, or 0 where that is not finite. (A mean would follow the few tokens
-    /// whose activations are a hundred times the others', and they would set the scale of all.)
+    /// Sets the centre to the median of some rows of `x`, less `b`, or 0 where that is not finite. (A mean would follow
+    /// the few tokens whose activations are a hundred times the others', and they would set the scale of all.)
     fn take_centre(&mut self, d: usize, x: &[f32], b: &[f32]) {
         let apart = (x.len() / d / CENTRE_ROWS).max(1);
         let rows: Vec<&[f32]> = x.chunks_exact(d).step_by(apart).collect();
@@ -113,7 +113,7 @@ impl Screen {
         }
     }
 
-    /// [`PackedEncoder::encode`]; `w_enc_t`: the weights that `packed` holds, `[d_sae, d_in]`.
+    /// [`PackedEncoder::encode`]; `w_enc_t` holds the same weights as `packed`, `[d_sae, d_in]`.
     pub(in crate::sae) fn encode(
         &self,
         packed: &PackedEncoder,
@@ -140,7 +140,7 @@ impl Screen {
         packed.encode(x_cent, n, floor, &mut scratch.laid_out, out);
     }
 
-    /// Whether the lists were made: not where an input is not finite, or where there are too many candidates.
+    /// Returns whether the lists were made: false if an input is not finite or there are too many candidates.
     #[cfg(target_arch = "x86_64")]
     #[expect(clippy::too_many_arguments, reason = "those of `encode`, and the unit")]
     fn encode_candidates(
@@ -170,7 +170,7 @@ impl Screen {
         }
         let most = (MOST_CANDIDATES * (n * packed.d_sae()) as f64) as usize;
         let count = |of: &[candidates::Candidates]| of.iter().map(|row| row.len()).sum::<usize>();
-        // Lists of the largest are pruned only now and then.
+        // With `top_k`, lists are pruned only occasionally.
         let unsettled = n * packed.top_k.map_or(0, |k| 8 * k + 32);
         for p in 0..self.panels.len() {
             let panel = (&self.panels, p);

@@ -1,9 +1,9 @@
-//! The encoder's product, a tile of registers at a time, for each level of the CPU.
+//! The encoder's product, one register tile at a time, for each SIMD level of the CPU.
 //!
-//! A panel of the encoder is read in parts of [`DEPTH`] inputs, which are still in the first or second
-//! cache when the next rows come; the rows are laid out so that a kernel reads them in order. (Read
-//! where they lie, rows of 512 inputs fall on two of the first cache's 64 places.) It reaches nine
-//! tenths of what the processor can multiply and add.
+//! A panel of the encoder is read in parts of [`DEPTH`] inputs, which are still in the L1 or L2
+//! cache for the next rows; the rows are laid out so that a kernel reads them sequentially. (In their
+//! original layout, rows of 512 inputs fall on two of the L1 cache's 64 sets.) It reaches 90 %
+//! of the processor's peak multiply-add rate.
 
 pub(in crate::sae::kernels) mod panel;
 #[cfg(target_arch = "x86_64")]
@@ -27,9 +27,9 @@ pub(super) type Tile = [Row; CHUNK];
 /// A kernel for `rows` rows at once, a divisor of [`CHUNK`].
 pub(super) struct TileKernel {
     rows: usize,
-    /// `tile[i] = sum_k x[k][i] panel[k]`, or `+=` if it goes on from an earlier part.
+    /// `tile[i] = sum_k x[k][i] panel[k]`, or `+=` if it continues from an earlier part.
     run: fn(x: &[f32], panel: &[f32], goes_on: bool, tile: &mut [Row]),
-    /// Appends to each row what is above its floor in `tile + bias`, and what is NaN.
+    /// Appends to each row the values of `tile + bias` that are above its floor or NaN.
     pub keep: fn(&mut [RowList], &Tile, &Features),
 }
 
@@ -62,7 +62,7 @@ impl TileKernel {
         out.resize(CHUNK * d, 0.0);
         let tiles = out.chunks_exact_mut(self.rows * d);
         for (tile, rows) in tiles.zip(x.chunks_exact(self.rows * d)) {
-            // Some columns at a time: their cache lines are written while they are at hand.
+            // A few columns at a time, so that their cache lines are written while they are in the cache.
             for from in (0..d).step_by(16) {
                 let to = d.min(from + 16);
                 for (i, row) in rows.chunks_exact(d).enumerate() {
@@ -74,8 +74,8 @@ impl TileKernel {
         }
     }
 
-    /// `tile[i] = x[i] panel` for the first `n` rows of a chunk that [`TileKernel::lay_out`] laid
-    /// out. `panel`: `[d][PANEL]`.
+    /// `tile[i] = x[i] panel` for the first `n` rows of a chunk laid out by [`TileKernel::lay_out`].
+    /// `panel`: `[d][PANEL]`.
     pub(super) fn product(&self, laid_out: &[f32], panel: &[f32], n: usize, tile: &mut Tile) {
         let (d, rows) = (panel.len() / PANEL, self.rows);
         for from in (0..d).step_by(DEPTH) {
@@ -120,7 +120,7 @@ fn keep_plain(rows: &mut [RowList], tile: &Tile, features: &Features) {
     }
 }
 
-/// [`TileKernel::keep`] of what is above its row's floor in absolute value.
+/// [`TileKernel::keep`] for values above their row's floor in absolute value.
 pub(super) struct KeepSigned<'a> {
     pub rows: &'a mut [RowList],
     pub tile: &'a Tile,
@@ -204,7 +204,7 @@ mod x86 {
                 let tile = tile
                     .first_chunk_mut()
                     .expect("a tile of this kernel's rows");
-                // SAFETY: `of_this_cpu` hands this out only where the CPU has these features.
+                // SAFETY: `of_this_cpu` returns this only where the CPU has these features.
                 unsafe { run(x, panel, goes_on, tile) }
             }
         };
@@ -235,8 +235,8 @@ mod x86 {
         _mm256_storeu_ps
     );
 
-    /// Compares whole registers: most rows of a tile have nothing above their floor. "Not less or
-    /// equal, or unordered" is above, or NaN.
+    /// Compares whole registers, since most rows of a tile have nothing above their floor. "Not less or
+    /// equal, or unordered" means above, or NaN.
     macro_rules! keep {
         ($name:ident, $features:literal, $lanes:literal, $load:ident, $set1:ident, $add:ident,
          $store:ident, |$sum:ident, $floor:ident| $above:expr) => {
@@ -274,7 +274,7 @@ mod x86 {
                         row.push(mask, &written, features);
                     }
                 }
-                // SAFETY: `of_this_cpu` hands this out only where the CPU has these features.
+                // SAFETY: `of_this_cpu` returns this only where the CPU has these features.
                 unsafe { run(rows, tile, features) }
             }
         };

@@ -1,4 +1,4 @@
-//! Training: the buffer of activations, where training starts, one optimiser step, the resampling of
+//! Training: the buffer of activations, initialisation, the optimiser step, the resampling of
 //! dead features, and the loop that calls them for one autoencoder or for several.
 
 mod activations;

@@ -1,4 +1,4 @@
-//! Which activations of a step count, and what is learnt about that beside the weights.
+//! Which activations of a step count, and the parameters trained for that.
 
 mod batch_top_k;
 mod by_feature;
@@ -24,7 +24,7 @@ pub(super) enum Selection {
     Gates(Gates),
 }
 
-/// What one panel's features have beside their weights.
+/// The parameters of one panel's features in addition to their weights.
 pub(super) enum PanelSelection<'a> {
     Nothing,
     Thresholds(PanelThresholds<'a>),
@@ -32,7 +32,7 @@ pub(super) enum PanelSelection<'a> {
 }
 
 impl Selection {
-    /// Features that each nested dictionary has: one, of all features, unless it says otherwise.
+    /// Number of features of each nested dictionary; without nesting, one of all features.
     pub(super) fn widths(&self, d_sae: usize) -> Vec<usize> {
         match self {
             Self::Batch(batch) => batch.widths.clone(),
@@ -55,11 +55,11 @@ impl Selection {
     }
 }
 
-/// Gradient of the sparsity loss with respect to what it counts, for one token of the batch's mean.
+/// Gradient of the sparsity loss with respect to what it counts, per token of the batch's mean.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sparsity {
-    /// Of the sum of the activations.
+    /// With respect to the sum of the activations.
     pub l1: f32,
-    /// Of the number of active features, or of what stands for it.
+    /// With respect to the number of active features, or its differentiable substitute.
     pub l0: f32,
 }

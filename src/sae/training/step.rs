@@ -1,4 +1,4 @@
-//! One optimiser step of an autoencoder of any architecture, by hand, in f32 on the CPU.
+//! One optimiser step of an autoencoder of any architecture, with manual gradients, in f32 on the CPU.
 //! `loss = mean_t |x_hat - x|^2 + l1 mean_t |acts|_1` (JumpReLU: L0); gradients only where acts are positive.
 //! Gradients after Bricken et al. 2023; sparse lists as in Gao et al. 2024, appendix D.
 
@@ -22,7 +22,7 @@ use work::Work;
 /// Above this share of active entries dense products are faster than lists.
 pub const DENSE_ABOVE: f64 = 0.15;
 
-/// The trainable state: parameters, Adam's moments, and buffers kept from step to step.
+/// The trainable state: parameters, Adam's moments, and buffers reused from step to step.
 #[derive(Debug)]
 pub struct StandardStep {
     pub(super) state: StepState,
@@ -37,7 +37,7 @@ impl StandardStep {
     /// Starts training from `params`, with Adam's two decay rates, both in [0, 1).
     ///
     /// # Errors
-    /// [`Error::Shape`] naming the first vector that is not as long as `d_in` and `d_sae` say;
+    /// [`Error::Shape`] naming the first vector whose length does not match `d_in` and `d_sae`;
     /// [`Error::Argument`] for a width of 0 or a decay rate out of its range.
     pub fn new(params: StandardParams, beta1: f64, beta2: f64) -> Result<Self> {
         params.check()?;
@@ -62,12 +62,12 @@ impl StandardStep {
         self
     }
 
-    /// The parameters as they are now.
+    /// The current parameters.
     pub fn params(&self) -> &StandardParams {
         &self.state.params
     }
 
-    /// The parameters, training ended.
+    /// Ends training and returns the parameters.
     pub fn into_params(self) -> StandardParams {
         self.state.params
     }
@@ -82,23 +82,23 @@ impl StandardStep {
         &self.state.silent
     }
 
-    /// One step on `x`, `[n, d_in]`: gradients, Adam, decoder rows back to unit length.
+    /// One step on `x`, `[n, d_in]`: gradients, Adam, decoder rows normalised to unit length.
     /// `sparsity_weight` is that of L1, or of L0 with [`StandardStep::with_thresholds`].
     ///
     /// # Errors
     /// [`Error::Shape`] when `x` is empty or ends within a row; [`Error::Argument`] for a rate or a
     /// weight that is negative or not finite; [`Error::NotFinite`] when the loss is not finite, naming
-    /// the input or the parameter that is to blame. Nothing has changed then.
+    /// the input or the parameter that is the cause. The state is then unchanged.
     pub fn step(&mut self, x: &[f32], lr: f64, sparsity_weight: f64) -> Result<StepFigures> {
         let (figures, _) = self.stepped(x, lr, sparsity_weight, Beyond::Nothing)?;
         Ok(figures)
     }
 
-    /// [`StandardStep::step`] on the loss plus a penalty on the weights, of which `penalty` is the
-    /// gradient at [`StandardStep::params`].
+    /// [`StandardStep::step`] on the loss plus a penalty on the weights; `penalty` is its gradient at
+    /// [`StandardStep::params`].
     ///
     /// # Errors
-    /// [`Error::Shape`] when the penalty is one of other widths; those of [`StandardStep::step`].
+    /// [`Error::Shape`] when the penalty has other widths; those of [`StandardStep::step`].
     pub fn step_with_penalty(
         &mut self,
         x: &[f32],
@@ -117,12 +117,12 @@ impl StandardStep {
         Ok(figures)
     }
 
-    /// [`StandardStep::step`] with a decoder that is not free: its gradient goes to the numbers that
-    /// `tied` holds, and the decoder is what they say. It is [`TiedDecoder::w_dec`] from the start,
+    /// [`StandardStep::step`] with a tied decoder: the decoder's gradient updates the parameters of
+    /// `tied`, which determine the decoder. It is [`TiedDecoder::w_dec`] from the start,
     /// if training starts there.
     ///
     /// # Errors
-    /// [`Error::Shape`] when `tied` is of other widths; those of [`StandardStep::step`].
+    /// [`Error::Shape`] when `tied` has other widths; those of [`StandardStep::step`].
     pub fn step_tied(
         &mut self,
         x: &[f32],
@@ -177,7 +177,7 @@ impl StandardStep {
         Ok((figures, adam))
     }
 
-    /// Figures and gradients of the loss on `x`, `[n, d_in]`, with no update.
+    /// Figures and gradients of the loss on `x`, `[n, d_in]`, without an update.
     ///
     /// # Errors
     /// As [`StandardStep::step`].
@@ -242,9 +242,9 @@ impl StandardStep {
         Ok(self.work.squared_errors(self.state.params.d_in))
     }
 
-    /// Moves feature `j`: decoder row `direction` at unit length, encoder column the same
-    /// direction at length `encoder_norm`, bias 0, Adam's moments 0. A direction of zeros has no
-    /// unit length and stays one of zeros.
+    /// Moves feature `j`: the decoder row becomes `direction` at unit length, the encoder column the same
+    /// direction at length `encoder_norm`, the bias and Adam's moments 0. A direction of zeros has no
+    /// unit length and remains zero.
     ///
     /// # Errors
     /// [`Error::Argument`] when there is no feature `j`; [`Error::Shape`] when `direction` is not
@@ -270,7 +270,7 @@ impl StandardStep {
         Ok(())
     }
 
-    /// The door of every pass: inside, rows are whole and there is at least one.
+    /// The entry point of every pass: checks that rows are whole and that there is at least one.
     fn forward(&mut self, x: &[f32]) -> Result<StepFigures> {
         let d = self.state.params.d_in;
         if x.is_empty() || !x.len().is_multiple_of(d) {

@@ -1,7 +1,7 @@
 //! The AbsTopK autoencoder, for inference: features that write in both directions.
 //! `z = (x - b_dec) W_enc + b_enc`, `acts = z` at the `k` largest of `|z|`, else 0, `x_hat = acts W_dec + b_dec`.
-//! "AbsTopK: Rethinking Sparse Autoencoders For Bidirectional Features", arXiv:2510.00404; architecture "abstopk" of
-//! SAELens. A feature is active where its activation is not 0.
+//! "AbsTopK: Rethinking Sparse Autoencoders For Bidirectional Features", arXiv:2510.00404; SAELens' architecture
+//! "abstopk". A feature is active where its activation is not 0.
 
 use super::of_dictionary::of_its_dictionary;
 use super::standard::StandardSae;
@@ -13,8 +13,8 @@ use crate::sae::params::StandardParams;
 use candle_core::{Device, Tensor};
 
 /// A trained AbsTopK autoencoder: of a token's activations only the `k` largest in absolute value count, with their
-/// signs; of equal ones the first. NaN counts as larger than any number, as in `torch.topk`, and every NaN stays,
-/// also beyond `k`.
+/// signs; the first of equal ones. NaN counts as larger than any number, as in `torch.topk`, and every NaN is kept,
+/// even beyond `k`.
 ///
 /// ```
 /// use holoscope::candle::{Device, Tensor};
@@ -37,9 +37,9 @@ use candle_core::{Device, Tensor};
 /// ```
 #[derive(Debug, Clone)]
 pub struct AbsTopKSae {
-    /// How many activations of a token count at most.
+    /// Maximum number of a token's activations that count.
     pub k: usize,
-    /// The parameters; as an autoencoder of its own it keeps every positive activation and no negative one.
+    /// The parameters; used as a standard autoencoder it keeps every positive activation and no negative one.
     pub dictionary: StandardSae,
 }
 

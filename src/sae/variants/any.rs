@@ -1,4 +1,4 @@
-//! An autoencoder of any architecture: what training returns and what a file holds.
+//! An autoencoder of any architecture, as returned by training or read from a file.
 
 use super::abs_top_k::AbsTopKSae;
 use super::gated::GatedSae;
@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 /// A trained autoencoder of any architecture. A clone shares the weights.
 ///
 /// [`train_sae`](crate::sae::train_sae) returns one, [`Sae::load`] reads one, and
-/// [`SparseAutoencoder`] has what every one can do. What only one architecture has is in its variant:
+/// [`SparseAutoencoder`] has the common methods. What only one architecture has is in its variant:
 ///
 /// ```
 /// use holoscope::candle::{Device, Tensor};
@@ -34,17 +34,17 @@ use serde_json::{Map, Value};
 pub enum Sae {
     /// ReLU and an L1 penalty.
     Standard(StandardSae),
-    /// Of each token's positive activations the `k` largest.
+    /// The `k` largest of each token's positive activations.
     TopK(TopKSae),
-    /// Activations above their feature's threshold; BatchTopK and its Matryoshka form, too, once trained.
+    /// Activations above their feature's threshold; also BatchTopK and its Matryoshka form, once trained.
     JumpReLU(JumpReLUSae),
     /// Gates say which features are active, magnitudes how strongly.
     Gated(GatedSae),
-    /// Of each token's activations the `k` largest in absolute value, with their signs.
+    /// The `k` of each token's activations largest in absolute value, with their signs.
     AbsTopK(AbsTopKSae),
-    /// Features one after the other, each the one that fits best what is left over.
+    /// Features one after the other, each the one that best fits the residual.
     MatchingPursuit(MatchingPursuitSae),
-    /// What the past predicts, and novel features of the rest; for whole sequences.
+    /// Predictions from the past, and novel features for the rest; for whole sequences.
     Temporal(Box<TemporalSae>),
 }
 
@@ -91,7 +91,7 @@ impl From<JumpReLUSae> for Sae {
 }
 
 impl Sae {
-    /// The name by which SAELens registers the architecture: "standard", "topk", "jumprelu", "gated", "abstopk",
+    /// SAELens' name of the architecture: "standard", "topk", "jumprelu", "gated", "abstopk",
     /// "matching_pursuit", "temporal".
     pub fn architecture(&self) -> &'static str {
         match self {
@@ -110,7 +110,7 @@ impl Sae {
         self.dictionary().hook_name.as_deref()
     }
 
-    /// SAELens' `cfg.json` as it was read; empty for an autoencoder trained here.
+    /// SAELens' `cfg.json` as it was read; empty for an autoencoder trained by this library.
     pub fn cfg(&self) -> &Map<String, Value> {
         &self.dictionary().cfg
     }
@@ -127,7 +127,7 @@ impl Sae {
         }
     }
 
-    /// The same, of this hook point.
+    /// The same autoencoder with this hook point.
     pub(in crate::sae) fn with_hook_name(mut self, hook_name: &str) -> Self {
         let dictionary = match &mut self {
             Self::Standard(sae) => sae,

@@ -1,7 +1,7 @@
 //! The gated autoencoder, for inference.
 //! `pi = (x - b_dec) W_enc + b_gate`, `mag = relu(exp(r_mag) (x - b_dec) W_enc + b_mag)`, `acts = H(pi) mag`,
-//! `x_hat = acts W_dec + b_dec`: whether a feature is active and how strongly are two questions.
-//! Rajamanoharan et al. 2024, arXiv:2404.16014; architecture "gated" of SAELens.
+//! `x_hat = acts W_dec + b_dec`: separate paths decide whether a feature is active and how strongly.
+//! Rajamanoharan et al. 2024, arXiv:2404.16014; SAELens' architecture "gated".
 
 use super::of_dictionary::of_its_dictionary;
 use super::standard::StandardSae;
@@ -35,7 +35,7 @@ use candle_core::{DType, Tensor};
 /// ```
 #[derive(Debug, Clone)]
 pub struct GatedSae {
-    /// Logarithms of the factors by which magnitudes look at the input otherwise than gates, `[d_sae]`.
+    /// Logarithms of the ratios of the magnitudes' encoder weights to the gates', `[d_sae]`.
     pub r_mag: Tensor,
     /// Bias of the magnitudes, `[d_sae]`.
     pub b_mag: Tensor,
@@ -64,7 +64,7 @@ impl GatedSae {
         })
     }
 
-    /// Factor and summand that make an open gate's `pi` its magnitude before ReLU, `[d_sae]` each:
+    /// Factor and summand that convert an open gate's `pi` to its magnitude before ReLU, `[d_sae]` each:
     /// `exp(r_mag)` and `b_mag - exp(r_mag) b_gate`.
     fn magnitude(&self) -> Result<(Tensor, Tensor)> {
         let factor = self.r_mag.exp()?;

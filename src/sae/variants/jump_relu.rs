@@ -1,7 +1,7 @@
 //! The JumpReLU autoencoder, for inference.
 //! `pre = (x - b_dec) W_enc + b_enc`, `acts = relu(pre) H(pre - threshold)`, `x_hat = acts W_dec + b_dec`,
 //! with H(z) = 1 for z > 0, else 0. Rajamanoharan et al. 2024, arXiv:2407.14435, section 3;
-//! architecture "jumprelu" of SAELens, as which BatchTopK and its Matryoshka form are kept, too.
+//! SAELens' architecture "jumprelu", in which BatchTopK and its Matryoshka form are stored, too.
 
 use super::of_dictionary::of_its_dictionary;
 use super::standard::StandardSae;
@@ -12,7 +12,7 @@ use crate::sae::kernels::InputEncoder;
 use crate::sae::params::StandardParams;
 use candle_core::{DType, Device, Tensor};
 
-/// A trained JumpReLU autoencoder: an activation counts, with its whole size, where it is above its
+/// A trained JumpReLU autoencoder: an activation counts, at its full value, where it is above its
 /// feature's threshold.
 ///
 /// An input with a NaN or an infinity gives NaN for every feature.
@@ -37,9 +37,9 @@ use candle_core::{DType, Device, Tensor};
 /// ```
 #[derive(Debug, Clone)]
 pub struct JumpReLUSae {
-    /// What an activation must be above, `[d_sae]`; below 0 it is as good as 0.
+    /// Only activations above this count, `[d_sae]`; negative values act as 0.
     pub threshold: Tensor,
-    /// The other parameters; as an autoencoder of its own it keeps every positive activation.
+    /// The other parameters; used as a standard autoencoder it keeps every positive activation.
     pub dictionary: StandardSae,
 }
 
@@ -47,7 +47,7 @@ impl JumpReLUSae {
     /// An autoencoder that keeps the activations of a dictionary above `threshold`, `[d_sae]`.
     ///
     /// # Errors
-    /// [`Error::Shape`] when there is not one threshold a feature; [`Error::NotFiniteAt`] for one that
+    /// [`Error::Shape`] when there is not one threshold per feature; [`Error::NotFiniteAt`] for one that
     /// is not finite.
     pub fn new(dictionary: StandardSae, threshold: Tensor) -> Result<JumpReLUSae> {
         if threshold.dims() != [dictionary.d_sae()] {
@@ -85,7 +85,7 @@ impl JumpReLUSae {
         JumpReLUSae::new(StandardSae::from_params(params, device)?, threshold)
     }
 
-    /// The encoder, which lists nothing that is below every threshold, and the thresholds.
+    /// The encoder, which lists only activations above the lowest threshold, and the thresholds.
     fn input_encoder(&self) -> Result<(Option<InputEncoder>, Vec<f32>)> {
         let thresholds = self.threshold.to_vec1::<f32>()?;
         let least = thresholds.iter().copied().fold(f32::INFINITY, f32::min);

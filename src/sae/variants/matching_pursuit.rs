@@ -1,9 +1,9 @@
-//! Matching pursuit, for inference: features one after the other.
+//! Matching pursuit, for inference: features are selected one after the other.
 //! `r_0 = x - b_dec`; at step t `j_t = argmax_j relu(r_t . W_dec[j])`, `v_t = relu(r_t . W_dec[j_t])`,
-//! `acts[j_t] += v_t`, `r_{t+1} = r_t - v_t W_dec[j_t]`; `x_hat = acts W_dec + b_dec`, so that `x - x_hat` is what is left
-//! over. A token is done when `|r|` is below a threshold, when a feature comes again, or after so many steps.
+//! `acts[j_t] += v_t`, `r_{t+1} = r_t - v_t W_dec[j_t]`; `x_hat = acts W_dec + b_dec`, so that `x - x_hat` is the
+//! residual. A token is done when `|r|` is below a threshold, when a feature is selected again, or after so many steps.
 //! Costa et al. 2025, "From Flat to Hierarchical: Extracting Sparse Representations with Matching Pursuit",
-//! arXiv:2506.03093; architecture "matching_pursuit" of SAELens.
+//! arXiv:2506.03093; SAELens' architecture "matching_pursuit".
 
 use super::standard::StandardSae;
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use crate::sae::autoencoder::{ActivityCounter, SparseAutoencoder};
 use crate::sae::kernels::{InputEncoder, PursuitRules, PursuitScratch, Screen};
 use candle_core::{DType, Tensor};
 
-/// A trained matching-pursuit autoencoder. Its encoder is its decoder: there are `W_dec` and `b_dec` alone.
+/// A trained matching-pursuit autoencoder. Its encoder is its decoder: the only parameters are `W_dec` and `b_dec`.
 ///
 /// An input with a NaN or an infinity gives NaN for every feature.
 ///
@@ -35,7 +35,7 @@ use candle_core::{DType, Tensor};
 /// ```
 #[derive(Debug, Clone)]
 pub struct MatchingPursuitSae {
-    /// When it is done with a token.
+    /// The stopping rules for a token.
     pub rules: PursuitRules,
     /// `w_enc` is `w_dec` transposed, `b_enc` 0.
     pub(in crate::sae) dictionary: StandardSae,
@@ -43,11 +43,11 @@ pub struct MatchingPursuitSae {
 
 impl MatchingPursuitSae {
     /// An autoencoder of `W_dec`, `[d_sae, d_in]`, and `b_dec`, `[d_in]`. Its encoder expects rows of unit length:
-    /// with others a step takes away too much or too little.
+    /// with others a step subtracts too much or too little.
     ///
     /// # Errors
     /// [`Error::Shape`] when the shapes contradict each other; [`Error::Argument`] for a width of 0, a threshold that
-    /// is negative or not finite, or no step at all.
+    /// is negative or not finite, or a maximum of 0 steps.
     pub fn new(w_dec: Tensor, b_dec: Tensor, rules: PursuitRules) -> Result<MatchingPursuitSae> {
         let [d_sae, d_in] = *w_dec.dims() else {
             return Err(Error::shape("W_dec", "[d_sae, d_in]", w_dec.dims()));
@@ -67,7 +67,7 @@ impl MatchingPursuitSae {
         })
     }
 
-    /// Pursuit in f32 on the CPU, wherever the parameters are.
+    /// Pursuit in f32 on the CPU, on any device of the parameters.
     fn pursuit(&self) -> Result<Pursuit> {
         let dictionary = self.dictionary.on_cpu()?;
         let Some(mut encoder) = dictionary.input_encoder()? else {
@@ -88,7 +88,7 @@ impl MatchingPursuitSae {
 
 impl PursuitRules {
     /// # Errors
-    /// [`Error::Argument`] for a threshold that is negative or not finite, or no step at all.
+    /// [`Error::Argument`] for a threshold that is negative or not finite, or a maximum of 0 steps.
     pub(in crate::sae) fn check(&self) -> Result<()> {
         let threshold = self.residual_threshold;
         if !(threshold >= 0.0 && threshold.is_finite()) {
@@ -102,7 +102,7 @@ impl PursuitRules {
     }
 }
 
-/// What depends on the parameters alone.
+/// The part of the pursuit that depends only on the parameters.
 struct Pursuit {
     encoder: InputEncoder,
     screen: Screen,
@@ -167,12 +167,12 @@ impl SparseAutoencoder for MatchingPursuitSae {
         }))
     }
 
-    /// `acts W_dec`, and `b_dec` where it is subtracted from the input.
+    /// `acts W_dec`, plus `b_dec` if it is subtracted from the input.
     fn decode(&self, acts: &Tensor) -> Result<Tensor> {
         let x_hat = self.dictionary.decode(acts)?;
         match self.dictionary.apply_b_dec_to_input {
             true => Ok(x_hat),
-            // It is no part of the function then.
+            // `b_dec` is not part of the function then.
             false => Ok(x_hat.broadcast_sub(&self.dictionary.b_dec)?),
         }
     }
@@ -186,7 +186,7 @@ impl SparseAutoencoder for MatchingPursuitSae {
         self.dictionary.w_dec()
     }
 
-    /// Zeros: there is none.
+    /// Zeros: the encoder has no bias.
     fn b_enc(&self) -> Tensor {
         self.dictionary.b_enc()
     }

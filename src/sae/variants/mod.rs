@@ -1,4 +1,4 @@
-//! The autoencoders that there are, for inference: one file a variant.
+//! The autoencoders, for inference: one file per variant.
 //!
 //! `z = (x - b_dec) W_enc + b_enc` are pre-activations, `x_hat = acts W_dec + b_dec` reconstructions, both of one token;
 //! losses are means over tokens; `|.|` is the Euclidean norm, `theta` a threshold, `H` the step function.
@@ -19,8 +19,8 @@
 //! | crosscoder | `relu(sum_s x_s W_enc_s + b_enc)` over sites s | `sum_s l2_s`, and `l1_coeff sum_j acts_j sum_s \|W_dec_sj\|` | an encoder and a decoder a site | as its activation's | `l1_coeff`, sites | Lindsey et al. 2024, "Sparse Crosscoders" |
 //! | cross-layer transcoder | `acts^l` of layer l's MLP input; `y_hat^m = sum_(l <= m) acts^l W_dec^(l,m) + b_dec^m` | `sum_m l2_m`, and sparsity | a decoder from each layer to each later one | as its activation's | as its activation's | Ameisen et al. 2025, "Circuit Tracing" |
 //!
-//! Training keeps decoder rows of autoencoders at unit length, but for the temporal one's. Activations of all are at
-//! least 0, but for AbsTopK's; a feature is active where its activation is not 0. The file of each variant has its
+//! Training keeps decoder rows of autoencoders at unit length, except for the temporal one's. All activations are at
+//! least 0, except for AbsTopK's; a feature is active where its activation is not 0. The file of each variant has its
 //! equations, [`Architecture`](crate::config::Architecture) its settings.
 
 mod abs_top_k;

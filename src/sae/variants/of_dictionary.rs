@@ -1,6 +1,6 @@
-//! What a variant has from the dictionary that it is made of.
+//! Methods that a variant delegates to its dictionary.
 
-/// The methods of [`SparseAutoencoder`](crate::sae::SparseAutoencoder) that a variant has from its field
+/// The methods of [`SparseAutoencoder`](crate::sae::SparseAutoencoder) that a variant delegates to its field
 /// `dictionary`, a [`StandardSae`](super::StandardSae): the parameters, and decoding.
 macro_rules! of_its_dictionary {
     () => {

@@ -1,6 +1,6 @@
 //! The standard L1 autoencoder, for inference.
 //! `acts = relu((x - b_dec) W_enc + b_enc)`, `x_hat = acts W_dec + b_dec`.
-//! Bricken et al. 2023, "Towards Monosemanticity"; architecture "standard" of SAELens.
+//! Bricken et al. 2023, "Towards Monosemanticity"; SAELens' architecture "standard".
 
 use crate::error::{Error, Result};
 use crate::model::{first_not_finite, relu};
@@ -47,7 +47,7 @@ pub struct StandardSae {
     pub apply_b_dec_to_input: bool,
     /// Hook point that it was trained on, where known.
     pub hook_name: Option<String>,
-    /// SAELens' `cfg.json` as it was read; keys that we do not use survive a round trip.
+    /// SAELens' `cfg.json` as it was read; unused keys survive a round trip.
     pub cfg: Map<String, Value>,
 }
 
@@ -98,10 +98,10 @@ impl StandardSae {
         )
     }
 
-    /// The parameters as plain vectors, to train on from here.
+    /// The parameters as plain vectors, to continue training.
     ///
-    /// A training step subtracts `b_dec` from its input; where this autoencoder does not, the
-    /// encoder's bias makes up for it (`b_enc + b_dec W_enc`), so that the function stays the same.
+    /// A training step subtracts `b_dec` from its input; if this autoencoder does not, the
+    /// encoder's bias compensates for it (`b_enc + b_dec W_enc`), so that the function is the same.
     ///
     /// # Errors
     /// [`Error::Candle`] when a tensor cannot be read back from its device.
@@ -122,7 +122,7 @@ impl StandardSae {
         })
     }
 
-    /// What the encoder's matrix is applied to, `[n, d_in]`.
+    /// The input of the encoder's matrix, `[n, d_in]`.
     fn centred(&self, x: &Tensor) -> Result<Rows> {
         let Rows { rows, dims } = rows(x, self.d_in(), "activations")?;
         let rows = match self.apply_b_dec_to_input {
@@ -138,14 +138,14 @@ impl StandardSae {
         Ok(Rows { rows, dims })
     }
 
-    /// `(x - b_dec) W_enc + b_enc`, which ReLU or another choice makes activations of: `[.., d_in]` to `[.., d_sae]`.
+    /// `(x - b_dec) W_enc + b_enc`, the input of ReLU or another selection: `[.., d_in]` to `[.., d_sae]`.
     pub(super) fn pre_activations(&self, x: &Tensor) -> Result<Tensor> {
         let x = self.centred(x)?; // [n, d_in]
         let pre = x.rows.matmul(&self.w_enc)?.broadcast_add(&self.b_enc)?; // [n, d_sae]
         Ok(pre.reshape(with_last(&x.dims, self.d_sae()))?)
     }
 
-    /// The encoder as the product without a matrix reads it; `None` where only the dense product
+    /// The encoder for the product that never materialises the activations; `None` where only the dense product
     /// works.
     pub(super) fn input_encoder(&self) -> Result<Option<InputEncoder>> {
         let d_in = self.d_in();
@@ -165,13 +165,13 @@ impl StandardSae {
         }))
     }
 
-    /// `f` of the rows of `x`, `[n, d_in]`, one after the other in memory.
+    /// Applies `f` to the rows of `x`, `[n, d_in]`, contiguous in memory.
     pub(super) fn of_rows<T>(&self, x: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
         let x = rows(x, self.d_in(), "activations")?.rows;
         of_elements(&x.to_device(&Device::Cpu)?, f)
     }
 
-    /// The same with its parameters on the CPU.
+    /// The same autoencoder with its parameters on the CPU.
     pub(super) fn on_cpu(&self) -> Result<StandardSae> {
         let moved = |t: &Tensor| t.to_device(&Device::Cpu);
         Ok(StandardSae {
@@ -259,7 +259,7 @@ impl SparseAutoencoder for StandardSae {
     }
 }
 
-/// A tensor seen as rows, with the dimensions that it had.
+/// A tensor as rows, with its original dimensions.
 struct Rows {
     rows: Tensor,
     dims: Vec<usize>,
@@ -277,7 +277,7 @@ fn rows(x: &Tensor, width: usize, name: &str) -> Result<Rows> {
     })
 }
 
-/// `f` of a tensor's f32 elements on the CPU, without a copy of them where they lie together.
+/// Applies `f` to a tensor's f32 elements on the CPU, without a copy if they are contiguous.
 fn of_elements<T>(t: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
     let t = t.contiguous()?;
     let (storage, layout) = t.storage_and_layout();

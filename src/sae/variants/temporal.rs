@@ -1,14 +1,14 @@
 //! The temporal autoencoder, for inference: what the past predicts, and what is new.
 //!
-//! Of a sequence `x_t` (scaled, less `b_dec`), with `lam = 1 / (4 d_in)` and `W_enc = W_dec^T` where tied:
+//! For a sequence `x_t` (scaled, less `b_dec`), with `lam = 1 / (4 d_in)` and `W_enc = W_dec^T` if tied:
 //! 1. layer by layer, from `r = x`: `z_t = relu(lam r_t W_enc)`; attention with queries of `z_t`, keys and values of
 //!    `z_{t-1}` (zeros before the first), causal: `p_t = relu(attention)`; `p_t` is scaled so that `p_t W_dec` is the
 //!    projection of `r_t` on it, `s_t = (p_t W_dec . r_t) / (|p_t W_dec| + 1e-6)^2`, added to the predicted codes, and
-//!    taken away: `r_t -= s_t p_t W_dec`;
+//!    subtracted: `r_t -= s_t p_t W_dec`;
 //! 2. the novel codes are `relu(lam r_t W_enc)`, or the `k` largest of them;
 //! 3. `x_hat = (novel + predicted) W_dec + b_dec`, scaled back.
 //!
-//! "Priors in Time" (Temporal Feature Analysis), arXiv:2511.01836; architecture "temporal" of SAELens. Its activations
+//! "Priors in Time" (Temporal Feature Analysis), arXiv:2511.01836; SAELens' architecture "temporal". Its activations
 //! are the novel codes; predicted ones may be negative.
 
 use super::standard::StandardSae;
@@ -18,21 +18,21 @@ use crate::sae::active::ActiveFeatures;
 use crate::sae::autoencoder::SparseAutoencoder;
 use candle_core::{D, DType, Tensor};
 
-/// Keeps the norm of a prediction from 0, as in SAELens.
+/// Keeps the norm of a prediction above 0, as in SAELens.
 pub(in crate::sae) const EPS: f64 = 1e-6;
-/// Under the root of a norm, so that the slope at 0 is a number.
+/// Added under the root of a norm, so that the slope at 0 is finite.
 pub(in crate::sae) const TINY: f64 = 1e-30;
 
 /// One attention layer over codes; weights `[out, in]`, biases `[out]`.
 #[derive(Debug, Clone)]
 pub struct TemporalAttention {
-    /// Queries of the codes, `[d_sae / bottleneck_factor, d_sae]` over all heads.
+    /// Queries from the codes, `[d_sae / bottleneck_factor, d_sae]` over all heads.
     pub w_q: Tensor,
     pub b_q: Tensor,
-    /// Keys of the codes one position before, as `w_q`.
+    /// Keys from the codes one position before, as `w_q`.
     pub w_k: Tensor,
     pub b_k: Tensor,
-    /// Values of the codes one position before, `[d_sae, d_sae]`.
+    /// Values from the codes one position before, `[d_sae, d_sae]`.
     pub w_v: Tensor,
     pub b_v: Tensor,
     /// From the heads' values to codes, `[d_sae, d_sae]`.
@@ -40,14 +40,14 @@ pub struct TemporalAttention {
     pub b_o: Tensor,
 }
 
-/// A trained temporal autoencoder. It reads sequences, `[batch, pos, d_in]`, whole: rows in any other order have no past.
+/// A trained temporal autoencoder. It reads whole sequences, `[batch, pos, d_in]`: rows in another order have no past.
 ///
-/// [`SparseAutoencoder::encode`] gives the novel codes and [`SparseAutoencoder::decode`] what they alone
-/// reconstruct, as in SAELens; [`SparseAutoencoder::reconstruct`] adds what the past predicts.
-/// A NaN or an infinity makes its whole sequence NaN (at the last position: that position alone).
+/// [`SparseAutoencoder::encode`] returns the novel codes and [`SparseAutoencoder::decode`] their
+/// reconstruction alone, as in SAELens; [`SparseAutoencoder::reconstruct`] adds the prediction from the past.
+/// A NaN or an infinity makes its whole sequence NaN (at the last position: only that position).
 #[derive(Debug, Clone)]
 pub struct TemporalSae {
-    /// How many novel codes of a token count at most, the largest; `None`: all.
+    /// Maximum number of a token's novel codes, the largest; `None`: all.
     pub k: Option<usize>,
     pub n_heads: usize,
     /// Factor on the input, divided out of the reconstruction (SAELens' `activation_normalization_factor`).
@@ -59,7 +59,7 @@ pub struct TemporalSae {
     pub(in crate::sae) dictionary: StandardSae,
 }
 
-/// What a temporal autoencoder makes of a sequence, `[batch, pos, d_sae]` each.
+/// A temporal autoencoder's codes of a sequence, `[batch, pos, d_sae]` each.
 #[derive(Debug, Clone)]
 pub struct TemporalCodes {
     /// Sparse codes of what the past does not predict; at least 0.
@@ -83,7 +83,7 @@ impl TemporalAttention {
         ]
     }
 
-    /// From what `take` has under each of SAELens' names.
+    /// From the tensors that `take` returns for SAELens' names.
     pub(in crate::sae) fn of_named(
         mut take: impl FnMut(&'static str) -> Result<Tensor>,
     ) -> Result<Self> {
@@ -99,7 +99,7 @@ impl TemporalAttention {
         })
     }
 
-    /// `[batch * pos, d_sae]` twice to the same: what `target` reads of `context`, each position of those up to it.
+    /// Attention from `target` to `context`, each position over those up to it; all of shape `[batch * pos, d_sae]`.
     fn read(&self, context: &Tensor, target: &Tensor, dims: [usize; 3]) -> Result<Tensor> {
         let [batch, pos, n_heads] = dims;
         let heads = |x: &Tensor, w: &Tensor, b: &Tensor| {
@@ -190,7 +190,7 @@ impl TemporalSae {
             });
         }
         let x = (x.reshape((batch * pos, d_in))?.to_dtype(DType::F32)? * self.input_scale)?;
-        // An infinity becomes a NaN, of which no 0 is made.
+        // An infinity becomes a NaN, which never becomes 0.
         let x = (&x + (&x * 0.0)?)?;
         let x = match self.dictionary.apply_b_dec_to_input {
             true => x.broadcast_sub(&self.dictionary.b_dec)?,
@@ -209,7 +209,7 @@ impl TemporalSae {
         let [batch, pos, _] = dims;
         let lam = 1.0 / (4.0 * d_in as f64);
         let w_dec = &self.dictionary.w_dec;
-        // Here, so that where the training step's test differentiates this both uses of W_dec count.
+        // Computed here, so that the training step's test differentiates through both uses of W_dec.
         let w_enc = match self.tied {
             true => w_dec.t()?,
             false => self.dictionary.w_enc.clone(),
@@ -246,7 +246,7 @@ impl TemporalSae {
         Ok((novel, predicted))
     }
 
-    /// What codes reconstruct, `[.., d_sae]` to `[.., d_in]`.
+    /// The reconstruction from codes, `[.., d_sae]` to `[.., d_in]`.
     pub(in crate::sae) fn written_by(&self, codes: &Tensor) -> Result<Tensor> {
         let mut dims = codes.dims().to_vec();
         let d_sae = self.d_sae();
@@ -308,12 +308,12 @@ impl SparseAutoencoder for TemporalSae {
         Ok(self.encode_with_predictions(x)?.novel)
     }
 
-    /// What the novel codes alone reconstruct.
+    /// The reconstruction from the novel codes alone.
     fn decode(&self, acts: &Tensor) -> Result<Tensor> {
         self.written_by(acts)
     }
 
-    /// What novel and predicted codes reconstruct together.
+    /// The reconstruction from novel and predicted codes together.
     fn reconstruct(&self, x: &Tensor) -> Result<Tensor> {
         let codes = self.encode_with_predictions(x)?;
         self.written_by(&(codes.novel + codes.predicted)?)
@@ -327,7 +327,7 @@ impl SparseAutoencoder for TemporalSae {
         self.dictionary.w_dec()
     }
 
-    /// Zeros: there is none.
+    /// Zeros: the encoder has no bias.
     fn b_enc(&self) -> Tensor {
         self.dictionary.b_enc()
     }

@@ -1,6 +1,6 @@
 //! The TopK autoencoder, for inference.
 //! `acts = top_k(relu((x - b_dec) W_enc + b_enc))`, `x_hat = acts W_dec + b_dec`.
-//! Gao et al. 2024, arXiv:2406.04093; architecture "topk" of SAELens.
+//! Gao et al. 2024, arXiv:2406.04093; SAELens' architecture "topk".
 
 use super::of_dictionary::of_its_dictionary;
 use super::standard::StandardSae;
@@ -11,9 +11,9 @@ use crate::sae::kernels::InputEncoder;
 use crate::sae::params::StandardParams;
 use candle_core::{Device, Tensor};
 
-/// A trained TopK autoencoder: of a token's positive activations only the `k` largest count, of
-/// equal ones the first. A token with at least `k` positive ones has L0 = k exactly. NaN counts as
-/// larger than any number, as in `torch.topk`, and every NaN stays, also beyond `k`.
+/// A trained TopK autoencoder: of a token's positive activations only the `k` largest count, the
+/// first of equal ones. A token with at least `k` positive ones has L0 = k exactly. NaN counts as
+/// larger than any number, as in `torch.topk`, and every NaN is kept, even beyond `k`.
 ///
 /// ```
 /// use holoscope::candle::{Device, Tensor};
@@ -36,9 +36,9 @@ use candle_core::{Device, Tensor};
 /// ```
 #[derive(Debug, Clone)]
 pub struct TopKSae {
-    /// How many activations of a token count at most.
+    /// Maximum number of a token's activations that count.
     pub k: usize,
-    /// The parameters; as an autoencoder of its own it keeps every positive activation.
+    /// The parameters; used as a standard autoencoder it keeps every positive activation.
     pub dictionary: StandardSae,
 }
 

@@ -1,6 +1,6 @@
-//! The axes of charts: spans, ticks, and where a value lies.
+//! The axes of charts: spans, ticks, and the place of a value.
 //!
-//! On a logarithmic axis spans, ticks and values are log10 of what they stand for.
+//! On a logarithmic axis, spans, ticks and places are log10 of the values.
 
 use std::ops::Range;
 
@@ -64,7 +64,7 @@ impl Axis {
     }
 }
 
-/// Where a value lies on its axis; None when it has no place there: it is not
+/// The place of a value on its axis; None when it has none: the value is not
 /// finite (or so large that spans would not be), or not positive on a log axis.
 pub(super) fn place(value: f64, log: bool) -> Option<f64> {
     let place = if log { value.log10() } else { value };

@@ -1,4 +1,4 @@
-//! Colours of a heat map's values, and the bar beside it that explains them.
+//! Colours of a heat map's values, and the colour bar that explains them.
 
 use std::fmt::Write;
 
@@ -19,10 +19,10 @@ pub enum ColorScale {
     Sequential,
 }
 
-/// What is behind the cells.
+/// The background of the cells.
 const CARD: Rgb = Rgb::of_hex(CARD_FILL);
 
-/// Colours of a picture; the index after them is for what is missing, the next for what has no value.
+/// Number of colours in a picture; the next index is for missing values, the one after for empty cells.
 pub(super) const LEVELS: usize = 254;
 
 /// The scale with the span of the values.
@@ -80,10 +80,10 @@ impl Colors {
     }
 }
 
-/// Strips of colour in a bar.
+/// Number of colour strips in a bar.
 const STRIPS: usize = 48;
 
-/// The strip right of a heat map that tells which colour is which value.
+/// The colour bar to the right of a heat map.
 pub(super) struct ColorBar {
     marks: Vec<Mark>,
     /// Pixels of the widest tick label.
@@ -102,7 +102,7 @@ impl ColorBar {
         }
     }
 
-    /// How wide it is with its labels, in pixels.
+    /// The bar's width with its labels, in pixels.
     pub(super) fn pixels(&self) -> f64 {
         36.0 + self.widest + if self.label.is_empty() { 0.0 } else { 24.0 }
     }
@@ -149,9 +149,9 @@ impl ColorBar {
     }
 }
 
-/// Pixels that a tick's label takes at most: its digits and its minus sign are as wide as in DejaVu Sans,
-/// the widest of the usual fonts (0.636 and 0.838 of the font's size). A label right of the ticks must not
-/// reach into them, whichever font the page has.
+/// Upper bound of the width of a tick's label, in pixels: digits and the minus sign are taken to be as wide as in
+/// DejaVu Sans, the widest of the usual fonts (0.636 and 0.838 of the font's size). The bar's label must not overlap
+/// the ticks' labels in any font of the page.
 fn tick_width(label: &str) -> f64 {
     const FONT_PX: f64 = 11.5;
     let width = |c: char| match c {

@@ -1,10 +1,10 @@
-//! The data of a chart within its picture, so that a page can answer what a point is.
+//! The data of a chart within its picture, so that a page can look up the value of a point.
 //!
 //! It is JSON in a `<metadata>` element, which no viewer shows and `holoscope check` does not compare:
 //! `area`, the drawing area in the picture's units (left, top, right, bottom); `x` and `y`, the axes from
-//! `lo` to `hi` (logarithms where `log` is true) with their labels; and `series` of points, in the order of
+//! `lo` to `hi` (logarithms if `log` is true) with their labels; and `series` of points, in the order of
 //! the legend, or `cells`. Evenly spaced `x` are `{"from", "by"}`; with `bins`, the first edge and the width,
-//! there are none. Marks of series `i` have `data-s="i"`; what moves with one axis only has `data-m="x"`
+//! there are none. Marks of series `i` have `data-s="i"`; elements that move with one axis only have `data-m="x"`
 //! or `data-m="y"`.
 
 use std::fmt::Write;
@@ -13,15 +13,15 @@ use super::axis::{Axis, place};
 use super::figure::{ChartOptions, Trace};
 use crate::show::escaping::one_line;
 
-/// Charts of more points hold none of them: notebooks stay small, and the picture itself tells the
-/// points to what can be seen.
+/// Charts with more points do not contain them, so that notebooks stay small; the picture itself gives
+/// the points to visible accuracy.
 const MAX_POINTS: usize = 1_000;
-/// Heat maps of more cells hold none of their values.
+/// Heat maps with more cells contain no values.
 const MAX_CELLS: usize = 32 * 32;
-/// Longer names are cut.
+/// Longer names are truncated.
 const MAX_NAME: usize = 60;
 
-/// What a chart shows, as its picture carries it.
+/// The data of a chart as embedded in its picture.
 #[derive(Debug, Default)]
 pub(super) enum Data {
     /// Named points, in the order of the legend.
@@ -32,7 +32,7 @@ pub(super) enum Data {
         width: f64,
         series: Vec<Series>,
     },
-    /// Names of columns and rows (empty: numbered), and the values by rows; none where a cell is empty.
+    /// Names of columns and rows (empty: numbered), and the values by rows; `None` for an empty cell.
     Cells {
         x: Vec<String>,
         y: Vec<String>,
@@ -42,15 +42,15 @@ pub(super) enum Data {
     None,
 }
 
-/// Points of one name.
+/// Points with a common name.
 #[derive(Debug, Default)]
 pub(super) struct Series {
     pub name: String,
     pub x: Vec<f64>,
     pub y: Vec<f64>,
-    /// Around each point; empty where there are none.
+    /// The interval around each point; empty without intervals.
     pub intervals: Vec<(f64, f64)>,
-    /// What each point is called; empty where they have no names.
+    /// The name of each point; empty without names.
     pub texts: Vec<String>,
 }
 
@@ -80,7 +80,7 @@ impl Data {
     }
 }
 
-/// An axis, and what it is in the data, if its places mean anything.
+/// An axis, and its name in the data, if its values have a meaning.
 pub(super) type NamedAxis<'a> = (&'a Axis, Option<&'a str>);
 
 /// The element, empty for a chart without data. `z_label` names the values of cells; `area` is left,
@@ -177,7 +177,7 @@ fn one_series(series: &Series) -> String {
     json + "}"
 }
 
-/// Steps are mostly evenly apart: then the first and what is between two of them says it all.
+/// Steps are mostly evenly spaced: then only the first and the distance are written.
 fn places(x: &[f64]) -> String {
     if let [first, second, _, ..] = x {
         let by = second - first;
@@ -198,7 +198,7 @@ fn list<T>(items: &[T], one: impl Fn(&T) -> String) -> String {
     format!("[{}]", items.join(","))
 }
 
-/// At most so many significant digits; null for what is not finite.
+/// A number with at most `digits` significant digits; null if not finite.
 fn number(value: f64, digits: usize) -> String {
     if !value.is_finite() {
         return "null".to_owned();
@@ -222,7 +222,7 @@ mod tests {
     use crate::show::{ColorScale, Figure, heatmap, histogram, line_chart};
     use serde_json::{Value, json};
 
-    /// What a figure says of itself.
+    /// The data embedded in a figure.
     fn told(figure: &Figure) -> Value {
         let (_, rest) = figure.svg.split_once("<metadata class=\"chart\">").unwrap();
         let json = rest.split_once("</metadata>").unwrap().0;

@@ -1,4 +1,4 @@
-//! A drawn figure, and what charts are drawn from: options, series, groups.
+//! A drawn figure, and the inputs of charts: options, series, groups.
 
 use crate::error::Result;
 use crate::file::write_whole;
@@ -17,7 +17,7 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// Writes the SVG to a file; an older one of that name stays whole until the new one is.
+    /// Writes the SVG to a file; an older one of that name is replaced atomically.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -34,27 +34,27 @@ impl Show for Figure {
     }
 }
 
-/// What every chart can be told. `..Default::default()` fills in the rest.
+/// The options of every chart. `..Default::default()` fills in the rest.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ChartOptions {
-    /// Above the chart.
+    /// Text above the chart.
     pub title: String,
-    /// What the horizontal axis is, with its unit.
+    /// The quantity of the horizontal axis, with its unit.
     pub x_label: String,
-    /// What the vertical axis is, with its unit.
+    /// The quantity of the vertical axis, with its unit.
     pub y_label: String,
-    /// What the colours of a heat map are, with their unit.
+    /// The quantity of a heat map's colours, with its unit.
     pub z_label: String,
-    /// Below the chart: what to read from it. Wrapped to the width.
+    /// Text below the chart: what to read from it. Wrapped to the width.
     pub caption: String,
-    /// Pixels; 0 takes what suits the chart (680).
+    /// Pixels; 0 selects the default (680).
     pub width: u32,
-    /// Pixels; 0 takes what suits the chart and its content.
+    /// Pixels; 0 selects a height that suits the chart and its content.
     pub height: u32,
     /// A logarithmic vertical axis, for line charts and scatter plots; values that
     /// are not positive are left out.
     pub log_y: bool,
-    /// A logarithmic horizontal axis, likewise.
+    /// A logarithmic horizontal axis, as `log_y`.
     pub log_x: bool,
     /// Labelled horizontal lines, for example the baselines of a loss.
     pub y_references: Vec<Reference>,
@@ -93,8 +93,8 @@ impl ChartOptions {
         self.clone().caption(caption)
     }
 
-    /// The same options with a sentence that says how many of `n` `things` have no place in the chart,
-    /// where there are some.
+    /// The same options with a sentence about how many of `n` `things` have no place in the chart,
+    /// if there are any.
     pub(super) fn with_left_out(&self, left_out: usize, n: usize, things: &str) -> Self {
         if left_out == 0 {
             return self.clone();
@@ -138,9 +138,9 @@ impl ChartOptions {
 /// A labelled straight line across a chart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reference {
-    /// Written beside the line.
+    /// Written next to the line.
     pub label: String,
-    /// Where it lies, in the unit of its axis.
+    /// The line's position, in the unit of its axis.
     pub value: f64,
 }
 
@@ -157,11 +157,11 @@ impl Reference {
 /// Named points of a line chart or scatter plot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
-    /// In the legend.
+    /// Name in the legend.
     pub name: String,
     /// (x, y); a point that is not finite interrupts a line, and the caption counts it.
     pub points: Vec<(f64, f64)>,
-    /// (low, high) of the interval around each point, in the unit of y; empty: none are drawn.
+    /// (low, high) of the interval around each point, in the unit of y; empty: no intervals are drawn.
     pub intervals: Vec<(f64, f64)>,
 }
 
@@ -191,7 +191,7 @@ impl Trace {
 /// A named sample of values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    /// In the legend.
+    /// Name in the legend.
     pub name: String,
     /// Its values; those that are not finite are left out, and the caption says how many.
     pub values: Vec<f64>,

@@ -1,4 +1,4 @@
-//! Charts: one function a kind of chart, each giving a [`Figure`] of SVG.
+//! Charts: one function per kind of chart, each returning a [`Figure`] of SVG.
 //!
 //! Drawn with plotters on an opaque light card, which reads the same on a light and
 //! a dark page; text stays text, colours are safe for colour-blind readers.

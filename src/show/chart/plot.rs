@@ -1,4 +1,4 @@
-//! What a chart brings to its sheet, and what it draws with.
+//! The part of a chart that differs by kind, and the drawing tools.
 
 use std::fmt::{Display, Write};
 
@@ -14,7 +14,7 @@ use crate::show::color::Rgb;
 use crate::show::escaping::{escape, one_line};
 use crate::show::html::CARD_FILL;
 
-/// Drawing units in a pixel.
+/// Drawing units per pixel.
 pub(super) const UNIT: f64 = 10.0;
 /// Size of the small texts of a chart, in pixels.
 pub(super) const TICK_PX: f64 = 11.5;
@@ -22,29 +22,29 @@ pub(super) const TICK_PX: f64 = 11.5;
 /// What plotters draws a chart into.
 pub(super) type Plotters<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
 
-/// What is particular to a chart; the rest is the sheet's.
+/// The settings particular to a chart; the sheet provides the rest.
 pub(super) struct Plan<'a> {
     /// For error messages: "histogram", ...
     pub kind: &'static str,
     pub options: &'a ChartOptions,
     pub x: Axis,
     pub y: Axis,
-    /// Names and colours; nothing is drawn for none.
+    /// Names and colours; if empty, no legend is drawn.
     pub legend: Vec<(String, Rgb)>,
     /// Pixels of the drawing area when the options give no height.
     pub plot_height: f64,
     /// Pixels above the drawing area, for marginal plots.
     pub panel: f64,
-    /// Pixels left of the drawing area at least, so that panels stand in line.
+    /// Minimum pixels left of the drawing area, so that panels are aligned.
     pub left: f64,
     /// Pixels right of the drawing area, for a colour bar.
     pub right: f64,
     pub x_mesh: bool,
     pub y_mesh: bool,
     pub alt: String,
-    /// What the picture carries of its data.
+    /// The data embedded in the picture.
     pub data: Data,
-    /// What the axes are in it; none for places that mean nothing, such as rows of bars.
+    /// The axes' names in the data; `None` where the values have no meaning, such as rows of bars.
     pub x_name: Option<String>,
     pub y_name: Option<String>,
 }
@@ -93,12 +93,12 @@ impl Plot<'_, '_, '_> {
         self.chart.backend_coord(&(x, y))
     }
 
-    /// Wraps what plotters has to say.
+    /// Wraps an error of plotters.
     pub(super) fn error(&self, error: impl Display) -> Error {
         draw_error(self.kind, error)
     }
 
-    /// A small text with a halo, so that it reads on top of anything.
+    /// A small text with a halo, so that it is legible on any background.
     pub(super) fn label(&mut self, x: f64, y: f64, anchor: &str, color: &str, text: &str) {
         let _ = write!(
             self.overlay,
@@ -118,7 +118,7 @@ pub(super) fn draw_error(kind: &'static str, error: impl Display) -> Error {
     }
 }
 
-/// An error for a chart that was given nothing to draw.
+/// The error for a chart without anything to draw.
 pub(super) fn nothing_to_draw(kind: &'static str) -> Error {
     draw_error(kind, "there is no finite value to draw")
 }

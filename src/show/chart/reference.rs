@@ -1,4 +1,4 @@
-//! Reference lines: dashed, across a chart, with labels that keep clear of each other.
+//! Reference lines: dashed, across a chart, with labels that do not overlap.
 
 use super::axis::{Axis, place};
 use super::figure::Reference;
@@ -6,10 +6,10 @@ use super::plot::{Plan, Plot, TICK_PX, UNIT};
 use crate::show::html::FAINT_INK;
 use crate::show::number::text_width;
 
-/// The references' dashed lines and their labels, which keep clear of each other.
+/// Draws the references' dashed lines and their labels without overlap.
 pub(super) fn references(plot: &mut Plot, plan: &Plan) {
     let [left, top, right, bottom] = plot.area;
-    // Each moves with the axis that it lies on.
+    // Each line moves with its own axis.
     let dashed = |axis: &str, x1: i32, y1: i32, x2: i32, y2: i32| {
         format!(
             "<path data-m=\"{axis}\" d=\"M{x1} {y1}L{x2} {y2}\" stroke=\"{FAINT_INK}\" stroke-width=\"12\" \
@@ -18,7 +18,7 @@ pub(super) fn references(plot: &mut Plot, plan: &Plan) {
     };
     let horizontal = sorted(&plan.options.y_references, &plan.y, true);
     let vertical = sorted(&plan.options.x_references, &plan.x, false);
-    // All lines before the first label, so that none crosses one.
+    // All lines before the first label, so that no line crosses a label.
     for (_, at) in &horizontal {
         let (_, y) = plot.at(plan.x.lo, *at);
         let line = dashed("y", left as i32, y, right as i32, y);
@@ -59,7 +59,7 @@ pub(super) fn references(plot: &mut Plot, plan: &Plan) {
     }
 }
 
-/// The references that lie on the axis, with their places, in drawing order.
+/// The references on the axis, with their places, in drawing order.
 fn sorted<'a>(references: &'a [Reference], axis: &Axis, down: bool) -> Vec<(&'a Reference, f64)> {
     let mut placed: Vec<(&Reference, f64)> = references
         .iter()

@@ -1,8 +1,8 @@
 //! The sheet that every chart is drawn on: card, title, legend, axes, caption.
 //!
-//! plotters places whole pixels only, so it draws at ten units a pixel and the
-//! picture's viewBox scales it back; what plotters has no element for (many dots,
-//! hover texts, haloed labels) is written as SVG into an overlay.
+//! plotters only places whole pixels, so it draws at ten units per pixel and the
+//! picture's viewBox scales it back; elements that plotters lacks (many dots,
+//! hover texts, haloed labels) are written as SVG into an overlay.
 
 use plotters::coord::Shift;
 use plotters::prelude::{ChartBuilder, DrawingArea, IntoDrawingArea, SVGBackend};
@@ -20,17 +20,17 @@ use crate::show::escaping::{escape, one_line};
 use crate::show::html::{CARD_FILL, CARD_STROKE, INK};
 use crate::show::number::{text_width, wrap};
 
-/// Width of a chart, in pixels, that was given none.
+/// Default width of a chart, in pixels.
 const WIDTH: u32 = 680;
 const TITLE_PX: f64 = 15.0;
 const LABEL_PX: f64 = 12.5;
 const TITLE_LINE: f64 = 20.0;
 const MAX_TITLE_LINES: usize = 3;
-/// Bold letters are that much wider.
+/// Bold letters are wider by this factor.
 const BOLDER: f64 = 1.06;
 const PAD: f64 = 12.0;
 
-/// Where things stand, in pixels.
+/// The layout of a sheet, in pixels.
 struct Layout {
     width: f64,
     height: f64,
@@ -104,7 +104,7 @@ impl Layout {
     }
 }
 
-/// Pixels of the whole chart.
+/// Width of the whole chart in pixels.
 fn width_of(options: &ChartOptions) -> f64 {
     f64::from(match options.width {
         0 => WIDTH,
@@ -112,7 +112,7 @@ fn width_of(options: &ChartOptions) -> f64 {
     })
 }
 
-/// Pixels that the vertical axis takes with its ticks and its label.
+/// Pixels of the vertical axis with its ticks and its label.
 pub(super) fn left_of(y: &Axis, options: &ChartOptions) -> f64 {
     let ticks = y.marks.iter().map(|m| text_width(&m.label, TICK_PX));
     let ticks = ticks.fold(0.0, f64::max).min(width_of(options) * 0.4);
@@ -123,12 +123,12 @@ pub(super) fn left_of(y: &Axis, options: &ChartOptions) -> f64 {
     PAD + label + ticks + 12.0
 }
 
-/// About how many letters of a label fit into so many pixels.
+/// About how many letters of a label fit into `pixels`.
 fn room(pixels: f64) -> usize {
     (pixels / (LABEL_PX * 0.58)) as usize
 }
 
-/// The legend's entries in rows that fit, each with its place from the left.
+/// The legend's entries in rows that fit, each with its offset from the left.
 fn legend_rows(legend: &[(String, Rgb)], width: f64) -> Vec<Vec<(String, Rgb, f64)>> {
     let mut rows: Vec<Vec<(String, Rgb, f64)>> = Vec::new();
     let mut x = width;
@@ -289,7 +289,7 @@ fn sheet_texts(
     Ok(())
 }
 
-/// plotters' SVG with our header, card and overlay, without what says nothing.
+/// plotters' SVG with our header, card and overlay, without redundant attributes.
 fn finish(svg: &str, overlay: &str, layout: &Layout, alt: &str) -> String {
     let (width, height) = (layout.width, layout.height);
     let (view_width, view_height) = (width * UNIT, height * UNIT);

@@ -10,22 +10,22 @@ use crate::show::display::Channel;
 /// Set by an interrupt (SIGINT), cleared when it has had its effect: in Holoscope's
 /// kernel when the cell is over, elsewhere when the next loop begins.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-/// Whether some loop has been told of the interrupt.
+/// Whether some loop has seen the interrupt.
 static HEARD: AtomicBool = AtomicBool::new(false);
 /// Whether the kernel has loaded this library.
 static KERNEL: AtomicBool = AtomicBool::new(false);
 
-/// What is called between two steps of the library's loops (callbacks of widgets).
+/// Called between two steps of the library's loops (callbacks of widgets).
 static BETWEEN_STEPS: OnceLock<fn()> = OnceLock::new();
 
-/// Calls `work` between two steps of the library's loops from now on; the first call counts.
+/// Calls `work` between two steps of the library's loops from now on; only the first call counts.
 pub(crate) fn call_between_steps(work: fn()) {
     BETWEEN_STEPS.get_or_init(|| work);
 }
 
-/// True since the user interrupted, for loops in a cell that want to stop early:
-/// until the cell is over in Holoscope's kernel, so that none of its later loops
-/// begins in earnest; elsewhere until the next loop with a [`NotebookReporter`] begins.
+/// True once the user has interrupted, for loops in a cell that want to stop early:
+/// in Holoscope's kernel until the cell is over, so that its later loops stop at
+/// once; elsewhere until the next loop with a [`NotebookReporter`] begins.
 #[inline]
 pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed) && heard()
@@ -37,7 +37,7 @@ fn heard() -> bool {
     true
 }
 
-/// [`interrupted`], asked between two steps of a loop of the library: what waits for that is done.
+/// [`interrupted`], checked between two steps of a library loop; first does the pending work.
 pub(crate) fn interrupted_between_steps() -> bool {
     if let Some(work) = BETWEEN_STEPS.get() {
         work();
@@ -57,21 +57,21 @@ pub(crate) fn leave_interrupts_to_the_kernel() {
     hear_interrupts();
 }
 
-/// Forgets an interrupt: the cell that it was meant for is over.
+/// Clears an interrupt: the cell that it was meant for is over.
 pub(crate) fn forget_interrupt() {
     INTERRUPTED.store(false, Ordering::SeqCst);
     HEARD.store(false, Ordering::SeqCst);
 }
 
-/// Hears interrupts in a loop of the library that has no reporter.
+/// Handles interrupts in a loop of the library without a reporter.
 #[derive(Debug)]
 pub(crate) struct Interrupts {
-    /// Loops are begun with [`Interrupts::listen`].
+    /// Present so that loops begin with [`Interrupts::listen`].
     _begun: Listening,
 }
 
 impl Interrupts {
-    /// A loop begins, which clears any pending interrupt where [`interrupted`] says so.
+    /// Begins a loop, which clears any pending interrupt as described for [`interrupted`].
     pub(crate) fn listen() -> Self {
         if Channel::current() == Channel::Blocks {
             forget_interrupt();
@@ -81,12 +81,12 @@ impl Interrupts {
         }
     }
 
-    /// True when the user has asked the loop to stop.
+    /// True when the user has requested the loop to stop.
     pub(crate) fn heard(&self) -> bool {
         interrupted_between_steps()
     }
 
-    /// The error of a loop (`what`) that has nothing to give when it is stopped.
+    /// The error of a loop (`what`) that has no result when it is stopped.
     pub(crate) fn check(&self, what: &'static str) -> Result<()> {
         match self.heard() {
             true => Err(Error::Interrupted { what }),
@@ -123,6 +123,6 @@ pub(crate) fn hear_interrupts() {
     });
 }
 
-/// There is nothing to hear them from.
+/// There is no source of interrupts here.
 #[cfg(not(all(unix, feature = "notebook")))]
 pub(crate) fn hear_interrupts() {}

@@ -1,25 +1,25 @@
-//! The curves of a loop that is still running, drawn again every few seconds.
+//! The curves of a running loop, redrawn every few seconds.
 
 use std::time::{Duration, Instant};
 
 use crate::progress::{Curves, Tick};
 use crate::show::{ChartOptions, Panel, Trace, line_panels};
 
-/// A loop that is over sooner shows no chart.
+/// A loop that ends sooner shows no chart.
 const FIRST: Duration = Duration::from_secs(2);
 /// The least time between two drawings.
 const BETWEEN: Duration = Duration::from_millis(1500);
-/// Drawing takes at most this share of the loop's time.
+/// Drawing takes at most one part in this many of the loop's time.
 const SHARE: u32 = 50;
-/// A curve with more points than two of these is thinned out to every other one.
+/// A curve with more than twice this many points is thinned to every other point.
 const POINTS: usize = 400;
 
 /// What has been reported so far.
 #[derive(Debug, Default)]
 pub(in crate::show) struct LiveChart {
-    /// One panel a unit.
+    /// One panel per unit.
     panels: Vec<Panel>,
-    /// One report in so many is kept.
+    /// One in this many reports is stored.
     every: usize,
     reports: usize,
     drawn: Option<Instant>,
@@ -28,7 +28,7 @@ pub(in crate::show) struct LiveChart {
 }
 
 impl LiveChart {
-    /// Keeps the tick's figures; the chart as SVG when it is time for one.
+    /// Stores the tick's figures; returns the chart as SVG when one is due.
     pub(in crate::show) fn take(&mut self, tick: &Tick) -> Option<String> {
         if tick.curves.is_empty() {
             return None;
@@ -44,7 +44,7 @@ impl LiveChart {
         }
         let began = Instant::now();
         let options = ChartOptions::new("", &tick.unit, "");
-        // A chart that cannot be drawn yet (no finite value) comes later.
+        // A chart that cannot be drawn yet (no finite value) is drawn later.
         let svg = line_panels(&self.panels, &options).ok().map(|f| f.svg);
         self.cost = began.elapsed();
         self.drawn = Some(Instant::now());
@@ -63,7 +63,7 @@ impl LiveChart {
         for curve in self.curves() {
             let figure = tick.figures.iter().find(|(name, _)| *name == curve.name);
             let value = figure.map_or(f64::NAN, |&(_, value)| value);
-            // A figure is NaN until there is one, such as the first validation's.
+            // A figure is NaN until it has a value, such as the first validation's.
             if !(curve.points.is_empty() && value.is_nan()) {
                 curve.points.push((tick.done as f64, value));
             }

@@ -1,4 +1,4 @@
-//! Work without progress lines: for many short runs in one cell.
+//! Running work without progress lines: for many short runs in one cell.
 
 use std::cell::Cell;
 
@@ -7,11 +7,11 @@ thread_local! {
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Does some work without showing its progress. What the work shows or prints itself is shown, and an
-/// interrupt is heard as always.
+/// Does some work without showing its progress. What the work itself shows or prints is shown, and interrupts
+/// are handled as usual.
 ///
-/// It silences the reporters that functions of the library begin on the calling thread; one that a `.._with` form is
-/// given shows what it shows.
+/// It silences the reporters that functions of the library begin on the calling thread; a reporter passed to a
+/// `.._with` form is not silenced.
 ///
 /// ```no_run
 /// # use holoscope::prelude::*;
@@ -34,7 +34,7 @@ pub(in crate::show) fn is_quiet() -> bool {
     DEPTH.get() > 0
 }
 
-/// There while the work is done, so that a panic ends it, too.
+/// A guard that exists during the work, so that a panic also ends it.
 struct Quiet(());
 
 impl Quiet {

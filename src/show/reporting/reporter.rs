@@ -1,7 +1,8 @@
 //! Progress in a notebook.
 //!
-//! Under Holoscope's kernel a state is a framed `progress` line at most ten times a
-//! second, with a chart of the loop's curves every few seconds; elsewhere it is a line on stderr at most every five seconds.
+//! Under Holoscope's kernel a state is a framed `progress` line at most ten times per second, with a
+//! chart of the loop's curves every few seconds; elsewhere it is a line on stderr at most every five
+//! seconds.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::progress::{Reporter, Tick};
 use crate::show::display::{Channel, framed, write_out};
 use crate::show::number::format_number;
 
-/// Shows progress in a notebook or on stderr, and hears interrupts.
+/// Shows progress in a notebook or on stderr, and handles interrupts.
 ///
 /// The first reporter of a process installs a handler for SIGINT that only sets a
 /// flag, so that loops can stop and return what they have; a second SIGINT while it
@@ -26,7 +27,7 @@ pub struct NotebookReporter {
     channel: Channel,
     last: Option<Instant>,
     chart: LiveChart,
-    /// Begun inside of [`quietly`](super::quietly): hears interrupts and shows nothing.
+    /// Created within [`quietly`](super::quietly): handles interrupts and shows nothing.
     quiet: bool,
 }
 
@@ -55,7 +56,7 @@ impl NotebookReporter {
             return;
         }
         self.last = Some(Instant::now());
-        // A loop must not fail because its progress is no longer read.
+        // Ignored: a loop must not fail because its progress is no longer read.
         let _ = match self.channel {
             Channel::Framed => frame(tick, chart, finished).and_then(|line| write_out(&line)),
             Channel::Blocks => {
@@ -78,7 +79,7 @@ impl Reporter for NotebookReporter {
             forget_interrupt();
         }
         self.chart = LiveChart::default();
-        // Plain lines wait, so that short loops leave only their last line.
+        // Plain lines are delayed, so that short loops show only their last line.
         self.last = match self.channel {
             Channel::Framed => None,
             Channel::Blocks => Some(Instant::now()),
@@ -105,7 +106,7 @@ impl Reporter for NotebookReporter {
 }
 
 /// The framed line of a state. A figure that is not finite is null. Without a
-/// chart the last one stays.
+/// chart the last one remains.
 fn frame(tick: &Tick, chart: Option<String>, finished: bool) -> Result<String> {
     let mut content = json!({
         "type": "progress",

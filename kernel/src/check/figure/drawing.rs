@@ -1,4 +1,4 @@
-//! What an SVG draws: marks with their points and colours, and texts.
+//! Reads the content of an SVG: marks with their points and colours, and texts.
 
 use crate::export::dom::attribute;
 use crate::svg::axes::Label;
@@ -6,13 +6,13 @@ use crate::svg::path;
 use markup5ever_rcdom::{Handle, NodeData};
 use std::collections::BTreeMap;
 
-/// What is drawn in one `<svg>`; those within it are drawings of their own.
+/// The content of one `<svg>`; nested ones are separate drawings.
 #[derive(Debug, Clone, Default)]
 pub struct Drawing {
     pub marks: Vec<Mark>,
     /// `<text>`, in order.
     pub labels: Vec<Label>,
-    /// `<title>` and `<desc>`: what is said on hover, and to those who do not see.
+    /// `<title>` and `<desc>`: tooltips and descriptions for screen readers.
     pub descriptions: Vec<String>,
     /// The larger side of the view box; 0 where there is none.
     pub size: f64,
@@ -22,14 +22,14 @@ pub struct Drawing {
 /// One shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mark {
-    /// The element's name, and what of it is no number: a path's commands, a transformation's names.
+    /// The element's name and its non-numeric parts: a path's commands, a transformation's names.
     pub shape: String,
     pub points: Vec<(f64, f64)>,
     /// Radii, angles and the numbers of transformations.
     pub sizes: Vec<f64>,
-    /// `fill`, `stroke` and opacities, its own or those around it.
+    /// `fill`, `stroke` and opacities, its own or inherited.
     pub colours: BTreeMap<&'static str, String>,
-    /// The picture that it shows.
+    /// The picture that it embeds.
     pub picture: Option<String>,
 }
 
@@ -61,7 +61,7 @@ pub fn read(svg: &Handle) -> Drawing {
 
 type Colours = BTreeMap<&'static str, String>;
 
-/// The colours of an element: its own, and else those around it.
+/// The colours of an element: its own, otherwise inherited.
 fn inherited(node: &Handle, around: &Colours) -> Colours {
     let mut colours = around.clone();
     let style = attribute(node, "style").unwrap_or_default();
@@ -122,7 +122,7 @@ fn label(node: &Handle) -> Label {
     }
 }
 
-/// The numbers of these attributes, one each; a missing one is 0.
+/// The numbers of these attributes; a missing one is 0.
 fn numbers_of(node: &Handle, names: &[&str]) -> Option<Vec<f64>> {
     let one = |name: &&str| match attribute(node, name) {
         Some(text) => path::numbers(&text)?.first().copied(),

@@ -1,7 +1,7 @@
-//! Figures by their data. Of an SVG the shapes are read in the order in which they are drawn; where
-//! the labels of the ticks tell what places mean, the points of the shapes become values again, and
-//! are compared as values, else as places in the picture. Texts are compared as texts, colours as
-//! three numbers of 0 to 255; where texts stand, how wide strokes are, and fonts are not compared.
+//! Compares figures by their data. The shapes of an SVG are read in drawing order. Where tick
+//! labels define an axis, the points of the shapes are converted to values and compared as values;
+//! otherwise as positions in the picture. Texts are compared as texts, colours as three numbers
+//! from 0 to 255; positions of texts, stroke widths and fonts are not compared.
 
 pub mod drawing;
 
@@ -33,7 +33,7 @@ pub fn compare(stored: &Drawing, fresh: &Drawing, rules: &CellRules) -> Vec<Diff
     found
 }
 
-/// Compares what is drawn in two `<svg>`, without those within.
+/// Compares the content of two `<svg>`, without nested ones.
 fn panel(stored: &Drawing, fresh: &Drawing, rules: &CellRules) -> Vec<Difference> {
     let names: Vec<String> = stored
         .labels
@@ -50,7 +50,7 @@ fn panel(stored: &Drawing, fresh: &Drawing, rules: &CellRules) -> Vec<Difference
     };
     let mut found: Vec<Difference> = Vec::new();
     let mut texts = |a: &str, b: &str, what: &str| {
-        // A text of a figure is one line; its number among the texts says little.
+        // A text in a figure is one line; its number among the texts is of little use.
         let differences = text::compare(a, b, rules, &[]).into_iter();
         found.extend(differences.map(|one| Difference {
             place: what.to_owned(),
@@ -77,7 +77,7 @@ fn marks(
     (fresh, b): (&Drawing, &Axes),
     tolerance: Tolerance,
 ) -> Vec<Difference> {
-    // Where the axes differ, their ticks are elsewhere, and their labels have been compared.
+    // Where the axes differ, their ticks have moved; the tick labels are compared as texts.
     let same = a == b;
     let drawn = |drawing: &'_ Drawing, axes: &Axes| -> Vec<Mark> {
         let marks = drawing.marks.iter();
@@ -118,7 +118,7 @@ fn is_tick(mark: &Mark, axes: &Axes) -> bool {
     }
 }
 
-/// What two marks are compared by.
+/// The parameters for comparing two marks.
 struct Sides<'a> {
     axes: (&'a Axes, &'a Axes),
     size: f64,
@@ -126,12 +126,13 @@ struct Sides<'a> {
 }
 
 impl Sides<'_> {
-    /// Whether two places along one direction are close enough, and the values that they stand for.
+    /// Whether two positions along one direction are close enough, and the values that they
+    /// represent.
     fn close(&self, axes: (Option<Axis>, Option<Axis>), one: f64, other: f64) -> (bool, f64, f64) {
         match axes {
             (Some(a), Some(b)) => {
                 let (x, y) = (a.value(one), b.value(other));
-                // Both are drawn to a unit of the picture, and so are the ticks.
+                // Marks and ticks are both drawn to a unit of the picture.
                 let slack = 1.5 * (a.resolution(one) + b.resolution(other));
                 let same = a == b && one == other;
                 (same || self.tolerance.allows(x, y, slack), x, y)
@@ -140,7 +141,7 @@ impl Sides<'_> {
         }
     }
 
-    /// Whether two places without values are close enough.
+    /// Whether two positions without values are close enough.
     fn near(&self, one: f64, other: f64) -> bool {
         let allowed = 1.0 + self.tolerance.relative * self.size;
         one == other || (!self.tolerance.is_zero() && (one - other).abs() <= allowed)
@@ -210,7 +211,7 @@ fn mark(one: &Mark, other: &Mark, sides: &Sides) -> Vec<Difference> {
     }
     if one.picture != other.picture {
         let one = Difference::new(Kind::Picture, "picture of pixels");
-        found.push(one.note("pictures of pixels are compared byte for byte"));
+        found.push(one.note("raster images are compared byte for byte"));
     }
     found
 }
@@ -221,7 +222,8 @@ fn point(x: f64, y: f64) -> String {
     format!("({}, {})", short(x), short(y))
 }
 
-/// Whether each part of two colours is close enough, as a share of 255; two opacities, as numbers.
+/// Whether each component of two colours is close enough, as a fraction of 255; opacities are
+/// compared as numbers.
 fn close_colours(one: Option<&String>, other: Option<&String>, tolerance: Tolerance) -> bool {
     let (Some(one), Some(other)) = (one, other) else {
         return false;
@@ -239,7 +241,7 @@ fn close_colours(one: Option<&String>, other: Option<&String>, tolerance: Tolera
     a.iter().zip(b).all(|(a, b)| (a - b).abs() <= allowed)
 }
 
-/// The parts of `#rrggbb`, `#rgb` or `rgb(r, g, b)`.
+/// The components of `#rrggbb`, `#rgb` or `rgb(r, g, b)`.
 fn rgb(colour: &str) -> Option<[f64; 3]> {
     let parts: Vec<f64> = if let Some(digits) = colour.strip_prefix('#') {
         let (width, factor) = match digits.len() {

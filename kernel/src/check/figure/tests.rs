@@ -6,7 +6,8 @@ use crate::check::rules::Rules;
 use crate::notebook::{Cell, Notebook};
 use proptest::prelude::*;
 
-/// A chart as the library draws it: two axes of 100 units a step, a curve, a legend.
+/// A chart as the library draws it: two axes with 100 units per step, a curve, a
+/// legend.
 fn chart(points: &[(f64, f64)], shift: f64) -> String {
     let place = |x: f64, y: f64| (1_000.0 + shift + 100.0 * x, 4_000.0 - 1_000.0 * y);
     let mut svg = String::from(
@@ -160,7 +161,7 @@ proptest! {
     ) {
         let points: Vec<(f64, f64)> = ys.iter().enumerate().map(|(x, y)| (x as f64, *y)).collect();
         let a = chart(&points, 0.0);
-        // Not byte by byte: the comparison itself is tried.
+        // Not byte-identical, so that the comparison itself runs.
         let b = a.replace("<svg ", "<svg data-x=\"1\" ");
         prop_assert_eq!(found(&a, &b, &[tolerance]), vec![]);
     }

@@ -1,4 +1,5 @@
-//! A report as JUnit's XML, which CI services show: a suite a notebook, a case a cell.
+//! A report as JUnit XML, which CI services display: one suite per notebook, one case
+//! per cell.
 //! Source: the schema of Jenkins' xUnit plugin, junit-10.xsd.
 
 use super::{Outcome, Report};
@@ -48,7 +49,7 @@ pub fn xml(report: &Report, notebook: &str, seconds: f64) -> String {
     xml + "</testsuite>\n</testsuites>\n"
 }
 
-/// Text as XML 1.0 may hold it.
+/// Text with only the characters that XML 1.0 allows.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {

@@ -1,17 +1,17 @@
-//! What a check has found, for people and for machines.
+//! The results of a check, for people and for programs.
 
 pub mod junit;
 
 use super::difference::Difference;
 use std::fmt::{self, Display};
 
-/// What there is to say of two notebooks.
+/// The results for two notebooks.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     pub cells: Vec<CellReport>,
 }
 
-/// What there is to say of one cell.
+/// The result for one cell.
 #[derive(Debug, Clone)]
 pub struct CellReport {
     /// "code cell 3 (Training)".
@@ -22,18 +22,18 @@ pub struct CellReport {
     pub outcome: Outcome,
 }
 
-/// How a cell compares.
+/// The outcome for a cell.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     Same,
     /// It ran, and its outputs were not compared.
     Ignored,
-    /// It did not run, as its tag asks for.
+    /// It did not run, because of its tag.
     Skipped,
     Differs(Vec<Difference>),
 }
 
-/// The most differences that are shown of one cell.
+/// The maximum number of differences shown per cell.
 const MOST: usize = 10;
 
 impl Report {

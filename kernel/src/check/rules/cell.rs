@@ -1,4 +1,4 @@
-//! What one cell's tags and metadata ask for, beside what the check is asked for as a whole.
+//! The rules of one cell: its tags and metadata, combined with the rules of the whole check.
 
 use super::tolerance::Tolerances;
 use super::{Rules, Sanitiser};
@@ -6,13 +6,13 @@ use crate::check::text::mask::Masks;
 use crate::notebook::{Cell, Notebook};
 use serde_json::Value;
 
-/// Tagged so, a cell is run and not compared.
+/// Tag of a cell that is run but not compared.
 const IGNORE: &str = "nbval-ignore-output";
-/// Tagged so, a cell is compared by a lax check, too.
+/// Tag of a cell that even a lax check compares.
 const CHECK: &str = "nbval-check-output";
-/// Tagged so, a cell is neither run nor compared.
+/// Tags of a cell that is neither run nor compared.
 pub const SKIPS: [&str; 2] = ["nbval-skip", "skip-execution"];
-/// Tagged so, a cell may fail.
+/// Tag of a cell that may fail.
 pub const MAY_FAIL: &str = "nbval-raises-exception";
 /// A tag `tolerance=1e-3`, or `tolerance:loss=1e-3`.
 const TOLERANCE: &str = "tolerance";
@@ -23,18 +23,18 @@ pub struct CellRules<'a> {
     pub tolerances: Tolerances,
     pub masks: Masks,
     pub sanitiser: &'a Sanitiser,
-    /// It is compared.
+    /// Whether it is compared.
     pub compare: bool,
-    /// It is not run, and has nothing to compare.
+    /// Whether it is not run, so that there is nothing to compare.
     pub skip: bool,
 }
 
 impl<'a> CellRules<'a> {
-    /// The rules of a cell of this notebook. A cell's own settings come before those of the command
-    /// line, and these before the notebook's.
+    /// The rules of a cell of this notebook. A cell's own settings override those of the command
+    /// line, and these override the notebook's.
     ///
     /// # Errors
-    /// Says which setting cannot be read.
+    /// The setting that cannot be read.
     pub fn of(cell: &Cell, notebook: &Notebook, rules: &'a Rules) -> Result<Self, String> {
         let mut own = Tolerances::default();
         for tag in tags(cell) {

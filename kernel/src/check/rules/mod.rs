@@ -1,4 +1,4 @@
-//! What counts as equal: tolerances, masks, sanitising files, and what cells ask for.
+//! What counts as equal: tolerances, masks, sanitising files, and settings of cells.
 
 pub mod cell;
 pub mod sanitise;
@@ -8,7 +8,7 @@ use super::text::mask::Masks;
 use sanitise::Sanitiser;
 use tolerance::Tolerances;
 
-/// What a check is asked for as a whole; cells may ask for more (see [`cell::CellRules`]).
+/// Rules of a whole check; cells may add their own (see [`cell::CellRules`]).
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     pub tolerances: Tolerances,
@@ -20,7 +20,7 @@ pub struct Rules {
 
 #[cfg(test)]
 impl Rules {
-    /// These tolerances, all else as it is by default.
+    /// These tolerances, with defaults for all other rules.
     pub fn with_tolerances(tolerances: &[&str]) -> Self {
         let mut rules = Self::default();
         for text in tolerances {

@@ -15,7 +15,8 @@ pub struct Sanitiser {
 }
 
 impl Sanitiser {
-    /// Adds the pairs of a file; one whose regex is there already takes its replacement's place.
+    /// Adds the pairs of a file; a pair whose regex already exists overrides the earlier
+    /// replacement.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Sanitise`] for a regex that cannot be used, with its line.
@@ -65,7 +66,7 @@ impl Sanitiser {
     }
 }
 
-/// Python's replacement (`\1`, `\g<name>`) as the crate's (`${1}`, `${name}`).
+/// Converts Python's replacement syntax (`\1`, `\g<name>`) to the crate's (`${1}`, `${name}`).
 fn replacement(python: &str) -> String {
     let escapes: HashMap<char, char> = [('n', '\n'), ('t', '\t'), ('r', '\r'), ('\\', '\\')].into();
     let mut out = String::new();
@@ -105,8 +106,8 @@ mod tests {
 
     #[test]
     fn pairs_are_applied_in_order_as_nbval_does() {
-        // What nbval 0.11.0 makes of the same file and text (get_sanitize_patterns, then re.sub in
-        // turn): "DATE-AND-TIME: id X=<7>, $9".
+        // Expected result: the output of nbval 0.11.0 for the same file and text
+        // (get_sanitize_patterns, then re.sub in turn), "DATE-AND-TIME: id X=<7>, $9".
         let mut sanitiser = Sanitiser::default();
         let file = "# A comment\n[section]\nregex: \\d{2}:\\d{2}:\\d{2}\nreplace: TIME-STAMP\n\n\
                     regex: TIME-STAMP\nreplace: DATE-AND-TIME\nregex: lonely\n\

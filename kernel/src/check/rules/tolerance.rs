@@ -1,9 +1,9 @@
-//! How far two numbers may be apart, and for which of them.
+//! The allowed difference of two numbers, in general and by name.
 
 use serde_json::Value;
 use std::fmt::{self, Display};
 
-/// How far a number may be from the stored one: `absolute + relative * max(|a|, |b|)`.
+/// The allowed difference from the stored number: `absolute + relative * max(|a|, |b|)`.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Tolerance {
     pub relative: f64,
@@ -14,7 +14,7 @@ impl Tolerance {
     /// Reads `1e-3` (relative), `abs:0.5`, or both: `1e-3,abs:0.5`.
     ///
     /// # Errors
-    /// Says what is no tolerance.
+    /// A message for an invalid tolerance.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut tolerance = Self::default();
         for part in text.split(',') {
@@ -44,8 +44,8 @@ impl Tolerance {
         self.relative == 0.0 && self.absolute == 0.0
     }
 
-    /// Whether `a` and `b` are close enough, where each may be off by half a unit of the last digit
-    /// that is printed of it; `slack` is the sum of the two halves. Two NaN are.
+    /// Whether `a` and `b` are close enough, where each may be off by half a unit of its last
+    /// printed digit; `slack` is the sum of the two halves. Two NaN are close.
     pub fn allows(&self, a: f64, b: f64, slack: f64) -> bool {
         if a == b || (a.is_nan() && b.is_nan()) {
             return true;
@@ -69,7 +69,7 @@ impl Display for Tolerance {
     }
 }
 
-/// The name under which the tolerance of whole numbers is given.
+/// The name of the tolerance for whole numbers.
 const INTEGERS: &str = "integers";
 
 /// Tolerances for numbers in general, for whole numbers, and for those of certain names.
@@ -77,14 +77,14 @@ const INTEGERS: &str = "integers";
 pub struct Tolerances {
     general: Option<Tolerance>,
     integers: Option<Tolerance>,
-    /// Lower-case names; the first that fits counts.
+    /// Lower-case names; the first match applies.
     named: Vec<(String, Tolerance)>,
 }
 
-/// Where a number stands, for the names that may be meant by it.
+/// The context of a number, from which its names are derived.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Place<'a> {
-    /// The text of its line before it and after it.
+    /// The text before and after it on its line.
     pub before: &'a str,
     pub after: &'a str,
     /// Names of the column, the row, the axis or the key that it belongs to.
@@ -92,7 +92,7 @@ pub struct Place<'a> {
 }
 
 impl Tolerances {
-    /// Adds `1e-3` or `name=1e-3`, as the command line gives it.
+    /// Adds `1e-3` or `name=1e-3`, as given on the command line.
     ///
     /// # Errors
     /// As [`Tolerance::parse`]; an empty name.
@@ -104,8 +104,8 @@ impl Tolerances {
         Ok(())
     }
 
-    /// Adds what a notebook's metadata hold: a number, a text as on the command line, or an object of
-    /// these by name, where the empty name means numbers in general.
+    /// Adds a notebook's metadata: a number, a text as on the command line, or an object of these
+    /// by name, where the empty name means numbers in general.
     ///
     /// # Errors
     /// As [`Tolerances::add`].
@@ -142,7 +142,7 @@ impl Tolerances {
         Ok(())
     }
 
-    /// These tolerances; where they say nothing, those below them.
+    /// These tolerances, with those of `below` as fallback.
     pub fn over(&self, below: &Self) -> Self {
         let named = self.named.iter().chain(&below.named).cloned();
         Self {
@@ -157,8 +157,8 @@ impl Tolerances {
         self.general.unwrap_or_default()
     }
 
-    /// The tolerance of a number. Whole numbers are counts and indices: they must be equal, unless a
-    /// tolerance names them, or whole numbers.
+    /// The tolerance of a number. Whole numbers are counts and indices: they must be equal, unless
+    /// a tolerance applies to their name or to whole numbers.
     pub fn of(&self, place: Place, integer: bool) -> Tolerance {
         let named = self.named.iter().find(|(name, _)| names(name, place));
         match (named, integer) {
@@ -168,7 +168,7 @@ impl Tolerances {
         }
     }
 
-    /// The tolerance of numbers that belong to one of these names, if there is one.
+    /// The tolerance for any of these names, if there is one.
     pub fn named(&self, names: &[String]) -> Option<Tolerance> {
         let is_named = |name: &str| names.iter().any(|one| one.trim().to_lowercase() == name);
         let found = self.named.iter().find(|(name, _)| is_named(name));
@@ -176,8 +176,8 @@ impl Tolerances {
     }
 }
 
-/// Whether `name`, which is in lower case, means the number in this place: it names its column, or it
-/// stands right before it (`loss 3.4`, `loss: 3.4`, `"loss": 3.4`) or after it (`3.4 nats`).
+/// Whether `name`, in lower case, applies to the number in this context: it is the name of its
+/// column, or is right before it (`loss 3.4`, `loss: 3.4`, `"loss": 3.4`) or after it (`3.4 nats`).
 fn names(name: &str, place: Place) -> bool {
     if place
         .names

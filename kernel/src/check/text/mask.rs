@@ -1,5 +1,5 @@
-//! Parts of a text that differ from run to run by their nature: durations, rates, paths, dates,
-//! addresses. A masked part equals every other one of its kind.
+//! Parts of a text that naturally vary between runs: durations, rates, paths, dates, addresses. A
+//! masked part equals every other one of its kind.
 
 use regex::Regex;
 use serde_json::Value;
@@ -37,7 +37,7 @@ impl Display for Kind {
     }
 }
 
-/// Which kinds are masked; all of them unless somebody says otherwise.
+/// The kinds that are masked; by default all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Masks(Vec<Kind>);
 
@@ -59,7 +59,7 @@ impl Masks {
     /// Reads `all`, `none` or `durations,rates`.
     ///
     /// # Errors
-    /// Says which kinds there are.
+    /// A message that lists the kinds.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.trim() {
             "all" => return Ok(Self::default()),
@@ -100,8 +100,8 @@ impl Masks {
         }
     }
 
-    /// The masked parts of a line, in order and without overlap: of two the one that begins earlier,
-    /// of two that begin together the longer one.
+    /// The masked parts of a line, in order and without overlap: of two, the one that begins
+    /// earlier; of two with the same start, the longer one.
     pub fn parts(&self, line: &str) -> Vec<(Range<usize>, Kind)> {
         let mut found = Vec::new();
         for pattern in PATTERNS.iter().filter(|pattern| self.has(pattern.kind)) {
@@ -135,13 +135,13 @@ static DURATIONS: LazyLock<Regex> = LazyLock::new(|| {
 static RATES: LazyLock<Regex> =
     LazyLock::new(|| compiled(r"(?i)\w/(s|sec|second)\b|(?i)per[_ ]second$"));
 
-/// What a kind looks like.
+/// The pattern of a kind.
 struct Pattern {
     kind: Kind,
     regex: Regex,
-    /// Characters, beside letters and digits, that must not stand right before it.
+    /// Characters, besides letters and digits, that must not be right before it.
     not_before: &'static str,
-    /// Likewise right behind it.
+    /// Likewise right after it.
     not_behind: &'static str,
 }
 

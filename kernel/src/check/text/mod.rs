@@ -1,4 +1,4 @@
-//! Texts: words exactly, numbers within their tolerance, masked parts by their kind.
+//! Compares texts: words exactly, numbers within their tolerance, masked parts by their kind.
 
 pub mod mask;
 mod token;
@@ -10,7 +10,7 @@ use super::rules::tolerance::{Place, Tolerance};
 use std::ops::Range;
 use token::{Number, Token, tokens};
 
-/// Compares two texts line by line. `names` are what the texts belong to (a column, a key), for
+/// Compares two texts line by line. `names` are the columns or keys that the texts belong to, for
 /// tolerances by name.
 pub fn compare(stored: &str, fresh: &str, rules: &CellRules, names: &[String]) -> Vec<Difference> {
     if stored == fresh {
@@ -44,13 +44,13 @@ pub fn compare(stored: &str, fresh: &str, rules: &CellRules, names: &[String]) -
     found
 }
 
-/// A text after the sanitising file, with the line ends of Unix and without those at its end.
+/// A text after sanitising, with Unix line ends and without trailing ones.
 fn clean(text: &str, rules: &CellRules) -> String {
     let text = rules.sanitiser.apply(text);
     text.replace("\r\n", "\n").trim_end_matches('\n').to_owned()
 }
 
-/// An empty line, where nothing would be seen.
+/// Makes an empty line visible in a report.
 fn visible(line: &str) -> String {
     match line.trim().is_empty() {
         true => "(an empty line)".to_owned(),
@@ -78,7 +78,7 @@ fn line(
     if a.len() != b.len() {
         return differs(Kind::Text);
     }
-    // Numbers first: a line whose numbers alone differ is a difference of numbers.
+    // Numbers first: if only numbers of a line differ, it is reported as a difference of numbers.
     let mut number = None;
     for (at, ((x, one), (y, other))) in a.iter().zip(b).enumerate() {
         let (x, y) = (&stored[x.clone()], &fresh[y.clone()]);
@@ -107,7 +107,7 @@ fn line(
     differs(Kind::Number).map(|one| one.note(note))
 }
 
-/// Blanks at the end of a line are no text.
+/// Blanks at the end of a line are ignored.
 fn without_end(tokens: &[(Range<usize>, Token)]) -> &[(Range<usize>, Token)] {
     match tokens {
         [rest @ .., (_, Token::Blank)] => rest,
@@ -115,7 +115,8 @@ fn without_end(tokens: &[(Range<usize>, Token)]) -> &[(Range<usize>, Token)] {
     }
 }
 
-/// Whether a blank beside a number or a masked part differs because that part is wider or narrower.
+/// Whether a blank next to a number or a masked part differs because that part is wider or
+/// narrower.
 fn is_padding(a: &[(Range<usize>, Token)], b: &[(Range<usize>, Token)], at: usize) -> bool {
     let beside = [at.checked_sub(1), Some(at + 1)].into_iter().flatten();
     beside.into_iter().any(|k| match (a.get(k), b.get(k)) {
@@ -126,7 +127,7 @@ fn is_padding(a: &[(Range<usize>, Token)], b: &[(Range<usize>, Token)], at: usiz
     })
 }
 
-/// How two numbers differ, where they are too far apart.
+/// The difference of two numbers that are too far apart.
 fn outside(
     (x, n): (&str, &Number),
     (y, m): (&str, &Number),

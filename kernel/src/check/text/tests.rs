@@ -103,7 +103,7 @@ fn masked_parts_never_matter() {
         ),
         []
     );
-    // But what stands there must be of the same kind.
+    // But the replaced part must be of the same kind.
     assert_eq!(kinds("took 3:19", "took /a/b", &[]).len(), 1);
 }
 
@@ -134,7 +134,8 @@ proptest! {
     #[test]
     fn a_text_equals_itself(text in "(?s).{0,60}", tolerance in prop_oneof![Just("0"), Just("1e-3")]) {
         prop_assert_eq!(found(&text, &text.clone(), &[tolerance]), vec![]);
-        // And also where it is not compared byte by byte.
+        // The same with a differing line, so that the comparison does not stop
+        // at byte equality.
         let (with, without) = (format!("{text}\nx 1 s"), format!("{text}\nx 2 s"));
         prop_assert_eq!(found(&with, &without, &[tolerance]), vec![]);
     }

@@ -1,4 +1,4 @@
-//! A line of text as numbers, words, blanks and masked parts.
+//! Splits a line of text into numbers, words, blanks and masked parts.
 
 use super::mask::{Kind, Masks};
 use std::ops::Range;
@@ -11,22 +11,22 @@ pub enum Token {
     Word,
     /// Spaces and tabs.
     Blank,
-    /// Three or more of one character that draws lines.
+    /// Three or more of one line-drawing character.
     Line,
     Masked(Kind),
 }
 
-/// A number as it is printed.
+/// A number as printed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Number {
     pub value: f64,
     /// It has neither a decimal point nor an exponent.
     pub integer: bool,
-    /// What one unit of its last printed digit is worth; 0 for whole numbers.
+    /// The value of one unit of its last printed digit; 0 for whole numbers.
     pub place: f64,
 }
 
-/// The pieces of a line, which together are the line.
+/// The tokens of a line, which cover all of it.
 pub fn tokens(line: &str, masks: &Masks) -> Vec<(Range<usize>, Token)> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -58,7 +58,7 @@ fn plain(line: &str, within: Range<usize>, tokens: &mut Vec<(Range<usize>, Token
     }
 }
 
-/// The piece at the beginning of a text that begins with no number.
+/// The token at the start of a text that does not begin with a number.
 fn other(rest: &str) -> (usize, Token) {
     let run = |matches: &dyn Fn(char) -> bool| rest.find(|c| !matches(c)).unwrap_or(rest.len());
     let Some(first) = rest.chars().next() else {
@@ -88,8 +88,8 @@ fn other(rest: &str) -> (usize, Token) {
     (first.len_utf8(), Token::Word)
 }
 
-/// The number at the beginning of a text, and its length. What belongs to a word is none: `L0`,
-/// `1.2.3`, `1e326f4facad`; up to four letters behind it are a unit: `2.5x`, `3GB`.
+/// The number at the start of a text, and its length. Parts of words are not numbers: `L0`,
+/// `1.2.3`, `1e326f4facad`; up to four letters after a number are a unit: `2.5x`, `3GB`.
 fn number(rest: &str, before: Option<char>) -> Option<(usize, Number)> {
     if before.is_some_and(|c| is_word(c) || c == '.') {
         return None;
@@ -99,7 +99,7 @@ fn number(rest: &str, before: Option<char>) -> Option<(usize, Number)> {
         c @ ('+' | '-' | '\u{2212}') => c.len_utf8(),
         _ => 0,
     };
-    // `(a)-4` is a difference.
+    // `(a)-4` is a subtraction.
     if sign > 0 && before.is_some_and(|c| c == ')' || c == ']') {
         return None;
     }

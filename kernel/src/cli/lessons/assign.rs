@@ -66,7 +66,7 @@ pub fn assign(args: &AssignArgs) -> Result<i32> {
 /// Submissions are matched to the lesson by the ids of its cells, so the lesson must have ids and keep them.
 fn check_ids(path: &Path) -> Result<()> {
     let fault = |cell: usize, reason: &str| {
-        let reason = format!("{reason}; what is handed in is known by the ids of its cells");
+        let reason = format!("{reason}; submissions are matched by the ids of their cells");
         unusable(path)(vec![TextFault {
             cell,
             line: 0,

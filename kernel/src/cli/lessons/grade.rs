@@ -76,7 +76,7 @@ pub fn grade(args: &GradeArgs) -> Result<i32> {
     if same_file(&args.output, &args.folder) {
         return Err(Error::Destination {
             path: args.output.clone(),
-            reason: "is what was handed in; name another folder with -o".to_owned(),
+            reason: "is the submissions folder; name another with -o".to_owned(),
         });
     }
     let (found, strangers) = submissions(&args.folder, &args.lesson, &args.output)?;

@@ -1,4 +1,4 @@
-//! Callouts: boxes of their own for notes, tips and warnings, written as fenced divs
+//! Callouts: boxes for notes, tips and warnings, written as fenced divs
 //! (`::: {.callout-note}`) or as GitHub's alerts (`> [!NOTE]`).
 //! Source: Quarto, "Callout Blocks".
 
@@ -11,8 +11,8 @@ use markup5ever_rcdom::Handle;
 
 const KINDS: [&str; 5] = ["note", "tip", "important", "warning", "caution"];
 
-/// The callout that a fenced div is; `None` for other divs. Its title is an attribute,
-/// the heading that it begins with, or the name of its kind.
+/// The callout of a fenced div; `None` for other divs. The title is an attribute, the
+/// heading at the start of the div, or the name of the callout's kind.
 pub fn callout(div: &Handle, attributes: &Attributes) -> Option<Handle> {
     let kind = attributes.classes.iter().find_map(|class| {
         KINDS
@@ -38,7 +38,7 @@ pub fn callout(div: &Handle, attributes: &Attributes) -> Option<Handle> {
     })
 }
 
-/// A block quote, or the callout that an alert is.
+/// Turns an alert into a callout; returns other block quotes unchanged.
 pub fn alert(quote: Handle) -> Handle {
     let class = attribute(&quote, "class").unwrap_or_default();
     let kind = class.strip_prefix("markdown-alert-");
@@ -58,7 +58,7 @@ fn head(name: &str, title: Vec<Handle>) -> Handle {
     dom::element(name, &[("class", "callout-title")], title)
 }
 
-/// The content of the heading that the blocks begin with.
+/// Removes a heading at the start of the blocks; returns its content.
 pub fn pop_heading(children: &mut Vec<Handle>) -> Option<Vec<Handle>> {
     level(children.first()?)?;
     Some(children.remove(0).children.take())

@@ -1,5 +1,5 @@
-//! What the options of a code cell mean for the page: what is shown of it, folded or
-//! not, and under which caption and number.
+//! What the options of a code cell mean for the page: which parts are shown, whether
+//! they are folded, and with which caption and number.
 //! Source: Quarto, "Jupyter Cell Options".
 
 use super::Place;
@@ -24,28 +24,28 @@ pub enum Echo {
 pub enum Show {
     Yes,
     No,
-    /// What is printed is Markdown.
+    /// Printed text is Markdown.
     AsIs,
 }
 
-/// A cell as its options want it.
+/// How a cell is shown, according to its options.
 #[derive(Debug, Clone, PartialEq)]
 pub struct View {
     pub include: bool,
     pub echo: Echo,
-    /// Closed, or open; `None` where the length of the code decides.
+    /// Whether the code starts unfolded; `None` where its length decides.
     pub open: Option<bool>,
     pub summary: Option<String>,
     pub wrap: bool,
     pub output: Show,
-    /// Whether what goes to the standard error is shown.
+    /// Whether output to standard error is shown.
     pub warning: bool,
     pub label: Option<String>,
     pub classes: Vec<String>,
     pub column: Option<String>,
     pub caption: Option<String>,
     pub subcaptions: Vec<String>,
-    /// Parts have letters though they have no captions (`fig-subcap: true`).
+    /// Parts have letters even without captions (`fig-subcap: true`).
     pub lettered: bool,
     pub alts: Vec<String>,
     pub lst_label: Option<String>,
@@ -73,7 +73,7 @@ const COLUMNS: [&str; 14] = [
 /// Reads the options of a cell.
 ///
 /// # Errors
-/// An option whose value is not one of its own.
+/// An option with a value that it does not allow.
 pub fn view(options: &CellOptions) -> Result<View, TextFault> {
     let label = options.text("label")?;
     let table = label
@@ -216,25 +216,25 @@ fn find(layout: &[(&'static str, String)], key: &str) -> Option<String> {
 }
 
 impl View {
-    /// Whether what the cell displays belongs into a figure or table of its own.
+    /// Whether the cell's display outputs become a figure or table.
     pub fn has_figure(&self) -> bool {
         let labelled = self.label.as_deref().and_then(figures::kind);
         labelled.is_some() || self.caption.is_some() || !self.subcaptions.is_empty()
     }
 
-    /// The classes of the place beside or across the text.
+    /// The classes that place the cell in the margin or across the text.
     pub fn column_class(&self) -> String {
         self.column
             .as_ref()
             .map_or_else(String::new, |column| format!(" column-{column}"))
     }
 
-    /// The words for those who do not see the `at`th picture.
+    /// The alternative text of the `at`th picture.
     pub fn alt(&self, at: usize) -> Option<&str> {
         self.alts.get(at).map(String::as_str)
     }
 
-    /// The figure or table of what a cell displays.
+    /// The figure or table made of a cell's display outputs.
     pub fn figure(&self, parts: Vec<String>, markdown: &mut Markdown, place: Place) -> String {
         let label = self
             .label
@@ -288,7 +288,7 @@ impl View {
         )
     }
 
-    /// Blocks side by side, as the layout says.
+    /// Blocks side by side, according to the layout option.
     pub fn side_by_side(&self, parts: Vec<String>) -> String {
         let get = |key: &str| find(&self.layout, key);
         let Ok(Some(rows)) = figures::rows(&get, parts.len()) else {
@@ -323,7 +323,7 @@ impl View {
     }
 }
 
-/// The number of what has a label, which becomes an id of the page.
+/// The number of a labelled element; the label becomes an id of the page.
 fn numbered(
     label: Option<&str>,
     whole: Option<&mut Whole>,

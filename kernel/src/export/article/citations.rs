@@ -1,6 +1,6 @@
-//! Citations and the list of what they cite, in the style of the article.
+//! Citations and the list of cited works, in the article's style.
 //! Source: Pandoc's manual, "Citations"; citationstyles.org for the styles, which
-//! hayagriva knows by their names.
+//! hayagriva contains by name.
 
 pub(in crate::export::article) mod bibliography;
 
@@ -27,10 +27,10 @@ use written::{Located, Writer, write_child, write_children};
 
 pub use written::list;
 
-/// What is used where the front matter names no style, as in Quarto.
+/// The style for front matter that names none, as in Quarto.
 const DEFAULT_STYLE: &str = "chicago-author-date";
 
-/// `, p. 3`, `, chap. 2` and the like at the start of what follows a key.
+/// `, p. 3`, `, chap. 2` and similar at the start of the text after a key.
 static LOCATOR: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"^\s*,?\s*(?P<label>(?:pp?|pages?|chap(?:ter)?|ch|sec(?:tion)?|fig(?:ure)?|eq(?:uation)?|vol(?:ume)?|para(?:graph)?|no|tbl|table|line|l|app(?:endix)?)(?:\.|\b)|§)?\s*(?P<value>(?:\d[\w.]*\w|\d|[ivxlcIVXLC]+\b)(?:\s?[,&–-]\s?\d[\w.]*)*)(?P<rest>.*)$",
@@ -49,7 +49,7 @@ pub struct Citations {
     groups: Vec<(Group, Place)>,
 }
 
-/// Citations in their places, and the list.
+/// The rendered citations, and the list.
 #[derive(Default)]
 pub struct Cited {
     pub citations: Vec<String>,
@@ -59,7 +59,7 @@ pub struct Cited {
 }
 
 impl Citations {
-    /// The sources that the front matter names; `None` if it names none.
+    /// Reads the sources that the front matter names; `None` if it names none.
     ///
     /// # Errors
     /// A file that cannot be read, and a style that is not known.
@@ -106,13 +106,13 @@ impl Citations {
         }))
     }
 
-    /// Notes a citation; its index.
+    /// Records a citation; returns its index.
     pub fn cite(&mut self, group: &Group, place: Place) -> usize {
         self.groups.push((group.clone(), place));
         self.groups.len() - 1
     }
 
-    /// All citations in their places, and the list.
+    /// Renders all citations and the list.
     pub fn finish(&self) -> Cited {
         let mut cited = Cited::default();
         for (group, place) in &self.groups {
@@ -212,7 +212,7 @@ impl Citations {
         CitationRequest::new(items, &self.style, self.locale.clone(), &self.locales, None)
     }
 
-    /// Numeric styles cite every way alike.
+    /// Numeric styles render all kinds of citation alike.
     fn purpose(&self, group: &Group, cite: &Cite) -> Option<CitePurpose> {
         let by_author = matches!(
             self.format,
@@ -244,7 +244,7 @@ impl Citations {
             html: &mut html,
         };
         writer.children(children);
-        // A year alone comes without the style's parentheses.
+        // A year alone is rendered without the style's parentheses.
         if suppressed {
             html = format!("({html})");
         }
@@ -252,10 +252,11 @@ impl Citations {
     }
 }
 
-/// The locator of each item, and what else follows its key.
+/// The locator of each item, and the rest of the text after its key.
 fn located(group: &Group) -> Vec<Located> {
     let items = group.items.iter().map(|cite| {
-        // Without a name, only digits are a page: "i think" follows a key, too.
+        // Without a label, only digits count as a page: "i think" may also follow
+        // a key.
         let counts = |found: &regex::Captures| {
             found.name("label").is_some()
                 || found["value"].starts_with(|c: char| c.is_ascii_digit())
@@ -285,7 +286,7 @@ fn located(group: &Group) -> Vec<Located> {
     items.collect()
 }
 
-/// The style of that name, or of a file beside the notebook.
+/// The style of that name, or from a file next to the notebook.
 fn style(
     name: Option<&str>,
     folder: Option<&Path>,

@@ -11,14 +11,14 @@ use crate::export::extract::cites::Cite;
 use markup5ever_rcdom::Handle;
 use serde_json::Value;
 
-/// A figure whose parts have letters.
+/// A figure whose parts are lettered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whole {
     pub number: String,
     pub parts: usize,
 }
 
-/// What stands before a caption.
+/// The text before a caption.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heading {
     /// "Figure 1:".
@@ -29,7 +29,7 @@ pub enum Heading {
 }
 
 impl Heading {
-    /// As text; empty where there is none.
+    /// The text; empty for `Nothing`.
     pub fn text(&self) -> String {
         match self {
             Heading::Number(kind, number) => format!("{}\u{a0}{number}:", word(kind)),
@@ -39,7 +39,7 @@ impl Heading {
     }
 }
 
-/// The kind that the prefix of a label names.
+/// The kind named by a label's prefix.
 pub fn kind(label: &str) -> Option<&'static str> {
     let cite = Cite {
         prefix: String::new(),
@@ -47,12 +47,12 @@ pub fn kind(label: &str) -> Option<&'static str> {
         bare: false,
         suffix: String::new(),
     };
-    // In labels the prefix is in small letters.
+    // In labels the prefix is lower case.
     let (kind, known) = cite.label()?;
     (known == label).then_some(kind)
 }
 
-/// Numbers what a label stands on: the next of its kind, or a part of a whole.
+/// Numbers a labelled element: the next number of its kind, or the letter of a part.
 pub fn number(
     labels: &mut Labels,
     label: &str,
@@ -159,8 +159,8 @@ pub fn meaningful(node: &Handle) -> Vec<Handle> {
 /// negative one is a gap.
 pub type Row = Vec<f64>;
 
-/// How `count` parts are laid out: `layout-ncol`, `layout-nrow` or `layout`. Parts
-/// beyond the layout's places follow in rows of their own.
+/// The layout of `count` parts: `layout-ncol`, `layout-nrow` or `layout`. Parts
+/// beyond the layout's places follow in further rows.
 pub fn rows(
     get: &dyn Fn(&str) -> Option<String>,
     count: usize,
@@ -217,7 +217,7 @@ pub fn template(row: &Row) -> String {
     format!("--columns: {}", widths.collect::<Vec<_>>().join(" "))
 }
 
-/// Which parts stand in which row, and in which of its columns, from 1.
+/// The parts of each row, and the column of each part, from 1.
 pub fn places(rows: &[Row], count: usize) -> Vec<(Row, Vec<(usize, usize)>)> {
     let mut next = 0;
     let mut out = Vec::new();

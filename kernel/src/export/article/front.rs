@@ -8,7 +8,7 @@ use crate::notebook::{Cell, CellKind, Notebook, TextFault};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-/// An author as the title block shows him.
+/// An author as shown in the title block.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Author {
     pub name: String,
@@ -19,7 +19,7 @@ pub struct Author {
     pub corresponding: bool,
 }
 
-/// Where footnotes are shown where there is room for a margin.
+/// Where footnotes are shown if the page has a margin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum NoteLocation {
     #[default]
@@ -27,7 +27,7 @@ pub enum NoteLocation {
     Margin,
 }
 
-/// What the first cell says of the article.
+/// The article's metadata from the first cell.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FrontMatter {
     pub title: Option<String>,
@@ -40,14 +40,14 @@ pub struct FrontMatter {
     pub keywords: Vec<String>,
     pub bibliography: Vec<String>,
     pub csl: Option<String>,
-    /// Keys of the bibliography that are listed without being cited; `*` for all.
+    /// Keys of the bibliography that are listed even if not cited; `*` for all.
     pub nocite: Vec<String>,
     pub number_sections: bool,
     pub number_depth: u8,
     pub toc: bool,
     pub toc_depth: Option<u8>,
     pub lang: Option<String>,
-    /// `echo`, `warning` and the like, which hold for every cell that says nothing else.
+    /// `echo`, `warning` and similar options: the defaults for all cells.
     pub cells: Map<String, Value>,
     pub notes: NoteLocation,
     /// The lines of the keys within the first cell.
@@ -58,19 +58,19 @@ pub struct FrontMatter {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Front {
     pub matter: FrontMatter,
-    /// How many bytes of the first cell it takes.
+    /// Length of the front matter in the first cell, in bytes.
     pub length: usize,
 }
 
-/// What a date may say in place of a day, as in Quarto.
+/// Values that a date may have instead of a day, as in Quarto.
 const DATES_OF_RUN: [&str; 2] = ["today", "now"];
 
-/// The front matter of a notebook; `None` without it. In a Markdown cell, a text
-/// between two lines is taken for front matter only if it is YAML of `key: value`.
+/// The front matter of a notebook; `None` without it. In a Markdown cell, text between
+/// two `---` lines is front matter only if it is YAML of `key: value`.
 ///
 /// # Errors
-/// A raw cell that begins with `---` and is no YAML; a key of Quarto's with a value
-/// of another type than it has there.
+/// A raw cell that begins with `---` and is not YAML; a Quarto key with a value of the
+/// wrong type.
 pub fn read(notebook: &Notebook) -> Result<Option<Front>, Vec<TextFault>> {
     let Some(cell) = notebook.cells.first().filter(|cell| !cell.is_code()) else {
         return Ok(None);
@@ -101,7 +101,7 @@ pub fn read(notebook: &Notebook) -> Result<Option<Front>, Vec<TextFault>> {
     }
 }
 
-/// The day on which the notebook was run, as it records it; today where it does not.
+/// The day on which the notebook was run, if it records one; otherwise today.
 fn run_date(notebook: &Notebook) -> String {
     let known = notebook
         .metadata
@@ -114,7 +114,8 @@ fn run_date(notebook: &Notebook) -> String {
     date.get(..10).unwrap_or(&date).to_owned()
 }
 
-/// The YAML of a cell, how many bytes it takes with its fences, and the lines before it.
+/// The YAML of a cell, its length in bytes with the fences, and the number of lines
+/// before it.
 fn block(source: &str) -> Option<(&str, usize, usize)> {
     let start = source.len() - source.trim_start().len();
     let body = source[start..].strip_prefix("---")?;
@@ -132,8 +133,8 @@ fn block(source: &str) -> Option<(&str, usize, usize)> {
     None
 }
 
-/// Whether a text that is no YAML was meant as front matter: in a raw cell always, in
-/// a Markdown cell, where `---` is also a rule, if it begins like it.
+/// Whether invalid YAML was meant as front matter: always in a raw cell; in a Markdown
+/// cell, where `---` is also a rule, only if it begins like front matter.
 fn is_meant(cell: &Cell, text: &str) -> bool {
     let first = text.lines().find(|line| !line.trim().is_empty());
     let key = first
@@ -182,7 +183,7 @@ impl FrontMatter {
         Place { cell: 1, line }
     }
 
-    /// Takes one key; what was expected where the value does not fit.
+    /// Sets one key. The error names the expected type of the value.
     fn set(&mut self, key: &str, value: &Value) -> Result<(), &'static str> {
         if value.is_null() {
             return Ok(());
@@ -220,7 +221,7 @@ impl FrontMatter {
                     }
                 }
             }
-            // Of other formats and programs.
+            // Keys of other formats and programs.
             _ => {}
         }
         Ok(())

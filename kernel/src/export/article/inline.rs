@@ -1,5 +1,5 @@
-//! What attributes in braces and brackets mean within a line: spans with classes,
-//! notes in the text (`^[..]`), and attributes of images, links and headings.
+//! The meaning of attributes in braces and of brackets within a line: spans with
+//! classes, notes in the text (`^[..]`), and attributes of images, links and headings.
 //! Source: pandoc.org/MANUAL.html, "bracketed_spans", "inline_notes".
 
 use crate::export::dom;
@@ -8,16 +8,17 @@ use crate::export::extract::attributes::Attributes;
 use crate::export::extract::{Extracted, Piece};
 use markup5ever_rcdom::{Handle, NodeData};
 
-/// Holds the number of an element's attributes until they have been used.
+/// Holds the number of an element's attributes until they are applied.
 pub const OWN: &str = "data-attributes";
 
-/// The class of what stands for an image's caption until it is known to be one.
+/// The class of an image's caption while it is undecided whether the image is a
+/// figure.
 pub const CAPTION: &str = "holoscope-caption";
 
-/// The class of a note that is written in the text itself.
+/// The class of a note written inline.
 pub const NOTE: &str = "inline-note";
 
-/// Inside of these, text stays as it is written.
+/// Elements whose text stays as it is written.
 const VERBATIM: [&str; 4] = ["code", "pre", "kbd", "samp"];
 
 /// Applies the attributes within all lines of a text; with `notes`, `^[..]` is a note.
@@ -43,7 +44,7 @@ enum Token {
     Mark(usize),
 }
 
-/// A bracket that is open.
+/// An open bracket.
 struct Frame {
     note: bool,
     items: Vec<Handle>,
@@ -152,8 +153,8 @@ fn brackets(text: &str, notes: bool, tokens: &mut Vec<Token>) {
     }
 }
 
-/// Closes the innermost bracket: a note, a span, or brackets again. Whether the
-/// attributes behind it have been used.
+/// Closes the innermost bracket: a note, a span, or literal brackets. Returns whether
+/// the attributes after it were used.
 fn close(frames: &mut Vec<Frame>, marked: Option<usize>) -> bool {
     let Some(frame) = frames.pop() else {
         return false;
@@ -174,7 +175,7 @@ fn close(frames: &mut Vec<Frame>, marked: Option<usize>) -> bool {
     false
 }
 
-/// A bracket that is never closed.
+/// Restores a bracket that is never closed.
 fn reopen(frames: &mut Vec<Frame>) {
     if let Some(frame) = frames.pop() {
         let parent = items(frames);
@@ -183,7 +184,7 @@ fn reopen(frames: &mut Vec<Frame>) {
     }
 }
 
-/// Gives attributes to what stands before them, or to the block that they end.
+/// Gives attributes to the element before them, or to the block that they end.
 fn attach(number: usize, items: &mut [Handle], block: Option<&Handle>) -> bool {
     let free = |node: &Handle| attribute(node, OWN).is_none();
     let is = |node: &Handle, names: &[&str]| tag_name(node).is_some_and(|n| names.contains(&n));
@@ -208,13 +209,13 @@ fn attach(number: usize, items: &mut [Handle], block: Option<&Handle>) -> bool {
     true
 }
 
-/// Whether a paragraph begins as the caption of a table does.
+/// Whether a paragraph begins like a table caption.
 fn is_table_caption(items: &[Handle]) -> bool {
     let first = items.first().and_then(text_of);
     first.is_some_and(|text| text.starts_with(": "))
 }
 
-/// Whether a node stands for an image's caption.
+/// Whether a node is a possible caption of an image.
 pub fn is_caption(node: &Handle) -> bool {
     tag_name(node) == Some("span") && attribute(node, "class").as_deref() == Some(CAPTION)
 }
@@ -227,7 +228,7 @@ pub fn text_of(node: &Handle) -> Option<String> {
     }
 }
 
-/// The attributes of an element, which has them no longer, and their number.
+/// Removes and returns an element's attributes, with their number.
 pub fn take<'a>(node: &Handle, extracted: &'a Extracted) -> Option<(usize, &'a Attributes)> {
     let number = attribute(node, OWN)?;
     dom::remove_attribute(node, OWN);

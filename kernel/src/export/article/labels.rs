@@ -1,5 +1,5 @@
 //! Numbers of figures, tables, listings, equations, sections and theorems, and the
-//! references to them, also to later ones.
+//! references to them, including forward references.
 //! Source: Quarto, "Cross References".
 
 use super::Place;
@@ -10,15 +10,15 @@ use crate::notebook::TextFault;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-// Noncharacters, as in `dom::anchors`: no text may be exchanged in them.
+// Noncharacters, as in `dom::anchors`: they do not occur in interchanged text.
 const REFERENCE: char = '\u{fdd3}';
 const PLAIN: char = '\u{fdd4}';
 const NUMBER: char = '\u{fdd5}';
 const CITATION: char = '\u{fdd6}';
 const END: char = '\u{fdd2}';
 
-/// HTML for the table of contents: references as their words, because no link may be
-/// in another, and no citations.
+/// HTML for the table of contents: references as text, because links must not be
+/// nested, and no citations.
 pub fn plain(html: &str) -> String {
     let mut out = String::new();
     let mut parts = html.split(CITATION);
@@ -29,7 +29,7 @@ pub fn plain(html: &str) -> String {
     out.replace(REFERENCE, &PLAIN.to_string())
 }
 
-/// A text without what would be taken for a mark.
+/// Replaces the characters of a text that could be taken for marks.
 pub fn without_marks(text: &str) -> Cow<'_, str> {
     let marks = [REFERENCE, PLAIN, NUMBER, CITATION];
     match text.contains(marks) {
@@ -38,17 +38,17 @@ pub fn without_marks(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Stands for the number of a heading, of which there are `index` before it.
+/// A placeholder for the number of the heading at `index`.
 pub fn number_mark(index: usize) -> String {
     format!("{NUMBER}{index}{END}")
 }
 
-/// Stands for a citation, of which there are `index` before it.
+/// A placeholder for the citation at `index`.
 pub fn citation_mark(index: usize) -> String {
     format!("{CITATION}{index}{END}")
 }
 
-/// What a kind of labels is called before its number.
+/// The word before the number of a kind of label.
 pub fn word(kind: &str) -> &'static str {
     match kind {
         "fig" => "Figure",
@@ -73,7 +73,7 @@ pub struct SectionNumber {
     /// Empty for a heading without a number.
     pub text: String,
     pub appendix: bool,
-    /// What names a section without a number, as HTML.
+    /// The HTML title, used to refer to a section without a number.
     pub title: String,
 }
 
@@ -93,7 +93,7 @@ pub struct Labels {
     pub faults: Vec<TextFault>,
 }
 
-/// What references lead to beside figures, tables and listings.
+/// The targets of references other than figures, tables and listings.
 pub struct Known<'a> {
     pub sections: &'a [SectionNumber],
     /// The number and the anchor of an equation.
@@ -110,17 +110,17 @@ impl Labels {
         count.to_string()
     }
 
-    /// Gives a label its number.
+    /// Assigns a number to a label.
     pub fn define(&mut self, label: &str, number: String, place: Place) {
         self.insert(label, Target::Number(number), place);
     }
 
-    /// Labels the heading before which there are `index`.
+    /// Labels the heading at `index`.
     pub fn define_section(&mut self, label: &str, index: usize, place: Place) {
         self.insert(label, Target::Section(index), place);
     }
 
-    /// Labels an equation, whose number the mathematics know.
+    /// Labels an equation; its number comes from the mathematics.
     pub fn define_equation(&mut self, label: &str, place: Place) {
         self.insert(label, Target::Equation, place);
     }
@@ -137,7 +137,7 @@ impl Labels {
         self.targets.insert(label.to_owned(), (target, place));
     }
 
-    /// What the page has in the place of references.
+    /// Records references; returns their placeholder.
     pub fn refer(&mut self, group: &Group, place: Place) -> String {
         self.references.push((group.clone(), place));
         format!("{REFERENCE}{}{END}", self.references.len() - 1)
@@ -219,7 +219,7 @@ fn words(cite: &Cite, word: &str, number: &str) -> String {
     }
 }
 
-/// A page with something else for each mark; what is no mark of ours stays.
+/// Replaces each mark of a page; marks that are not ours stay.
 fn replace_marks(html: &str, of: impl Fn(char, usize) -> Option<String>) -> String {
     let mut out = String::with_capacity(html.len());
     let mut rest = html;

@@ -1,7 +1,8 @@
-//! What makes a page an article: a title block, numbered sections, figures, tables,
+//! The parts of an article: a title block, numbered sections, figures, tables,
 //! listings and equations that the text refers to, citations, notes and callouts.
-//! The syntax is Quarto's, so that a notebook gives the same article there.
-//! Source: quarto.org/docs, "Authoring"; docs/articles.md lists what is read.
+//! The syntax is Quarto's, so that Quarto renders the same article from a notebook.
+//! Source: quarto.org/docs, "Authoring"; docs/articles.md lists the supported
+//! syntax.
 
 pub mod callouts;
 pub mod cells;

@@ -1,5 +1,5 @@
 //! Footnotes of an article: numbered through the page, listed at its end, and shown
-//! beside the text where a reader points at them or where there is a margin for them.
+//! next to the text on hover or where there is a margin for them.
 //! Source: pandoc.org/MANUAL.html, "Footnotes"; WAI-ARIA, doc-noteref and doc-endnotes.
 
 use super::inline::{NOTE, text_of};
@@ -9,7 +9,7 @@ use crate::export::dom::{attribute, set_attribute, set_children, tag_name};
 use markup5ever_rcdom::Handle;
 use std::collections::HashMap;
 
-/// A preview is a copy within a line, in which nothing may be nested deeper.
+/// Maximum depth of a preview, which is an inline copy of the note.
 const DEEPEST: usize = 24;
 
 /// The notes of a page.
@@ -30,8 +30,8 @@ struct Note {
 }
 
 impl Notes {
-    /// Takes the notes out of a text and numbers them; their list's items are the
-    /// children of what comes back.
+    /// Takes the notes out of a text and numbers them. The children of the returned
+    /// node are the items of their list.
     pub fn collect(&mut self, root: &Handle, anchors: &mut Anchors) -> Option<Handle> {
         let mut definitions = HashMap::new();
         take_definitions(root, &mut definitions);
@@ -141,7 +141,7 @@ fn refer(node: &Handle, note: &mut Note) {
     let class = [("class", "preview sidenote")];
     let preview = dom::element("span", &class, copy);
     set_attribute(node, "class", "note");
-    // A reference is a `<sup>` in Markdown's HTML; what hovers must not be raised.
+    // In Markdown's HTML a reference is a `<sup>`; the preview must not be raised.
     set_children(node, vec![mark, preview]);
 }
 

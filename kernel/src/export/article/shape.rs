@@ -1,5 +1,5 @@
-//! What a text's blocks become once they are a tree: fenced divs, figures, tables with
-//! captions, callouts, and the attributes that a line has left on its elements.
+//! Shapes the blocks of a parsed text: fenced divs, figures, tables with captions,
+//! callouts, and the attributes left on the elements of a line.
 //! Source: pandoc.org/MANUAL.html, "fenced_divs"; Quarto, "Figures", "Tables".
 
 use super::figures::{self, Heading, Whole};
@@ -19,13 +19,13 @@ const PARTS: &str = "data-parts";
 pub const LABEL: &str = "data-label";
 pub const LINE: &str = "data-line";
 
-/// What the shaping of one text needs.
+/// The inputs for shaping one text.
 pub struct Shaper<'a> {
     pub extracted: &'a Extracted,
     pub labels: &'a mut Labels,
     /// The cell's place in the notebook, from 1.
     pub cell: usize,
-    /// Whether pictures with a caption are figures without asking for it.
+    /// Whether pictures with a caption become figures even without attributes.
     pub implicit: bool,
     wholes: Vec<Whole>,
 }
@@ -70,7 +70,7 @@ impl<'a> Shaper<'a> {
         while let Some(node) = rest.next() {
             match tag_name(&node) {
                 Some("table") => {
-                    // Its caption stands below or above it.
+                    // The caption is below or above the table.
                     let blank =
                         rest.next_if(|next| text_of(next).is_some_and(|t| t.trim().is_empty()));
                     let below = rest.next_if(tables::is_caption);
@@ -83,7 +83,7 @@ impl<'a> Shaper<'a> {
                 Some("blockquote") => out.push(callouts::alert(node)),
                 Some("span") if is_caption(&node) => {}
                 Some(name) => {
-                    // What may scroll must be reached by the keyboard.
+                    // Scrollable elements must be reachable by keyboard.
                     if name == "pre" {
                         set_attribute(&node, "tabindex", "0");
                     }
@@ -103,7 +103,7 @@ impl<'a> Shaper<'a> {
         }
     }
 
-    /// The attributes of a link, a span, a heading, a picture within a line.
+    /// Applies the attributes of an inline link, span, heading or picture.
     fn own(&mut self, node: &Handle) {
         let Some((number, attributes)) = inline::take(node, self.extracted) else {
             return;
@@ -116,7 +116,7 @@ impl<'a> Shaper<'a> {
             set_attribute(node, "id", id);
             if !heading && figures::kind(id).is_some_and(|kind| kind != "sec") {
                 let reason = format!(
-                    "the label {id} stands on something that has no number; a figure is a picture \
+                    "the label {id} is on an element without a number; a figure is a picture \
                      in a paragraph of its own"
                 );
                 self.labels.faults.push(self.place(number).fault(reason));
@@ -136,7 +136,7 @@ impl<'a> Shaper<'a> {
 
     fn paragraph(&mut self, paragraph: Handle, whole: Option<usize>) -> Handle {
         let Some((outer, image, caption)) = figures::lone_picture(&paragraph) else {
-            // Of a caption without its table.
+            // Attributes of a caption without its table.
             if let Some((number, _)) = inline::take(&paragraph, self.extracted) {
                 let mark = dom::text(&self.extracted.mark_of(number));
                 paragraph.children.borrow_mut().push(mark);
@@ -190,7 +190,7 @@ impl<'a> Shaper<'a> {
         figure
     }
 
-    /// A div of HTML stays; a fenced one becomes what its attributes say.
+    /// Keeps a div written in HTML; a fenced one becomes what its attributes specify.
     fn div(&mut self, div: Handle, whole: Option<usize>) -> Vec<Handle> {
         let class = attribute(&div, "class").unwrap_or_default();
         let Some((number, attributes)) = self.extracted.attributes(&class) else {
@@ -269,7 +269,7 @@ impl<'a> Shaper<'a> {
         figure
     }
 
-    /// A theorem or its like, named by its first heading or its `name`.
+    /// A theorem, lemma or similar, named by its first heading or its `name`.
     fn theorem(&mut self, div: &Handle, kind: &'static str, id: &str, number: usize) -> Handle {
         let count = self.labels.next(kind);
         self.labels.define(id, count.clone(), self.place(number));
@@ -294,7 +294,7 @@ impl<'a> Shaper<'a> {
     }
 }
 
-/// A caption that stands above its table, with the blank text between them.
+/// Removes a caption above its table, and the blank text between them.
 fn pop_caption(out: &mut Vec<Handle>) -> Option<Handle> {
     let blank = |node: &Handle| text_of(node).is_some_and(|text| text.trim().is_empty());
     let at = out.iter().rposition(|node| !blank(node))?;
@@ -305,7 +305,7 @@ fn pop_caption(out: &mut Vec<Handle>) -> Option<Handle> {
     out.pop()
 }
 
-/// The caption of a div: its last paragraph of words, or an attribute.
+/// The caption of a div: its last paragraph of text, or an attribute.
 fn caption_of(parts: &mut Vec<Handle>, attributes: &Attributes) -> Vec<Handle> {
     for key in ["fig-cap", "tbl-cap", "lst-cap"] {
         if let Some(text) = attributes.get(key) {
@@ -325,7 +325,7 @@ fn caption_of(parts: &mut Vec<Handle>, attributes: &Attributes) -> Vec<Handle> {
     caption
 }
 
-/// Whether a div is for other formats than pages.
+/// Whether a div is for formats other than HTML.
 fn hidden(attributes: &Attributes) -> bool {
     let html = |key: &str| {
         let formats = attributes.get(key)?;
@@ -342,7 +342,7 @@ fn hidden(attributes: &Attributes) -> bool {
             && html("unless-format") != Some(true))
 }
 
-/// The words for those who do not see a picture, and its size.
+/// Sets the alternative text and the size of a picture.
 fn picture(image: &Handle, attributes: &Attributes) {
     let alt = attributes.get("fig-alt").or_else(|| attributes.get("alt"));
     if let Some(alt) = alt {
@@ -351,7 +351,7 @@ fn picture(image: &Handle, attributes: &Attributes) {
     figures::size(image, attributes);
 }
 
-/// Classes beside those that an element has.
+/// Adds classes to those of an element.
 fn decorate(node: &Handle, attributes: &Attributes) {
     let own = attribute(node, "class").unwrap_or_default();
     let mut classes: Vec<&str> = own.split(' ').filter(|class| !class.is_empty()).collect();

@@ -30,11 +30,11 @@ pub fn caption_text(caption: &Handle) -> Vec<Handle> {
     nodes
 }
 
-/// Aligns the columns that hold only numbers. A number with fewer decimals than the
-/// longest of its column is followed by as much empty space.
+/// Aligns the columns that hold only numbers. Numbers with fewer decimals than the
+/// longest of the column are padded with empty space.
 pub fn align(table: &Handle) {
     let rows = rows(table);
-    // A head without words names nothing to a screen reader.
+    // A header without text is useless to a screen reader.
     let heads = rows
         .iter()
         .flatten()
@@ -48,7 +48,7 @@ pub fn align(table: &Handle) {
         let (heads, body): (Vec<&Handle>, Vec<&Handle>) = cells
             .into_iter()
             .partition(|cell| tag_name(cell) == Some("th"));
-        // A table is met again inside of its figure.
+        // A table inside a figure is visited twice.
         let is_done = |cell: &&Handle| attribute(cell, "class").as_deref() == Some("number");
         if body.iter().any(is_done) {
             continue;
@@ -84,14 +84,14 @@ fn part<'a>(found: &regex::Captures<'a>, name: &str) -> &'a str {
     found.name(name).map_or("", |found| found.as_str())
 }
 
-/// Whether a cell says that it has no number.
+/// Whether a cell marks a missing number.
 fn is_gap(text: &str) -> bool {
     matches!(text, "" | "-" | "–" | "—" | "n/a" | "NaN")
 }
 
-/// Puts empty space of `missing` characters behind the decimals of a cell.
+/// Adds empty space for `missing` characters after the decimals of a cell.
 fn pad(cell: &Handle, missing: usize, behind: &str) {
-    // What is bold or a formula keeps its form; only plain text is cut before its unit.
+    // Bold text and formulas stay whole; only plain text is split before its unit.
     let mut children = cell.children.take();
     if missing > 0 {
         let space = "0".repeat(missing);
@@ -113,7 +113,7 @@ fn pad(cell: &Handle, missing: usize, behind: &str) {
     set_children(cell, children);
 }
 
-/// The cells of a table by row; none for a table with cells that span others.
+/// The cells of a table by row; empty for a table with spanning cells.
 fn rows(table: &Handle) -> Vec<Vec<Handle>> {
     let mut rows = Vec::new();
     for part in meaningful(table) {

@@ -1,4 +1,4 @@
-//! Whole articles: what the sample shows, and what no article may do.
+//! Whole articles: what the sample shows, and what every article must satisfy.
 
 use crate::export::{ExportOptions, Page, page};
 use crate::notebook::{Cell, CellKind, Notebook, Output, OutputKind};
@@ -57,7 +57,7 @@ fn the_date_of_today_is_that_of_the_run() {
     assert_eq!(published(&notebook), "2026-11-23");
 }
 
-/// The text cells of a page without errors.
+/// The text cells of a page, which must have no errors.
 fn body(page: &Page) -> String {
     let errors: Vec<_> = page.errors.iter().map(ToString::to_string).collect();
     assert!(errors.is_empty(), "{errors:?}");
@@ -97,7 +97,7 @@ fn the_sample_article_shows_everything() {
     assert!(!page.html.contains("<script"), "no JavaScript");
     let (head, rest) = page.html.split_once("<style>").unwrap();
     let rest = rest.split_once("</style>").unwrap().1;
-    // Pictures by their beginning only.
+    // Keep only the beginning of each picture's data.
     let picture = regex::Regex::new("(data:image/png;base64,.{16})[A-Za-z0-9+/=]+").unwrap();
     let shown = format!("{head}<style>..</style>{rest}");
     insta::assert_snapshot!(picture.replace_all(&shown, "$1.."));
@@ -131,7 +131,7 @@ fn references_are_numbered_and_lead_to_their_labels() {
         html.contains("<span class=\"caption-label\">Table&nbsp;1:</span> c</figcaption>"),
         "{html}"
     );
-    // Without numbers, a section is called by its name.
+    // Without numbers, a section is referred to by its title.
     let html = body(&article("", "# A *b* {#sec-a}\n\n@sec-a"));
     assert!(html.contains(&link("sec-a", "A <em>b</em>")), "{html}");
 }
@@ -153,7 +153,7 @@ fn parts_of_a_figure_have_letters() {
     );
 }
 
-/// Loops that took long leave their last lines among what a cell displays.
+/// The last line of a long loop's progress remains among a cell's display outputs.
 #[test]
 fn the_line_of_a_loop_is_no_part_of_a_figure() {
     use crate::run::output::event::Progress;
@@ -248,7 +248,7 @@ fn faults_are_found_with_their_places() {
         ),
         (
             vec![Cell::markdown("a ![b](pentagon.png){#fig-b} c")],
-            vec!["cell 1, line 1: the label fig-b stands on something that has no number"],
+            vec!["cell 1, line 1: the label fig-b is on an element without a number"],
         ),
         (
             vec![Cell::markdown("::: {layout-ncol=x}\na\n:::")],
@@ -393,7 +393,7 @@ proptest! {
         for label in ["fig-a", "fig-b", "sec-a", "tbl-a"] {
             let link = format!("class=\"ref\" href=\"#{label}\"");
             let id = format!("id=\"{label}\"");
-            // A label that something else of the notebook's own HTML has is a fault.
+            // A label that the notebook's own HTML already uses as an id is a fault.
             if html.contains(&link) && page.errors.is_empty() {
                 prop_assert!(html.contains(&id), "{} in {}", id, html);
             }

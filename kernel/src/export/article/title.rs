@@ -4,12 +4,12 @@ use super::front::{Author, FrontMatter};
 use crate::export::escape::Escaped;
 use std::fmt::Write;
 
-/// What of the title block is Markdown, as HTML without a paragraph around it.
+/// The Markdown parts of the title block, as HTML without a surrounding paragraph.
 pub struct Parts {
     /// `None` where a heading of the text is the title.
     pub title: Option<String>,
     pub subtitle: Option<String>,
-    /// A text of whole paragraphs.
+    /// May hold several paragraphs.
     pub abstract_html: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub fn block(matter: &FrontMatter, parts: &Parts) -> String {
     html + "</header>\n"
 }
 
-/// What programs read of the article, as Google Scholar and Zotero want it.
+/// The metadata that Google Scholar and Zotero read.
 pub fn meta(matter: &FrontMatter, title: &str) -> String {
     let mut rows: Vec<(&str, &str)> = vec![("citation_title", title)];
     for author in &matter.authors {
@@ -109,7 +109,7 @@ fn authors(html: &mut String, authors: &[Author]) {
     }
 }
 
-/// A name with the ways to its person.
+/// A name with links to the author.
 fn named(author: &Author) -> String {
     let name = Escaped(&author.name);
     let mut html = match author.url.as_deref().filter(|url| is_web(url)) {
@@ -164,7 +164,7 @@ fn facts(html: &mut String, matter: &FrontMatter) {
     html.push_str("</dl>\n");
 }
 
-/// A licence, as a link where it is one of Creative Commons or an address itself.
+/// A licence, linked if it is a Creative Commons licence or an address itself.
 fn licensed(license: &str) -> String {
     if is_web(license) {
         return format!("<a href=\"{0}\">{0}</a>", Escaped(license));

@@ -6,13 +6,13 @@ use super::{inlines, tables, words};
 use crate::export::dom;
 use markup5ever_rcdom::{Handle, NodeData};
 
-/// A page's blocks in the making.
+/// Collects the Markdown blocks of a page.
 pub struct Blocks<'p> {
     pub pictures: &'p mut Pictures,
 }
 
 impl Blocks<'_> {
-    /// A node's children as blocks: runs of what stands in lines are paragraphs.
+    /// A node's children as blocks: runs of inline nodes become paragraphs.
     pub fn children(&mut self, node: &Handle) -> Vec<String> {
         let mut blocks = Vec::new();
         let mut line = Vec::new();
@@ -34,7 +34,7 @@ impl Blocks<'_> {
             return;
         }
         let text = inlines::children(&dom::element("p", &[], line), self.pictures);
-        // A formula of its own divides it.
+        // A display formula divides the paragraph.
         for part in text.split("\n\n") {
             let part = part.trim_matches(['\n', ' ']);
             if !part.is_empty() {
@@ -53,7 +53,7 @@ impl Blocks<'_> {
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
                 let level = usize::from(tag.as_bytes()[1] - b'0');
                 let words = inlines::one_line(node, self.pictures);
-                // One at the end is read as a mark that closes the heading.
+                // A `#` at the end would be read as closing the heading.
                 let words = match words.strip_suffix('#') {
                     Some(before) => format!("{before}\\#"),
                     None => words,
@@ -107,7 +107,7 @@ impl Blocks<'_> {
         items.join(if loose { "\n\n" } else { "\n" })
     }
 
-    /// Names and what they mean, a line each.
+    /// Names and their values, one per line.
     fn facts(&mut self, node: &Handle) -> String {
         let mut lines: Vec<String> = Vec::new();
         let mut stack: Vec<Handle> = node.children.borrow().iter().rev().cloned().collect();
@@ -140,7 +140,7 @@ impl Blocks<'_> {
         self.children(&dom::element("div", &[], rest.collect()))
     }
 
-    /// What opens with a click, on GitHub as well.
+    /// A folded part (`<details>`), which GitHub supports as well.
     fn folded(&mut self, node: &Handle) -> Vec<String> {
         let summary = nodes::find(node, "summary").map(|summary| dom::text_content(&summary));
         let summary = summary.unwrap_or_default();
@@ -181,7 +181,7 @@ impl Blocks<'_> {
     }
 }
 
-/// What stands in a line of text.
+/// Whether a node is inline.
 fn is_inline(node: &Handle) -> bool {
     match &node.data {
         NodeData::Text { .. } => true,
@@ -231,7 +231,7 @@ fn is_inline(node: &Handle) -> bool {
     }
 }
 
-/// Code, or what a cell has printed.
+/// Code, or a cell's printed output.
 fn fenced(node: &Handle) -> String {
     let text = dom::text_content(node);
     let text = text.trim_matches('\n');
@@ -243,7 +243,7 @@ fn fenced(node: &Handle) -> String {
     format!("{fence}{language}\n{text}\n{fence}")
 }
 
-/// The language of a listing, which the page keeps as a class; cells are Rust.
+/// The language of a listing, from its class; cells are Rust.
 fn language(node: &Handle) -> String {
     let code = nodes::find(node, "code");
     let named = code
@@ -253,12 +253,12 @@ fn language(node: &Handle) -> String {
     named.unwrap_or_else(|| "rust".to_owned())
 }
 
-/// Whether a block is read as one of its own right below a line of text: a list is, whose first number is 1.
+/// Whether a block is read as a new block directly below a line of text: a numbered list only if it starts at 1.
 fn may_follow_a_line(block: &str) -> bool {
     block.starts_with("- ") || block.starts_with("1. ")
 }
 
-/// Whether something may stand before a block on its first line.
+/// Whether text may precede the block on its first line.
 fn is_paragraph(block: &str) -> bool {
     let begins_otherwise = ["```", "$$", "#", "- ", "> ", "|", "<", "---", "!["];
     let digits = block.bytes().take_while(u8::is_ascii_digit).count();
@@ -274,7 +274,7 @@ fn quoted(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// All lines but the first, moved to the right.
+/// Indents all lines but the first.
 fn indented(text: &str, by: usize) -> String {
     let space = " ".repeat(by);
     let mut lines = text.lines();
@@ -289,12 +289,12 @@ fn indented(text: &str, by: usize) -> String {
     out
 }
 
-/// A paragraph none of whose lines is read as the beginning of something else.
+/// A paragraph in which no line is read as the start of another block.
 fn guarded(text: &str) -> String {
     if text.starts_with("$$\n") {
         return text.to_owned();
     }
-    // A break at the end breaks nothing.
+    // A line break at the end has no effect.
     let text = text.trim_end();
     let backslashes = text.bytes().rev().take_while(|b| *b == b'\\').count();
     let text = &text[..text.len() - backslashes % 2];

@@ -6,7 +6,7 @@ use super::words::{address, escaped, longest_run};
 use crate::export::dom;
 use markup5ever_rcdom::{Handle, NodeData};
 
-/// The Markdown of a node's children, in one line but for its line breaks.
+/// The Markdown of a node's children, on one line except for its line breaks.
 pub fn children(node: &Handle, pictures: &mut Pictures) -> String {
     let mut text = String::new();
     let children = node.children.borrow();
@@ -24,7 +24,7 @@ pub fn children(node: &Handle, pictures: &mut Pictures) -> String {
     text
 }
 
-/// [`children`] where a line must not end: in a heading or a cell.
+/// [`children`] for places that allow no line break: a heading or a table cell.
 pub fn one_line(node: &Handle, pictures: &mut Pictures) -> String {
     let text = children(node, pictures);
     let text = text.replace("\n\n$$\n", "$").replace("\n$$\n\n", "$");
@@ -36,7 +36,7 @@ fn is_unseen(node: &Handle) -> bool {
     UNSEEN.iter().any(|class| has_class(node, class))
 }
 
-/// `next` is the character that follows.
+/// Appends an element; `next` is the character that follows it.
 fn push_element(text: &mut String, node: &Handle, next: Option<char>, pictures: &mut Pictures) {
     if is_unseen(node) {
         return;
@@ -44,7 +44,7 @@ fn push_element(text: &mut String, node: &Handle, next: Option<char>, pictures: 
     if let Some(anchor) = pictures.anchor(node) {
         text.push_str(&anchor);
     }
-    // Marks beside a letter or beside each other are read as text.
+    // Emphasis marks next to a letter or to each other are read as text.
     let own = dom::text_content(node);
     let touches = |c: char| c.is_alphanumeric() || c == '*';
     let is_tight = (text.ends_with(touches) && !own.starts_with(char::is_whitespace))
@@ -67,7 +67,7 @@ fn push_element(text: &mut String, node: &Handle, next: Option<char>, pictures: 
         }
         "code" | "samp" => {
             if text.ends_with('`') {
-                // Two codes that touch would be one.
+                // Two adjacent code spans would be read as one.
                 text.push_str("<!-- -->");
             }
             text.push_str(&code(&dom::text_content(node)));
@@ -96,7 +96,7 @@ fn push_element(text: &mut String, node: &Handle, next: Option<char>, pictures: 
     }
 }
 
-/// Spaces stay outside of what is wrapped, where Markdown wants them.
+/// Spaces stay outside of the marks, as Markdown requires.
 fn push_wrapped(text: &mut String, inner: &str, open: &str, close: &str) {
     let trimmed = inner.trim();
     if trimmed.is_empty() {
@@ -109,7 +109,7 @@ fn push_wrapped(text: &mut String, inner: &str, open: &str, close: &str) {
     }
 }
 
-/// A formula in dollars; one of its own in a block of its own.
+/// A formula between dollars; a display formula as a block.
 fn formula(math: &Handle) -> String {
     let Some(tex) = nodes::find(math, "annotation").map(|node| dom::text_content(&node)) else {
         return escaped(&dom::text_content(math));
@@ -117,7 +117,7 @@ fn formula(math: &Handle) -> String {
     let tex = without_labels(tex.trim());
     match dom::attribute(math, "display").as_deref() {
         Some("block") => format!("\n\n$$\n{tex}\n$$\n\n"),
-        // A bar would divide a table's cell, and a line could begin a list.
+        // A bar would divide a table cell, and a line break could begin a list.
         _ => {
             let tex = tex.replace("\\|", "\\Vert ").replace('|', "\\vert ");
             format!("${}$", tex.split_whitespace().collect::<Vec<_>>().join(" "))
@@ -125,7 +125,8 @@ fn formula(math: &Handle) -> String {
     }
 }
 
-/// Neither GitHub nor Quarto draws a formula with a `\label`: its number stands in the references.
+/// Neither GitHub nor Quarto draws a formula with a `\label`; the references already hold its
+/// number.
 fn without_labels(tex: &str) -> String {
     let mut rest = tex;
     let mut kept = String::new();
@@ -143,14 +144,14 @@ fn code(text: &str) -> String {
     let ticks = "`".repeat(longest_run(text, '`') + 1);
     let space = match text.starts_with('`') || text.ends_with('`') || text.trim().is_empty() {
         true => " ",
-        // One space on both sides is not part of a code.
+        // Markdown strips one space on both sides of a code span.
         false if text.starts_with(' ') && text.ends_with(' ') => " ",
         false => "",
     };
     format!("{ticks}{space}{}{space}{ticks}", text.replace('\n', " "))
 }
 
-/// White space as HTML has it: runs are one space.
+/// Collapses runs of white space to one space, as HTML does.
 fn push_words(text: &mut String, words: &str) {
     let collapses = |c: char| matches!(c, ' ' | '\n' | '\t' | '\r');
     let mut last_is_space = text.is_empty() || text.ends_with([' ', '\n']);

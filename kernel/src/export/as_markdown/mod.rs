@@ -1,5 +1,5 @@
-//! The page as Markdown that GitHub shows and Quarto reads: what refers to something has its number, what is computed
-//! its value, formulas are LaTeX, and pictures are files beside it.
+//! The page as Markdown for GitHub and Quarto: references show their numbers, computed values are filled in, formulas
+//! are LaTeX, and pictures are separate files.
 //! Source: GitHub Flavored Markdown Spec 0.29; GitHub Docs, "Basic writing and formatting syntax" (alerts, formulas).
 
 mod blocks;
@@ -14,18 +14,18 @@ use blocks::Blocks;
 use nodes::{find, targets};
 use pictures::Pictures;
 
-/// A document of several files.
+/// A Markdown document with its pictures.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MarkdownFile {
     pub text: String,
-    /// Pictures by their names; the text looks for them in the folder that it was given.
+    /// Pictures by name; the text refers to them in the given folder.
     pub pictures: Vec<(String, Vec<u8>)>,
 }
 
-/// A page's Markdown; its pictures will lie in `folder`.
+/// Converts a page to Markdown; its pictures will be stored in `folder`.
 pub fn markdown(page: &str, folder: &str) -> MarkdownFile {
     let root = dom::parse(page);
-    // A tree that goes empties all of its nodes, so that `root` must stay.
+    // Dropping a tree empties all of its nodes, so `root` must stay alive.
     let main = find(&root, "main").unwrap_or_else(|| root.clone());
     let mut pictures = Pictures::new(folder);
     pictures.targets = targets(&main);

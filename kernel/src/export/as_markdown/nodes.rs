@@ -1,14 +1,14 @@
-//! What a page's elements are.
+//! Queries on a page's elements.
 
 use crate::export::address::decoded;
 use crate::export::dom;
 use markup5ever_rcdom::{Handle, NodeData};
 use std::collections::HashSet;
 
-/// Parts of the page that only a page needs, or that its readers see only with the pointer.
+/// Classes of elements that make sense only on the page, or are shown only on hover.
 pub const UNSEEN: [&str; 4] = ["contents", "preview", "anchor", "way"];
 
-/// The first element of a name.
+/// The first element with a name.
 pub fn find(root: &Handle, name: &str) -> Option<Handle> {
     if tag_name(root) == Some(name) {
         return Some(root.clone());

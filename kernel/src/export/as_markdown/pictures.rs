@@ -1,4 +1,4 @@
-//! Pictures as files beside the text.
+//! Pictures as files next to the text.
 
 use super::nodes;
 use super::words::{address, escaped};
@@ -12,7 +12,7 @@ use std::collections::HashSet;
 /// The pictures so far.
 pub struct Pictures {
     folder: String,
-    /// Ids that links lead to, and that are yet to be written.
+    /// Ids that links refer to and that are not written yet.
     pub targets: HashSet<String>,
     pub files: Vec<(String, Vec<u8>)>,
 }
@@ -26,20 +26,20 @@ impl Pictures {
         }
     }
 
-    /// A place that a link leads to, or nothing. Quarto and GitHub give headings other ids.
+    /// An anchor for a node that a link refers to. Quarto and GitHub give headings other ids.
     pub fn anchor(&mut self, node: &Handle) -> Option<String> {
         let id = dom::attribute(node, "id").or_else(|| dom::attribute(node, "name"))?;
         let is_target = self.targets.remove(&id);
         is_target.then(|| format!("<a id=\"{}\"></a>", escape(&id)))
     }
 
-    /// Keeps an `<svg>` or an `<img>` with a `data:` address; the Markdown that shows it.
+    /// Stores an `<svg>` or an `<img>` with a `data:` address; returns the Markdown that shows it.
     pub fn keep(&mut self, node: &Handle) -> String {
         let (source, alt) = self.file(node);
         format!("![{}]({})", escaped(&alt), address(&source))
     }
 
-    /// The address of a picture, as a file where it has none of its own, and what it says to those who do not see it.
+    /// The address of a picture, which is stored as a file if it is embedded, and its alternative text.
     pub fn file(&mut self, node: &Handle) -> (String, String) {
         let (alt, kept) = match nodes::tag_name(node) {
             Some("svg") => (dom::attribute(node, "aria-label"), Some(svg(node))),
@@ -64,13 +64,13 @@ impl Pictures {
     }
 }
 
-/// A file of its own.
+/// An SVG as a separate file.
 fn svg(node: &Handle) -> (&'static str, Vec<u8>) {
     if dom::attribute(node, "xmlns").is_none() {
         dom::set_attribute(node, "xmlns", "http://www.w3.org/2000/svg");
     }
     let alone = dom::element("div", &[], vec![node.clone()]);
-    // What HTML writes for a character that XML knows by its number alone.
+    // XML does not define the HTML entity `&nbsp;`.
     let text = dom::serialise(&alone).replace("&nbsp;", "&#160;");
     ("svg", text.into_bytes())
 }

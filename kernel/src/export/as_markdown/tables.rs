@@ -1,4 +1,4 @@
-//! Tables: with bars where Markdown can say it, else as HTML, which GitHub shows as well.
+//! Tables: with bars where Markdown can express them, else as HTML, which GitHub shows as well.
 
 use super::inlines;
 use super::nodes::{self, UNSEEN, has_class};
@@ -50,7 +50,7 @@ pub fn table(node: &Handle, pictures: &mut Pictures) -> Vec<String> {
     blocks
 }
 
-/// A bar divides cells, within code as well.
+/// Escapes bars, which divide cells even within code.
 fn with_escaped_bars(cell: &str) -> String {
     let mut out = String::with_capacity(cell.len());
     let mut backslashes = 0;
@@ -64,7 +64,7 @@ fn with_escaped_bars(cell: &str) -> String {
     out
 }
 
-/// Numbers stand at the right.
+/// Numbers are right-aligned.
 fn rule(row: &[Handle], columns: usize) -> String {
     let is_number = |cell: &Handle| {
         let text = dom::text_content(cell);
@@ -81,7 +81,7 @@ fn rule(row: &[Handle], columns: usize) -> String {
     format!("|{}|", marks.collect::<Vec<_>>().join("|"))
 }
 
-/// Rows of cells, and what stands above them.
+/// Collects rows of cells, and the caption.
 fn collect(
     node: &Handle,
     rows: &mut Vec<Vec<Handle>>,
@@ -108,7 +108,7 @@ fn spans(cell: &Handle) -> bool {
         .any(|key| dom::attribute(cell, key).is_some_and(|span| span.trim() != "1"))
 }
 
-/// Whether a cell has more than a line of text.
+/// Whether a cell contains blocks.
 fn holds_blocks(cell: &Handle) -> bool {
     let is_block =
         |tag: &str| matches!(tag, "ul" | "ol" | "pre" | "table" | "blockquote" | "figure");
@@ -117,7 +117,7 @@ fn holds_blocks(cell: &Handle) -> bool {
     all.any(|child| nodes::tag_name(child).is_some_and(is_block) || holds_blocks(child))
 }
 
-/// Takes away what GitHub drops and what is only for the page; pictures become files, formulas LaTeX.
+/// Removes what GitHub drops and what only the page needs; pictures become files, formulas LaTeX.
 fn strip(node: &Handle, pictures: &mut Pictures) {
     if let NodeData::Element { attrs, .. } = &node.data {
         let keeps = |name: &str| {

@@ -5,7 +5,7 @@ fn text(main: &str) -> String {
     markdown(&format!("<main>{main}</main>"), "a_files").text
 }
 
-/// What a reader of the Markdown sees, read by another program's parser.
+/// The text shown to a reader of the Markdown, according to an independent parser.
 fn shown(text: &str) -> String {
     let mut words = String::new();
     for event in Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_GFM) {
@@ -76,7 +76,7 @@ fn formulas_have_dollars_that_pandoc_reads_too_and_no_bars() {
     assert_eq!(math("|a| \\| b"), "so $\\vert a\\vert \\Vert b$.\n");
 }
 
-/// A token view is one line of spans, with places where it may break.
+/// A token view is one line of spans with optional line breaks.
 #[test]
 fn places_where_a_line_may_break_divide_no_paragraph() {
     assert_eq!(
@@ -160,7 +160,7 @@ fn a_table_that_bars_cannot_say_stays_html() {
 }
 
 proptest::proptest! {
-    /// Whatever stands in a paragraph, a list or a cell, a reader of the Markdown sees it.
+    /// Any text in a paragraph, a list or a table cell is shown unchanged.
     #[test]
     fn text_is_read_as_itself(words in "[ -~]{0,60}") {
         let escaped = crate::export::escape::escape(&words);
@@ -176,7 +176,7 @@ proptest::proptest! {
         }
     }
 
-    /// Code is shown to the letter.
+    /// Code is shown verbatim.
     #[test]
     fn code_is_read_as_itself(code in "[ -~]{1,40}") {
         let html = format!("<pre class=\"code\"><code>{}</code></pre>", crate::export::escape::escape(&code));

@@ -1,12 +1,12 @@
 //! Text and addresses as Markdown writes them.
 
-/// The most of `c` in a row.
+/// The longest run of `c`.
 pub fn longest_run(text: &str, c: char) -> usize {
     let runs = text.split(|other| other != c).map(str::len);
     runs.max().unwrap_or(0)
 }
 
-/// An address that ends where it should.
+/// An address, in angle brackets if it would otherwise be cut short.
 pub fn address(href: &str) -> String {
     match href.contains([' ', '(', ')', '<', '>']) {
         true => format!("<{}>", href.replace('<', "%3C").replace('>', "%3E")),
@@ -14,7 +14,7 @@ pub fn address(href: &str) -> String {
     }
 }
 
-/// Text that Markdown reads as itself.
+/// Text escaped so that Markdown shows it unchanged.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = ' ';

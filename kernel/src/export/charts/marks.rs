@@ -1,4 +1,4 @@
-//! The marks of a stored chart, and which points they stand for.
+//! The marks of a stored chart, and the points that they represent.
 
 use crate::export::dom::{attribute, set_attribute};
 use crate::svg::path;
@@ -21,7 +21,7 @@ pub fn metadata(svg: &Handle) -> Option<Handle> {
     found.cloned()
 }
 
-/// All elements inside of a picture, in order, those of pictures within it left out.
+/// All elements of a picture in order, without those of nested pictures.
 pub fn elements(svg: &Handle) -> Vec<Handle> {
     let mut all = Vec::new();
     for child in svg.children.borrow().iter() {
@@ -45,12 +45,13 @@ pub fn is(node: &Handle, key: &str, value: &str) -> bool {
     attribute(node, key).is_some_and(|found| found.eq_ignore_ascii_case(value))
 }
 
-/// Whether it is the square before a name of the legend.
+/// Whether it is the colour square of a legend entry.
 pub fn is_key(node: &Handle) -> bool {
     name(node) == Some("rect") && is(node, "width", "140") && is(node, "height", "100")
 }
 
-/// Marks the shapes of each colour as those of its series, and what lies on one axis only.
+/// Tags the shapes of each colour with their series, and dashed lines parallel to an axis
+/// with that axis.
 pub fn mark(all: &[Handle], colours: &[String]) {
     for node in all {
         let shape = matches!(
@@ -76,7 +77,7 @@ pub fn mark(all: &[Handle], colours: &[String]) {
     }
 }
 
-/// The points that a mark of a series stands for, in the picture's units.
+/// The points that a mark of a series represents, in the picture's units.
 pub fn points(node: &Handle) -> Vec<(f64, f64)> {
     found(node).unwrap_or_default()
 }
@@ -108,7 +109,7 @@ fn found(node: &Handle) -> Option<Vec<(f64, f64)>> {
     }
 }
 
-/// Where a path lifts the pen to: `M12 34h0M..`.
+/// The start points of a path's pieces: `M12 34h0M..`.
 fn moves(d: &str) -> Option<Vec<(f64, f64)>> {
     d.split('M').skip(1).map(start).collect()
 }

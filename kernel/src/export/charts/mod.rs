@@ -1,5 +1,5 @@
-//! What lets the charts of a page answer: their data, which charts of this library carry with them, one
-//! script, and its styles. A page without charts has none of this.
+//! Interactive charts of a page: their data, which charts of this library contain, one script, and its styles. A page
+//! without charts has none of these.
 
 mod marks;
 mod stored;
@@ -11,10 +11,10 @@ use sha2::{Digest, Sha256};
 
 const SCRIPT: &str = include_str!("../script/charts.js");
 const STYLE: &str = include_str!("../style/charts.css");
-/// What the data of a chart begins with.
+/// The start of a chart's data.
 const DATA: &str = "<metadata class=\"chart\">";
 
-/// Whether a piece of HTML has a chart that can answer.
+/// Whether a piece of HTML has a chart with data.
 pub fn are_in(html: &str) -> bool {
     html.contains(DATA)
 }
@@ -24,7 +24,7 @@ pub fn style() -> String {
     format!("<style>\n{STYLE}</style>\n")
 }
 
-/// The script as the page has it: without comments and indentation.
+/// The script without comments and indentation.
 fn script() -> String {
     let lines = SCRIPT.lines().map(str::trim);
     let code = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
@@ -36,14 +36,14 @@ pub fn element() -> String {
     format!("<script>{}</script>\n", script())
 }
 
-/// What a Content-Security-Policy calls the script.
+/// The script's source expression in a Content-Security-Policy.
 pub fn source() -> String {
     let digest = Sha256::digest(script().as_bytes());
     format!("'sha256-{}'", STANDARD.encode(digest))
 }
 
-/// Completes the charts in the HTML of an output: those that were drawn before charts carried their data,
-/// and those of so many points that they carry none.
+/// Adds data to the charts in the HTML of an output: to those drawn before charts contained their data, and to those
+/// that omit it because of their many points.
 pub fn complete(html: &str) -> String {
     if !html.contains(stored::CARD) {
         return html.to_owned();

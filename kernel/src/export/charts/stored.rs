@@ -1,5 +1,5 @@
-//! The data of charts that do not carry it: read from the picture, to what can be seen in it. Nothing is
-//! done where a picture cannot be read.
+//! The data of charts that contain none, read from the picture at the precision of its drawing. A picture that cannot
+//! be read stays unchanged.
 
 mod bars;
 mod cells;
@@ -12,9 +12,9 @@ use frame::{BARS, Frame, area, axis, axis_names, is_tick, label};
 use markup5ever_rcdom::Handle;
 use serde_json::{Value, json};
 
-/// The colour of the card that every chart of the library stands on.
+/// The background colour of every chart of the library.
 pub const CARD: &str = "#fdfdfc";
-/// Gives a chart its data, or the points that its data lacks; whether it has changed.
+/// Adds a chart's data, or the points that its data lacks; returns whether it has changed.
 pub fn complete(svg: &Handle) -> bool {
     match metadata(svg) {
         Some(node) => fill(svg, &node).is_some(),
@@ -22,7 +22,7 @@ pub fn complete(svg: &Handle) -> bool {
     }
 }
 
-/// Completes data that name series and no points.
+/// Completes data that name series but contain no points.
 fn fill(svg: &Handle, node: &Handle) -> Option<()> {
     let mut data: Value = serde_json::from_str(&dom::text_content(node)).ok()?;
     let series = data.get("series")?.as_array()?;
@@ -86,7 +86,7 @@ fn curves(all: &[Handle]) -> Option<Value> {
     }))
 }
 
-/// The points of the marks of a series, and what stands above them.
+/// The points of the marks of a series, and the values above them.
 fn one_series(all: &[Handle], i: usize, name: &Value, frame: &Frame) -> Option<Value> {
     let own = all.iter().filter(|node| is_of(node, i));
     let top = frame.area[1] - 2.0;
@@ -120,7 +120,7 @@ fn is_of(node: &Handle, i: usize) -> bool {
     is(node, "data-s", &i.to_string())
 }
 
-/// The values at these places, to the digits that the picture resolves.
+/// The values at these positions, rounded to the resolution of the picture.
 fn values(places: impl Iterator<Item = f64>, axis: &Axis) -> Vec<f64> {
     let one = |place: f64| rounded(axis.value(place), axis.resolution(place));
     places.map(one).collect()
@@ -136,8 +136,7 @@ fn rounded(value: f64, resolution: f64) -> f64 {
         .unwrap_or(value)
 }
 
-/// Steps are whole numbers: so are the values where the axis can tell whole numbers apart and all are
-/// near one.
+/// Steps are whole numbers: values are rounded if the axis can resolve whole numbers and all values are near one.
 fn whole(values: Vec<f64>, axis: &Axis) -> Vec<f64> {
     // Points and ticks are drawn to whole units.
     let slack = 1.6 * axis.resolution(0.0);
@@ -148,7 +147,7 @@ fn whole(values: Vec<f64>, axis: &Axis) -> Vec<f64> {
     }
 }
 
-/// Names and colours; without a legend one series without a name.
+/// Names and colours; without a legend, one unnamed series.
 fn legend(all: &[Handle]) -> (Vec<String>, Vec<String>) {
     let pairs = all
         .windows(2)

@@ -1,11 +1,11 @@
-//! Which pages get the script, and what is read from charts that carry no data.
+//! Which pages contain the script, and the data read from charts that contain none.
 
 use super::*;
 use crate::export::{ExportOptions, page};
 use crate::notebook::{Cell, Notebook, Output, OutputKind};
 use serde_json::{Map, Value, json};
 
-/// A line chart as the library drew it before charts carried data: two curves of three points each.
+/// A line chart as drawn before charts contained data: two curves of three points each.
 const OLD: &str = include_str!("stored_chart.svg");
 
 fn told(html: &str) -> Value {

@@ -1,6 +1,5 @@
-//! The ids of a page, each of them once. What a text links to by the name of its
-//! heading must be that heading, so ids are given when all names are known; until
-//! then marks stand for them.
+//! The unique ids of a page. A link that names a heading must lead to that heading, so ids
+//! are assigned when all names are known; until then marks replace them.
 
 use crate::export::address;
 use crate::export::escape::Escaped;
@@ -10,8 +9,8 @@ use std::fmt::Write;
 /// The id of the switch that shows the contents.
 pub const TOGGLE: &str = "contents-toggle";
 
-// Noncharacters, which no text may be exchanged in. One who writes them all the
-// same gets the id of a heading in his text, and nothing else.
+// Noncharacters, which do not occur in interchanged text. A text that contains them anyway
+// gets the id of a heading in their place, and nothing else changes.
 const ID: char = '\u{fdd0}';
 const LINK: char = '\u{fdd1}';
 const END: char = '\u{fdd2}';
@@ -19,36 +18,37 @@ const END: char = '\u{fdd2}';
 /// The ids of one page.
 #[derive(Debug, Default)]
 pub struct Anchors {
-    /// The names that the page would give, in its order; empty for a heading without words.
+    /// The names that the page's own headings prefer, in page order; empty for a heading
+    /// without words.
     wanted: Vec<String>,
-    /// The ids that the notebook gives itself.
+    /// The ids set by the notebook itself.
     given: HashSet<String>,
 }
 
-/// An id of ours, still to be given.
+/// An id of ours that is not assigned yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Anchor(usize);
 
 impl Anchor {
-    /// Stands for the id, in an attribute `id`.
+    /// A mark for the id, for an attribute `id`.
     pub fn id(self) -> String {
         format!("{ID}{}{END}", self.0)
     }
 
-    /// Stands for the fragment that leads there: `#` and the id, percent-encoded.
+    /// A mark for the fragment that links to the id: `#` and the id, percent-encoded.
     pub fn link(self) -> String {
         format!("{LINK}{}{END}", self.0)
     }
 }
 
 impl Anchors {
-    /// Asks for an id that is `wanted`, or begins with it where that is taken.
+    /// Requests the id `wanted`, or one that begins with it where that is taken.
     pub fn want(&mut self, wanted: impl Into<String>) -> Anchor {
         self.wanted.push(wanted.into());
         Anchor(self.wanted.len() - 1)
     }
 
-    /// Notes an id of the notebook's own HTML; false where it has been given before.
+    /// Records an id of the notebook's own HTML; false if it was recorded before.
     pub fn give(&mut self, id: &str) -> bool {
         id != TOGGLE && self.given.insert(id.to_owned())
     }
@@ -58,7 +58,7 @@ impl Anchors {
         value.starts_with(ID) && value.ends_with(END)
     }
 
-    /// The page with the ids in the place of their marks.
+    /// The page with all marks replaced by ids.
     pub fn resolve(&self, html: &str) -> String {
         let ids = self.ids();
         let mut out = String::with_capacity(html.len());

@@ -1,5 +1,5 @@
-//! What is done to the HTML of a Markdown cell once it is safe and a tree: the same
-//! for what Markdown makes and what the author writes as HTML.
+//! Completes the HTML of a Markdown cell after sanitising and parsing, both what Markdown
+//! produces and what the author writes as HTML.
 
 use super::anchors::Anchors;
 use super::{attribute, element, remove_attribute, set_attribute, set_children, tag_name, text};
@@ -12,23 +12,23 @@ use crate::export::extract::{Extracted, Piece, target};
 use markup5ever_rcdom::{Handle, NodeData};
 use std::fmt::Write;
 
-/// Inside of these, text stays as it is written.
+/// Elements whose text stays as it is written.
 const VERBATIM: [&str; 4] = ["code", "pre", "kbd", "samp"];
 
-/// What a table of contents keeps of a heading.
+/// The elements of a heading that a table of contents keeps.
 const INLINE: [&str; 14] = [
     "b", "code", "del", "em", "i", "kbd", "mark", "s", "samp", "small", "strong", "sub", "sup",
     "var",
 ];
 
-/// What the walk needs to know of a cell.
+/// The context of the walk through a cell.
 pub struct Cell<'a> {
     pub extracted: &'a Extracted,
     /// The data URI for an image's address.
     pub image: &'a dyn Fn(&str) -> Option<String>,
     pub anchors: &'a mut Anchors,
     pub labels: &'a mut Labels,
-    /// What stands for a citation; `None` where the page has no bibliography.
+    /// Returns the placeholder of a citation; `None` where the page has no bibliography.
     pub cite: &'a mut dyn FnMut(&Group, Place) -> Option<String>,
     /// The cell's place in the notebook, from 1.
     pub number: usize,
@@ -41,8 +41,8 @@ struct Within {
 }
 
 impl Cell<'_> {
-    /// Puts pictures into the page, makes bare addresses links, and keeps ids unique.
-    /// The headings come back in the order of the text.
+    /// Embeds pictures, links bare addresses, and keeps ids unique. Returns the headings
+    /// in the order of the text.
     pub fn complete(&mut self, root: &Handle) -> Vec<Handle> {
         let mut headings = Vec::new();
         let mut stack = vec![(root.clone(), Within::default())];
@@ -66,7 +66,7 @@ impl Cell<'_> {
         headings
     }
 
-    /// What takes the place of one node: itself with its attributes set right, or others.
+    /// The replacement of one node: itself with corrected attributes, or others.
     fn child(&mut self, node: Handle, within: Within) -> Vec<Handle> {
         if let NodeData::Text { contents } = &node.data {
             let contents = contents.borrow().to_string();
@@ -86,7 +86,7 @@ impl Cell<'_> {
                 set_attribute(&node, "disabled", "");
                 vec![node]
             }
-            // What a parser makes of a stray `</p>`.
+            // Parsers produce it for a stray `</p>`.
             Some("p") if node.children.borrow().is_empty() => Vec::new(),
             _ => vec![node],
         }
@@ -115,7 +115,7 @@ impl Cell<'_> {
         nodes.collect()
     }
 
-    /// What stands for a citation or reference until the whole page is known.
+    /// The placeholder of a citation or reference until the whole page is known.
     fn citation(&mut self, number: usize, group: &Group, source: &str) -> String {
         let place = Place {
             cell: self.number,
@@ -127,7 +127,7 @@ impl Cell<'_> {
         (self.cite)(group, place).unwrap_or_else(|| source.to_owned())
     }
 
-    /// The ids of the author's HTML stay, if they are the first of their name.
+    /// Keeps the ids of the author's HTML if they are the first of their name.
     fn identify(&mut self, node: &Handle) {
         if tag_name(node) == Some("a")
             && attribute(node, "id").is_none()
@@ -144,7 +144,7 @@ impl Cell<'_> {
         }
     }
 
-    /// A picture with its data, or a link to what would have to be fetched.
+    /// A picture with embedded data, or a link to one that would have to be fetched.
     fn picture(&self, node: Handle, within: Within) -> Handle {
         let address = attribute(&node, "src").unwrap_or_default();
         if let Some(data) = (self.image)(&address) {
@@ -167,7 +167,7 @@ pub fn level(node: &Handle) -> Option<u8> {
     digit.parse().ok().filter(|level| (1..=6).contains(level))
 }
 
-/// A heading's words alone, formulas as written; what names it.
+/// The text of a heading, with formulas as written; its id is made from it.
 pub fn words(heading: &Handle, extracted: &Extracted) -> String {
     let mut words = String::new();
     walk(heading, |step| {
@@ -197,7 +197,7 @@ enum Step<'a> {
     Open(&'a str),
     Close(&'a str),
     Text(&'a str),
-    /// What stands for a picture in words.
+    /// The alternative text of a picture.
     Picture(&'a str),
 }
 

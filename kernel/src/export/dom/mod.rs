@@ -1,5 +1,5 @@
-//! HTML that others wrote, read as browsers read it: with an HTML5 parser, which
-//! knows what an unclosed or stray tag means, and written out closed.
+//! Reads foreign HTML with an HTML5 parser, which handles unclosed and stray tags as
+//! browsers do, and writes it out with all tags closed.
 //! Source: HTML Standard, 13.2 "Parsing HTML documents".
 
 pub mod anchors;
@@ -19,7 +19,7 @@ pub fn parse(html: &str) -> Handle {
     parse_with(html, false)
 }
 
-/// With `scripting`, what is inside `<noscript>` is text, as in a browser that runs scripts.
+/// With `scripting`, the content of `<noscript>` is text, as in a browser that runs scripts.
 fn parse_with(html: &str, scripting: bool) -> Handle {
     let options = ParseOpts {
         tree_builder: TreeBuilderOpts {
@@ -31,7 +31,7 @@ fn parse_with(html: &str, scripting: bool) -> Handle {
     let context = name_of("div");
     let parser = parse_fragment(RcDom::default(), options, context, Vec::new(), scripting);
     let dom = parser.one(html);
-    // A tree of its own: the document empties all of its nodes when it goes.
+    // Moved to a separate tree: dropping the document empties all of its nodes.
     let children = dom.document.children.borrow()[0].children.take();
     element("div", &[], children)
 }
@@ -50,12 +50,11 @@ pub fn serialise(root: &Handle) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The HTML of an output, closed: whatever it leaves open ends with it, and what
-/// it closes without having opened is dropped. Its scripts and styles stay. `seen`
-/// hears of every id.
+/// The HTML of an output with all tags closed: elements left open end with it, and stray
+/// closing tags are dropped. Its scripts and styles stay. `seen` is called with every id.
 pub fn enclose(html: &str, seen: &mut dyn FnMut(&str)) -> String {
     let mut html = html.to_owned();
-    // A few trees are read differently once written out, and settle the second time.
+    // A few trees parse differently once written out, and are stable the second time.
     for _ in 0..3 {
         let root = parse(&html);
         remove_page_wide(&root, seen);
@@ -65,12 +64,12 @@ pub fn enclose(html: &str, seen: &mut dyn FnMut(&str)) -> String {
         }
         html = closed;
     }
-    // No case is known that comes here.
+    // No known input gets here.
     format!("<pre>{}</pre>", escape(&html))
 }
 
-/// Drops what acts on the whole page: where its links lead, how it is read, where
-/// it goes next; and what swallows all text after it.
+/// Drops elements that affect the whole page: link bases, metadata, redirects; and elements
+/// that swallow all text after them.
 fn remove_page_wide(root: &Handle, seen: &mut dyn FnMut(&str)) {
     let mut stack = vec![root.clone()];
     while let Some(node) = stack.pop() {
@@ -79,7 +78,7 @@ fn remove_page_wide(root: &Handle, seen: &mut dyn FnMut(&str)) {
         } = &node.data
             && let Some(contents) = template_contents.borrow_mut().take()
         {
-            // Written as children, which is where a parser finds them again.
+            // Written as children, where a parser finds them again.
             node.children.replace(contents.children.take());
         }
         node.children.borrow_mut().retain(|child| {
@@ -101,7 +100,7 @@ fn remove_page_wide(root: &Handle, seen: &mut dyn FnMut(&str)) {
     }
 }
 
-/// Whether an element's own style lets it scroll: the keyboard must reach it for that.
+/// Whether an element's own style lets it scroll, so that it must be reachable by keyboard.
 fn scrolls(node: &Handle) -> bool {
     let style = attribute(node, "style").unwrap_or_default();
     style.split(';').any(|rule| {
@@ -110,7 +109,7 @@ fn scrolls(node: &Handle) -> bool {
     })
 }
 
-/// Whether what follows the fragment is read as standing after it.
+/// Whether an element appended to the fragment is parsed as following it.
 fn stays_inside(html: &str) -> bool {
     const END: &str = "data-holoscope-end";
     [false, true].into_iter().all(|scripting| {
@@ -120,7 +119,7 @@ fn stays_inside(html: &str) -> bool {
     })
 }
 
-/// The text of a node and of all that is inside of it.
+/// The text of a node and its descendants.
 pub fn text_content(node: &Handle) -> String {
     let mut words = String::new();
     let mut stack = vec![node.clone()];
@@ -188,7 +187,7 @@ pub fn text(contents: &str) -> Handle {
     })
 }
 
-/// Gives a node these children, and them their parent.
+/// Sets the children of a node, and their parent.
 pub fn set_children(node: &Handle, children: Vec<Handle>) {
     for child in &children {
         child.parent.set(Some(Rc::downgrade(node)));
@@ -270,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_script_cannot_hide_its_end() {
-        // Within a comment, a second `<script>` makes the first `</script>` its own.
+        // Within a comment, a second `<script>` consumes the first `</script>`.
         let html = closed("<script><!-- <script>x");
         assert!(!stays_inside("<script><!-- <script>x</script>"));
         assert_eq!(html, "<script><!-- <script>x</script></script>");

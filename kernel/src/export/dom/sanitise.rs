@@ -1,5 +1,5 @@
-//! HTML written inside Markdown: harmless elements and attributes stay, scripts,
-//! handlers and their addresses go. Only a cell's outputs may bring scripts.
+//! HTML written inside Markdown: harmless elements and attributes stay; scripts,
+//! handlers and script addresses are removed. Only a cell's outputs may contain scripts.
 //! Source: the allow list of JupyterLab's sanitizer, shortened.
 
 use ammonia::{Builder, UrlRelative};
@@ -16,8 +16,8 @@ const TAGS: [&str; 71] = [
     "u", "ul", "var", "wbr",
 ];
 
-/// Elements that are known, and dropped with or without their content. What is
-/// neither here nor above is no HTML, but a type as in `Vec<T>`.
+/// HTML elements that are dropped, with or without their content. A name that is neither
+/// here nor above is not HTML, but a type as in `Vec<T>`.
 #[rustfmt::skip]
 const REFUSED: [&str; 50] = [
     "applet", "area", "audio", "base", "body", "button", "canvas", "data", "datalist", "dialog", "embed",
@@ -62,7 +62,7 @@ const ATTRIBUTES: [&str; 32] = [
     "width",
 ];
 
-/// Nothing that moves a box out of its place.
+/// Properties that do not move a box out of its place.
 #[rustfmt::skip]
 const STYLES: [&str; 63] = [
     "background", "background-color", "border", "border-bottom", "border-bottom-color", "border-bottom-style",
@@ -77,7 +77,7 @@ const STYLES: [&str; 63] = [
     "vertical-align", "white-space", "width",
 ];
 
-/// Where links and pictures may be; which of them for what, the filter says.
+/// Schemes of links and pictures; the filter decides which is allowed where.
 const SCHEMES: [&str; 8] = [
     "http",
     "https",
@@ -89,7 +89,7 @@ const SCHEMES: [&str; 8] = [
     "attachment",
 ];
 
-/// Margins and paddings of single sides, and the like.
+/// Margins and paddings of single sides, and similar.
 const MORE_STYLES: [&str; 13] = [
     "align-items",
     "margin",
@@ -119,7 +119,7 @@ static BUILDER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .strip_comments(true)
         .attribute_filter(|element, attribute, value| {
             let allowed = match attribute {
-                // Data of other types than pictures are pages with scripts of their own.
+                // Data of types other than pictures are pages with scripts.
                 "src" => element == "img" && is_picture(value),
                 "href" | "cite" => is_safe_link(value),
                 // The boxes of task lists.
@@ -131,12 +131,12 @@ static BUILDER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     builder
 });
 
-/// The safe and closed form of a fragment.
+/// The safe form of a fragment, with all tags closed.
 pub fn sanitise(html: &str) -> String {
     BUILDER.clean(html).to_string()
 }
 
-/// Whether a tag as written, `<b>` or `</b>`, is HTML's, allowed or not.
+/// Whether a tag as written, `<b>` or `</b>`, is an HTML tag, allowed or not.
 pub fn is_html(tag: &str) -> bool {
     let Some(name) = tag.strip_prefix('<') else {
         return true;
@@ -148,8 +148,8 @@ pub fn is_html(tag: &str) -> bool {
     name.is_empty() || TAGS.contains(&&*name) || REFUSED.contains(&&*name) || name == "video"
 }
 
-/// Whether a picture may have this address. Where it is to be fetched from, the
-/// page shows a link in its place.
+/// Whether a picture may have this address. The page shows a link instead of a picture
+/// that would have to be fetched.
 fn is_picture(address: &str) -> bool {
     match address.split_once(':') {
         Some(("data", rest)) => rest.starts_with("image/"),

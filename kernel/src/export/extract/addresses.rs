@@ -1,5 +1,5 @@
 //! Bare addresses in a text, which become links. They are taken out before the
-//! Markdown is read, so that `_` and `--` in them stay what they are.
+//! Markdown is parsed, so that `_` and `--` in them stay unchanged.
 //! Source: GitHub Flavored Markdown, 6.9 "Autolinks (extension)".
 
 /// The length of the bare address that begins at `at`.
@@ -21,16 +21,16 @@ pub fn bare(text: &str, at: usize) -> Option<usize> {
         return None;
     }
     let start = scheme.map_or(0, str::len);
-    // A `|` ends the cell of a table, and no address holds one or a backtick.
+    // A `|` ends a table cell; addresses contain neither it nor a backtick.
     let end = rest[start..].find(|c: char| c.is_whitespace() || "<|`".contains(c));
     let whole = &rest[..end.map_or(rest.len(), |end| start + end)];
     let length = trimmed(whole);
     is_domain(whole[..length].get(start..)?, scheme.is_none()).then_some(length)
 }
 
-/// Where a bare address leads.
+/// The target of a bare address.
 pub fn target(address: &str) -> String {
-    // Within a text an `&` may be written as HTML does.
+    // Within a text an `&` may be written as an HTML entity.
     let address = address.replace("&amp;", "&");
     match address.get(..4) {
         Some(www) if www.eq_ignore_ascii_case("www.") => format!("http://{address}"),
@@ -65,14 +65,15 @@ fn unmatched(text: &str, open: char, close: char) -> bool {
     text.matches(close).count() > text.matches(open).count()
 }
 
-/// What stands before the `&name;` at the end.
+/// The text before a `&name;` at the end.
 fn entity(text: &str) -> Option<&str> {
     let (before, name) = text.strip_suffix(';')?.rsplit_once('&')?;
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '#');
     is_name.then_some(before)
 }
 
-/// Whether a domain begins the text; without a scheme it needs a dot in it.
+/// Whether the text begins with a domain; without a scheme it must contain a
+/// dot.
 fn is_domain(text: &str, dotted: bool) -> bool {
     let end = text.find(['/', '?', '#', ':', '@']).unwrap_or(text.len());
     let parts: Vec<_> = text[..end].trim_end_matches('.').split('.').collect();
@@ -97,7 +98,7 @@ mod tests {
         found.collect()
     }
 
-    /// The examples of the specification, 6.9, and its siblings.
+    /// The examples of the specification, 6.9, and similar ones.
     #[test]
     fn addresses_end_where_the_specification_says() {
         for (text, expected) in [

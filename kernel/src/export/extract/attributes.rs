@@ -1,4 +1,4 @@
-//! Pandoc's attributes, `{#id .class key="value"}`, behind headings, images, spans,
+//! Pandoc's attributes, `{#id .class key="value"}`, after headings, images, spans,
 //! captions and formulas, and after the colons of a fenced div.
 //! Source: pandoc.org/MANUAL.html, "Extension: link_attributes" and "fenced_divs".
 
@@ -13,7 +13,7 @@ static ITEM: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a pattern of the source")
 });
 
-/// What stands in braces.
+/// Parsed attributes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attributes {
     pub id: Option<String>,
@@ -62,8 +62,8 @@ impl Attributes {
     }
 }
 
-/// The opening line of a fenced div: its length with the line break, and what it says;
-/// `None` in the second place for a closing line.
+/// The line of a fenced div: its length with the line break, and its attributes;
+/// `None` instead of attributes for a closing line.
 pub fn div_line(text: &str) -> Option<(usize, Option<Attributes>)> {
     let line = text.split_inclusive('\n').next()?;
     let inner = line.trim_start_matches(' ');

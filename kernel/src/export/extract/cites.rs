@@ -12,7 +12,7 @@ const KEY: &str = r"(?P<key>\w+(?:[:.#$%&+?<>~/-]\w+)*)";
 static BARE: LazyLock<Regex> =
     LazyLock::new(|| regex(&format!(r"^@(?:{KEY}|\{{(?P<braced>[^\s{{}}]+)\}})")));
 
-/// A locator in brackets behind a key in the text: `@key [p. 3]`.
+/// A locator in brackets after a key in the text: `@key [p. 3]`.
 static LOCATOR: LazyLock<Regex> = LazyLock::new(|| regex(r"^ ?\[([^\[\]@\n]{1,80})\]"));
 
 /// One citation within brackets.
@@ -31,7 +31,7 @@ pub const KINDS: [&str; 13] = [
     "fig", "tbl", "lst", "eq", "sec", "thm", "lem", "cor", "prp", "cnj", "def", "exm", "exr",
 ];
 
-/// One key with what stands around it.
+/// One key with the text around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cite {
     pub prefix: String,
@@ -42,7 +42,7 @@ pub struct Cite {
 }
 
 impl Cite {
-    /// The label that a cross-reference means, with the kind that its prefix names.
+    /// The label of a cross-reference, with the kind named by its prefix.
     pub fn label(&self) -> Option<(&'static str, String)> {
         let (prefix, rest) = self.key.split_once('-')?;
         let kind = KINDS
@@ -56,7 +56,7 @@ impl Cite {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     pub items: Vec<Cite>,
-    /// Whether they stand in brackets.
+    /// Whether the group is in brackets.
     pub bracketed: bool,
 }
 

@@ -1,37 +1,37 @@
-//! Which dollars are mathematics.
+//! Decides which dollars delimit mathematics.
 //!
-//! Jupyter pairs any two dollars of a paragraph that stand outside of code; Pandoc
-//! wants no space inside them and no digit after them. The first makes formulas of
-//! prices, the second leaves `$ \alpha $` as text. The rule here:
+//! Jupyter pairs any two dollars of a paragraph that are outside of code; Pandoc
+//! allows no space inside them and no digit after them. The former turns prices into
+//! formulas, the latter leaves `$ \alpha $` as text. The rules here:
 //!
-//! 1. A pair lies in one block and holds no code span, which Markdown reads first.
-//!    The closing dollar stands outside of braces: `$a \text{ if $b$}$` is one.
+//! 1. A pair is within one block and contains no code span, which Markdown reads
+//!    first. The closing dollar is outside of braces: `$a \text{ if $b$}$` is one.
 //!    Runs of three or more are text, as price classes are.
-//! 2. What holds a LaTeX command (`\alpha`) is a formula, with spaces inside or
-//!    not: prose does not contain one. Only what begins like an amount (`$5`, `$2M`)
-//!    must pass the other tests as well.
+//! 2. Text with a LaTeX command (`\alpha`) is a formula, with or without inner
+//!    spaces: prose does not contain one. Only text that begins like an amount
+//!    (`$5`, `$2M`) must pass the other tests as well.
 //! 3. Without a command, an HTML tag in between makes it text: `$5 <b>now</b>: US$`.
 //! 4. A digit after the closing dollar makes it the dollar of a price: `$5 and $10`.
 //! 5. Brackets must match: `$5 ($x$ is ..)` and `Price ($), cost ($)` are text.
 //! 6. An amount followed by words is prose: `$5 in cash or 6$`. A single short
 //!    word at the end is a unit: `$5 cm$`.
-//! 7. A dollar right after a letter or digit is a currency's (`US$`, `5$`), unless
-//!    a script or relation follows, as in `H$_2$O`.
-//! 8. What is left is a formula if there is no space inside the dollars, but for
-//!    variables of a shell (`$HOME/$USER`). With a space it must look like one:
-//!    no words but for those of an equation, no operator or comma at its end, no
+//! 7. A dollar right after a letter or digit belongs to a currency (`US$`, `5$`),
+//!    unless a script or relation follows, as in `H$_2$O`.
+//! 8. All other text is a formula if there is no space inside the dollars, except
+//!    for shell variables (`$HOME/$USER`). With a space it must look like a formula:
+//!    no words except those of an equation, no operator or comma at its end, no
 //!    letter or digit after it.
 
 use super::scan::{block_ends, code_span, tag};
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// Words that formulas hold without a backslash.
+/// Words that may appear in formulas without a backslash.
 const FUNCTIONS: [&str; 14] = [
     "mod", "log", "ln", "exp", "sin", "cos", "tan", "max", "min", "lim", "det", "gcd", "dx", "dt",
 ];
 
-/// What stands before the dollar of a currency.
+/// Currency codes before a dollar.
 const CURRENCIES: [&str; 10] = [
     "US", "USD", "CA", "CAD", "AU", "AUD", "NZ", "HK", "SG", "NT",
 ];
@@ -74,10 +74,10 @@ pub fn formula(text: &str, at: usize) -> Option<(usize, &str, bool)> {
 }
 
 struct Close {
-    /// Where the closing dollars stand in the body.
+    /// The position of the closing dollars in the body.
     end: usize,
     has_tag: bool,
-    /// Whether they stand outside of all braces.
+    /// Whether they are outside of all braces.
     balanced: bool,
 }
 
@@ -126,11 +126,11 @@ fn find_close(text: &str, start: usize, display: bool) -> Option<Close> {
         }
         at += c.len_utf8();
     }
-    // A brace forgotten: the formula shows as broken rather than not at all.
+    // A missing brace: show the broken formula rather than none.
     within_braces
 }
 
-/// Two dollars mean a display, but for price classes in prose: "from $$ to $$".
+/// Two dollars mean a display, except for price classes in prose: "from $$ to $$".
 fn is_displayed(latex: &str, alone: bool) -> bool {
     let spaced = latex.starts_with(char::is_whitespace) || latex.ends_with(char::is_whitespace);
     let prose = spaced && !alone && !has_script(latex) && words(latex).next().is_some();
@@ -203,7 +203,7 @@ fn is_priced_prose(inner: &str) -> bool {
     }
 }
 
-/// Whether as many brackets open as close, and none closes first. Half-open
+/// Whether brackets are balanced and none closes before it opens. Half-open
 /// intervals match too, `[0, 1)` and `]0, 1[`.
 fn brackets_match(inner: &str) -> bool {
     let mut depth = 0_i32;

@@ -1,5 +1,6 @@
-//! The parts of a Markdown text in which neither formulas nor bare addresses are
-//! looked for: code, tags, destinations of links. Source: spec.commonmark.org.
+//! The parts of a Markdown text that are not searched for formulas and bare
+//! addresses: code, tags, destinations of links.
+//! Source: spec.commonmark.org.
 
 use regex::Regex;
 use std::sync::LazyLock;
@@ -27,13 +28,13 @@ static DEFINITION: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// What begins an item of a list.
+/// The start of a list item.
 static ITEM: LazyLock<Regex> = LazyLock::new(|| regex(r"^[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\S"));
 
-/// What begins a heading or a block of code.
+/// The start of a heading or of a code block.
 static BLOCK: LazyLock<Regex> = LazyLock::new(|| regex(r"^[ \t>]*(?:#{1,6}[ \t]|```|~~~)"));
 
-/// The end of an element whose content is no Markdown or shows as it is.
+/// The end of an element whose content is not Markdown or is shown verbatim.
 static VERBATIM: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
     let names = ["pre", "code", "script", "style", "textarea", "samp", "kbd"];
     let ends = names.map(|name| (name, regex(&format!(r"(?i)</{name}\s*>"))));
@@ -49,7 +50,7 @@ pub fn tag(text: &str) -> Option<usize> {
     TAG.find(text).map(|found| found.end())
 }
 
-/// How much from `at` on is to be copied as it is; 0 where anything may begin.
+/// The length of the text to copy unchanged from `at`; 0 if none is protected.
 pub fn protected(text: &str, at: usize) -> usize {
     let rest = &text[at..];
     let length = match rest.as_bytes()[0] {
@@ -65,7 +66,7 @@ pub fn protected(text: &str, at: usize) -> usize {
     length.unwrap_or(0)
 }
 
-/// A tag, and with `<code>` and its like all up to their end.
+/// A tag; for `<code>` and similar elements, everything up to their end.
 fn element(text: &str) -> Option<usize> {
     let length = tag(text)?;
     let name = text[1..].split(|c: char| !c.is_ascii_alphanumeric()).next();
@@ -104,7 +105,7 @@ fn fence(text: &str) -> Option<usize> {
     Some(length)
 }
 
-/// The length of the code span that `count` backticks open.
+/// The length of the code span opened by `count` backticks.
 pub fn code_span(text: &str, count: usize) -> Option<usize> {
     let mut at = count;
     while let Some(found) = text[at..].find('`') {
@@ -122,8 +123,8 @@ pub fn code_span(text: &str, count: usize) -> Option<usize> {
     None
 }
 
-/// Whether the paragraph ends with the line break at `at`; with `strict` also
-/// between a list's items, around a heading and between a table's rows.
+/// Whether the paragraph ends at the line break `at`; with `strict` also between
+/// list items, around a heading and between table rows.
 pub fn block_ends(text: &str, at: usize, strict: bool) -> bool {
     let next = text[at + 1..].lines().next().unwrap_or_default();
     if next.trim_start_matches(['>', ' ', '\t']).trim().is_empty() {

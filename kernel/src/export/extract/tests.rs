@@ -95,7 +95,7 @@ fn fenced_divs_become_html_in_paragraphs_of_their_own() {
         text("a\n::: {.x}\nb\n:::\nc"),
         "a\n\n<div class=\"::: {.x}\">\n\nb\n\n</div>\n\nc"
     );
-    // One that is never closed, and a line that closes nothing.
+    // An unclosed div, and a closing line without a div.
     assert_eq!(text("::: x\na"), "<div class=\"::: x\">\n\na\n\n</div>\n");
     assert_eq!(text(":::\na"), ":::\na");
     assert_eq!(text("```\n::: x\n```"), "```\n::: x\n```");

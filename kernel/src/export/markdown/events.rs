@@ -1,5 +1,5 @@
-//! What the page changes of Markdown's own events: code is highlighted, footnotes get
-//! ids of the page, what was taken out of the text comes back where it means nothing.
+//! Changes to Markdown's events: code is highlighted, footnotes get page-wide ids,
+//! and taken parts of the text are restored where they have no meaning.
 
 use crate::export::article::inline::CAPTION;
 use crate::export::dom::anchors::{Anchor, Anchors};
@@ -10,7 +10,7 @@ use crate::highlight;
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, Parser, Tag, TagEnd};
 use std::collections::HashMap;
 
-/// The events of a text, the `text`th of its page, as the page wants them.
+/// The rewritten events of a text, the `text`th of its page.
 pub fn rewritten<'a>(
     mut events: Parser<'a>,
     extracted: &'a Extracted,
@@ -69,7 +69,7 @@ impl<'a> Writer<'a, '_> {
                 let code = self.extracted.original(&code);
                 self.out.push(Event::Code(code.into()));
             }
-            // `Vec<T>` is a type, and its author wants to see it.
+            // `Vec<T>` is a type, shown as text.
             Event::InlineHtml(tag) if !is_html(&tag) => self.out.push(Event::Text(tag)),
             other => self.out.push(other),
         }
@@ -88,7 +88,7 @@ impl<'a> Writer<'a, '_> {
         let language = match kind {
             CodeBlockKind::Fenced(info) => {
                 let word = info.split([' ', ',']).next().unwrap_or_default();
-                // Quarto's cells.
+                // Code blocks in Quarto's form.
                 word.trim_matches(['{', '}'])
             }
             CodeBlockKind::Indented => "",
@@ -97,7 +97,7 @@ impl<'a> Writer<'a, '_> {
             "rust" | "rs" => highlight::to_html(&code),
             _ => escape(&code),
         };
-        // Cells' code, which has no class, is Rust.
+        // Code cells, which have no class, are Rust.
         let class = match language {
             "rust" | "rs" => String::new(),
             "" => " class=\"language-text\"".to_owned(),
@@ -107,7 +107,7 @@ impl<'a> Writer<'a, '_> {
         self.out.push(Event::Html(html.into()));
     }
 
-    /// A picture, and behind it what is its caption if it turns out to be a figure.
+    /// A picture, followed by its caption in case it becomes a figure.
     fn image(&mut self, address: &str, title: &str, rest: &mut Parser<'a>) {
         let inner = nested(rest, TagEnd::Image);
         let mut html = format!(

@@ -1,8 +1,8 @@
-//! The letters of `\mathbf`, `\mathbb` and the like: MathML Core has no
-//! `mathvariant` for them, Unicode has the letters themselves.
+//! The letters of `\mathbf`, `\mathbb` and similar: MathML Core has no
+//! `mathvariant` for them, but Unicode contains the letters.
 
-/// The character in an alphabet named as `mathvariant` names it; itself where the
-/// alphabet has none.
+/// The character in the alphabet of a `mathvariant`; unchanged where the alphabet
+/// does not contain it.
 pub fn letter(c: char, variant: &str) -> char {
     exception(c, variant)
         .or_else(|| latin(c, variant))

@@ -1,6 +1,6 @@
-//! Parts of a formula that KaTeX's own MathML does not say well enough to be
-//! drawn: what is left out there is written into attributes that begin with
-//! `x-`, for [`super::core`] to read.
+//! Builders for parts of a formula whose MathML by KaTeX is not sufficient for
+//! drawing. They add what is missing as attributes that begin with `x-`, for
+//! [`super::core`] to read.
 
 use super::definitions::refusal;
 use katex::build_mathml::{build_expression, build_group, make_row};
@@ -18,10 +18,10 @@ use std::sync::LazyLock;
 
 type Built = Result<MathDomNode, ParseError>;
 
-/// KaTeX as it comes, for the builders that ours call.
+/// Unmodified KaTeX, for the builders that ours call.
 static ORIGINAL: LazyLock<KatexContext> = LazyLock::new(KatexContext::default);
 
-/// Puts our builders and reference commands in the place of KaTeX's.
+/// Replaces builders and reference commands of KaTeX by ours.
 pub fn add(context: &mut KatexContext) {
     let builders: [(NodeType, MathMLBuilder); 19] = [
         (NodeType::Atom, atom),
@@ -112,7 +112,7 @@ fn text(text: impl Into<String>) -> MathDomNode {
     TextNode { text: text.into() }.into()
 }
 
-/// The node with a class of TeX's, which decides on the spaces around it.
+/// The node with an atom class of TeX, which determines the spaces around it.
 fn of_class(node: MathDomNode, class: &str) -> MathDomNode {
     let mut node = match node {
         MathDomNode::Math(node) if !node.attributes.contains_key("x-class") => node,
@@ -151,8 +151,8 @@ fn operator(node: &ParseNode, options: &Options, context: &KatexContext) -> Buil
     Ok(of_class(built, "op"))
 }
 
-/// Scripts have the class of what they are at; those of an operator go above and
-/// below it only where KaTeX says so.
+/// Scripts have the class of their base; those of an operator go above and below
+/// it only where KaTeX requires it.
 fn scripts(node: &ParseNode, options: &Options, context: &KatexContext) -> Built {
     let mut built = original(node, options, context)?;
     if let (ParseNode::SupSub(ParseNodeSupSub { base, .. }), MathDomNode::Math(scripts)) =
@@ -169,7 +169,7 @@ fn scripts(node: &ParseNode, options: &Options, context: &KatexContext) -> Built
             && op.always_handle_sup_sub()
             && scripts.node_type == MathNodeType::Msubsup
         {
-            // KaTeX forgets `\limits` where both are there.
+            // KaTeX ignores `\limits` if there are both scripts.
             scripts.node_type = MathNodeType::Munderover;
         }
     }
@@ -230,7 +230,7 @@ fn arrow(node: &ParseNode, options: &Options, context: &KatexContext) -> Built {
     Ok(of_class(original(node, options, context)?, "rel"))
 }
 
-/// An accent as wide as it is, or as wide as what is below it.
+/// An accent of fixed width, or as wide as its base.
 fn accent(node: &ParseNode, options: &Options, context: &KatexContext) -> Built {
     if let Some(wide) = wide_accent(node, options, context) {
         return wide;
@@ -241,7 +241,8 @@ fn accent(node: &ParseNode, options: &Options, context: &KatexContext) -> Built 
     {
         let stretchy = accent.is_stretchy.unwrap_or(false);
         mark.set_attribute("stretchy", stretchy.to_string());
-        // KaTeX's characters are keys or combine with others; these are marks.
+        // KaTeX's characters are keyboard or combining characters; these are
+        // spacing marks.
         let sign = match mark.children.first().map(MathDomNode::to_text).as_deref() {
             Some("^") => "\u{2c6}",
             Some("~") => "\u{2dc}",
@@ -257,7 +258,7 @@ fn accent(node: &ParseNode, options: &Options, context: &KatexContext) -> Built 
     Ok(built)
 }
 
-/// An accent that fonts for mathematics do not stretch: drawn by the page's style.
+/// An accent that math fonts do not stretch, drawn by the page's style.
 fn wide_accent(node: &ParseNode, options: &Options, context: &KatexContext) -> Option<Built> {
     let ParseNode::Accent(accent) = node else {
         return None;
@@ -315,7 +316,7 @@ fn enclosed(node: &ParseNode, options: &Options, context: &KatexContext) -> Buil
     Ok(box_.into())
 }
 
-/// `\llap`, `\rlap`, `\mathclap`: something without width.
+/// `\llap`, `\rlap`, `\mathclap`: content without width.
 fn lap(node: &ParseNode, options: &Options, context: &KatexContext) -> Built {
     let ParseNode::Lap(lap) = node else {
         return original(node, options, context);
@@ -368,7 +369,7 @@ fn rule(node: &ParseNode, options: &Options, context: &KatexContext) -> Built {
     Ok(padded.into())
 }
 
-/// A length in em, as KaTeX rounds it.
+/// A length in em, rounded as in KaTeX.
 pub fn length(em: f64) -> String {
     let rounded = (em * 1e4).round() / 1e4;
     format!("{rounded}em")
@@ -380,7 +381,7 @@ fn raised(node: &ParseNode, options: &Options, context: &KatexContext) -> Built 
     };
     let up = em(&raised.dy, options, context)?;
     let mut body = row(vec![build_group(context, &raised.body, options)?]);
-    // Room for where it is drawn, as KaTeX makes it.
+    // Space for the raised content, as in KaTeX.
     let side = if up > 0.0 { "top" } else { "bottom" };
     body.set_attribute("x-style", format!("padding-{side}:{}", length(up.abs())));
     let mut padded = element(MathNodeType::Mpadded, vec![body.into()]);
@@ -399,8 +400,8 @@ fn mark(node: &ParseNode, _: &Options, _: &KatexContext) -> Built {
     Ok(mark.into())
 }
 
-/// Names of programs are drawn with their letters raised and lowered; all other
-/// commands that KaTeX has two ways for have their own character.
+/// Program names are drawn with raised and lowered letters; all other commands
+/// with two forms in KaTeX have a single character.
 fn alternative(node: &ParseNode, options: &Options, context: &KatexContext) -> Built {
     let built = original(node, options, context)?;
     let ParseNode::HtmlMathMl(both) = node else {
@@ -422,7 +423,8 @@ fn fraction(node: &ParseNode, options: &Options, context: &KatexContext) -> Buil
     let MathDomNode::Math(around) = &mut built else {
         return Ok(built);
     };
-    // Browsers take them too small where there is no line. Source: TeX's `delim1`.
+    // Without a fraction line, browsers make the delimiters too small. Source:
+    // TeX's `delim1`.
     let minsize = if options.style == katex::style::DISPLAY {
         "2.39em"
     } else {
@@ -435,7 +437,7 @@ fn fraction(node: &ParseNode, options: &Options, context: &KatexContext) -> Buil
             fence.set_attribute("minsize", minsize);
         }
     }
-    // KaTeX takes only the backslash off the delimiters' names.
+    // KaTeX only removes the backslash of the delimiters' names.
     let delimiters = [
         (&fraction.left_delim, 0),
         (

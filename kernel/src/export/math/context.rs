@@ -1,5 +1,4 @@
-//! Calling KaTeX: what it is told, what keeps it within bounds, and its
-//! complaints in short.
+//! Calls KaTeX: its settings, limits on its work, and short forms of its errors.
 
 use super::definitions::OWN;
 use super::{builders, definitions, table};
@@ -12,15 +11,15 @@ use katex::{KatexContext, build_mathml, style};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
-/// Formulas of more bytes are not read: the time that reading takes grows faster
-/// than their length.
+/// Limit of a formula in bytes: the time for parsing grows faster than its
+/// length.
 const LONGEST: usize = 50_000;
-/// How deep groups may be; KaTeX descends into each by a call.
+/// Maximum depth of groups; KaTeX recurses into each.
 const DEEPEST: usize = 400;
-/// Where formulas are read. The stack of a test's or a user's thread is too small
-/// for what [`DEEPEST`] and the bounds on definitions allow.
+/// Stack size of the parsing thread. The stack of a test's or a user's thread is
+/// too small for what [`DEEPEST`] and the limits on definitions allow.
 const STACK: usize = 1 << 30;
-/// Commands that bring addresses, styles or names into the page.
+/// Commands that insert addresses, styles or names into the page.
 const UNTRUSTED: [&str; 7] = [
     r"\href",
     r"\url",
@@ -58,11 +57,11 @@ pub struct Tree {
     pub tag: Option<Vec<MathDomNode>>,
 }
 
-/// Reads a formula and hands it to `draw`; `None` for one that draws nothing but
-/// defines commands.
+/// Parses a formula and passes it to `draw`; `None` for one that only defines
+/// commands.
 ///
 /// # Errors
-/// Why it cannot be read or drawn, in one line.
+/// The reason why it cannot be parsed or drawn, in one line.
 pub fn read<T: Send>(
     latex: &str,
     display: bool,
@@ -76,12 +75,10 @@ pub fn read<T: Send>(
         ));
     }
     if depth(latex) > DEEPEST {
-        return Err(format!(
-            "the formula has more than {DEEPEST} groups in each other"
-        ));
+        return Err(format!("the formula has more than {DEEPEST} nested groups"));
     }
     let settings = Settings::builder()
-        // For `\tag` and environments; the style is said below.
+        // For `\tag` and environments; the actual style is set below.
         .display_mode(true)
         .global_group(true)
         .strict(StrictSetting::Mode(StrictMode::Ignore))
@@ -89,8 +86,8 @@ pub fn read<T: Send>(
         .macros(macros.clone())
         .build();
     let work = move || {
-        // Of a port of this size some panics may be left; one formula must not
-        // take the page with it.
+        // A port of this size may still contain panics; one formula must not
+        // abort the export of the page.
         let drawn = catch_unwind(AssertUnwindSafe(|| {
             let tree = tree(latex, display, &settings).map_err(|error| reason(&error))?;
             tree.map(draw).transpose()
@@ -133,7 +130,7 @@ fn tree(latex: &str, display: bool, settings: &Settings) -> Result<Option<Tree>,
             &CONTEXT, line, &options, None,
         )?);
     }
-    // A `\\` at the end begins a line with nothing on it.
+    // A `\\` at the end begins an empty line.
     while lines.len() > 1 && lines.last().is_some_and(Vec::is_empty) {
         lines.pop();
     }
@@ -163,7 +160,7 @@ fn options(display: bool) -> Options {
     }
 }
 
-/// How deep groups are; commands without braces may nest, too.
+/// The maximum depth of groups; commands without braces may nest, too.
 fn depth(latex: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut rest = latex;
@@ -175,7 +172,7 @@ fn depth(latex: &str) -> usize {
             Some(name) if name.starts_with("end") || name.starts_with("right") => {
                 depth = depth.saturating_sub(1);
             }
-            // Past an escaped character too: `\{` opens nothing.
+            // Skips escaped characters: `\{` opens nothing.
             Some(name) => step += name.chars().next().map_or(0, char::len_utf8),
             None if tail.starts_with('{') => depth += 1,
             None => depth = depth.saturating_sub(1),
@@ -186,7 +183,8 @@ fn depth(latex: &str) -> usize {
     deepest
 }
 
-/// What is wrong, without the excerpt of the formula that KaTeX underlines.
+/// The reason for an error, without the excerpt of the formula that KaTeX
+/// underlines.
 fn reason(error: &ParseError) -> String {
     if let ParseErrorKind::StrictModeError { message, code } = error.kind.as_ref()
         && code == OWN

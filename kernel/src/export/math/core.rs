@@ -1,5 +1,5 @@
-//! KaTeX's MathML, made for screen readers, turned into what browsers draw:
-//! MathML Core and classes of the page's style. Source: MathML Core, W3C.
+//! Converts KaTeX's MathML, made for screen readers, into what browsers draw: MathML
+//! Core and classes of the page's style. Source: MathML Core, W3C.
 
 use super::Formula;
 use super::alphabets::letter;
@@ -23,8 +23,8 @@ pub struct Conversion<'a> {
     style: Style,
 }
 
-/// MathML's `displaystyle` and `scriptlevel` at a place, and the size of letters
-/// that `\large` and the like have set.
+/// The current `displaystyle` and `scriptlevel` of MathML, and the size of letters
+/// as set by `\large` and similar commands.
 #[derive(Debug, Clone, Copy)]
 struct Style {
     display: bool,
@@ -57,7 +57,7 @@ impl<'a> Conversion<'a> {
     /// The whole formula.
     ///
     /// # Errors
-    /// What of it has no picture.
+    /// The part that cannot be drawn.
     pub fn formula(&mut self, tree: Tree) -> Nodes {
         let mut lines = Vec::new();
         for line in tree.lines {
@@ -106,8 +106,8 @@ impl<'a> Conversion<'a> {
         table
     }
 
-    /// The tag of an equation that is done: its own, or a number where it has a
-    /// label. The labels seen in it belong to it.
+    /// The tag of a finished equation: its own, or a number if it has a label. The
+    /// labels seen in it are assigned to it.
     fn tag(&mut self, own: Option<Vec<Node>>) -> Result<Option<Element>, String> {
         let labels = std::mem::take(&mut self.labels);
         let unnumbered = std::mem::take(&mut self.unnumbered);
@@ -152,7 +152,7 @@ impl<'a> Conversion<'a> {
         }))
     }
 
-    /// Neighbours, with the spaces between them.
+    /// Adjacent nodes, with the spaces between them.
     fn row(&mut self, nodes: Vec<MathDomNode>) -> Nodes {
         let mut row = self.nodes(nodes)?;
         spacing::put(&mut row, self.style.level > 0);
@@ -215,7 +215,7 @@ impl<'a> Conversion<'a> {
         Ok(Some(Node::Element(made)))
     }
 
-    /// A label, which leaves nothing, or a reference.
+    /// A label, which produces nothing, or a reference.
     fn mark(&mut self, node: &MathNode) -> Result<Option<Option<Node>>, String> {
         let attribute = |key: &str| node.attributes.get(key).cloned();
         if attribute("x-nonumber").is_some() {
@@ -297,14 +297,14 @@ impl<'a> Conversion<'a> {
             .iter()
             .any(|(_, size)| size.as_deref().is_some_and(|size| size.starts_with('+')))
         {
-            // What stands on an arrow, with room at its sides.
+            // The text on an arrow, with padding at its sides.
             node.set_attribute("x-style", "padding:0 0.4em");
             return self.group("mrow", node);
         }
         let left = attribute("lspace").is_some_and(|space| space == "-1width");
         let mut made = self.group("mpadded", node)?;
         if left {
-            // A label at the left of an arrow; MathML Core has no such unit.
+            // A label to the left of an arrow; MathML Core has no such unit.
             let mut body = Element::of("mrow", std::mem::take(&mut made.children));
             body.set("class", "math-llap");
             made.children = vec![Node::Element(body)];
@@ -340,7 +340,7 @@ impl<'a> Conversion<'a> {
             .get("mathsize")
             .and_then(|size| size.strip_suffix("em"));
         if let Some(size) = size.and_then(|size| size.parse::<f64>().ok()) {
-            // KaTeX's sizes are those of the text, MathML's those of what is around.
+            // KaTeX's sizes are relative to the text, MathML's to the parent.
             node.set_attribute("mathsize", length(size / before.size));
             self.style.size = size;
         }
@@ -370,7 +370,7 @@ impl<'a> Conversion<'a> {
         Ok(made)
     }
 
-    /// What is above, below or beside a base.
+    /// The scripts above, below or next to a base.
     fn scripts(&mut self, name: &'static str, mut node: MathNode) -> Result<Element, String> {
         let before = self.style;
         let mut parts = Vec::new();

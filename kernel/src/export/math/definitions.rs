@@ -1,5 +1,5 @@
-//! Commands by which formulas define others, as MathJax has them, and the
-//! commands that are there from the beginning.
+//! Commands by which formulas define others, as in MathJax, and the predefined
+//! commands.
 
 use katex::KatexContext;
 use katex::define_function::{FunctionContext, FunctionDefSpec, FunctionHandler, FunctionPropSpec};
@@ -9,16 +9,16 @@ use katex::parser::parse_node::{NodeType, ParseNode, ParseNodeInternal};
 use katex::types::{ParseError, ParseErrorKind, Token};
 use std::sync::{Arc, LazyLock};
 
-/// The longest definition, in tokens. With KaTeX's bound on expansions it bounds
-/// what a formula can grow to.
+/// The longest definition, in tokens. With KaTeX's limit on expansions it limits
+/// the size of an expanded formula.
 const LONGEST: usize = 2000;
 /// How often a definition may mention its arguments.
 const MOST_ARGUMENTS: usize = 64;
-/// How deep the braces of a definition may be.
+/// Maximum depth of the braces in a definition.
 const DEEPEST: usize = 24;
 
-/// The macros of a new page. Names that begin with two backslashes are out of
-/// the reach of formulas.
+/// The macros of a new page. Formulas cannot use names that begin with two
+/// backslashes.
 pub fn initial() -> MacroMap {
     let mut macros = MacroMap::default();
     for (name, body) in [
@@ -36,7 +36,7 @@ pub fn initial() -> MacroMap {
         (r"\DeclareMathOperator", r"\\operator"),
         (r"\nonumber", r"\\nonumber"),
         (r"\notag", r"\\nonumber"),
-        // KaTeX's write to the terminal.
+        // KaTeX's versions write to the terminal.
         (r"\message", r"\message"),
         (r"\errmessage", r"\errmessage"),
         (r"\show", r"\show"),
@@ -52,7 +52,7 @@ pub fn initial() -> MacroMap {
     macros
 }
 
-/// Adds the defining commands to what KaTeX knows.
+/// Adds the defining commands to KaTeX's.
 pub fn add(context: &mut KatexContext) {
     let commands: [(&[&str], FunctionHandler); 3] = [
         (&[r"\\newcommand", r"\\providecommand"], new_command),
@@ -76,10 +76,10 @@ pub fn add(context: &mut KatexContext) {
     }
 }
 
-/// Marks errors whose words are ours.
+/// Marks errors with our own messages.
 pub const OWN: &str = "holoscope";
 
-/// An error in words of our own; KaTeX's type has no kind for one.
+/// An error with our own message; KaTeX's type has no kind for one.
 pub fn refusal(reason: impl Into<String>) -> ParseError {
     ParseError::new(ParseErrorKind::StrictModeError {
         message: reason.into(),
@@ -94,7 +94,8 @@ fn nothing(context: &FunctionContext<'_, '_, '_>) -> ParseNode {
     })
 }
 
-/// `\newcommand{\name}[2][default]{..}`; MathJax lets it take any name.
+/// `\newcommand{\name}[2][default]{..}`; as in MathJax, it may redefine any
+/// name.
 fn new_command(
     context: FunctionContext<'_, '_, '_>,
     _: Vec<ParseNode>,
@@ -121,7 +122,7 @@ fn new_command(
     let mut body = gullet.consume_arg(None)?.tokens;
     check(&name, &body, count)?;
     if count == 0 {
-        // KaTeX makes `#` of `##` only where it puts arguments in.
+        // KaTeX turns `##` into `#` only where it inserts arguments.
         body.dedup_by(|next, before| next.text == "#" && before.text == "#");
     }
     let definition = match default {
@@ -154,7 +155,7 @@ fn declare_operator(
     let name = command_name(gullet)?;
     let body = gullet.consume_arg(None)?.tokens;
     check(&name, &body, 0)?;
-    // Tokens of an expansion are kept last first.
+    // Tokens of an expansion are stored in reverse order.
     let mut tokens = vec![Token::new("}", None)];
     tokens.extend(body);
     tokens.push(Token::new("{", None));
@@ -171,7 +172,7 @@ fn declare_operator(
     Ok(nothing(&context))
 }
 
-/// KaTeX's `\def`, whose definitions must not grow without bound.
+/// KaTeX's `\def`, with limits on the size of definitions.
 fn def(
     context: FunctionContext<'_, '_, '_>,
     args: Vec<ParseNode>,
@@ -213,7 +214,7 @@ fn with_default(body: Vec<Token>, count: usize, default: Vec<Token>) -> MacroDef
         let mut arguments = vec![first];
         arguments.extend(context.consume_args(count - 1)?);
         let mut tokens = Vec::with_capacity(body.len());
-        // Last first: a placeholder's digit comes before its `#`.
+        // Reverse order: a placeholder's digit comes before its `#`.
         let mut rest = body.iter().peekable();
         while let Some(token) = rest.next() {
             let argument = placeholder(token).and_then(|number| arguments.get(number - 1));
@@ -255,7 +256,7 @@ fn optional<'a>(
     optional_of(gullet)
 }
 
-/// The tokens between `[` and `]`, last first, if these come next.
+/// The tokens between `[` and `]`, in reverse order, if these come next.
 fn optional_of<'a>(
     gullet: &mut dyn MacroContextInterface<'a>,
 ) -> Result<Option<Vec<Token>>, ParseError> {
@@ -284,7 +285,7 @@ fn check(name: &str, body: &[Token], count: usize) -> Result<(), ParseError> {
             "{" => depth += 1,
             "}" => depth = depth.saturating_sub(1),
             "#" => match tokens.next() {
-                // For a definition inside of this one.
+                // For a nested definition.
                 Some("#") => {}
                 Some(number) if number.parse().is_ok_and(|n| (1..=count).contains(&n)) => {
                     mentions += 1;

@@ -1,13 +1,13 @@
-//! LaTeX into MathML that browsers draw as KaTeX would.
+//! Converts LaTeX to MathML that browsers draw as KaTeX would.
 //!
-//! The crate `katex-rs`, a port of KaTeX, reads the formulas; it knows the
-//! commands that KaTeX knows and refuses what KaTeX refuses. The MathML that
-//! KaTeX makes is for screen readers: browsers leave out its boxes, strokes,
-//! column alignment and negative space, and give operators other spaces than
-//! TeX. So [`builders`] and [`table`] build these parts, and [`core`] turns the
-//! tree into what MathML Core and a few rules of CSS can draw.
+//! The crate `katex-rs`, a port of KaTeX, parses the formulas; it supports KaTeX's
+//! commands and refuses what KaTeX refuses. KaTeX's own MathML is for screen readers:
+//! browsers leave out its boxes, strokes, column alignment and negative space, and give
+//! operators other spaces than TeX. So [`builders`] and [`table`] build these parts,
+//! and [`core`] converts the tree into what MathML Core and a few rules of CSS can
+//! draw.
 //!
-//! Rules that are not KaTeX's, because notebooks are written for MathJax:
+//! Rules that differ from KaTeX's, because notebooks are written for MathJax:
 //! - definitions hold for all later formulas of the page, and `\newcommand` may
 //!   take the place of any command;
 //! - `\label` numbers its equation, or its row of an environment, unless that
@@ -33,7 +33,7 @@ use katex::macro_expander::MacroMap;
 use numbering::Numbering;
 use std::fmt;
 
-/// A formula, or a reference in one, that the page cannot show as it was meant.
+/// A formula, or a reference in one, that cannot be shown as intended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The formula as written, delimiters included.
@@ -48,7 +48,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The mathematics of one page: what its formulas have defined so far.
+/// The mathematics of one page, with the definitions of its formulas so far.
 pub struct Mathematics {
     macros: MacroMap,
     numbering: Numbering,
@@ -78,8 +78,8 @@ fn is_reference(formula: &Formula) -> bool {
 const SCROLLS_FROM: usize = 40;
 
 impl Mathematics {
-    /// The formula as a `<math>` element, nothing for one that only defines
-    /// commands, or its source with the reason why it is not drawn.
+    /// The formula as a `<math>` element; empty for one that only defines commands; for
+    /// one that cannot be drawn, its source with the reason.
     ///
     /// References to equations are filled in by [`Mathematics::finish`].
     pub fn render(&mut self, formula: &Formula) -> String {
@@ -87,7 +87,7 @@ impl Mathematics {
             Ok(math) if math.is_empty() => math,
             Ok(math) if is_reference(formula) => numbering::reference(&math).unwrap_or(math),
             Ok(math) if formula.display => {
-                // One that scrolls on a phone must be reached by the keyboard for that.
+                // Formulas that scroll on a phone must be reachable by keyboard.
                 let reached = match formula.source.chars().count() > SCROLLS_FROM {
                     true => " tabindex=\"0\"",
                     false => "",

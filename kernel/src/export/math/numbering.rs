@@ -1,9 +1,9 @@
-//! Numbers of equations, and references to them, also to later ones.
+//! Numbers of equations, and references to them, including forward references.
 
 use crate::export::escape::Escaped;
 use std::collections::HashMap;
 
-/// What a label stands for.
+/// The target of a label.
 #[derive(Debug, Clone)]
 pub struct Label {
     /// The tag without its parentheses; `None` after `\notag`.
@@ -17,7 +17,7 @@ pub struct Label {
 pub struct Reference {
     pub label: String,
     pub parentheses: bool,
-    /// The formula that it stands in.
+    /// The formula that contains it.
     pub source: String,
 }
 
@@ -26,7 +26,7 @@ pub struct Reference {
 pub struct Added {
     pub labels: Vec<(String, Label)>,
     pub references: Vec<Reference>,
-    /// Equations with a number of their own.
+    /// Numbered equations.
     pub numbered: usize,
     /// Equations with an anchor.
     pub anchored: usize,
@@ -42,7 +42,8 @@ pub struct Numbering {
 }
 
 impl Numbering {
-    /// The number of the next equation, if the formula has numbered others.
+    /// The number of the next equation, after those that the formula has
+    /// numbered.
     pub fn next(&self, added: &Added) -> usize {
         self.numbered + added.numbered + 1
     }
@@ -55,7 +56,7 @@ impl Numbering {
         self.labels.contains_key(label) || added.labels.iter().any(|(name, _)| name == label)
     }
 
-    /// What the page has in the place of a reference until all labels are known.
+    /// The placeholder of a reference until all labels are known.
     pub fn placeholder(&self, added: &Added) -> String {
         placeholder(self.references.len() + added.references.len())
     }
@@ -73,8 +74,8 @@ impl Numbering {
         Some((label.text.clone()?, label.anchor.clone()))
     }
 
-    /// Fills the references in; the source and the reason of each that leads
-    /// nowhere.
+    /// Fills in the references. Also returns the source and the reason of each
+    /// broken reference.
     pub fn resolve(&self, html: &str) -> (String, Vec<(String, String)>) {
         let mut missing = Vec::new();
         let references = self.references.iter();
@@ -90,7 +91,7 @@ impl Numbering {
                     page.push_str(link);
                     rest = after;
                 }
-                // A comment of the notebook's own.
+                // A comment from the notebook itself.
                 _ => {
                     page.push_str(MARK);
                     rest = after;
@@ -134,7 +135,7 @@ impl Numbering {
 const MARK: &str = "<!--equation ";
 const END: &str = "-->";
 
-/// The first placeholder of a formula's HTML, alone.
+/// The first placeholder in a formula's HTML.
 pub fn reference(html: &str) -> Option<String> {
     let at = html.find(MARK)?;
     let end = html[at..].find(END)?;

@@ -1,4 +1,4 @@
-//! The smallest parts of a formula, and what all of its parts may have.
+//! The smallest parts of a formula, and the attributes common to all parts.
 
 use super::alphabets::letter;
 use super::builders::length;
@@ -54,14 +54,14 @@ pub fn spacer(node: &MathNode) -> Option<Element> {
     (!made.attributes.is_empty()).then_some(made)
 }
 
-/// An operator; `None` for one without a picture, or that is no text.
+/// An operator; `None` for one that is invisible or not text.
 pub fn operator(node: &MathNode) -> Option<Element> {
     if !node.children.iter().all(is_text) {
         return None;
     }
     let mut text: String = node.children.iter().map(MathDomNode::to_text).collect();
     let attribute = |key: &str| node.attributes.get(key).map(String::as_str);
-    // U+2061 says that a function is applied.
+    // U+2061 marks the application of a function.
     if text == "\u{2061}" || (text.is_empty() && attribute("x-class").is_none()) {
         return None;
     }
@@ -70,11 +70,11 @@ pub fn operator(node: &MathNode) -> Option<Element> {
     }
     let fence = attribute("fence") == Some("true");
     let mut made = Element::of("mo", vec![Node::Text(text)]);
-    // The spaces are put by `spacing`.
+    // The spaces are inserted by `spacing`.
     made.set("lspace", "0em");
     made.set("rspace", "0em");
     if attribute("x-class") == Some("op") {
-        // KaTeX has decided where the limits go.
+        // KaTeX has decided the position of the limits.
         made.set("movablelimits", "false");
     }
     let stretchy = attribute("stretchy").unwrap_or(if fence { "true" } else { "false" });
@@ -91,8 +91,8 @@ pub fn operator(node: &MathNode) -> Option<Element> {
     Some(made)
 }
 
-/// What all elements may have: colours, size, class, and the style that our own
-/// builders made. A formula cannot bring another.
+/// Attributes that all elements may have: colours, size, class, and the style
+/// set by our own builders. A formula cannot set another.
 pub fn decorate(made: &mut Element, node: &MathNode) {
     let attribute = |key: &str| node.attributes.get(key).map(String::as_str);
     for key in ["mathcolor", "mathbackground", "mathsize"] {

@@ -1,7 +1,7 @@
-//! The spaces that TeX puts between the parts of a formula. Browsers take others
-//! from MathML's dictionary of operators, which does not know where a minus is a
-//! sign and leaves no space after the name of a function. Source: The TeXbook,
-//! chapter 18; KaTeX's `spacingData`.
+//! The spaces that TeX inserts between the parts of a formula. Browsers use
+//! MathML's operator dictionary instead, which does not detect a minus that is a
+//! sign and leaves no space after a function name. Source: The TeXbook, chapter
+//! 18; KaTeX's `spacingData`.
 
 use super::tree::{Class, Element, Node};
 
@@ -21,7 +21,7 @@ fn space(left: Class, right: Class, tight: bool) -> Option<&'static str> {
         | (Punct, Ord | Op | Rel | Open | Close | Punct | Inner) => THIN,
         _ => return None,
     };
-    // TeX has a thick space before a relation after a comma; KaTeX does, too.
+    // TeX and KaTeX insert a thick space between a comma and a relation.
     let space = if (left, right) == (Punct, Rel) {
         THICK
     } else {
@@ -30,7 +30,7 @@ fn space(left: Class, right: Class, tight: bool) -> Option<&'static str> {
     (!tight).then_some(space)
 }
 
-/// Puts the spaces between the parts of a row.
+/// Inserts the spaces between the parts of a row.
 pub fn put(row: &mut Vec<Node>, tight: bool) {
     let mut classes = Vec::new();
     collect(row, &mut classes);

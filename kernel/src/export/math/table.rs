@@ -13,21 +13,21 @@ use katex::types::ParseError;
 
 /// Half of the space between two columns (`\arraycolsep`), in em.
 const COLUMN_GAP: f64 = 0.5;
-/// The same of `smallmatrix`.
+/// The same for `smallmatrix`.
 const SMALL_GAP: f64 = 0.2778;
-/// Between two baselines, in em.
+/// Distance between two baselines, in em.
 const BASELINES: f64 = 1.2;
-/// Further space between the rows of aligned equations (`\jot`), in em.
+/// Additional space between the rows of aligned equations (`\jot`), in em.
 const JOT: f64 = 0.3;
-/// How much smaller the letters of a small array are.
+/// The relative size of letters in a small array.
 const SMALL: f64 = 0.7;
 
-/// How the cells of a column are drawn.
+/// The layout of a column's cells.
 struct Column {
     align: &'static str,
     left: f64,
     right: f64,
-    /// Lines before it: their style, and whether there are two.
+    /// The style of the lines before it, single or double.
     line: Option<&'static str>,
     /// The same after it, for the last column.
     last_line: Option<&'static str>,
@@ -44,14 +44,14 @@ pub fn build(
     let widest = array.body.iter().map(Vec::len).max().unwrap_or(0);
     let columns = columns(array, widest);
     let mut body = array.body.as_slice();
-    // KaTeX ends a diagram with a row of vertical arrows, although there are none.
+    // KaTeX ends a diagram with a row of vertical arrows even if there are none.
     while array.is_cd == Some(true) && body.last().is_some_and(|row| row.iter().all(is_empty)) {
         body = &body[..body.len() - 1];
     }
     let mut rows = Vec::with_capacity(body.len());
     for (i, cells) in body.iter().enumerate() {
         let mut row = Vec::with_capacity(cells.len() + 1);
-        // Rows may end early; lines go through all the same.
+        // Rows may be short, but lines extend through all of them.
         for (j, column) in columns.iter().enumerate() {
             let mut content = Vec::new();
             if j == 0 {
@@ -159,12 +159,12 @@ fn columns(array: &ParseNodeArray, widest: usize) -> Vec<Column> {
     columns
 }
 
-/// Chromium aligns a cell's content, which is a block to it, by its own values.
+/// Chromium treats a cell's content as a block, which only its own values align.
 pub fn alignment(align: &str) -> String {
     format!("text-align:{align};text-align:-webkit-{align}")
 }
 
-/// Without width, but as high and deep as a row of letters.
+/// A strut: no width, but the height and depth of a row of letters.
 fn strut(array: &ParseNodeArray) -> MathDomNode {
     let mut skip = BASELINES * array.arraystretch;
     if array.arraystretch < 1.0 {

@@ -1,5 +1,5 @@
-//! What formulas become, and what they cannot do. That the pictures are KaTeX's
-//! was looked at with `benches/formulas/compare.mjs`.
+//! The MathML of formulas, and their limits. That they look like KaTeX's was
+//! checked by eye with `benches/formulas/compare.mjs`.
 
 use super::super::extract::Piece;
 use super::*;
@@ -14,7 +14,7 @@ fn formula(latex: &str, display: bool) -> Formula {
     }
 }
 
-/// The formulas of one page, each as it is when the page is done; and the faults.
+/// The formulas of one page, in their final form; and the faults.
 fn page(formulas: &[(&str, bool)]) -> (Vec<String>, Vec<Fault>) {
     let mut mathematics = Mathematics::default();
     let drawn: Vec<_> = formulas
@@ -39,7 +39,7 @@ fn refused(latex: &str) -> String {
     faults[0].reason.clone()
 }
 
-/// The letters of a formula that are seen.
+/// The visible letters of a formula.
 fn letters(html: &str) -> String {
     let drawn = html.split("<annotation").next().unwrap_or_default();
     let texts = drawn
@@ -72,8 +72,8 @@ fn the_issues_formulas() {
     insta::assert_snapshot!(html.join("\n\n"));
 }
 
-/// The formulas of the notebook that KaTeX refuses as well (`benches/formulas`
-/// compares), with its reason.
+/// The formulas of the notebook that KaTeX refuses as well (checked by
+/// `benches/formulas`), for the same reason.
 const REFUSED: [&str; 10] = [
     r"\iddots",
     r"\ce",
@@ -240,7 +240,7 @@ fn a_refused_formula_shows_its_source_and_why() {
 fn formulas_cannot_hang_or_fill_the_memory() {
     assert!(refused(r"\def\a{\a\a}\a").contains("Too many expansions"));
     assert!(refused(r"\newcommand{\a}[1]{#2}\a{x}").contains("has 1 arguments"));
-    // Doubles with every round: KaTeX counts expansions, not what they make.
+    // Doubles with every round: KaTeX counts expansions, not their output.
     let double = r"\def\d#1{\def\x{#1#1}}\def\x{yyyyyyyyyy}".to_owned()
         + &r"\expandafter\d\expandafter{\x}".repeat(40);
     assert!(
@@ -248,9 +248,9 @@ fn formulas_cannot_hang_or_fill_the_memory() {
         "{}",
         refused(&double)
     );
-    assert!(refused(&"{".repeat(5000)).contains("groups in each other"));
+    assert!(refused(&"{".repeat(5000)).contains("nested groups"));
     assert!(refused(&"x".repeat(60_000)).contains("60000 bytes"));
-    // As deep as it may be: braces, also those that macros bring.
+    // The deepest allowed: braces, including those from macros.
     draw(&format!("{}x{}", "{".repeat(400), "}".repeat(400)));
     let nest = format!(r"\def\n#1{{{}#1{}}}", "{".repeat(23), "}".repeat(23));
     draw(&format!("{nest}{}x{}", r"\n{".repeat(390), "}".repeat(390)));

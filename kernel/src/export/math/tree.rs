@@ -1,4 +1,4 @@
-//! The tree of a formula, and the tree as HTML.
+//! The tree of a formula, and its HTML.
 
 use crate::export::escape::Escaped;
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::fmt::Write;
 /// The class of a table of equations with tags.
 pub const WIDE: &str = "math-numbered";
 
-/// What a part of a formula is to its neighbours.
+/// The atom class of a part, which determines its spacing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     Ord,
@@ -40,7 +40,7 @@ impl Class {
 pub enum Node {
     Element(Element),
     Text(String),
-    /// What stands for a reference until the page is done.
+    /// The placeholder of a reference until the page is finished.
     Reference(String),
 }
 
@@ -49,9 +49,9 @@ pub struct Element {
     pub name: &'static str,
     pub attributes: BTreeMap<&'static str, String>,
     pub children: Vec<Node>,
-    /// `None` for what is nothing to its neighbours, as a space.
+    /// `None` for parts without a spacing class, such as a space.
     pub class: Option<Class>,
-    /// Whether it is in a script, for elements that say so.
+    /// Whether it is in a script, for elements that define it.
     pub tight: Option<bool>,
 }
 
@@ -78,16 +78,15 @@ impl Element {
         self.attributes.insert(key, value.into());
     }
 
-    /// Whether its parts are neighbours of what is around it.
+    /// Whether its children are neighbours of the nodes around it.
     pub fn is_transparent(&self) -> bool {
         self.name == "mstyle"
     }
 }
 
-/// The `<math>` element. Its source goes along, for those who copy it and for
-/// screen readers.
+/// The `<math>` element, with its source for copying and for screen readers.
 pub fn math(body: &[Node], latex: &str, display: bool) -> String {
-    // A table that is as wide as the page must be inside of blocks only.
+    // A table as wide as the page may only be in block elements.
     let alone = match body {
         [Node::Element(only)] => Some(only),
         _ => None,
@@ -115,7 +114,7 @@ fn write(node: &Node, html: &mut String) {
         Node::Text(text) => {
             let _ = write!(html, "{}", Escaped(text));
         }
-        // A placeholder made by `Numbering`; a comment until the page is done.
+        // A placeholder from `Numbering`; a comment until the page is finished.
         Node::Reference(mark) => html.push_str(mark),
         Node::Element(element) => write_element(element, html),
     }

@@ -1,4 +1,4 @@
-//! The index: every page with its first words, by folder, and a search over the text of all of them.
+//! The index: every page with its first words, by folder, and a full-text search.
 
 use super::{STYLE, SitePage};
 use crate::export::address;
@@ -13,10 +13,10 @@ use std::fmt::Write;
 
 const SEARCH: &str = include_str!("search.js");
 
-/// The index of pages, in order; pages of one folder stand together.
+/// The index of pages, in order; pages of one folder are grouped.
 pub fn index(title: &str, pages: &[SitePage]) -> String {
     let mut notebook = Notebook::new();
-    // A title of any characters: as the option, which is text, not as Markdown.
+    // A title with any characters: set as an option, which is text, not as Markdown.
     notebook.cells = vec![Cell::of(CellKind::Markdown, "")];
     let options = ExportOptions {
         title: Some(title.to_owned()),
@@ -40,7 +40,7 @@ pub fn index(title: &str, pages: &[SitePage]) -> String {
     .replacen("</head>", &format!("<style>\n{STYLE}</style>\n</head>"), 1)
 }
 
-/// Shown by the script: without one it could not search.
+/// Shown by the script, because search does not work without one.
 fn search_box() -> &'static str {
     "<section class=\"cell text search\" id=\"search\" hidden>\n\
      <label for=\"query\">Search</label>\n\
@@ -90,7 +90,7 @@ fn list(pages: &[SitePage]) -> String {
     html + "</section>\n"
 }
 
-/// The search with its data.
+/// The search script with its data.
 fn script(pages: &[SitePage]) -> String {
     let pages = pages.iter().map(|page| {
         json!({
@@ -100,7 +100,7 @@ fn script(pages: &[SitePage]) -> String {
         })
     });
     let data = json!(pages.collect::<Vec<_>>()).to_string();
-    // Nothing in a string may end the script.
+    // No string may end the script element.
     let data = data.replace('<', "\\u003c");
     format!("\"use strict\";\nconst PAGES = {data};\n{SEARCH}")
 }

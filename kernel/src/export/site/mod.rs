@@ -1,5 +1,4 @@
-//! Several notebooks as a small site: their pages, with the way to each other, and an index that searches them without
-//! a server.
+//! Several notebooks as a small site: their pages with navigation, and an index that searches them without a server.
 
 mod index;
 mod outline;
@@ -12,7 +11,7 @@ use std::fmt::Write;
 
 /// One page of a site.
 pub struct SitePage {
-    /// Its file, from the site's folder on, parts separated by `/`.
+    /// Its file, relative to the site's folder, parts separated by `/`.
     pub path: String,
     pub html: String,
     pub outline: Outline,
@@ -20,8 +19,8 @@ pub struct SitePage {
 
 const STYLE: &str = include_str!("site.css");
 
-/// A page with the way to the index, to the page before and to the next one, and with links to notebooks of the site
-/// turned into links to their pages.
+/// A page with links to the index, to the previous and the next page, and with links to notebooks of the site turned
+/// into links to their pages.
 pub fn with_way(
     page: &SitePage,
     before: Option<&SitePage>,
@@ -55,7 +54,7 @@ pub fn with_way(
     with_links_to_pages(&html, &page.path, pages)
 }
 
-/// Links to notebooks of the site lead to their pages.
+/// Turns links to notebooks of the site into links to their pages.
 fn with_links_to_pages(html: &str, from: &str, pages: &[SitePage]) -> String {
     const HREF: &str = "href=\"";
     let mut out = String::with_capacity(html.len());
@@ -78,7 +77,7 @@ fn with_links_to_pages(html: &str, from: &str, pages: &[SitePage]) -> String {
     out + rest
 }
 
-/// Where a link to a notebook leads, as an attribute of the page `from` has it.
+/// The page of a linked notebook, as an address relative to the page `from`.
 fn page_of(address: &str, from: &str, pages: &[SitePage]) -> Option<String> {
     let text = address::decoded(&address.replace("&amp;", "&"));
     let page = format!("{}.html", text.strip_suffix(".ipynb")?);
@@ -87,7 +86,7 @@ fn page_of(address: &str, from: &str, pages: &[SitePage]) -> Option<String> {
     is_here.then(|| address::path(&page))
 }
 
-/// A path relative to a page's folder, from the site's folder on; `None` where it leaves that.
+/// Resolves a path relative to a page's folder against the site's folder; `None` where it leaves that.
 fn resolved(from: &str, relative: &str) -> Option<String> {
     let mut parts: Vec<&str> = from.split('/').collect();
     parts.pop();

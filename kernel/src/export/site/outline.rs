@@ -1,18 +1,18 @@
-//! What a page is about: its title, its first words, and the text of its sections, for a search.
+//! The outline of a page for a search: its title, its first words, and the text of its sections.
 
 use crate::export::dom;
 use markup5ever_rcdom::{Handle, NodeData};
 use serde::Serialize;
 
-/// Characters of a description.
+/// Maximum length of a description, in characters.
 const DESCRIPTION: usize = 220;
 
-/// Elements within a word or a line.
+/// Inline elements.
 const INLINE: [&str; 11] = [
     "a", "abbr", "b", "code", "em", "i", "span", "strong", "sub", "sup", "cite",
 ];
 
-/// What a page is about.
+/// The outline of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
     pub title: String,
@@ -24,7 +24,7 @@ pub struct Outline {
 /// A heading, and the text up to the next one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Section {
-    /// The heading's id; empty for what stands before the first.
+    /// The heading's id; empty for the text before the first heading.
     pub id: String,
     pub title: String,
     pub text: String,
@@ -71,7 +71,7 @@ impl Reader {
         }
         let class = dom::attribute(node, "class").unwrap_or_default();
         let is = |name: &str| class.split_whitespace().any(|given| given == name);
-        // What a reader of the text does not read as text: code, outputs, formulas' sources, and the page's own parts.
+        // Parts that are not running text: code, outputs, sources of formulas, and the page's own parts.
         let unread = ["contents", "anchor", "preview", "site", "provenance"]
             .iter()
             .any(|name| is(name));
@@ -96,7 +96,7 @@ impl Reader {
         }
     }
 
-    /// Of code with its outputs only what is written about them.
+    /// For code cells, only the captions.
     fn captions(&mut self, node: &Handle) {
         let children = node.children.borrow();
         for child in children.iter() {

@@ -1,10 +1,10 @@
-//! What begins a line with options of a cell: `//|`, which is a comment to Rust, or `#|`, which
-//! Quarto and MyST read in every language.
+//! The marks of option lines in a cell: `//|`, which is a comment in Rust, or `#|`, which Quarto
+//! and MyST read in every language.
 
 use std::borrow::Cow;
 
-/// How many bytes of a line the mark of an option takes, with at most one blank behind it, so that
-/// the indentation of nested values stays; `None` for other lines.
+/// The length of a line's option mark in bytes, with at most one blank after it, so that the
+/// indentation of nested values is preserved; `None` for other lines.
 pub fn option_mark(line: &str) -> Option<usize> {
     let rest = line.strip_prefix("//").or_else(|| line.strip_prefix('#'))?;
     let rest = rest.trim_start_matches([' ', '\t']).strip_prefix('|')?;
@@ -12,7 +12,7 @@ pub fn option_mark(line: &str) -> Option<usize> {
     Some(line.len() - rest.len())
 }
 
-/// A cell's source as Rust: `#|` at its top becomes `//`, so that every byte keeps its place.
+/// A cell's source as Rust: `#|` at its top becomes `//`, so that all byte offsets stay valid.
 pub fn as_rust(source: &str) -> Cow<'_, str> {
     let top = source.split_inclusive('\n');
     let length: usize = top
@@ -26,7 +26,7 @@ pub fn as_rust(source: &str) -> Cow<'_, str> {
     let lines = options
         .split_inclusive('\n')
         .map(|line| match line.strip_prefix('#') {
-            // Behind `#` stands `|` or a blank.
+            // The `#` is followed by `|` or a blank.
             Some(_) => format!("//{}", &line[2..]),
             None => line.to_owned(),
         });

@@ -1,14 +1,14 @@
-//! The options of a cell's source in its metadata, where Quarto and MyST read them in every language.
+//! Copies the options in a cell's source to its metadata, where Quarto and MyST read them in every
+//! language.
 
 use super::CellOptions;
 use crate::notebook::fault::TextFault;
 use crate::notebook::model::Notebook;
 use serde_json::{Value, json};
 
-/// Copies the options that stand in sources into the metadata of their cells, and takes out those
-/// that an earlier call has put there and that are gone. Which ones they are is kept in
-/// `holoscope.options`. A cell whose options cannot be read keeps its metadata; the faults are
-/// returned.
+/// Copies the options in sources to the metadata of their cells, and removes those copied by an
+/// earlier call that are no longer in the source. `holoscope.options` records which ones were
+/// copied. A cell whose options cannot be read keeps its metadata; the faults are returned.
 pub fn mirror_options(notebook: &mut Notebook) -> Vec<TextFault> {
     let mut faults = Vec::new();
     for (n, cell) in notebook

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use yaml::Entry;
 
 /// The options that Quarto reads from a cell's metadata; all other metadata belong to
-/// other programs. Beside these, keys that begin with `layout` count.
+/// other programs. Keys that begin with `layout` are options, too.
 #[rustfmt::skip]
 const METADATA_KEYS: [&str; 43] = [
     "label", "classes", "renderings", "id", "eval", "echo", "code-fold", "code-summary", "code-overflow",
@@ -32,14 +32,14 @@ pub struct CellOptions {
     /// The cell's place in the notebook, from 1.
     cell: usize,
     values: Map<String, Value>,
-    /// The lines of the options that stand in the source.
+    /// The lines of the options in the source.
     lines: HashMap<String, usize>,
 }
 
 impl CellOptions {
-    /// The options of a code cell, which is the `number`th of its notebook, counted
-    /// from 1. Where source and metadata both have a key, the source wins. Unknown
-    /// keys are kept. Other cells have no options.
+    /// The options of a code cell, the `number`th of its notebook, counted from 1.
+    /// Where source and metadata both contain a key, the source wins. Unknown keys
+    /// are preserved. Other cells have no options.
     ///
     /// # Errors
     /// The first option line that is not YAML or not `key: value`.
@@ -63,7 +63,7 @@ impl CellOptions {
         Ok(options)
     }
 
-    /// Takes options from elsewhere where the cell has none of the name.
+    /// Adds defaults for options that the cell does not set.
     pub fn complete(&mut self, defaults: &Map<String, Value>) {
         for (key, value) in defaults {
             if !self.values.contains_key(key) {
@@ -72,7 +72,7 @@ impl CellOptions {
         }
     }
 
-    /// The value of an option; `None` where it is not given or empty (`key:`).
+    /// The value of an option; `None` if it is missing or empty (`key:`).
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key).filter(|value| !value.is_null())
     }
@@ -87,7 +87,7 @@ impl CellOptions {
         self.lines.get(key).copied().unwrap_or(0)
     }
 
-    /// A value that is text; numbers and flags as they are written in YAML.
+    /// A text value; numbers and booleans as written in YAML.
     ///
     /// # Errors
     /// A list or a mapping.
@@ -119,10 +119,10 @@ impl CellOptions {
         Ok(count.transpose()?.map(|n| n as usize))
     }
 
-    /// A value that is a list of texts; one text is a list of one.
+    /// A list of texts; a single text is a list of one.
     ///
     /// # Errors
-    /// A mapping, or a list that holds other things than texts.
+    /// A mapping, or a list with items other than texts.
     pub fn list(&self, key: &str) -> Result<Vec<String>, TextFault> {
         let items = match self.get(key) {
             None => return Ok(Vec::new()),
@@ -132,13 +132,13 @@ impl CellOptions {
         items.ok_or_else(|| self.fault(key, "text or a list of texts"))
     }
 
-    /// The fault of an option whose value is not what it should be.
+    /// The fault of an option with an invalid value.
     pub fn fault(&self, key: &str, expected: &str) -> TextFault {
         let value = self.values.get(key).unwrap_or(&Value::Null);
         self.wrong(key, format!("`{key}` is {value}; expected {expected}"))
     }
 
-    /// A fault at the place of an option.
+    /// A fault at the position of an option.
     pub fn wrong(&self, key: &str, reason: impl Into<String>) -> TextFault {
         TextFault {
             cell: self.cell,
@@ -158,7 +158,7 @@ fn plain(value: &Value) -> Option<String> {
     }
 }
 
-/// The options that stand in a source.
+/// The options in a source.
 fn written(source: &str, number: usize) -> Result<Vec<Entry>, TextFault> {
     let block = &source[..block_length(source)];
     let blank = block.lines().take_while(|l| l.trim().is_empty()).count();
@@ -177,7 +177,7 @@ fn written(source: &str, number: usize) -> Result<Vec<Entry>, TextFault> {
     Ok(entries.collect())
 }
 
-/// How many bytes of a cell's source its option lines take, with the blank lines
+/// The length in bytes of the option lines of a cell's source, with the blank lines
 /// before them and their line breaks; 0 without options.
 pub fn block_length(source: &str) -> usize {
     let mut length = 0;

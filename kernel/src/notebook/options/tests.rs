@@ -65,7 +65,7 @@ fn lines_win_over_metadata() {
     assert_eq!(options.text("label").unwrap().as_deref(), Some("fig-a"));
     assert_eq!(options.flag("echo").unwrap(), Some(false));
     assert_eq!(options.line("echo"), 0);
-    // Emptied by the line.
+    // Overridden by the empty option line.
     assert_eq!(options.get("fig-cap"), None);
     let keys: Vec<_> = options.iter().map(|(key, _)| key).collect();
     assert_eq!(keys, ["label", "echo", "fig-cap", "layout-ncol"]);

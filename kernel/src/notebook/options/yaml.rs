@@ -1,13 +1,13 @@
 //! YAML inside a notebook (cell options, front matter) as JSON values, with the line
-//! of what is wrong. Source: yaml.org/spec/1.2.2, core schema, as Quarto reads it.
+//! of a fault. Source: yaml.org/spec/1.2.2, core schema, as Quarto reads it.
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 use serde_json::{Map, Number, Value};
 
-/// Values nested deeper than this are refused, so that none exhausts the stack.
+/// Maximum nesting of values, so that none exhausts the stack.
 const DEEPEST: usize = 64;
 
-/// What is wrong with a YAML text; `line` counts from 1 within the text.
+/// A fault in a YAML text; `line` counts from 1 within the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct YamlFault {
     pub line: usize,
@@ -25,15 +25,15 @@ pub struct Entry {
 /// The entries of a text that is one mapping, in its order; none for a blank text.
 ///
 /// # Errors
-/// A text that is no YAML, holds something else than one mapping, a key that is no
-/// word or that stands twice, or a value nested deeper than 64 levels.
+/// A text that is not YAML, or is anything but one mapping, a key that is not a word
+/// or is duplicate, or a value nested deeper than 64 levels.
 pub fn mapping(text: &str) -> Result<Vec<Entry>, YamlFault> {
     if let Some(line) = too_deep(text) {
         let reason = format!("values are nested deeper than {DEEPEST} levels");
         return Err(YamlFault { line, reason });
     }
     let documents = MarkedYaml::load_from_str(text).map_err(|error| YamlFault {
-        // The end of the text may be meant, which has no line.
+        // The fault may be at the end of the text, which is not on a line.
         line: error.marker().line().clamp(1, text.lines().count().max(1)),
         reason: format!("not valid YAML: {}; expected `key: value`", error.info()),
     })?;
@@ -85,7 +85,7 @@ fn json(node: &MarkedYaml) -> Result<Value, YamlFault> {
                 .map(|(key, value)| Ok((key_name(key)?, json(value)?)));
             entries.collect::<Result<Map<_, _>, _>>()?.into()
         }
-        // `!expr` and the like: the value without its tag.
+        // `!expr` and similar: the value without its tag.
         YamlData::Tagged(_, inner) => json(inner)?,
         YamlData::Alias(_) | YamlData::BadValue => return Err(fault(node, "not a YAML value")),
     })
@@ -98,8 +98,8 @@ fn fault(node: &MarkedYaml, reason: &str) -> YamlFault {
     }
 }
 
-/// The line on which a text may open too many collections inside of each other. What
-/// stands in quotes counts, too: the bound is far above what anybody writes.
+/// The line on which a text may exceed the nesting limit. Brackets in quotes count,
+/// too: the limit is far above real values.
 fn too_deep(text: &str) -> Option<usize> {
     let mut open: usize = 0;
     for (at, line) in text.lines().enumerate() {

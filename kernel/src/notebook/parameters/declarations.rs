@@ -1,4 +1,4 @@
-//! The declarations of the parameters cell, found in its text.
+//! Parses the declarations of the parameters cell.
 
 use super::declared::{Declared, Unknown, bare, with_unit};
 use super::infer::{is_literal, of_expr};
@@ -8,13 +8,14 @@ use crate::read::{commands, is_too_deep, words};
 use ra_ap_syntax::ast::{self, AstNode, HasName, HasVisibility};
 use ra_ap_syntax::{Edition, SourceFile, SyntaxKind, SyntaxNode, TextRange};
 
-/// Stands before the cell's text when it is parsed: statements are allowed in a function only.
+/// Text before the cell's source when it is parsed: statements are only allowed in a function.
 const BEFORE: &str = "fn cell() {\n";
 
-/// The names that a cell declares at its top, in order; of one declared again the last.
+/// The names that a cell declares at its top level, in order; of a redeclared name only the
+/// last.
 ///
 /// # Errors
-/// Where the cell is no Rust that can be parsed, with the line.
+/// Source that cannot be parsed as Rust, with the line.
 pub fn declarations(source: &str) -> Result<Vec<Declared>, String> {
     let (_, rust) = commands::split(source, &|_| false);
     if is_too_deep(&rust) {
@@ -52,7 +53,7 @@ struct Reader {
     found: Vec<Declared>,
 }
 
-/// One binding on its way to be a declaration.
+/// A binding before its type is determined.
 struct Binding {
     name: String,
     /// `let mut name`; empty for an item.
@@ -110,7 +111,7 @@ impl Reader {
         });
     }
 
-    /// `head` is there for the pattern of the whole statement only.
+    /// `head` is only set for the pattern of the whole statement.
     fn pattern(
         &mut self,
         pattern: &ast::Pat,
@@ -190,7 +191,7 @@ impl Reader {
         }
     }
 
-    /// Names whose types are not looked for.
+    /// Names whose types are not determined.
     fn names(&mut self, pattern: &SyntaxNode) {
         let names = pattern.descendants().filter_map(ast::IdentPat::cast);
         for name in names.filter_map(|ident| ident.name()) {
@@ -226,7 +227,8 @@ impl Reader {
         let (kind, annotated) = match &ty {
             // `Vec<_>`
             Some(ty) if has_gap(ty) => (of_value().ok_or(Unknown::Inference), false),
-            // A literal of a type by another name is written in the same way.
+            // A literal with an unknown type name, such as an alias, is written in the same
+            // way.
             Some(ty) => match (of_type(ty), &value) {
                 (Some(kind), _) => (Ok(with_unit(kind, of_value())), true),
                 (None, Some(value)) if is_literal(value) => (of_value().ok_or(Unknown::Type), true),
@@ -241,7 +243,7 @@ impl Reader {
         let kind = kind.map(|kind| match (annotated, inferred) {
             (true, _) => kind,
             (false, true) => kind.said_by_value(),
-            // Nothing else in the cell has a say in it.
+            // Nothing else in the cell influences it.
             (false, false) => kind.said_by_value().settled(),
         });
         let written = ty
@@ -272,7 +274,7 @@ impl Reader {
         self.found.push(declared);
     }
 
-    /// Whether the cell mentions a name outside of the statement that declares it.
+    /// Whether the cell mentions a name outside of its declaration.
     fn mentions(&self, name: &str, statement: TextRange) -> bool {
         let tokens = self
             .body

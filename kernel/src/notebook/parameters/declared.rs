@@ -1,5 +1,5 @@
-//! What a parameters cell declares: a name, its type, and the text that declares it
-//! anew.
+//! A declaration in the parameters cell: a name, its type, and the text for declaring it
+//! again.
 
 use super::kind::Kind;
 use super::written::of_type;
@@ -7,7 +7,7 @@ use ra_ap_syntax::ast::{self, AstNode};
 use ra_ap_syntax::{Edition, SourceFile};
 use std::collections::BTreeMap;
 
-/// The types of the parameters cell's variables by their names, as rustc says them.
+/// The types of the parameters cell's variables by name, as reported by rustc.
 pub type Types = BTreeMap<String, String>;
 
 /// One name that the parameters cell declares.
@@ -15,9 +15,9 @@ pub type Types = BTreeMap<String, String>;
 pub struct Declared {
     /// As written: `r#type` with its `r#`.
     pub name: String,
-    /// `let mut name`; empty for what is no `let` of one name.
+    /// `let mut name`; empty for anything but a `let` of one name.
     pub start: String,
-    /// What stands before the value: `let steps: usize = `.
+    /// The text before the value: `let steps: usize = `.
     pub head: String,
     pub kind: Result<Kind, Unknown>,
     /// The type, as written or as inferred.
@@ -26,18 +26,18 @@ pub struct Declared {
     pub default: String,
     /// Whether the type is written in full.
     pub annotated: bool,
-    /// Whether the rest of the cell decides on a part of the type.
+    /// Whether a part of the type depends on the rest of the cell.
     pub inferred: bool,
     /// Whether it is a `const` or a `static`.
     pub constant: bool,
 }
 
-/// Why a name has no type that a value could be given for.
+/// Why no value can be given for a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unknown {
-    /// The text does not tell the type.
+    /// The type is not clear from the text.
     Inference,
-    /// The type is written, and its values cannot be given as text.
+    /// The type is written, but its values cannot be given as text.
     Type,
     /// The name is bound within a pattern.
     Pattern,
@@ -47,7 +47,7 @@ impl Declared {
     /// The declaration with another value.
     pub fn with(&self, value: &str) -> String {
         match self.inferred {
-            // The two branches have one type: the one that the name has had.
+            // Both branches have the same type, that of the existing name.
             true => format!(
                 "{}if false {{ {} }} else {{ {value} }};",
                 self.head, self.name
@@ -56,7 +56,8 @@ impl Declared {
         }
     }
 
-    /// The default as somebody would write it, without what [`Declared::with`] puts around it.
+    /// The default as written by the user, without the code that [`Declared::with`] adds
+    /// around it.
     pub fn plain_default(&self) -> String {
         let around = format!("if false {{ {} }} else {{ ", self.name);
         let inner = self.default.strip_prefix(&around);
@@ -64,7 +65,7 @@ impl Declared {
         inner.unwrap_or(&self.default).to_owned()
     }
 
-    /// Whether the text leaves the type, or a part of it, to other lines.
+    /// Whether the type, or a part of it, is not determined by the text.
     pub fn needs_rustc(&self) -> bool {
         match &self.kind {
             Ok(kind) => self.inferred || kind.is_open(),
@@ -73,13 +74,14 @@ impl Declared {
         }
     }
 
-    /// Whether rustc, which has compiled the cell, says no type: the cell moves the variable.
+    /// Whether rustc compiled the cell but reported no type, because the cell moves the
+    /// variable.
     pub fn is_moved(&self, types: &Types) -> bool {
         let is_open = self.inferred || matches!(self.kind, Err(Unknown::Inference));
         is_open && !self.constant && !types.contains_key(bare(&self.name))
     }
 
-    /// With the type that rustc says, where the text does not tell it.
+    /// The declaration with the type reported by rustc, where the text does not determine it.
     pub fn decided(&self, types: &Types) -> Self {
         let mut decided = self.clone();
         let Some(said) = types.get(bare(&self.name)).filter(|_| self.needs_rustc()) else {
@@ -106,18 +108,18 @@ impl Declared {
         format!("{}{}", self.head, shortened(&self.default))
     }
 
-    /// Whether `-p name=..` means this.
+    /// Whether `-p name=..` refers to this.
     pub fn is(&self, name: &str) -> bool {
         bare(&self.name) == bare(name)
     }
 
-    /// Whether its values must say their type in full.
+    /// Whether its values must be written with their full type.
     pub fn says_types(&self) -> bool {
         !self.annotated && !self.inferred
     }
 }
 
-/// At most 40 characters of a text.
+/// A text shortened to 40 characters.
 pub fn shortened(text: &str) -> String {
     match text.char_indices().nth(40) {
         Some((at, _)) => format!("{}...", &text[..at]),
@@ -125,7 +127,7 @@ pub fn shortened(text: &str) -> String {
     }
 }
 
-/// The type that a text names.
+/// The type named by a text.
 fn parsed(ty: &str) -> Option<Kind> {
     let parse = SourceFile::parse(&format!("type T = {ty};"), Edition::Edition2024);
     let alias = parse
@@ -141,7 +143,7 @@ pub fn bare(name: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
-/// A duration's bare number counts in the unit of the default.
+/// A plain number for a duration has the unit of the default.
 pub fn with_unit(kind: Kind, default: Option<Kind>) -> Kind {
     match (kind, default) {
         (Kind::Duration(None), Some(default @ Kind::Duration(_))) => default,

@@ -1,5 +1,5 @@
-//! The text given for a parameter as Rust source of its type. A text is data:
-//! whatever it holds, it becomes a value of this type or nothing.
+//! Converts the text given for a parameter to Rust source of its type. A text is data: whatever
+//! it contains, it becomes a value of this type or an error.
 
 use super::declared::shortened;
 use super::kind::{Bounds, Kind};
@@ -9,20 +9,20 @@ use super::{scalars, split};
 /// How values are written.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
-    /// Whether nothing else tells the type of an empty list or of `None`.
+    /// Whether the type of an empty list or of `None` must be written.
     pub says_types: bool,
-    /// Whether the value stands in a `const` or a `static`.
+    /// Whether the value is in a `const` or a `static`.
     pub constant: bool,
 }
 
-/// Why a text is no value of a type.
+/// Why a text is not a value of a type.
 #[derive(Debug)]
 pub struct Misfit {
     /// The text or that part of it which does not fit.
     text: String,
-    /// What it looks like.
+    /// What it looks like, for messages.
     found: String,
-    /// The type that it would need.
+    /// The required type.
     wanted: String,
     hint: String,
 }
@@ -53,15 +53,16 @@ impl Misfit {
     }
 }
 
-/// The source of the value of this type that a text stands for.
+/// The source of the value of this type that a text represents.
 ///
 /// # Errors
-/// A [`Misfit`] that says what the text looks like and what would do.
+/// A [`Misfit`] that describes the text and the expected form.
 pub fn code(kind: &Kind, text: &str, style: Style) -> Result<String, Misfit> {
     Writer { style }.value(kind, text, Place::Top)
 }
 
-/// Where a text stands: what is given may leave out the quotes and brackets that an item needs.
+/// The position of a text: at the top level it may omit the quotes and brackets that an item
+/// needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Top,
@@ -77,7 +78,7 @@ impl Writer {
         let misfit = |hint: String| Misfit::new(text, kind, hint);
         if self.style.constant && !is_constant(kind) {
             return Err(misfit(
-                "a const or static cannot hold a given one; use a `let`".to_owned(),
+                "a const or static cannot take a parameter; use a `let`".to_owned(),
             ));
         }
         match kind {
@@ -151,14 +152,14 @@ impl Writer {
         let Some(given) = trimmed.strip_prefix("Some(") else {
             return Ok(format!("Some({})", self.value(inner, text, place)?));
         };
-        // With the bracket that `Some` opens.
+        // Including the bracket that follows `Some`.
         let given = split::within(&trimmed[trimmed.len() - given.len() - 1..], '(');
         let given = given.ok_or_else(|| Misfit::new(text, kind, "its Some(..) is not closed"))?;
         let value = self.value(inner, given, Place::Item)?;
         Ok(format!("Some({value})"))
     }
 
-    /// `[3, 4]`, `vec![3, 4]`, `(3, 4)`; where it is all that is given `3, 4`, too.
+    /// `[3, 4]`, `vec![3, 4]`, `(3, 4)`; at the top level also `3, 4`.
     fn items(
         &self,
         kind: &Kind,
@@ -294,7 +295,7 @@ impl Writer {
     }
 }
 
-/// The items that a text lists.
+/// The items listed in a text.
 fn pieces<'a>(kind: &Kind, text: &'a str, place: Place) -> Result<Vec<&'a str>, Misfit> {
     let misfit = |hint: String| Misfit::new(text, kind, hint);
     let trimmed = text.trim();
@@ -315,7 +316,7 @@ fn pieces<'a>(kind: &Kind, text: &'a str, place: Place) -> Result<Vec<&'a str>, 
     split::pieces(listed, ',').map_err(misfit)
 }
 
-/// A text as it was given; an item may stand in quotes.
+/// A text as given; an item may be quoted.
 fn plain(text: &str, place: Place) -> Result<String, String> {
     match place {
         Place::Top => Ok(text.to_owned()),
@@ -331,7 +332,7 @@ fn boolean(text: &str) -> Option<&'static str> {
     }
 }
 
-/// One character, with quotes around it or without.
+/// One character, with or without quotes.
 fn character(text: &str) -> Result<String, String> {
     let one = |text: &str| {
         let mut chars = text.chars();
@@ -358,7 +359,7 @@ fn character(text: &str) -> Result<String, String> {
     }
 }
 
-/// Whether values of a type can be made in a constant.
+/// Whether values of a type can be constructed in a constant.
 fn is_constant(kind: &Kind) -> bool {
     match kind {
         Kind::Text(text) => text.after == ")" && text.before.ends_with("Borrowed("),

@@ -1,5 +1,5 @@
-//! The type of a declaration, from its text alone: the type that is written, or
-//! what literals, constructors and well-known methods give.
+//! The type of a declaration, from its text alone: the written type, or the type of literals,
+//! constructors and well-known methods.
 
 use super::kind::{Bounds, FLOATS, INTEGERS, Kind, Number};
 use super::makers::{MAPS, TEXTS, VEC};
@@ -10,10 +10,10 @@ use ra_ap_syntax::ast::{
 };
 use ra_ap_syntax::{Edition, SyntaxKind};
 
-/// What is known of the names declared above.
+/// The types of the names declared above.
 pub type Known<'a> = &'a dyn Fn(&str) -> Option<Kind>;
 
-/// The type that an expression has whatever stands around it, its numbers apart.
+/// The type of an expression regardless of its context, except for number types.
 pub fn of_expr(expr: &ast::Expr, known: Known<'_>) -> Option<Kind> {
     let of = |expr: Option<ast::Expr>| of_expr(&expr?, known);
     match expr {
@@ -124,7 +124,7 @@ fn of_array(array: &ast::ArrayExpr, known: Known<'_>) -> Option<Kind> {
     }
 }
 
-/// The one type of all items, and how many there are.
+/// The common type of all items, and their number.
 fn items_kind(items: impl Iterator<Item = ast::Expr>, known: Known<'_>) -> Option<(Kind, usize)> {
     let kinds: Vec<Kind> = items
         .map(|item| of_expr(&item, known))
@@ -189,7 +189,8 @@ fn of_call(call: &ast::CallExpr, known: Known<'_>) -> Option<Kind> {
     }
     let owner = path.qualifier()?;
     let owner_name = standard(&owner)?;
-    // `Vec::<usize>::new()` says it all; so does every constructor of a type without arguments.
+    // `Vec::<usize>::new()` is sufficient; so is every constructor of a type without type
+    // arguments.
     if let Some(kind) = of_path(&owner) {
         return constructed(kind, &name);
     }
@@ -220,7 +221,7 @@ fn of_call(call: &ast::CallExpr, known: Known<'_>) -> Option<Kind> {
     }
 }
 
-/// What a function of a type returns: mostly the type itself.
+/// The return type of a function of a type, which is mostly the type itself.
 fn constructed(kind: Kind, function: &str) -> Option<Kind> {
     match (&kind, function) {
         (Kind::Duration(_), function) => {
@@ -311,7 +312,7 @@ fn of_macro(call: &ast::MacroCall, known: Known<'_>) -> Option<Kind> {
                 return None;
             };
             let item = match array.kind() {
-                // However many there are of them.
+                // For any length.
                 ast::ArrayExprKind::Repeat { initializer, .. } => of_expr(&initializer?, known)?,
                 ast::ArrayExprKind::ElementList(items) => items_kind(items, known)?.0,
             };
@@ -321,7 +322,8 @@ fn of_macro(call: &ast::MacroCall, known: Known<'_>) -> Option<Kind> {
     }
 }
 
-/// Whether an expression is one literal, with a sign or without: its form is the same in any type.
+/// Whether an expression is a single literal, with or without a sign, which is written the same
+/// way for any type.
 pub fn is_literal(expr: &ast::Expr) -> bool {
     match expr {
         ast::Expr::Literal(_) => true,

@@ -1,4 +1,4 @@
-//! The types that a parameter may have, as far as their values can be given as text.
+//! The types of parameters whose values can be given as text.
 
 use super::makers::{List, TEXTS, Text, Wrapper};
 use std::fmt;
@@ -17,10 +17,10 @@ pub enum Kind {
     Float(Number),
     /// `&str`
     Str,
-    /// Text in a type of its own: `String`, `PathBuf`, `&Path`, `Box<str>`, ...
+    /// A text type: `String`, `PathBuf`, `&Path`, `Box<str>`, ...
     Text(&'static Text),
     Option(Box<Kind>),
-    /// `Vec<T>` and what else is made of any number of items.
+    /// `Vec<T>` and other types made of any number of items.
     List(&'static List, Box<Kind>),
     Map(&'static List, Box<Kind>, Box<Kind>),
     Array(Box<Kind>, usize),
@@ -30,20 +30,21 @@ pub enum Kind {
     Reference(Box<Kind>),
     Tuple(Vec<Kind>),
     Range(Bounds, Box<Kind>),
-    /// With the unit of a bare number, if the default has one.
+    /// With the unit of a plain number, if the default has one.
     Duration(Option<&'static str>),
-    /// `NonZeroUsize` and its siblings, by the type within.
+    /// `NonZeroUsize` and similar, by the inner type.
     NonZero(&'static str),
-    /// A type around another, made by its `new`: `Box<T>`, `Cell<T>`, `AtomicBool`, ...
+    /// A type around another, constructed with its `new`: `Box<T>`, `Cell<T>`,
+    /// `AtomicBool`, ...
     Wrapper(&'static Wrapper, Box<Kind>),
 }
 
 /// The type of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Number {
-    /// `None` where only the rest of its cell tells which.
+    /// `None` if it depends on the rest of the cell.
     pub ty: Option<&'static str>,
-    /// Whether the type must stand behind the digits.
+    /// Whether the type must follow the digits.
     pub suffix: bool,
 }
 
@@ -55,7 +56,7 @@ pub struct Bounds {
 }
 
 impl Kind {
-    /// The number or `bool` or `char` of this name.
+    /// The number type, `bool` or `char` of this name.
     pub fn primitive(name: &str) -> Option<Kind> {
         let number = |names: &[&'static str]| {
             let ty = names.iter().copied().find(|ty| *ty == name)?;
@@ -77,7 +78,7 @@ impl Kind {
         TEXTS.iter().find(|text| text.name == name).map(Kind::Text)
     }
 
-    /// The types right within this one.
+    /// The types directly within this one.
     fn parts(&mut self) -> Vec<&mut Kind> {
         match self {
             Kind::Option(inner)
@@ -105,7 +106,7 @@ impl Kind {
         }
     }
 
-    /// Whether the rest of the cell decides on the type of a number within.
+    /// Whether a number type within depends on the rest of the cell.
     pub fn is_open(&self) -> bool {
         let mut open = false;
         self.clone()
@@ -113,7 +114,7 @@ impl Kind {
         open
     }
 
-    /// The type that rustc settles on where nothing in the cell decides.
+    /// The type that rustc infers if nothing in the cell determines it.
     pub fn settled(mut self) -> Kind {
         self.numbers(&mut |number, fallback| {
             number.ty.get_or_insert(fallback);
@@ -121,7 +122,8 @@ impl Kind {
         self
     }
 
-    /// The smallest of the types that an open one may be: what fits these fits all of them.
+    /// The smallest candidates for an open type: a value that fits these fits all
+    /// candidates.
     pub fn extremes(&self) -> Vec<Kind> {
         if !self.is_open() {
             return Vec::new();
@@ -141,13 +143,13 @@ impl Kind {
         vec![with(true), with(false)]
     }
 
-    /// The same type, said by the value: `20usize`.
+    /// The same type, written with the value: `20usize`.
     pub fn said_by_value(mut self) -> Kind {
         self.numbers(&mut |number, _| number.suffix = number.ty.is_some());
         self
     }
 
-    /// The type of a place that takes both, if there is one.
+    /// The common type of both, if there is one.
     pub fn unify(self, other: Kind) -> Option<Kind> {
         use Kind::{
             Array, Float, Integer, List, Map, Option as Opt, Range, Reference, Slice, Tuple,

@@ -1,6 +1,6 @@
-//! How values of the standard library's types are made, by name.
+//! How values of the standard library's types are constructed, by type name.
 
-/// How a type is made of a text literal.
+/// How a type is constructed from a text literal.
 #[derive(Debug, PartialEq)]
 pub struct Text {
     pub name: &'static str,
@@ -9,7 +9,7 @@ pub struct Text {
     pub after: &'static str,
 }
 
-/// How a type is made of a list.
+/// How a type is constructed from a list.
 #[derive(Debug, PartialEq)]
 pub struct List {
     pub name: &'static str,
@@ -20,9 +20,9 @@ pub struct List {
 pub struct Wrapper {
     pub name: &'static str,
     pub path: &'static str,
-    /// Whether its `new` may stand in a constant.
+    /// Whether its `new` may be called in a constant.
     pub constant: bool,
-    /// What is within, where the name says that already.
+    /// The inner type, where the name already determines it.
     pub holds: Option<&'static str>,
 }
 

@@ -1,6 +1,6 @@
-//! Values given for a run, as papermill does it: the cell tagged `parameters`
-//! declares names, types and defaults; a cell tagged `injected-parameters` after
-//! it declares the given ones again, with the types that they have.
+//! Values given for a run, as in papermill: the cell tagged `parameters` declares names, types and
+//! defaults; a cell tagged `injected-parameters` after it declares the given ones again, with the
+//! same types.
 //! Source: papermill/parameterize.py.
 
 mod declarations;
@@ -48,13 +48,13 @@ pub struct Parameters {
     /// The parameters cell's place in the notebook.
     place: usize,
     declared: Vec<Declared>,
-    /// Of one name given twice the last counts.
+    /// If a name is given twice, the last value applies.
     given: Vec<(String, String)>,
 }
 
 impl Parameters {
-    /// Reads the declarations, and checks the given values as far as their text tells their types.
-    /// `None` where nothing is given.
+    /// Reads the declarations, and checks the given values as far as the text determines their
+    /// types. `None` if no values are given.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a notebook without a parameters cell, an unknown
@@ -96,9 +96,9 @@ impl Parameters {
         self.place
     }
 
-    /// Puts a cell that declares the given values after the parameters cell, in the
-    /// place of one from an earlier run; its place. `types` decide where the text does not; they are
-    /// `None` where rustc has not compiled the parameters cell.
+    /// Inserts a cell that declares the given values after the parameters cell, or replaces the one
+    /// from an earlier run; returns its index. `types` are used where the text does not determine a
+    /// type; `None` if rustc has not compiled the parameters cell.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a name whose type cannot be known, and a value that
@@ -123,7 +123,7 @@ impl Parameters {
                 lines[at] = Some(line);
             }
         }
-        // In the order of declaration, whatever the order on the command line.
+        // In the order of declaration, not of the command line.
         let head = std::iter::once("// Parameters".to_owned());
         let lines: Vec<String> = head.chain(lines.into_iter().flatten()).collect();
         let mut injected = Cell::code(lines.join("\n"));
@@ -143,7 +143,7 @@ impl Parameters {
         Ok(earlier.unwrap_or(self.place + 1))
     }
 
-    /// The names that values are given for.
+    /// The names of the given values.
     pub fn names(&self) -> String {
         let names: Vec<&str> = self.given.iter().map(|(name, _)| name.as_str()).collect();
         names.join(", ")
@@ -155,9 +155,8 @@ impl Parameters {
     }
 }
 
-/// The names that the parameters cell declares, each with the source of its value: the one that a run
-/// has put into the notebook, or else the default. Empty where there is no such cell, or it cannot be
-/// read.
+/// The names that the parameters cell declares, each with the source of its value: the one that a
+/// run has injected, otherwise the default. Empty if there is no such cell or it cannot be read.
 pub fn in_effect(notebook: &Notebook) -> Vec<(String, String)> {
     let declared = |tag: &str| {
         let cell = notebook.cells.iter().find(|cell| is_tagged(cell, tag));
@@ -209,7 +208,7 @@ fn line(declared: &Declared, value: &str) -> Result<String, String> {
     Ok(declared.with(&code(declared, kind, value)?))
 }
 
-/// [`line`] where the type is not known: only a value that fits every possible type is accepted.
+/// [`line`] for an unknown type: only a value that fits every possible type is accepted.
 fn line_for_any(declared: &Declared, value: &str) -> Result<String, String> {
     let line = line(declared, value)?;
     let kinds = declared.kind.iter().flat_map(Kind::extremes);

@@ -1,4 +1,4 @@
-//! Numbers and durations as text, and what a text looks like.
+//! Numbers and durations as text, and descriptions of texts for messages.
 
 use super::kind::{FLOATS, INTEGERS, Number};
 use super::split;
@@ -11,7 +11,7 @@ struct Whole {
     suffix: Option<&'static str>,
 }
 
-/// Digits, and the type behind them.
+/// Digits, and their type suffix.
 fn without_suffix(text: &str, types: &[&'static str]) -> (String, Option<&'static str>) {
     for ty in types {
         if let Some(digits) = text.strip_suffix(ty)
@@ -48,7 +48,8 @@ fn parse_whole(text: &str) -> Option<Whole> {
     })
 }
 
-/// The bounds of an integer type: how far below zero, and the largest.
+/// The bounds of an integer type: the magnitude of the smallest value, and the
+/// largest value.
 fn bounds(ty: &str) -> (u128, u128) {
     let bits = match &ty[1..] {
         "size" => usize::BITS,
@@ -63,7 +64,7 @@ fn bounds(ty: &str) -> (u128, u128) {
 /// The digits of a whole number that fits.
 ///
 /// # Errors
-/// What would do.
+/// The expected form.
 pub fn integer(text: &str, number: Number) -> Result<String, String> {
     let expected = match number.ty {
         Some(ty) => {
@@ -99,7 +100,7 @@ fn suffix(number: Number) -> &'static str {
     number.ty.filter(|_| number.suffix).unwrap_or_default()
 }
 
-/// A decimal number, without underscores, and its type if it says one.
+/// A decimal number, without underscores, and its type suffix if there is one.
 fn parse_float(text: &str) -> Option<(String, f64, Option<&'static str>)> {
     let (digits, suffix) = without_suffix(text.trim(), &FLOATS);
     let plain = digits.replace('_', "");
@@ -111,7 +112,7 @@ fn parse_float(text: &str) -> Option<(String, f64, Option<&'static str>)> {
 /// The digits of a finite number of the type.
 ///
 /// # Errors
-/// What would do.
+/// The expected form.
 pub fn float(text: &str, number: Number) -> Result<String, String> {
     let expected = || "expected a number such as 0.5 or 1e-3".to_owned();
     if is_not_finite(text) {
@@ -121,7 +122,8 @@ pub fn float(text: &str, number: Number) -> Result<String, String> {
     if written.is_some_and(|written| number.ty.is_some_and(|ty| ty != written)) {
         return Err(expected());
     }
-    // Shortest digits that read back the same, always with a point or an exponent.
+    // Shortest digits that parse to the same value, always with a point or an
+    // exponent.
     let (shown, size) = match number.ty {
         Some("f32") => {
             let value: f32 = digits.parse().map_err(|_| expected())?;
@@ -151,7 +153,7 @@ fn is_not_finite(text: &str) -> bool {
     matches!(word.as_str(), "nan" | "inf" | "infinity")
 }
 
-/// Units of time, in nanoseconds; a longer name stands before one that ends it.
+/// Units of time, in nanoseconds; a longer name precedes one that is its suffix.
 const UNITS: [(&str, u128); 9] = [
     ("min", 60_000_000_000),
     ("ms", 1_000_000),
@@ -164,10 +166,10 @@ const UNITS: [(&str, u128); 9] = [
     ("d", 86_400_000_000_000),
 ];
 
-/// `90s`, `1.5h`, `1h 30min`; a bare number counts in `unit`.
+/// `90s`, `1.5h`, `1h 30min`; a plain number has the unit `unit`.
 ///
 /// # Errors
-/// What would do.
+/// The expected form.
 pub fn duration(text: &str, unit: Option<&str>) -> Result<String, String> {
     let expected = match unit {
         Some(unit) => {
@@ -203,7 +205,7 @@ fn nanoseconds(text: &str, unit: Option<&str>) -> Option<u128> {
         let end = behind.find(|c: char| digit(c)).unwrap_or(behind.len());
         let (name, after) = behind.split_at(end);
         let name = match (name.trim(), unit) {
-            // Only a number that stands alone may lack its unit.
+            // Only a single number may lack its unit.
             ("", Some(unit)) if number.len() == text.len() => unit,
             (name, _) => name,
         };
@@ -214,7 +216,8 @@ fn nanoseconds(text: &str, unit: Option<&str>) -> Option<u128> {
     (!text.is_empty()).then_some(total)
 }
 
-/// A decimal number times a factor, to the nearest whole; exact, unlike with `f64`.
+/// A decimal number times a factor, rounded to the nearest integer; exact, unlike
+/// with `f64`.
 fn scaled(number: &str, factor: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() && fraction.is_empty() {
@@ -231,7 +234,7 @@ fn scaled(number: &str, factor: u128) -> Option<u128> {
     whole.checked_add(part)
 }
 
-/// What a text looks like, with the type that Rust has for it.
+/// Describes a text, with its type in Rust.
 pub fn describe(text: &str) -> String {
     let trimmed = text.trim();
     let items = |text: &str| split::pieces(text, ',').map_or(0, |items| items.len());

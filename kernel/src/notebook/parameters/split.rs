@@ -1,18 +1,18 @@
-//! Lists, tuples and maps as people type them: brackets, commas, and quotes
-//! around what holds either.
+//! Splits lists, tuples and maps as typed by users: brackets, commas, and quotes around items that
+//! contain either.
 
 use ra_ap_syntax::ast::{self, AstToken, LiteralKind};
 use ra_ap_syntax::{Edition, SyntaxKind};
 
-/// Calls `visit` with every character outside of quotes, and with how many brackets are open
-/// around it (an outermost bracket has none around it).
+/// Calls `visit` with every character outside of quotes, and with the number of brackets open
+/// around it (none for an outermost bracket).
 ///
 /// # Errors
-/// Where a bracket or a quote is not closed.
+/// An unclosed bracket or quote.
 fn walk(text: &str, visit: &mut dyn FnMut(usize, char, usize)) -> Result<(), String> {
     let mut open = Vec::new();
     let mut quote = None;
-    // A quote begins a quoted text at the beginning of an item only: `don't` has none.
+    // A quote only begins a quoted text at the start of an item: `don't` has none.
     let mut fresh = true;
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
@@ -50,7 +50,7 @@ fn walk(text: &str, visit: &mut dyn FnMut(usize, char, usize)) -> Result<(), Str
     }
 }
 
-/// The pieces of a text between its outermost separators, trimmed. One at the end closes the last.
+/// The trimmed pieces of a text between its outermost separators. A trailing separator is allowed.
 ///
 /// # Errors
 /// As `walk`, and for a piece that is empty.
@@ -92,7 +92,7 @@ pub fn pair(text: &str, separator: char) -> Option<(&str, &str)> {
     Some((text[..at].trim(), text[at + separator.len_utf8()..].trim()))
 }
 
-/// What stands within the brackets, where one pair encloses the whole text.
+/// The text within the brackets, where one pair encloses the whole text.
 pub fn within(text: &str, open: char) -> Option<&str> {
     let text = text.trim();
     if !text.starts_with(open) {
@@ -108,10 +108,10 @@ pub fn within(text: &str, open: char) -> Option<&str> {
     Some(&text[open.len_utf8()..end])
 }
 
-/// An item's text: within its quotes, or as it stands.
+/// An item's text, without quotes around it.
 ///
 /// # Errors
-/// Where something follows the closing quote.
+/// Text after the closing quote.
 pub fn item_text(item: &str) -> Result<String, String> {
     let item = item.trim();
     if item.starts_with('"') {
@@ -128,7 +128,7 @@ pub fn item_text(item: &str) -> Result<String, String> {
     while let Some(c) = chars.next() {
         match c {
             '\'' if chars.as_str().is_empty() => return Ok(text),
-            // Two of them are one, as in YAML.
+            // Two of them represent one, as in YAML.
             '\'' if chars.as_str().starts_with('\'') && chars.as_str().len() > 1 => {
                 chars.next();
                 text.push('\'');
@@ -141,7 +141,7 @@ pub fn item_text(item: &str) -> Result<String, String> {
     Err("it begins with a quote, and is not one quoted text".to_owned())
 }
 
-/// The text within the quotes of a string or char literal of Rust's.
+/// The unescaped text of a Rust string or char literal.
 pub fn unescaped(literal: &str) -> Option<String> {
     let parse = ast::Expr::parse(literal, Edition::Edition2024);
     if !parse.errors().is_empty() || parse.syntax_node().kind() != SyntaxKind::LITERAL {

@@ -1,11 +1,11 @@
-//! The type that a written one names, where its values can be given as text.
+//! Parses written types whose values can be given as text.
 
 use super::kind::{Bounds, INTEGERS, Kind};
 use super::makers::{LISTS, MAPS, VEC, WRAPPERS};
 use ra_ap_syntax::SyntaxKind;
 use ra_ap_syntax::ast::{self, AstNode, HasGenericArgs, LiteralKind};
 
-/// The type that a written one names; `None` for one whose values cannot be given.
+/// The [`Kind`] of a written type; `None` for one whose values cannot be given.
 pub fn of_type(ty: &ast::Type) -> Option<Kind> {
     match ty {
         ast::Type::ParenType(inner) => of_type(&inner.ty()?),
@@ -132,7 +132,7 @@ pub fn generic(name: &str, first: Kind, second: Option<Kind>) -> Option<Kind> {
     Some(Kind::Wrapper(wrapper, inner))
 }
 
-/// `NonZeroUsize` and its siblings.
+/// `NonZeroUsize` and similar types.
 fn non_zero(name: &str) -> Option<Kind> {
     let ty = name.strip_prefix("NonZero")?.to_ascii_lowercase();
     let ty = INTEGERS.iter().copied().find(|known| *known == ty)?;

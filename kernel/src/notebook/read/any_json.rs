@@ -1,10 +1,10 @@
-//! Any JSON at all in the place of a notebook's parts.
+//! Arbitrary JSON in place of a notebook's parts.
 
 use super::tests::{read, with_outputs};
 use crate::notebook::Notebook;
 use serde_json::{Value, json};
 
-/// Any JSON, with the names that notebooks have among its keys.
+/// Arbitrary JSON whose keys include those of notebooks.
 fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {
     use proptest::prelude::*;
     let word = prop::sample::select(vec![

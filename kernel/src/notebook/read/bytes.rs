@@ -1,9 +1,9 @@
-//! A file's bytes into text: UTF-8 with or without a byte-order mark, and the
-//! UTF-16 that editors on Windows save.
+//! Decodes a file's bytes: UTF-8 with or without a byte-order mark, and UTF-16
+//! as saved by editors on Windows.
 
 use super::fault::Fault;
 
-/// The text, and how it was written where that is not plain UTF-8.
+/// The text, and a note on its encoding if it is not plain UTF-8.
 pub fn decode(bytes: &[u8]) -> Result<(String, Option<&'static str>), Fault> {
     let (text, note) = match bytes {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => {

@@ -1,6 +1,6 @@
-//! Why a file is no notebook.
+//! Why a file is not a notebook.
 
-/// Why a text is no notebook, and in which line (0: no one line).
+/// Why a text is not a notebook, and in which line (0: no particular line).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub line: usize,
@@ -20,7 +20,8 @@ impl From<serde_json::Error> for Fault {
     fn from(error: serde_json::Error) -> Fault {
         use serde_json::error::Category;
         let (line, column) = (error.line(), error.column());
-        // serde_json ends its message with the place, which we say ourselves.
+        // serde_json ends its message with the position, which we report
+        // ourselves.
         let message = error.to_string();
         let what = message
             .strip_suffix(&format!(" at line {line} column {column}"))

@@ -11,7 +11,7 @@ pub struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// A field that nbformat asks for.
+    /// A field that nbformat requires.
     pub fn take(&mut self, key: &str) -> Option<Value> {
         let value = self.map.shift_remove(key).filter(|value| !value.is_null());
         if value.is_none() {
@@ -53,7 +53,7 @@ impl Fields<'_> {
         count
     }
 
-    /// Takes from a cell that is not code what only code has.
+    /// Removes the code-only fields from a cell that is not code.
     pub fn code_only(&mut self) {
         for key in ["outputs", "execution_count"] {
             match self.map.shift_remove(key) {
@@ -68,7 +68,8 @@ impl Fields<'_> {
     }
 }
 
-/// Text on paper: one string, or a list of lines; `None` for anything else.
+/// Text in the file format: one string, or a list of lines; `None` for anything
+/// else.
 pub fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

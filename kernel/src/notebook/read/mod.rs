@@ -1,6 +1,6 @@
-//! A notebook's text into the document: nbformat 4, and what can be brought to
-//! it. What stands in the way of running is an error; what does not is set right
-//! or left out, and told.
+//! Reads a notebook's text into the document: nbformat 4, and what can be upgraded
+//! to it. Faults that prevent running are errors; others are corrected or left
+//! out, with a note.
 //! Source: nbformat/reader.py, nbformat/v4/rwbase.py.
 
 mod bytes;
@@ -21,7 +21,8 @@ use serde_json::{Map, Value};
 const MINOR: u64 = 5;
 
 impl Notebook {
-    /// Reads the bytes of a notebook; beside it, what was set right or left out.
+    /// Reads the bytes of a notebook; also returns notes on what was corrected or
+    /// left out.
     ///
     /// # Errors
     /// A [`Fault`] with the line where the text stops being JSON, or the cell that
@@ -107,7 +108,7 @@ fn four(document: &mut Map<String, Value>) -> Result<Vec<Value>, Fault> {
     }
 }
 
-/// Gives ids where they lack, and says which version has become which.
+/// Adds missing ids, and notes the upgrade of the format version.
 fn identify(notebook: &mut Notebook, four: bool, minor: u64, notes: &mut Notes) {
     let ids = |notebook: &Notebook| -> Vec<String> {
         let cells = notebook.cells.iter();

@@ -1,4 +1,4 @@
-//! What reading set right or left out, one line for each kind of thing.
+//! Notes on what was corrected or left out while reading, one line per kind.
 
 /// Collects notes; the places of one kind are counted, not listed.
 #[derive(Debug, Default)]
@@ -14,12 +14,12 @@ struct Kind {
 }
 
 impl Notes {
-    /// `what` holds for the whole file.
+    /// Notes `what` for the whole file.
     pub fn file(&mut self, what: impl Into<String>) {
         self.at("", what);
     }
 
-    /// `what` holds for `place`, for example "cell 3".
+    /// Notes `what` for `place`, for example "cell 3".
     pub fn at(&mut self, place: impl Into<String>, what: impl Into<String>) {
         let what = what.into();
         match self.kinds.iter_mut().find(|kind| kind.what == what) {
@@ -32,7 +32,7 @@ impl Notes {
         }
     }
 
-    /// The lines, in the order in which their kinds were met.
+    /// The lines, in the order in which their kinds first occurred.
     pub fn finish(self) -> Vec<String> {
         let lines = self.kinds.into_iter().map(|kind| {
             let Kind { what, first, count } = kind;

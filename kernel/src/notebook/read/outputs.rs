@@ -1,5 +1,5 @@
-//! Outputs of an earlier run. A run replaces them, so none of them is a reason
-//! to refuse a notebook: what cannot be read is left out, with a note.
+//! Outputs of an earlier run. A run replaces them, so they are never a reason to
+//! refuse a notebook: invalid ones are left out, with a note.
 
 use super::fields::{Fields, kind_of, text_of};
 use super::notes::Notes;
@@ -125,7 +125,7 @@ impl Fields<'_> {
         }
     }
 
-    /// Text, or whatever else there is as JSON: an error's name may be anything.
+    /// Text, or any other value as JSON: an error's name may be anything.
     fn loose_text(&mut self, key: &str) -> String {
         let value = self.take(key).unwrap_or_default();
         text_of(&value).unwrap_or_else(|| value.to_string())
@@ -141,7 +141,7 @@ impl Fields<'_> {
     }
 }
 
-/// Joins the lines of what is text; lists of JSON types are data.
+/// Joins the lines of text values; lists of JSON types are data.
 pub fn join_bundle(bundle: &mut MimeBundle) {
     for (mime, value) in bundle.iter_mut() {
         if let Value::Array(lines) = value

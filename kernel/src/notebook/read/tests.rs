@@ -1,4 +1,4 @@
-//! What is read of the notebooks that people have: old ones, odd ones, broken ones.
+//! Reading real-world notebooks: old, unusual and broken ones.
 
 use super::*;
 use crate::notebook::model::{OutputKind, StreamName};
@@ -56,7 +56,7 @@ fn no_output_of_an_earlier_run_is_a_reason_to_refuse() {
         assert_eq!(notebook.cells[0].outputs().len(), kept, "{outputs}");
         assert!(notes.contains(note), "{outputs}: {notes}");
         assert_eq!(notes.is_empty(), note.is_empty(), "{outputs}: {notes}");
-        // What was kept is a notebook again, and needs no more setting right.
+        // The result is a valid notebook that needs no further corrections.
         let (again, none) = read(notebook.to_json());
         assert_eq!((again, none.as_str()), (notebook, ""), "{outputs}");
     }

@@ -1,4 +1,4 @@
-//! nbformat 3 into nbformat 4, as Python's nbformat does it.
+//! Upgrades nbformat 3 to nbformat 4, as Python's nbformat does.
 //! Source: nbformat/v4/convert.py (`upgrade`, `upgrade_cell`, `upgrade_output`).
 
 use super::fault::Fault;
@@ -60,8 +60,8 @@ fn cell(value: Value) -> Value {
     Value::Object(cell)
 }
 
-/// A cell of a kind that nbformat 4 does not have any more becomes one that it has.
-/// Says whether it did.
+/// Converts a cell type that nbformat 4 no longer has to one that it has. Returns
+/// whether it did.
 pub fn cell_type(cell: &mut Map<String, Value>) -> bool {
     let new = match cell.get("cell_type").and_then(Value::as_str) {
         Some("heading") => {
@@ -82,14 +82,14 @@ pub fn cell_type(cell: &mut Map<String, Value>) -> bool {
     true
 }
 
-/// An output in the form of nbformat 3, or of the messages that carry outputs, becomes
-/// one of nbformat 4. Says whether it did.
+/// Converts an output in the form of nbformat 3, or of the messages that carry
+/// outputs, to one of nbformat 4. Returns whether it did.
 pub fn output(output: &mut Map<String, Value>) -> bool {
     let old = output.get("output_type").and_then(Value::as_str);
     let new = match old {
         Some("pyout") => "execute_result",
         Some("pyerr") => "error",
-        // As a message it changes another output; in a file it can but be shown.
+        // As a message it changes another output; in a file it can only be shown.
         Some("update_display_data") => "display_data",
         Some(same @ ("display_data" | "execute_result" | "stream")) => same,
         _ => return false,
@@ -116,14 +116,14 @@ pub fn output(output: &mut Map<String, Value>) -> bool {
     changed
 }
 
-/// Moves what stands beside `output_type` into `data`.
+/// Moves the fields next to `output_type` into `data`.
 fn gather(output: &mut Map<String, Value>) -> bool {
     let own = ["output_type", "execution_count", "metadata"];
     let (kept, data): (Map<_, _>, Map<_, _>) = std::mem::take(output)
         .into_iter()
         .partition(|(key, _)| own.contains(&key.as_str()));
     let mut data: Map<_, _> = data.into_iter().map(named).collect();
-    // In nbformat 3 JSON was text.
+    // In nbformat 3 JSON was stored as text.
     if let Some(text) = data.get("application/json").and_then(text_of)
         && let Ok((value, _)) = crate::json::parse(&text)
     {

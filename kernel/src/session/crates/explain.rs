@@ -168,7 +168,7 @@ fn not_static(name: &str, error: &Diagnostic, all: &[&Diagnostic], view: &View<'
     };
     let detail = format!(
         "{message}\n{said}\n\
-         A variable lives on behind its cell, and what it borrows from may be moved by then.\n\
+         A variable outlives its cell, and the value that it borrows from may have been moved.\n\
          Clone the value, or use the reference within one scope: {{ let {name} = ..; .. }}"
     );
     CellError::new("compile error", message, detail)

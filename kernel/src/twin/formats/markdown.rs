@@ -1,5 +1,5 @@
-//! jupytext's Markdown format: code in fences that name their language, Markdown cells parted by
-//! two blank lines, and regions where that would not do.
+//! jupytext's Markdown format: code in fences that name their language, Markdown cells separated
+//! by two blank lines, and regions where these are not sufficient.
 
 mod read;
 
@@ -91,7 +91,7 @@ impl Text {
         }
     }
 
-    /// Markdown that no mark encloses.
+    /// Markdown without an enclosing region.
     fn is_bare(&self) -> bool {
         !self.is_code && !self.lines[0].starts_with("<!-- #")
     }
@@ -101,7 +101,7 @@ fn markdown(cell: &mut Outgoing, as_json: bool, split: bool) -> Vec<String> {
     let protect = match cell.metadata.is_empty() {
         false => true,
         true => {
-            // Would it be read as another cell, or as more than one?
+            // Whether it would be read as another cell, or as more than one.
             let found = Reader::new(DEFAULT, split, false).read(&cell.lines);
             found.next < cell.lines.len() || found.kind != CellKind::Markdown
         }

@@ -1,4 +1,4 @@
-//! One file a notation of twins.
+//! One file per notation of twins.
 
 pub(super) mod markdown;
 pub(super) mod myst;

@@ -1,4 +1,4 @@
-//! jupytext's MyST Markdown: `{code-cell}` directives, cells of Markdown parted by `+++`.
+//! jupytext's MyST Markdown: `{code-cell}` directives, Markdown cells separated by `+++`.
 //! Source: myst-nb.readthedocs.io, "Text-based notebooks".
 
 mod blocks;
@@ -22,7 +22,7 @@ const STYLE: Style = Style {
     compact: true,
 };
 
-/// Whether the text of a Markdown file is MyST's.
+/// Whether the text of a Markdown file is MyST.
 pub fn matches(text: &str) -> bool {
     if let Some((matter, _)) = blocks::front_matter(text)
         && let Ok(node) = yaml::read(&matter)
@@ -133,7 +133,7 @@ fn dump(node: &Node, options: bool) -> String {
     }
 }
 
-/// The front matter: what the first raw cell holds, and the notebook's metadata; how many cells it holds.
+/// The front matter, from the first raw cell and the notebook's metadata; also the number of cells that it includes.
 fn with_front_matter(
     notebook: &Notebook,
     metadata: Map<String, Value>,
@@ -165,7 +165,7 @@ fn with_front_matter(
     (matter, 1)
 }
 
-/// Puts entries among others, maps into maps; `over`: in the place of what is there.
+/// Merges entries into others, recursively for maps; with `over`, existing values are replaced.
 fn update(target: &mut Vec<(String, Node)>, entries: Vec<(String, Node)>, over: bool) {
     for (key, value) in entries {
         let old = target.iter_mut().find(|(known, _)| *known == key);
@@ -180,10 +180,10 @@ fn update(target: &mut Vec<(String, Node)>, entries: Vec<(String, Node)>, over: 
     }
 }
 
-/// The notebook that a text holds.
+/// The notebook of a text.
 ///
 /// # Errors
-/// Options or front matter that are no YAML, with their line.
+/// Options or front matter that are not YAML, with their line.
 pub fn read(text: &str) -> Result<Notebook, Fault> {
     let mut notebook = Notebook::new();
     let mut start = 0;
@@ -261,7 +261,7 @@ pub fn read(text: &str) -> Result<Notebook, Fault> {
     Ok(notebook)
 }
 
-/// Parts the notebook's metadata from the article's, which become a raw cell.
+/// Separates the notebook's metadata from the article's, which become a raw cell.
 fn place_metadata(notebook: &mut Notebook, mut matter: Vec<(String, Node)>, lexer: Option<String>) {
     let known = matter.iter().any(|(key, _)| key == "language_info");
     if let Some(lexer) = lexer.filter(|_| !known) {
@@ -306,14 +306,14 @@ fn directive(content: &str) -> Result<(Map<String, Value>, String), Fault> {
     let mut all = lines(content);
     let has_options = content.starts_with("---") || strip_start(content).starts_with(':');
     if has_options && all.last().is_some_and(String::is_empty) {
-        // Joined and split again, an empty last line is gone.
+        // Joining and splitting drops an empty last line.
         all.pop();
     }
     let (yaml, mut body, above) = if content.starts_with("---") {
         let close = all.iter().skip(1).position(|line| line.starts_with("---"));
         match close.map(|at| at + 1) {
             Some(at) => {
-                // What stands behind the dashes on their line is left of the source.
+                // Text after the closing dashes, on the same line, belongs to the source.
                 let rest = all[at].trim_start_matches('-');
                 let mut body = all[at + 1..].to_vec();
                 if rest.chars().count() > 1 {
@@ -350,7 +350,7 @@ fn directive(content: &str) -> Result<(Map<String, Value>, String), Fault> {
     Ok((options, body.join("\n")))
 }
 
-/// Lines without the blanks that all of them begin with.
+/// Removes the common indentation.
 fn dedent(lines: &[String]) -> Vec<String> {
     let full = lines.iter().filter(|line| !is_blank(line));
     let shared = full

@@ -1,5 +1,5 @@
-//! jupytext's percent format: a Rust file whose cells begin with `// %%`. Markdown stands in
-//! comments, and so do commands such as `:dep`.
+//! jupytext's percent format: a Rust file whose cells begin with `// %%`. Markdown is
+//! written as comments, and so are commands such as `:dep`.
 
 use crate::notebook::{CellKind, Notebook};
 use crate::twin::cells::{Incoming, Outgoing, blank_lines, ends_with_two_blank, finish};
@@ -58,7 +58,7 @@ pub fn write(notebook: &mut Notebook) -> String {
     out.join("\n")
 }
 
-/// What stands above the header.
+/// The lines above the header.
 fn first_lines(
     notebook: &Notebook,
     metadata: &mut Map<String, Value>,
@@ -132,7 +132,7 @@ fn cell_lines(mut cell: Outgoing, default: &str, as_json: bool, escape: bool) ->
     out
 }
 
-/// What stands behind `// %%` in a line that begins a cell.
+/// The text after `// %%` in a line that begins a cell.
 fn marker(line: &str) -> Option<&str> {
     let rest = strip_start(strip_start(line).strip_prefix(COMMENT)?);
     if let Some(options) = rest.strip_prefix("%%") {
@@ -154,10 +154,10 @@ fn marker(line: &str) -> Option<&str> {
     old.then_some("")
 }
 
-/// The notebook that a text holds.
+/// The notebook of a text.
 ///
 /// # Errors
-/// A header that is no YAML, one of another format, and a text without a cell's mark.
+/// A header that is not YAML, a header of another format, and a text without a cell marker.
 pub fn read(text: &str) -> Result<Notebook, Fault> {
     let all = lines(text);
     let header = header::read(&all, Format::Percent)?;
@@ -299,7 +299,7 @@ fn cell_end(lines: &[String], is_code: bool, language: &str, prefix: &str) -> (u
     }
 }
 
-/// The mark of a block of code within Markdown, and its length.
+/// The start of a code block within Markdown: its character and its length.
 #[derive(Clone, Copy)]
 struct Fence(char, usize);
 

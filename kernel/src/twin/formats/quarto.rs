@@ -1,5 +1,5 @@
-//! Quarto's documents: fences of `{rust}`, whose options stand in lines that begin with `#|`.
-//! There is no Quarto to compare with here; these are the rules of its `quarto convert`.
+//! Quarto's documents: `{rust}` fences, whose options are lines that begin with `#|`. These are
+//! the rules of `quarto convert`; they are not tested against Quarto here.
 //! Source: quarto.org, "Notebooks"; quarto-cli, src/core/jupyter/jupyter.ts (`quartoMdToJupyter`).
 
 use super::markdown;
@@ -15,10 +15,10 @@ const STYLE: Style = Style {
     compact: true,
 };
 
-/// Metadata that only a notebook has.
+/// Metadata that only a notebook contains.
 const NOT_WRITTEN: [&str; 2] = ["holoscope", "user_expressions"];
 
-/// Options of cells that Quarto knows: they stay in the source; other keys are metadata.
+/// Cell options that Quarto supports: they stay in the source; other keys are metadata.
 const OPTIONS: [&str; 41] = [
     "eval",
     "echo",
@@ -123,21 +123,21 @@ fn code(cell: &Cell, user: Option<&Value>) -> Vec<String> {
     out
 }
 
-/// What is being read.
+/// The state of the reader.
 enum State {
     Text,
-    /// Between two lines `---`.
+    /// Between two `---` lines.
     Yaml,
-    /// In a cell: its indent, and how many backticks end it.
+    /// In a cell: its indent, and the number of backticks that end it.
     Cell(usize, usize),
-    /// In a block of code that is no cell.
+    /// In a code block that is not a cell.
     Block(usize),
 }
 
-/// The notebook that a document holds.
+/// The notebook of a document.
 ///
 /// # Errors
-/// Front matter that is no YAML.
+/// Front matter that is not YAML.
 pub fn read(text: &str) -> Result<Notebook, Fault> {
     let all = lines(text);
     let mut notebook = Notebook::new();
@@ -205,7 +205,7 @@ pub fn read(text: &str) -> Result<Notebook, Fault> {
     Ok(notebook)
 }
 
-/// The indent of a fence, its backticks and the trimmed rest.
+/// The indent of a fence, its number of backticks and the trimmed rest.
 fn fence(line: &str) -> Option<(usize, usize, &str)> {
     let rest = line.trim_start();
     let info = rest.trim_start_matches('`');
@@ -213,7 +213,7 @@ fn fence(line: &str) -> Option<(usize, usize, &str)> {
     (count >= 3).then(|| (line.len() - rest.len(), count, info.trim()))
 }
 
-/// `{rust}`, with or without further words.
+/// Whether it is `{rust}`, with or without further words.
 fn is_rust(info: &str) -> bool {
     let inner = info
         .strip_prefix('{')
@@ -253,7 +253,7 @@ fn front_matter(notebook: &mut Notebook, matter: &[String], at: usize) -> Result
     Ok(())
 }
 
-/// Adds a cell, unless nothing but blank lines stands in it.
+/// Adds a cell, unless it contains only blank lines.
 fn push(notebook: &mut Notebook, kind: CellKind, lines: &[String]) {
     let first = lines.iter().position(|line| !is_blank(line));
     let last = lines.iter().rposition(|line| !is_blank(line));
@@ -280,7 +280,7 @@ fn push_code(notebook: &mut Notebook, lines: &[String], indent: usize) {
     let options: Vec<String> = lines[..count].iter().map(bare).collect();
     let mut written = match yaml::read(&options.join("\n")) {
         Ok(Node::Map(entries)) => entries,
-        // What is no YAML stays as it is, and the page says what is wrong with it.
+        // Invalid YAML is preserved; exporting the page reports the fault.
         _ => {
             let marked = options.iter().map(|line| format!("//| {line}"));
             let source: Vec<String> = marked.chain(lines[count..].iter().cloned()).collect();

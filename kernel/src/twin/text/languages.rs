@@ -1,6 +1,6 @@
-//! The languages whose code cells jupytext tells apart, and how they write comments.
+//! The languages of code cells that jupytext distinguishes, and their comment syntax.
 
-/// Languages that are also magic commands of IPython's (`%%bash`).
+/// Languages that are also IPython magic commands (`%%bash`).
 const MAGICS: [&str; 29] = [
     "R",
     "bash",
@@ -33,7 +33,7 @@ const MAGICS: [&str; 29] = [
     "wolfram language",
 ];
 
-/// Languages of scripts, each with its mark of a comment.
+/// Script languages, each with its comment mark.
 const SCRIPTS: [(&str, &str); 36] = [
     ("python", "#"),
     ("coconut", "#"),
@@ -73,7 +73,7 @@ const SCRIPTS: [(&str, &str); 36] = [
     ("go", "//"),
 ];
 
-/// Other names of those.
+/// Aliases of these languages.
 const ALIASES: [&str; 4] = ["c#", "f#", "cs", "fs"];
 
 fn all() -> impl Iterator<Item = &'static str> {
@@ -81,18 +81,18 @@ fn all() -> impl Iterator<Item = &'static str> {
     MAGICS.into_iter().chain(scripts).chain(ALIASES)
 }
 
-/// Whether a name means a language of code cells, in any case.
+/// Whether a name is a language of code cells, in any case.
 pub fn is_language(name: &str) -> bool {
     all().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Whether a name means a language exactly as jupytext writes it.
+/// Whether a name is a language exactly as jupytext writes it.
 pub fn is_exact(name: &str) -> bool {
     all().any(|known| known == name)
 }
 
-/// The language that the information of a Markdown fence begins with: blanks, its name as it is
-/// written or in capitals, and the rest.
+/// The language at the start of a Markdown fence's info string: blanks, its name as written or
+/// in capitals, and the rest.
 pub fn of_fence(info: &str) -> Option<(&str, &str)> {
     let start = super::python::strip_start(info);
     all().find_map(|known| {
@@ -104,13 +104,13 @@ pub fn of_fence(info: &str) -> Option<(&str, &str)> {
     })
 }
 
-/// How a language writes comments.
+/// The comment mark of a language.
 pub fn comment(language: &str) -> Option<&'static str> {
     let found = SCRIPTS.iter().find(|(name, _)| *name == language);
     found.map(|(_, mark)| *mark)
 }
 
-/// One name for each language.
+/// The canonical name of a language.
 pub fn usual(language: &str) -> String {
     let lower = language.to_lowercase();
     match lower.as_str() {

@@ -1,9 +1,9 @@
 //! Values in the options of a cell: JSON, or a Python literal.
-//! Source: docs.python.org, `ast.literal_eval`, for what people write in its place.
+//! Source: docs.python.org, `ast.literal_eval`, for the latter.
 
 use serde_json::{Map, Value};
 
-/// The value that a text holds; `None` where it is neither JSON nor a Python literal.
+/// The value of a text; `None` if it is neither JSON nor a Python literal.
 pub fn parse(text: &str) -> Option<Value> {
     let text = super::python::strip(text);
     if let Ok(value) = serde_json::from_str(text) {
@@ -66,7 +66,7 @@ impl Reader<'_> {
                 false => return None,
             }
         }
-        // `(1)` is a 1 in brackets.
+        // `(1)` is 1 in brackets, not a tuple.
         match (close, items.len(), commas) {
             (')', 1, 0) => items.pop(),
             _ => Some(Value::Array(items)),
@@ -142,7 +142,7 @@ impl Reader<'_> {
     }
 }
 
-/// A character by its code in hexadecimal digits.
+/// A character by its hexadecimal code.
 fn code(chars: &mut std::str::CharIndices<'_>, digits: usize) -> Option<char> {
     let text: String = chars.by_ref().take(digits).map(|(_, c)| c).collect();
     char::from_u32(u32::from_str_radix(&text, 16).ok()?)

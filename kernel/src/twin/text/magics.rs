@@ -1,14 +1,14 @@
-//! Lines of Rust cells that are no Rust: `:dep serde = "1"` becomes a comment in a script, and a
+//! Lines of Rust cells that are not Rust: `:dep serde = "1"` becomes a comment in a script, and a
 //! command again when it is read.
 
 use super::languages;
 use super::python::strip_start;
 use super::quotes::Quotes;
 
-/// The mark of a comment in Rust.
+/// The comment mark of Rust.
 const COMMENT: &str = "//";
 
-/// What stands behind any number of comment marks, each with or without a blank.
+/// The text after any number of comment marks, each with or without a blank.
 fn uncommented(line: &str) -> &str {
     let mut rest = line;
     while let Some(next) = rest.strip_prefix(COMMENT) {
@@ -23,7 +23,8 @@ fn is_command(line: &str) -> bool {
     chars.next() == Some(':') && chars.next().is_some_and(|c| c.is_ascii_alphabetic())
 }
 
-/// A command marked `// noescape`, which jupytext takes as a demand to escape it, whatever the options.
+/// Whether it is a command marked `// noescape`, which jupytext always escapes, whatever the
+/// options.
 fn is_forced(line: &str) -> bool {
     let marks = line.match_indices(COMMENT);
     is_command(line)
@@ -36,7 +37,7 @@ fn is_magic(line: &str, language: &str, escape: bool) -> bool {
     languages::usual(language) == "rust" && (is_forced(line) || escape && is_command(line))
 }
 
-/// Comments the commands of a cell.
+/// Comments out the commands of a cell.
 pub fn comment(lines: &mut [String], language: &str, escape: bool) {
     let mut quotes = Quotes::new(language);
     for line in lines {
@@ -49,7 +50,7 @@ pub fn comment(lines: &mut [String], language: &str, escape: bool) {
     }
 }
 
-/// Takes one comment mark from each command of a cell.
+/// Removes one comment mark from each command of a cell.
 pub fn uncomment(lines: &mut [String], language: &str, escape: bool) {
     let mut quotes = Quotes::new(language);
     for line in lines {
@@ -61,7 +62,7 @@ pub fn uncomment(lines: &mut [String], language: &str, escape: bool) {
     }
 }
 
-/// Takes one comment mark from lines such as `// // +`, which the light format needs.
+/// Removes one comment mark from lines such as `// // +`, which the light format needs.
 pub fn unescape_start(lines: &mut [String], language: &str) {
     let mut quotes = Quotes::new(language);
     let escaped = |line: &str| line.starts_with(COMMENT) && uncommented(line).starts_with('+');

@@ -1,4 +1,5 @@
-//! What the formats share: Python's idea of text, and the languages that jupytext knows.
+//! Code shared by the formats: Python's text functions, and the languages that jupytext
+//! supports.
 
 pub mod languages;
 pub mod literal;

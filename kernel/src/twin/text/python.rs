@@ -29,12 +29,12 @@ fn is_line_end(c: char) -> bool {
     )
 }
 
-/// Whether `str.isspace` and the regular expression `\s` hold.
+/// Whether `str.isspace` holds, and the regular expression `\s` matches.
 pub fn is_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\x1c'..='\x1f')
 }
 
-/// Nothing but blanks, or nothing at all.
+/// Whether a line is empty or has only blanks.
 pub fn is_blank(line: &str) -> bool {
     line.chars().all(is_space)
 }

@@ -1,5 +1,5 @@
-//! Whether a line begins within a quoted text of several lines, as jupytext decides it: by three
-//! quotes in a row, in every language but R.
+//! Whether a line begins within a multi-line quoted text, by jupytext's rule: three quotes in a
+//! row, in every language except R.
 
 use super::languages;
 use super::python::strip_start;

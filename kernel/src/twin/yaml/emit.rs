@@ -8,7 +8,7 @@ use scalar::{Analysis, is_break};
 use writer::Emitter;
 pub use writer::Style;
 
-/// The document of a map or list, with a final newline; maps in the order that they have.
+/// The document of a map or list, with a final newline; maps keep their order.
 pub fn emit(node: &Node, style: Style) -> String {
     let mut emitter = Emitter::new(style);
     emitter.node(node, false, false);
@@ -43,7 +43,7 @@ impl Emitter {
     }
 
     fn block_list(&mut self, items: &[Node], in_map: bool) {
-        // A list that is a value of a map is not set in.
+        // A list that is a value of a map is not indented.
         let indentless = in_map && !self.indention;
         let before = self.deeper(false, indentless);
         for item in items {
@@ -114,7 +114,7 @@ impl Emitter {
     }
 
     fn scalar(&mut self, text: &str, is_text: bool, is_key: bool) {
-        // A scalar's own lines are set in below it.
+        // A scalar's continuation lines are indented.
         let before = self.deeper(true, false);
         let found = Analysis::of(text, self.style.unicode);
         let plain = !is_text || !resolve::is_special(text);

@@ -1,4 +1,4 @@
-//! YAML as PyYAML reads and writes it, which jupytext leaves its headers to: YAML 1.1's values
+//! YAML as read and written by PyYAML, which jupytext uses for its headers: YAML 1.1's values
 //! (`yes` is true), its quotes, and its lines of 80 characters.
 //! Source: yaml.org/spec/1.1, yaml.org/type; PyYAML's emitter.
 
@@ -19,7 +19,7 @@ pub enum Node {
     Bool(bool),
     Number(Number),
     Text(String),
-    /// A date or a time, as it is written: JSON has none.
+    /// A date or a time, as written: JSON has no such type.
     Time(String),
     List(Vec<Node>),
     Map(Vec<(String, Node)>),
@@ -52,7 +52,7 @@ impl Node {
         }
     }
 
-    /// The same with the keys of every map in order.
+    /// The same with the keys of every map sorted.
     pub fn sorted(self) -> Node {
         match self {
             Node::List(items) => Node::List(items.into_iter().map(Node::sorted).collect()),

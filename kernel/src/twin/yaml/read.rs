@@ -4,7 +4,7 @@ use super::{Node, resolve};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 use std::collections::HashMap;
 
-/// Why a text is no YAML, and in which of its lines (from 1).
+/// Why a text is not YAML, and in which line (from 1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub line: usize,
@@ -47,12 +47,12 @@ struct Open {
 
 enum Kind {
     List(Vec<Node>),
-    /// The entries, and the key that waits for its value.
+    /// The entries, and the key whose value is still to come.
     Map(Vec<(String, Node)>, Option<String>),
 }
 
 impl Builder {
-    /// Takes an event; whether the first document is over.
+    /// Handles an event; returns whether the first document is complete.
     fn take(&mut self, event: Event<'_>, line: usize) -> Result<bool, Fault> {
         let refuse = |reason: &str| Fault {
             line,

@@ -1,4 +1,4 @@
-//! What a plain scalar means in YAML 1.1.
+//! The value of a plain scalar in YAML 1.1.
 
 use super::Node;
 use regex::Regex;
@@ -25,7 +25,7 @@ fn regex(text: &str) -> Regex {
     Regex::new(text).expect("the expression is one of ours")
 }
 
-/// Whether the text without quotes would be read as something else than itself.
+/// Whether the text without quotes would be read as anything but itself.
 pub fn is_special(text: &str) -> bool {
     matches!(text, "<<" | "=" | "!" | "&" | "*") || !matches!(plain(text), Node::Text(_))
 }

@@ -1,4 +1,5 @@
-//! Right-hand sides are `yaml.safe_dump` and `yaml.safe_load` of PyYAML 6.0.
+//! Expected results are those of `yaml.safe_dump` and `yaml.safe_load` in
+//! PyYAML 6.0.
 
 use super::*;
 use serde_json::json;

@@ -1,19 +1,19 @@
-//! What training changes in a penalty, by name, for checkpoints.
+//! The state of a penalty that training changes, by name, for checkpoints.
 
 use super::GardenPenalty;
 use crate::sae::state_dict::{Slot, Slots};
 
 impl GardenPenalty {
     pub(in crate::sae) fn slots(&mut self) -> Slots<'_> {
-        // Taken apart, so that a new field cannot be forgotten here.
+        // Destructured, so that a new field cannot be forgotten here.
         let Self {
             lambda: _,
             pairing: _,
             members,
-            // Those of the configuration's seed.
+            // Determined by the configuration's seed.
             involutions: _,
             rng,
-            // Made anew by each call.
+            // Recomputed by each call.
             gradients: _,
         } = self;
         vec![

@@ -1,5 +1,5 @@
-//! The penalty against its definition in f64, its gradient against finite differences, and what
-//! must not change it.
+//! Tests of the penalty against its definition in f64, of its gradient against finite differences, and
+//! of its invariances.
 
 use super::*;
 use proptest::prelude::*;
@@ -34,7 +34,7 @@ fn unit(rows: &[f32], d: usize) -> Vec<Vec<f64>> {
         .collect()
 }
 
-/// The mean over groups of the penalty as the definition reads, members and terms given.
+/// The mean of the penalty over groups by its definition, for given members and terms.
 fn by_definition(p: &StandardParams, members: &[u32], involutions: &[[u8; ENTRIES]]) -> f64 {
     let (enc, dec) = (unit(&p.w_enc_t, p.d_in), unit(&p.w_dec, p.d_in));
     let mut total = 0.0;
@@ -114,7 +114,7 @@ fn a_scrambled_pairing_has_the_algebras_number_of_each_kind_of_term() {
         assert!((0..ENTRIES).all(|e| usize::from(t[usize::from(t[e])]) == e));
         differing += usize::from(*t != TRANSPOSITION);
     }
-    // 16!/(4! 6! 2^6) = 18,918,900 involutions of this type: equal to the algebra's almost never.
+    // 16!/(4! 6! 2^6) = 18,918,900 involutions of this type: almost never equal to the algebra's.
     assert_eq!(differing, 60);
 }
 
@@ -167,8 +167,8 @@ fn orthogonal_blocks_close_for_every_pairing_and_have_no_holoraumy() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
-    /// The gauge of a dictionary: the length of a row or column, and a rotation of the activations
-    /// (here by a Givens rotation in a random plane, which generate all of them).
+    /// The gauge freedom of a dictionary: the length of a row or column, and a rotation of the
+    /// activations (here by a Givens rotation in a random plane; these generate all rotations).
     #[test]
     fn lengths_and_rotations_leave_the_defect_alone(seed in 0u64..1_000, angle in 0.0f32..6.0) {
         let p = random(7, 32, seed);

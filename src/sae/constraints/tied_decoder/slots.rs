@@ -1,14 +1,14 @@
-//! What training changes in a tied decoder, by name, for checkpoints.
+//! The state of a tied decoder that training changes, by name, for checkpoints.
 
 use super::TiedDecoder;
 use crate::sae::state_dict::{Slot, Slots, moments};
 
 impl TiedDecoder {
     pub(in crate::sae) fn slots(&mut self) -> Slots<'_> {
-        // Taken apart, so that a new field cannot be forgotten here.
+        // Destructured, so that a new field cannot be forgotten here.
         let Self {
             d_in: _,
-            // Those of the configuration's seed.
+            // Determined by the configuration's seed.
             generators: _,
             frames,
             coefficients,

@@ -1,5 +1,5 @@
-//! The chain rule against finite differences of the definition in f64, the algebra of the turns,
-//! and what a step keeps.
+//! Tests of the chain rule against finite differences of the definition in f64, of the algebra, and
+//! of the invariants of a step.
 
 use super::*;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ fn random(kind: TiedGenerators, d_in: usize, d_sae: usize, seed: u64) -> TiedDec
     TiedDecoder::new(kind, d_in, d_sae, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap()
 }
 
-/// `sum g . W_dec` as the definition reads, in f64.
+/// `sum g . W_dec` by its definition, in f64.
 fn by_definition(t: &TiedDecoder, frames: &[f32], coefficients: &[f32], g: &[f32]) -> f64 {
     let d = t.d_in;
     let mut total = 0.0;
@@ -51,7 +51,7 @@ fn gradients_of_frames_and_coefficients_match_finite_differences() {
     for kind in KINDS {
         let mut t = random(kind, 6, 32, 1);
         let mut rng = ChaCha8Rng::seed_from_u64(2);
-        // Lengths that no gauge has fixed: the formulae hold for any.
+        // Arbitrary lengths, not fixed by a gauge: the formulae hold for any.
         for v in t.frames.iter_mut().chain(&mut t.coefficients) {
             *v *= rng.random_range(0.5..2.0);
         }

@@ -1,11 +1,11 @@
-//! Which format a folder or a file is of, by what is there.
+//! Detects the format of a folder or a file from the files present.
 
 use super::loaded::Loaded;
 use super::{dictionary_learning, gemma_scope, gemma_scope_2, llama_scope, neel_nanda, sparsify};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// A format, with the place of what it is read from.
+/// A format, with the path that it is read from.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::sae::format) enum Format {
     SaeLens(PathBuf),
@@ -18,7 +18,7 @@ pub(in crate::sae::format) enum Format {
     TranscoderSet(PathBuf),
 }
 
-/// What is sought, for messages.
+/// The supported formats, for messages.
 const SOUGHT: &str = "SAELens' cfg.json with sae_weights.safetensors, sparsify's cfg.json with sae.safetensors, \
                       dictionary_learning's config.json with ae.pt, Gemma Scope's params.npz, Gemma Scope 2's config.json with \
                       params.safetensors, Llama Scope's hyperparams.json with checkpoints/final.safetensors, a .pt file with its \
@@ -27,7 +27,7 @@ const SOUGHT: &str = "SAELens' cfg.json with sae_weights.safetensors, sparsify's
 /// Finds the format of `path`, a folder or the file with the weights.
 ///
 /// # Errors
-/// [`Error::Argument`] that lists what was sought; [`Error::Io`] where there is nothing at all.
+/// [`Error::Argument`] listing the supported formats; [`Error::Io`] where the path does not exist.
 pub(in crate::sae::format) fn detect(path: &Path) -> Result<Format> {
     let kind = std::fs::metadata(path).map_err(Error::io("read", path))?;
     if kind.is_file() {
@@ -50,7 +50,7 @@ pub(in crate::sae::format) fn detect(path: &Path) -> Result<Format> {
     } else if has("config.yaml") {
         Some(Format::TranscoderSet(folder()))
     } else if has("cfg.json") || has("sae_weights.safetensors") {
-        // Half of a folder of SAELens: its reader says which file is missing.
+        // An incomplete SAELens folder: its reader reports which file is missing.
         Some(Format::SaeLens(folder()))
     } else {
         None
@@ -93,7 +93,7 @@ fn of_file(path: &Path) -> Option<Format> {
     })
 }
 
-/// The `.pt` files of a folder that have a configuration beside them.
+/// The `.pt` files of a folder that have a configuration next to them.
 fn pickles_with_cfg(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();

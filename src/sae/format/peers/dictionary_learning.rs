@@ -1,4 +1,4 @@
-//! dictionary_learning (Marks, Karvonen, Mueller): `ae.pt` beside `config.json`.
+//! dictionary_learning (Marks, Karvonen, Mueller): `ae.pt` and `config.json`.
 //!
 //! | `dict_class` | tensors | `b_dec` subtracted |
 //! |---|---|---|
@@ -7,7 +7,7 @@
 //! | `GatedAutoEncoder` | `decoder_bias`, `encoder.weight`, `r_mag`, `gate_bias`, `mag_bias`, `decoder.weight` | yes |
 //! | `JumpReluAutoEncoder` | `W_enc`, `b_enc`, `W_dec`, `b_dec`, `threshold` | no |
 //! | `AutoEncoderTopK` | `k`, `threshold`, `encoder.weight`, `encoder.bias`, `decoder.weight`, `b_dec` | yes |
-//! | `BatchTopKSAE` | as `AutoEncoderTopK`; activations above the one `threshold` count | yes |
+//! | `BatchTopKSAE` | as `AutoEncoderTopK`; only activations above the single `threshold` count | yes |
 //! | `MatryoshkaBatchTopKSAE` | `k`, `threshold`, `group_sizes`, `W_enc`, `b_enc`, `W_dec`, `b_dec` | yes |
 //!
 //! Weights of a `torch.nn.Linear` are `[out, in]`, those called `W_..` `[in, out]`. Source:
@@ -39,7 +39,7 @@ const CLASSES: [&str; 7] = [
 const FIELDS: KnownFields = KnownFields {
     format: CFG_FORMAT,
     applied: &["trainer"],
-    // Where the activations came from.
+    // The source of the activations.
     inert: &["buffer"],
     only: &[],
 };
@@ -132,8 +132,8 @@ impl Reader<'_> {
                 let bias = self.tensors.take("bias")?;
                 let b_enc = self.tensors.take("encoder.bias")?;
                 let mut sae = self.linear(b_enc, bias, true)?;
-                // `from_pretrained` gives the decoder unit rows unless they have them (torch.allclose),
-                // and so the features their scale.
+                // `from_pretrained` normalises the decoder's rows unless they have unit length (torch.allclose),
+                // and rescales the features accordingly.
                 if !has_unit_rows(&sae.w_dec)? {
                     sae.fold_decoder_norms()?;
                 }
@@ -159,7 +159,7 @@ impl Reader<'_> {
             }
             "AutoEncoderTopK" => {
                 let k = self.k()?;
-                // `encode` takes the k largest of each token; the threshold is for those who ask.
+                // `encode` keeps the k largest of each token and uses the threshold only on request.
                 self.tensors.take_number("threshold")?;
                 Ok(TopKSae::new(self.with_b_dec()?, k as usize)?.into())
             }
@@ -179,7 +179,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Of `encoder.weight` and `decoder.weight`.
+    /// From `encoder.weight` and `decoder.weight`.
     fn linear(&mut self, b_enc: Tensor, b_dec: Tensor, subtract: bool) -> Result<StandardSae> {
         let w_enc = self.tensors.take_transposed("encoder.weight")?;
         let w_dec = self.tensors.take_transposed("decoder.weight")?;
@@ -192,7 +192,7 @@ impl Reader<'_> {
         self.linear(b_enc, b_dec, true)
     }
 
-    /// Of `W_enc` and `W_dec`.
+    /// From `W_enc` and `W_dec`.
     fn parameters(&mut self, subtract: bool) -> Result<StandardSae> {
         let (w_enc, b_enc) = (self.tensors.take("W_enc")?, self.tensors.take("b_enc")?);
         let (w_dec, b_dec) = (self.tensors.take("W_dec")?, self.tensors.take("b_dec")?);
@@ -205,7 +205,7 @@ impl Reader<'_> {
         Ok(sae)
     }
 
-    /// The number of activations that count, which the file and the configuration agree on.
+    /// The number of activations that count; the file and the configuration must agree.
     fn k(&mut self) -> Result<u64> {
         let said = self.cfg.needed_whole("k")?;
         match self.tensors.take_number("k")? {
@@ -220,7 +220,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The threshold that takes the place of a batch's k largest.
+    /// The threshold that replaces the selection of a batch's k largest.
     fn threshold(&mut self) -> Result<f64> {
         match self.tensors.take_number("threshold")? {
             Some(threshold) if threshold >= 0.0 => Ok(threshold),
@@ -233,7 +233,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The nested dictionaries, all of which are active: they must be the whole one.
+    /// Reads the sizes of the nested dictionaries: all must be active, and together the whole dictionary.
     fn group_sizes(&mut self, d_sae: usize) -> Result<()> {
         let sizes = self
             .tensors
@@ -259,7 +259,7 @@ fn has_unit_rows(w_dec: &Tensor) -> Result<bool> {
     Ok(norms.iter().all(|norm| (norm - 1.0).abs() <= 1e-5 + 1e-8))
 }
 
-/// The place in TransformerLens' terms, where it is certain: the residual stream after a block.
+/// The hook point in TransformerLens' terms, where it is certain: the residual stream after a block.
 fn hook_name(whole: &Fields, cfg: &Fields) -> Result<Option<String>> {
     let buffer = whole.map.get("buffer");
     let io = buffer.and_then(|buffer| buffer.get("io")?.as_str());

@@ -1,6 +1,6 @@
 //! Gemma Scope: `params.npz`, JumpReLU autoencoders, and transcoders with the same tensors.
 //! `pre = x W_enc + b_enc`, `acts = pre H(pre - threshold)`, `x_hat = acts W_dec + b_dec`; `W_enc [d_in, d_sae]`.
-//! Lieberum et al. 2024, arXiv:2408.05147. There is no configuration: the place in the model is in the
+//! Lieberum et al. 2024, arXiv:2408.05147. There is no configuration: the place in the model is given by the
 //! path, `gemma-scope-2b-pt-res/layer_5/width_16k/average_l0_105`.
 
 use super::loaded::{Loaded, describe};
@@ -11,7 +11,7 @@ use std::path::Path;
 
 const FORMAT: &str = "Gemma Scope archive";
 
-/// Reads `params.npz`; whether it is a transcoder is for the path to say, or for `as_transcoder`.
+/// Reads `params.npz`; the path or `as_transcoder` determines whether it is a transcoder.
 pub(super) fn read(path: &Path, as_transcoder: bool) -> Result<Loaded> {
     let place = Place::of(path);
     match place.transcoder || as_transcoder {
@@ -50,12 +50,12 @@ fn autoencoder(path: &Path, place: &Place) -> Result<Loaded> {
     Ok(Loaded::Sae(JumpReLUSae::new(dictionary, threshold)?.into()))
 }
 
-/// What the path says.
+/// The place in the model according to the path.
 #[derive(Debug, Default, PartialEq)]
 struct Place {
     model: Option<String>,
     layer: Option<usize>,
-    /// "res", "mlp" or "att", of the repository's name.
+    /// "res", "mlp" or "att", from the repository's name.
     site: Option<String>,
     transcoder: bool,
 }

@@ -1,5 +1,5 @@
-//! Gemma Scope 2: `config.json` beside `params.safetensors`, autoencoders and transcoders of Gemma 3; cross-layer
-//! transcoders, one file a layer.
+//! Gemma Scope 2: `config.json` and `params.safetensors`, autoencoders and transcoders of Gemma 3; cross-layer
+//! transcoders, one file per layer.
 //! `pre = x w_enc + b_enc`, `acts = pre H(pre - threshold)`, `y = acts w_dec + b_dec (+ x affine_skip_connection)`.
 //! Source: SAELens' `gemma_3` loader, circuit-tracer's `load_gemma_scope_2_transcoder` and
 //! `load_gemma_scope_2_clt`.
@@ -102,9 +102,9 @@ fn read_transcoder(
     }
 }
 
-/// The transcoder of block `layer`; whether it has a skip connection may be known, or left to the file.
+/// The transcoder of block `layer`; `skip` says whether it has a skip connection, `None` leaves that to the file.
 ///
-/// It reads what the MLP reads, norm's weight included.
+/// It reads the MLP's input, including the norm's weight.
 pub(super) fn transcoder(tensors: Tensors, layer: usize, skip: Option<bool>) -> Result<Transcoder> {
     let skip = skip.unwrap_or_else(|| tensors.holds(SKIP));
     let parameters = Parameters::take(tensors, skip)?;
@@ -175,8 +175,8 @@ pub(super) struct CrossLayer {
     pub threshold: Tensor,
 }
 
-/// Layer `layer` of a cross-layer transcoder of `n_layers`. Its `w_dec` is `[d_sae, n_layers, d_out]`; what it would
-/// write to earlier layers, which circuit-tracer ignores and SAELens sums up, has to be 0.
+/// Layer `layer` of a cross-layer transcoder of `n_layers`. Its `w_dec` is `[d_sae, n_layers, d_out]`; the part for
+/// earlier layers, which circuit-tracer ignores and SAELens sums, has to be 0.
 pub(super) fn cross_layer(
     mut tensors: Tensors,
     layer: usize,
@@ -215,7 +215,7 @@ fn layer_of(point: &str, rest: &str) -> Option<usize> {
     layer.parse().ok().filter(|_| found == rest)
 }
 
-/// TransformerLens' name of Hugging Face's hook point, where there is one.
+/// TransformerLens' name of Hugging Face's hook point, if it has one.
 fn hook_name(point: &str) -> Option<String> {
     let at = |rest: &str, ours: &str| {
         let layer = layer_of(point, rest)?;

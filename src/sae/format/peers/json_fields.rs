@@ -1,11 +1,11 @@
-//! The fields of a foreign configuration.
+//! The fields of another library's configuration.
 
 use crate::error::{Error, Result};
 use crate::known_fields::{KnownFields, shortened};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
-/// A JSON object and where it is from.
+/// A JSON object and the path it was read from.
 #[derive(Debug, Clone)]
 pub(super) struct Fields {
     pub(super) map: Map<String, Value>,
@@ -32,7 +32,7 @@ impl Fields {
     /// The object in a field.
     ///
     /// # Errors
-    /// [`Error::Format`] where it is missing or no object.
+    /// [`Error::Format`] where it is missing or not an object.
     pub(super) fn object(&self, name: &str) -> Result<Self> {
         match self.map.get(name) {
             Some(Value::Object(map)) => Ok(Self {
@@ -44,7 +44,7 @@ impl Fields {
         }
     }
 
-    /// Refuses what is in no list of `known`.
+    /// Rejects fields that are in no list of `known`.
     ///
     /// # Errors
     /// [`Error::Format`] naming the field.
@@ -52,7 +52,7 @@ impl Fields {
         known.check(&self.map, &self.path)
     }
 
-    /// What is wrong with the file.
+    /// The error for an invalid file.
     pub(super) fn refuse(&self, reason: impl std::fmt::Display) -> Error {
         Error::format(&self.path, self.format, reason)
     }

@@ -1,9 +1,9 @@
-//! Llama Scope (OpenMOSS): `hyperparams.json` beside `checkpoints/final.safetensors`.
+//! Llama Scope (OpenMOSS): `hyperparams.json` and `checkpoints/final.safetensors`.
 //!
-//! Trained on `x sqrt(d) / norm_in`, with `norm_in` the mean norm of the data set. As lm-saes does for
-//! inference, that is folded into the weights: with `s = sqrt(d) / norm`, `b_enc / s_in`, `b_dec / s_out`,
+//! Trained on `x sqrt(d) / norm_in`, with `norm_in` the mean norm of the data set. As in lm-saes'
+//! inference, this is folded into the weights: with `s = sqrt(d) / norm`, `b_enc / s_in`, `b_dec / s_out`,
 //! `W_dec s_in / s_out`, then decoder rows of unit length whose norms go into the encoder
-//! (`sparsity_include_decoder_norm`), and activations above `jump_relu_threshold` count.
+//! (`sparsity_include_decoder_norm`); activations above `jump_relu_threshold` count.
 //! He et al. 2024, arXiv:2410.20526; lm-saes' `standardize_parameters_of_dataset_norm`,
 //! `transform_to_unit_decoder_norm` and `Initializer`. SAELens keeps the activations of the scaled input,
 //! which are `s_in` times these.
@@ -41,7 +41,7 @@ const FIELDS: KnownFields = KnownFields {
     ],
     inert: &[
         // Initial values, the loss, and where and in what precision it was trained. `top_k` is that of the
-        // training, before the threshold took its place.
+        // training, before the threshold replaced it.
         "bias_init_method",
         "ddp_size",
         "decoder_bias_init_method",
@@ -132,7 +132,7 @@ pub(super) fn read(dir: &Path) -> Result<Loaded> {
     Ok(Loaded::Transcoder(transcoder.between(from, to)))
 }
 
-/// The threshold; ReLU is one at 0, and TopK has become one once the threshold is known.
+/// The threshold: 0 for ReLU; TopK was replaced by one once the threshold was known.
 fn threshold(cfg: &Fields) -> Result<f64> {
     let threshold = cfg.number("jump_relu_threshold")?;
     match (cfg.needed_text("act_fn")?, threshold) {
@@ -149,7 +149,7 @@ fn threshold(cfg: &Fields) -> Result<f64> {
     }
 }
 
-/// What inputs and outputs were multiplied by in training.
+/// The factors of inputs and outputs in training.
 fn scales(cfg: &Fields) -> Result<(f64, f64)> {
     match cfg.text("norm_activation")? {
         Some("dataset-wise") => {}

@@ -1,4 +1,4 @@
-//! What a file may hold.
+//! The possible contents of a file.
 
 use crate::sae::autoencoder::SparseAutoencoder;
 use crate::sae::variants::{Sae, StandardSae, Transcoder};
@@ -11,7 +11,7 @@ pub(in crate::sae::format) enum Loaded {
     Transcoder(Transcoder),
 }
 
-/// Says in `dictionary` where it belongs, as SAELens' `cfg.json` does.
+/// Records the origin in `dictionary`, as SAELens' `cfg.json` does.
 pub(super) fn describe(
     dictionary: &mut StandardSae,
     hook_name: Option<String>,

@@ -1,6 +1,6 @@
-//! Autoencoders and transcoders in the files of other libraries, one file a format.
+//! Autoencoders and transcoders in other libraries' files, one module per format.
 //!
-//! A reader applies each field and tensor, knows that it changes nothing, or refuses it by name.
+//! Each field and tensor is applied, known to change nothing, or rejected by name.
 
 mod circuit_tracer;
 mod detect;

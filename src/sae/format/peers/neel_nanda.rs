@@ -1,7 +1,7 @@
-//! Neel Nanda's 1L-Sparse-Autoencoder: `{n}.pt` beside `{n}_cfg.json`.
+//! Neel Nanda's 1L-Sparse-Autoencoder: `{n}.pt` and `{n}_cfg.json`.
 //! `acts = relu((x - b_dec) W_enc + b_enc)`, `x_hat = acts W_dec + b_dec`; `W_enc [act_size, dict_size]`.
-//! Source: 1L-Sparse-Autoencoder's `utils.py` (`AutoEncoder`, `post_init_cfg`); the same layout is that of
-//! Kissane and Krzyzanowski's attention autoencoders (2024), SAELens' `connor_rob_hook_z`.
+//! Source: 1L-Sparse-Autoencoder's `utils.py` (`AutoEncoder`, `post_init_cfg`); Kissane and Krzyzanowski's
+//! attention autoencoders (2024), SAELens' `connor_rob_hook_z`, have the same layout.
 
 use super::json_fields::Fields;
 use super::loaded::{Loaded, describe};
@@ -28,7 +28,7 @@ const FIELDS: KnownFields = KnownFields {
         "site",
     ],
     inert: &[
-        // The run: data, optimiser, loss, what is done with dead features, logs.
+        // The run: data, optimiser, loss, treatment of dead features, logs.
         "anthropic_neuron_resample_scale",
         "anthropic_resample_batches",
         "anthropic_resample_last",
@@ -85,7 +85,7 @@ const FIELDS: KnownFields = KnownFields {
     ],
 };
 
-/// The configuration beside the weights: `25_cfg.json` for `25.pt`.
+/// The configuration that belongs to the weights: `25_cfg.json` for `25.pt`.
 pub(super) fn cfg_path(weights: &Path) -> PathBuf {
     let stem = weights.file_stem().unwrap_or_default().to_string_lossy();
     weights.with_file_name(format!("{stem}_cfg.json"))

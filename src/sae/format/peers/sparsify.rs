@@ -1,7 +1,7 @@
-//! sparsify (EleutherAI): `cfg.json` beside `sae.safetensors`, TopK autoencoders and transcoders.
+//! sparsify (EleutherAI): `cfg.json` and `sae.safetensors`, TopK autoencoders and transcoders.
 //! `acts = top_k(relu((x - b_dec) encoder.weight^T + encoder.bias))`, `y = acts W_dec + b_dec (+ x W_skip^T)`;
-//! transcoders subtract no `b_dec`. `encoder.weight` and `W_dec` are `[num_latents, d_in]`. A transcoder that is written
-//! here has its hook points in the configuration, too: `hook_name` and `hook_name_out`, which sparsify leaves aside.
+//! transcoders do not subtract `b_dec`. `encoder.weight` and `W_dec` are `[num_latents, d_in]`. A transcoder written
+//! here also has its hook points in the configuration: `hook_name` and `hook_name_out`, which sparsify ignores.
 //! Source: eai-sparsify 1.3.3 (`sparse_coder.py`, `fused_encoder.py`, `config.py`).
 
 use super::json_fields::Fields;
@@ -33,7 +33,7 @@ const FIELDS: KnownFields = KnownFields {
         "transcode",
     ],
     inert: &[
-        // Multi-TopK is a loss, and unit rows are kept while it is trained.
+        // Multi-TopK is a loss, and unit rows are a constraint during training.
         "multi_topk",
         "normalize_decoder",
     ],
@@ -122,10 +122,10 @@ pub(super) fn read(dir: &Path) -> Result<Loaded> {
     }))
 }
 
-/// Writes a TopK transcoder as sparsify reads it, `dir` made if missing.
+/// Writes a TopK transcoder as sparsify reads it, creating `dir` if missing.
 ///
 /// # Errors
-/// [`Error::Argument`] for a transcoder whose output is not as wide as its input, which sparsify does not have;
+/// [`Error::Argument`] for a transcoder whose output is not as wide as its input, which sparsify does not support;
 /// [`Error::Io`].
 pub(in crate::sae::format) fn write(dir: &Path, transcoder: &Transcoder, k: usize) -> Result<()> {
     if transcoder.d_in() != transcoder.d_out() {
@@ -159,7 +159,7 @@ pub(in crate::sae::format) fn write(dir: &Path, transcoder: &Transcoder, k: usiz
     write_folder(dir, WEIGHTS, &cfg, &tensors)
 }
 
-/// Block and module of a folder's name, which is that of a module: `layers.5`, `layers.5.mlp`, `h.5.attn`.
+/// Block and module from a folder's name, which is that of a module: `layers.5`, `layers.5.mlp`, `h.5.attn`.
 fn block(folder: &str) -> Option<(usize, &str)> {
     let rest = folder.split_once("layers.").map(|(_, rest)| rest);
     let rest = rest.or_else(|| Some(folder.split_once("h.")?.1))?;
@@ -167,7 +167,7 @@ fn block(folder: &str) -> Option<(usize, &str)> {
     Some((layer.parse().ok()?, module))
 }
 
-/// Where an autoencoder of that module's output belongs, in TransformerLens' terms.
+/// The hook point of an autoencoder of that module's output, in TransformerLens' terms.
 fn hook_name(folder: &str) -> Option<String> {
     if matches!(folder, "embed_tokens" | "embed_in" | "wte") {
         return Some("hook_embed".to_owned());

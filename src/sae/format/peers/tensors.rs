@@ -1,4 +1,4 @@
-//! The tensors of a foreign file, of which none may be left over.
+//! The tensors of another library's file; every one must be read.
 
 use crate::archive::{read_npz, read_torch};
 use crate::error::{Error, Result};
@@ -7,13 +7,13 @@ use candle_core::{DType, Tensor};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What has not been taken yet.
+/// The entries that have not been taken yet.
 #[derive(Debug)]
 pub(super) struct Tensors {
     pub(super) path: PathBuf,
     format: &'static str,
     tensors: BTreeMap<String, Tensor>,
-    /// Entries that are no tensors, or of a type that cannot be read: what each is.
+    /// Entries that are not tensors, or have an unsupported type, with a description of each.
     others: BTreeMap<String, String>,
 }
 
@@ -48,7 +48,7 @@ impl Tensors {
         })
     }
 
-    /// What is wrong with the file.
+    /// The error for an invalid file.
     pub(super) fn refuse(&self, reason: impl std::fmt::Display) -> Error {
         Error::format(&self.path, self.format, reason)
     }
@@ -57,10 +57,10 @@ impl Tensors {
         self.tensors.contains_key(name)
     }
 
-    /// A tensor in f32, its entries finite.
+    /// Removes and returns a tensor in f32, whose entries must be finite.
     ///
     /// # Errors
-    /// [`Error::Format`] where it is missing, no tensor, or not finite.
+    /// [`Error::Format`] where it is missing, not a tensor, or not finite.
     pub(super) fn take(&mut self, name: &str) -> Result<Tensor> {
         let Some(tensor) = self.tensors.remove(name) else {
             let known = self.tensors.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -73,10 +73,10 @@ impl Tensors {
         Ok(tensor.to_dtype(DType::F32)?.contiguous()?)
     }
 
-    /// A matrix, the other way round: the weight of a `torch.nn.Linear` is `[out, in]`.
+    /// A matrix, transposed: the weight of a `torch.nn.Linear` is `[out, in]`.
     ///
     /// # Errors
-    /// Those of [`Tensors::take`]; [`Error::Shape`] for what is no matrix.
+    /// Those of [`Tensors::take`]; [`Error::Shape`] where it is not a matrix.
     pub(super) fn take_transposed(&mut self, name: &str) -> Result<Tensor> {
         let tensor = self.take(name)?;
         match tensor.rank() {
@@ -85,10 +85,10 @@ impl Tensors {
         }
     }
 
-    /// The one number of a tensor without axes, or of one entry; `None` where there is no such tensor.
+    /// The value of a tensor without axes or with one entry; `None` where there is no such tensor.
     ///
     /// # Errors
-    /// [`Error::Shape`] for more numbers than one; those of [`Tensors::take`].
+    /// [`Error::Shape`] for more than one entry; those of [`Tensors::take`].
     pub(super) fn take_number(&mut self, name: &str) -> Result<Option<f64>> {
         if !self.holds(name) {
             return Ok(None);
@@ -107,7 +107,7 @@ impl Tensors {
         }
     }
 
-    /// Checks that every entry has been read; `of` names what has no place for the rest.
+    /// Checks that every entry has been read; `of` describes, in the error, what has no such tensor.
     ///
     /// # Errors
     /// [`Error::Format`] naming the first entry that is left.
@@ -125,7 +125,7 @@ impl Tensors {
     }
 }
 
-/// What a configuration says against what the tensors have.
+/// Compares the configuration's widths with those of the tensors.
 ///
 /// # Errors
 /// [`Error::Shape`] for the first that differs.

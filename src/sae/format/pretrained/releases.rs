@@ -1,8 +1,8 @@
-//! Releases of SAELens, by their names there: those whose identifiers follow a rule.
+//! SAELens' releases, by their names there: those whose identifiers follow a rule.
 //! Source: SAELens 6.54's `pretrained_saes.yaml`.
 
-/// Repository and folder of a release and an autoencoder's identifier; what is no release stays as it
-/// is.
+/// The repository and folder for a release and an autoencoder's identifier; other arguments are
+/// returned unchanged.
 pub(super) fn resolve(repo: &str, id: &str) -> (String, String) {
     let (release, revision) = match repo.split_once('@') {
         Some((release, revision)) => (release, format!("@{revision}")),
@@ -42,7 +42,7 @@ fn of_release(release: &str, id: &str) -> Option<(String, String)> {
         .or_else(|| llama_scope(release, id))
 }
 
-/// `gpt2-small-resid-mid-v5-32k` and its like.
+/// `gpt2-small-resid-mid-v5-32k` and similar names.
 fn openai(release: &str, id: &str) -> Option<(String, String)> {
     let (site, width) = release.strip_prefix("gpt2-small-")?.rsplit_once("-v5-")?;
     let known = ["attn-out", "mlp-out", "resid-mid", "resid-post"].contains(&site);
@@ -50,7 +50,7 @@ fn openai(release: &str, id: &str) -> Option<(String, String)> {
         return None;
     }
     let layer = layer(id)?;
-    // As these folders are called.
+    // The endings of these folders' names.
     let ending = match (site, width) {
         ("resid-post", "32k") => ".pt",
         _ => "",
@@ -59,7 +59,7 @@ fn openai(release: &str, id: &str) -> Option<(String, String)> {
     Some((repo, format!("v5_{width}_layer_{layer}{ending}")))
 }
 
-/// `pythia-70m-deduped-res-sm` and its like.
+/// `pythia-70m-deduped-res-sm` and similar names.
 fn pythia(release: &str, id: &str) -> Option<(String, String)> {
     let site = release
         .strip_prefix("pythia-70m-deduped-")?

@@ -8,7 +8,7 @@ fn ramp(n: usize, seed: u32) -> Vec<f32> {
 
 #[test]
 fn lists_hold_exactly_the_positive_activations() {
-    // 41 features: one full panel and a part of one; 50 tokens: no multiple of any kernel's rows.
+    // 41 features: a full panel and a partial one; 50 tokens: not a multiple of any kernel's rows.
     let (d, s, n) = (24, 41, 50);
     let (w, b, x) = (ramp(s * d, 3), ramp(s, 4), ramp(CHUNK * d, 5));
     let mut lists = ActiveLists::default();

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 /// Rows of one tile of inputs.
 const ROWS: usize = 16;
 
-/// Whether this CPU has the instructions and the system lets this process use them.
+/// Whether this CPU has the instructions and the system allows this process to use them.
 pub(super) fn is_available() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
     *FOUND.get_or_init(|| {
@@ -21,13 +21,13 @@ pub(super) fn is_available() -> bool {
     })
 }
 
-/// Asks Linux for the tiles' registers: it saves 8 KiB a thread more from then on, and refuses where a thread's signal
-/// stack has no room for them (Documentation/arch/x86/xstate.rst).
+/// Requests the tiles' registers from Linux: from then on it saves 8 KiB more per thread. It refuses where a thread's
+/// signal stack has no room for them (Documentation/arch/x86/xstate.rst).
 #[cfg(target_os = "linux")]
 fn may_use_tiles() -> bool {
     const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
     const XFEATURE_XTILEDATA: libc::c_long = 18;
-    // SAFETY: the call has no pointers.
+    // SAFETY: the call takes no pointers.
     unsafe {
         libc::syscall(
             libc::SYS_arch_prctl,
@@ -58,7 +58,7 @@ static CONFIG: Config = {
     Config(bytes)
 };
 
-/// Writes the sums of every row, two tiles of rows by two of features at a time, and asks for the panel that comes next.
+/// Writes the sums of every row, two tiles of rows by two of features at a time, and prefetches the next panel.
 ///
 /// # Safety
 /// Only where [`is_available`].
@@ -67,7 +67,7 @@ pub(super) unsafe fn product(x: &QuantisedRows, panel: &[Word], next: &[Word], s
     assert_eq!(panel.len(), 16 * steps);
     let rows = x.lines().chunks_exact(2 * ROWS * steps);
     let pairs = sums.0.chunks_exact_mut(2 * ROWS).zip(rows);
-    // SAFETY: no tile is in use before, and none is left in use.
+    // SAFETY: no tile is in use before the call, and none after it.
     unsafe { asm!("ldtilecfg [{config}]", config = in(reg) &CONFIG, options(nostack)) };
     for (i, (sums, rows)) in pairs.take(x.n().div_ceil(2 * ROWS)).enumerate() {
         if i == 0 {
@@ -125,10 +125,10 @@ unsafe fn block(rows: &[Line], panel: &[Word], sums: &mut [[i32; PANEL]]) {
     }
 }
 
-/// Loads of tiles are not foreseen by the CPU: their rows are apart.
+/// Prefetches a panel: the CPU does not predict loads of tiles, whose rows are apart.
 fn prefetch(panel: &[Word]) {
     for line in panel.iter().flat_map(|Word(word)| word.as_chunks::<16>().0) {
-        // SAFETY: a prefetch reads nothing that the program can see, and the address is the panel's.
+        // SAFETY: a prefetch has no visible effect, and the address is the panel's.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
     }
 }

@@ -1,11 +1,11 @@
-//! Weights and inputs in 8 bits, with what bounds the error of their products.
+//! Weights and inputs in 8 bits, with bounds on the error of their products.
 
 use crate::sae::kernels::encode::PackedEncoder;
 use crate::sae::kernels::tile::panel::{CHUNK, PANEL};
 use rayon::prelude::*;
 use std::arch::x86_64::*;
 
-/// Inputs of one step of the product's instructions over the inputs; their number is rounded up to it.
+/// Inputs per step of the product's instructions; the number of inputs is rounded up to a multiple.
 const STEP: usize = 64;
 /// Four inputs of each lane of a panel, as bytes.
 #[derive(Debug, Default, Clone, Copy)]
@@ -18,28 +18,28 @@ pub(super) struct Line(pub [i32; STEP / 4]);
 
 /// The largest magnitude of a quantised number.
 const LARGEST: f32 = 127.0;
-/// Quantised weights are stored with this added, as the instruction wants one operand without sign.
+/// Added to quantised weights when stored, since the instruction needs one unsigned operand.
 const OFFSET: i32 = 128;
-/// A length is rounded up by this factor.
+/// Lengths are rounded up by this factor.
 const UP: f32 = 1.001;
-/// No length is less: squares of smaller numbers are lost in f32.
+/// Added to every length: squares of smaller numbers are lost in f32.
 const LEAST: f32 = 1e-17;
-/// Smaller numbers have no scale of their own; they count as an error.
+/// Smaller numbers get no scale; they count as error.
 const NO_SCALE: f32 = 1e-30;
 
-/// What is known of the features of a panel, a lane each.
+/// Scales and bounds of the features of a panel, one lane per feature.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Lanes {
     pub scale: [f32; PANEL],
-    /// At least the length of each feature's weights.
+    /// Upper bound of the length of each feature's weights.
     pub norm: [f32; PANEL],
-    /// At least the length of what quantising has changed.
+    /// Upper bound of the length of the quantisation error.
     pub error: [f32; PANEL],
-    /// The biases, and what the weights make of the centre.
+    /// The biases plus the products of the weights with the centre.
     pub bias: [f32; PANEL],
-    /// Rounding of these, and of the sum with them.
+    /// Bound of the rounding error of these, and of the sum with them.
     pub of_bias: [f32; PANEL],
-    /// A bit for each lane that is a feature.
+    /// A set bit for each lane that is a feature.
     pub features: u32,
 }
 
@@ -62,7 +62,7 @@ impl QuantisedPanels {
         &self.words[p * self.depth..][..self.depth]
     }
 
-    /// Takes up the encoder for inputs from which `centre` is subtracted; false where it has a number that is not finite or whose square is not.
+    /// Quantises the encoder for inputs less `centre`; false if it has a number that, or whose square, is not finite.
     pub(super) fn quantise(&mut self, packed: &PackedEncoder, centre: &[f32]) -> bool {
         let d = packed.d_in();
         let of_centre = length(centre) * rounding(d);
@@ -82,7 +82,7 @@ impl QuantisedPanels {
                 let n = PANEL.min(packed.d_sae() - p * PANEL);
                 lanes.features = u32::MAX >> (PANEL - n);
                 let panel = panel.as_chunks::<PANEL>().0;
-                // SAFETY: the caller has asked the CPU for the features of the product's kernels.
+                // SAFETY: the caller has checked that the CPU has the features of the product's kernels.
                 unsafe { quantise_panel(panel, centre, words, lanes) };
                 let of_features = lanes
                     .bias
@@ -118,7 +118,7 @@ fn quantise_panel(panel: &[[f32; PANEL]], centre: &[f32], words: &mut [Word], la
         let (mut norm, mut error, mut of_centre) = (zero, zero, zero);
         let inputs = panel.chunks(4).zip(centre.chunks(4));
         for ((rows, centre), Word(words)) in inputs.zip(&mut *words) {
-            // Missing inputs are 0 for the product: those of x are.
+            // Bytes of missing inputs do not matter: those inputs of x are 0.
             let mut word = _mm512_setzero_si512();
             for (row, &c) in rows.iter().zip(centre).rev() {
                 let w = load(row);
@@ -160,26 +160,26 @@ fn rounding(d: usize) -> f32 {
     (d + 64) as f32 * f32::EPSILON
 }
 
-/// What is known of a token's input, centred.
+/// Scale and bounds of a token's centred input.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct RowBounds {
     pub scale: f32,
-    /// What the offset of the weights adds to the integer product.
+    /// The part of the integer product that is due to the weights' offset.
     pub offset: i32,
-    /// At least the length of the quantised input.
+    /// Upper bound of the length of the quantised input.
     pub norm: f32,
-    /// At least the length of what quantising has changed, and the rounding of a sum in f32 relative to the length
+    /// Upper bound of the length of the quantisation error, and of the rounding of a sum in f32 relative to the length
     /// of the weights.
     pub error: f32,
 }
 
-/// A chunk's inputs as bytes, row by row, and rows of zeros up to [`CHUNK`].
+/// A chunk's inputs as bytes, row by row, padded with rows of zeros up to [`CHUNK`].
 #[derive(Debug, Default)]
 pub(super) struct QuantisedRows {
     steps: usize,
     n: usize,
     lines: Vec<Line>,
-    /// Of each row.
+    /// One per row.
     pub bounds: Vec<RowBounds>,
 }
 
@@ -199,7 +199,7 @@ impl QuantisedRows {
         &self.lines
     }
 
-    /// Takes up at most [`CHUNK`] rows, less the centre; false where one is not finite, or its square is not.
+    /// Quantises at most [`CHUNK`] rows, less the centre; false if one, or its square, is not finite.
     pub(super) fn quantise(&mut self, x: &[f32], centre: &[f32]) -> bool {
         let d = centre.len();
         (self.steps, self.n) = (d.div_ceil(STEP), x.len() / d);
@@ -208,7 +208,7 @@ impl QuantisedRows {
         self.bounds.clear();
         let rows = self.lines.chunks_exact_mut(self.steps);
         for (lines, row) in rows.zip(x.chunks_exact(d)) {
-            // SAFETY: the caller has asked the CPU for the features of the product's kernels.
+            // SAFETY: the caller has checked that the CPU has the features of the product's kernels.
             let bounds = unsafe { quantise_row(row, centre, lines) };
             if !(bounds.norm.is_finite() && bounds.error.is_finite()) {
                 return false;
@@ -225,7 +225,7 @@ fn quantise_row(row: &[f32], centre: &[f32], lines: &mut [Line]) -> RowBounds {
     let d = row.len().min(centre.len());
     let load = |of: &[f32], from: usize| {
         let lanes = u16::MAX >> (16 - (d - from).min(16));
-        // SAFETY: masked: nothing behind the row is read.
+        // SAFETY: masked, so that nothing beyond the row is read.
         unsafe { _mm512_maskz_loadu_ps(lanes, of.as_ptr().add(from)) }
     };
     let centred = |from: usize| _mm512_sub_ps(load(row, from), load(centre, from));

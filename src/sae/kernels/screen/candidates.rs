@@ -1,21 +1,21 @@
-//! The features of a token that can be among those listed.
+//! The features of a token that may be listed.
 
 use super::exact::Weights;
 use crate::sae::kernels::encode::PackedEncoder;
 use crate::sae::kernels::lists::RowList;
 use std::arch::x86_64::*;
 
-/// A floor is found to within this power of a half of the range of what may be it.
+/// Maximum number of bisections to determine a floor.
 const BISECTIONS: u32 = 10;
 
-/// One token's candidates, ascending, with bounds of their sizes: of their activations, or the absolute values.
+/// One token's candidates, ascending, with bounds of their sizes: their activations or the absolute values.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     len: usize,
     features: Vec<u32>,
     upper: Vec<f32>,
     lower: Vec<f32>,
-    /// What has an upper bound below this cannot be listed.
+    /// A feature whose upper bound is below this cannot be listed.
     floor: f32,
     top_k: Option<usize>,
     /// The length at which the floor is raised again.
@@ -29,7 +29,7 @@ impl Candidates {
         self.prune_at = top_k.map_or(usize::MAX, Self::more);
     }
 
-    /// By how much the list may grow before it is pruned: a multiple of `k`, so that this costs little.
+    /// How much the list may grow before it is pruned: a multiple of `k`, so that pruning is cheap.
     fn more(k: usize) -> usize {
         4 * k + 16
     }
@@ -42,7 +42,7 @@ impl Candidates {
         self.floor
     }
 
-    /// Appends the lanes that `kept` has a bit for.
+    /// Appends the lanes whose bit is set in `kept`.
     #[target_feature(enable = "avx512f")]
     pub(super) fn push(&mut self, kept: u16, first: u32, upper: __m512, lower: __m512) {
         let len = self.len;
@@ -64,12 +64,12 @@ impl Candidates {
         self.len = len + kept.count_ones() as usize;
         if self.len >= self.prune_at {
             self.prune();
-            // Where little was dropped, the list doubles before the next time.
+            // If little was dropped, the list doubles before it is pruned again.
             self.prune_at = self.len + self.top_k.map_or(0, Self::more).max(self.len);
         }
     }
 
-    /// Raises the floor to what at least `k` lower bounds reach, and drops what is below it.
+    /// Raises the floor to a value that at least `k` lower bounds reach, and drops what is below it.
     pub(super) fn prune(&mut self) {
         let Some(k) = self.top_k.filter(|k| (1..self.len).contains(k)) else {
             return;
@@ -84,7 +84,7 @@ impl Candidates {
         }
     }
 
-    /// Keeps what has an upper bound that is not below the floor.
+    /// Keeps the candidates whose upper bound is not below the floor.
     #[target_feature(enable = "avx512f")]
     fn drop_below_floor(&mut self) {
         let floor = _mm512_set1_ps(self.floor);
@@ -96,12 +96,12 @@ impl Candidates {
                 &mut self.upper[..],
                 &mut self.lower[..],
             );
-            // SAFETY: masked: nothing from `len` on is read; what is written, from `kept` on, has been read.
+            // SAFETY: masked: nothing from `len` on is read; writes, from `kept` on, overwrite only what has been read.
             unsafe {
                 let u = _mm512_maskz_loadu_ps(lanes, upper.as_ptr().add(from));
                 let l = _mm512_maskz_loadu_ps(lanes, lower.as_ptr().add(from));
                 let f = _mm512_maskz_loadu_epi32(lanes, features.as_ptr().add(from).cast());
-                // A bound that is NaN is none.
+                // A NaN bound excludes nothing.
                 let keep = _mm512_mask_cmp_ps_mask::<_CMP_NLT_UQ>(lanes, u, floor);
                 let at = features.as_mut_ptr().add(kept);
                 _mm512_mask_compressstoreu_epi32(at.cast(), keep, f);
@@ -114,7 +114,7 @@ impl Candidates {
     }
 }
 
-/// A number above `floor` that at least `k` of `values` reach, close to the largest such, or `floor` if there is none.
+/// A number above `floor` that at least `k` of `values` reach, close to the largest such, or `floor` if none exists.
 /// NaN reaches nothing.
 #[target_feature(enable = "avx512f")]
 fn reached_by(values: &[f32], k: usize, floor: f32) -> f32 {
@@ -150,7 +150,7 @@ fn reached_by(values: &[f32], k: usize, floor: f32) -> f32 {
     }
     for _ in 0..BISECTIONS {
         let middle = 0.5 * (low + high);
-        // Not where a bound is infinite, either.
+        // Also not where a bound is infinite.
         if !(middle > low && middle < high) {
             break;
         }
@@ -162,12 +162,12 @@ fn reached_by(values: &[f32], k: usize, floor: f32) -> f32 {
     low
 }
 
-/// In which order a row's candidates are computed.
+/// The order in which a row's candidates are computed.
 #[derive(Debug, Default)]
 pub(super) struct Order {
-    /// Middles of the candidates' bounds.
+    /// Midpoints of the candidates' bounds.
     middles: Vec<f32>,
-    /// What is computed later, and its upper bounds.
+    /// The candidates computed later, and their upper bounds.
     later: Vec<u32>,
     later_upper: Vec<f32>,
     features: Vec<u32>,
@@ -196,7 +196,7 @@ impl Order {
             }
             return;
         };
-        // The likely ones first: most of the others are below the least of them.
+        // The likely ones first: the least of them rules out most of the others.
         self.middles.clear();
         let bounds = upper.iter().zip(&candidates.lower[..n]);
         self.middles.extend(bounds.map(|(u, l)| 0.5 * (u + l)));
@@ -224,7 +224,7 @@ impl Order {
         };
         self.features.clear();
         let later = self.later.iter().zip(&self.later_upper);
-        // A bound that is NaN is none.
+        // A NaN bound excludes nothing.
         let possible = later.filter(|(_, upper)| **upper >= at_least || upper.is_nan());
         self.features.extend(possible.map(|(feature, _)| *feature));
         self.compute(weights, x);
@@ -234,7 +234,7 @@ impl Order {
         }
     }
 
-    /// Appends the activations of `features` to what is listed.
+    /// Appends the activations of `features` to the listed ones.
     fn compute(&mut self, weights: &Weights, x: &[f32]) {
         weights.activations(&self.features, x, &mut self.acts);
         let acts = self.features.iter().copied().zip(self.acts.iter().copied());

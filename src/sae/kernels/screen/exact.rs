@@ -1,4 +1,4 @@
-//! Activations of single features, in f32, summed in the order of the product of all of them.
+//! Activations of single features, in f32, summed in the same order as the full product.
 
 use crate::sae::kernels::tile::transpose::transposed;
 use std::arch::x86_64::*;
@@ -24,7 +24,7 @@ impl Weights<'_> {
         }
     }
 
-    /// Their rows; where there are fewer, the last one fills the lanes.
+    /// The features' rows; if there are fewer than 16, the last one fills the remaining lanes.
     fn sixteen(&self, features: &[u32]) -> [&[f32]; 16] {
         let mut rows = [self.row(features[features.len() - 1]); 16];
         for (row, &feature) in rows.iter_mut().zip(features) {
@@ -38,7 +38,7 @@ impl Weights<'_> {
     }
 }
 
-/// `sums[j] = sum_k x[k] rows[j][k]`, each one product after the other. (Prefetching the next sixteen rows costs
+/// `sums[j] = sum_k x[k] rows[j][k]`, each summed sequentially. (Prefetching the next sixteen rows costs
 /// more than it gains.)
 #[target_feature(enable = "avx512f")]
 fn sixteen_sums(rows: &[&[f32]; 16], x: &[f32]) -> [f32; 16] {

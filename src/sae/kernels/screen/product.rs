@@ -1,4 +1,4 @@
-//! The integer product of a chunk's rows with a panel, and the candidates that it leaves.
+//! The integer product of a chunk's rows with a panel, and the resulting candidates.
 
 use super::bounds::{Lanes, QuantisedPanels, QuantisedRows, RowBounds};
 use super::candidates::Candidates;
@@ -7,7 +7,7 @@ use super::{amx, vnni};
 use crate::sae::kernels::tile::panel::PANEL;
 use std::arch::x86_64::*;
 
-/// The instructions that the integer product is made with. The sums are the same.
+/// The instructions used for the integer product. The sums are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     Vnni,
@@ -15,7 +15,7 @@ pub(super) enum Unit {
 }
 
 impl Unit {
-    /// The fastest that this CPU has. What bounds the error of f32 must be in the order of the f32 product's widest
+    /// The fastest on this CPU. The error bounds of f32 must hold for the order of the f32 product's widest
     /// kernel, which has fused multiply-adds.
     pub(super) fn fastest() -> Option<Self> {
         let screens = is_x86_feature_detected!("avx512f")
@@ -30,7 +30,7 @@ impl Unit {
     }
 }
 
-/// Appends what panel `p` has to each row's candidates.
+/// Appends panel `p`'s candidates of each row.
 pub(super) fn keep_candidates(
     unit: Unit,
     x: &QuantisedRows,
@@ -41,7 +41,7 @@ pub(super) fn keep_candidates(
 ) {
     let (words, lanes) = (panels.panel(p), &panels.lanes[p]);
     let next = (p + 1) % panels.len();
-    // SAFETY: a screen has a unit only where the CPU has what `fastest` asks for.
+    // SAFETY: a screen has a unit only where the CPU has the features that `fastest` checks.
     unsafe {
         match unit {
             Unit::Vnni => vnni::product(x, words, sums),
@@ -81,7 +81,7 @@ fn keep<const SIGNED: bool>(
             let off = _mm512_fmadd_ps(norm, _mm512_set1_ps(row.error), of_bias);
             let off = _mm512_fmadd_ps(error, _mm512_set1_ps(row.norm), off);
             let upper = _mm512_add_ps(size, off);
-            // Not below: a bound that is NaN is none.
+            // Not below: a NaN bound excludes nothing.
             let kept =
                 _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(upper, _mm512_set1_ps(to.floor())) & features;
             if kept != 0 {

@@ -1,12 +1,12 @@
-//! What the integer product writes.
+//! The output of the integer product.
 
 use crate::sae::kernels::tile::panel::{CHUNK, PANEL};
 
 /// Registers of a panel's lanes.
 pub(super) const VECS: usize = PANEL / 16;
 
-/// `sums[i][lane] = sum_k x[i][k] w[k][lane]` of a chunk's rows, in integers; what of a row or a lane that does not
-/// exist is not defined.
+/// `sums[i][lane] = sum_k x[i][k] w[k][lane]` of a chunk's rows, in integers; entries of a row or a lane that does
+/// not exist are unspecified.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Sums(pub [[i32; PANEL]; CHUNK]);

@@ -13,7 +13,7 @@ struct Case {
     n: usize,
 }
 
-/// Normal weights and inputs; a tenth of the features are copies of others (ties), some rows and features are zeros
+/// Normal weights and inputs; a tenth of the features are copies of others (ties), some rows and features are zero
 /// or have one outlier.
 fn case(seed: u64, d: usize, d_sae: usize, n: usize) -> Case {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -29,7 +29,7 @@ fn case(seed: u64, d: usize, d_sae: usize, n: usize) -> Case {
     for j in (13..d_sae).step_by(41) {
         w_enc_t[j * d..][..d].fill(0.0);
     }
-    // What all rows have in common.
+    // The common part of all rows.
     let common = normal(d);
     for row in x.chunks_exact_mut(d) {
         add_scaled(1.0, &common, row);
@@ -48,7 +48,7 @@ fn case(seed: u64, d: usize, d_sae: usize, n: usize) -> Case {
     }
 }
 
-/// A screen for each kind of instructions that this CPU has for it; without any, one that is not used.
+/// A screen for each kind of instructions that this CPU supports; without any, one that is not used.
 fn screens() -> Vec<Screen> {
     #[cfg(target_arch = "x86_64")]
     if let Some(fastest) = product::Unit::fastest() {
@@ -56,7 +56,7 @@ fn screens() -> Vec<Screen> {
             unit: Some(unit),
             ..Screen::default()
         };
-        // A CPU with tiles has the registers, too.
+        // A CPU with AMX tiles also has the AVX-512 instructions.
         let mut units = vec![fastest, product::Unit::Vnni];
         units.dedup();
         return units.into_iter().map(with).collect();
@@ -93,7 +93,7 @@ fn bits(lists: &ActiveLists) -> (Vec<u32>, Vec<u32>, Vec<u32>) {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
-    /// Whatever the sizes, the lists are those of the product in f32, to the bit.
+    /// For any sizes, the lists are those of the product in f32, bit for bit.
     #[test]
     fn a_screen_changes_no_bit(
         seed: u64,
@@ -107,7 +107,7 @@ proptest! {
         let mut case = case(seed, d, d_sae, n);
         case.packed.top_k = k;
         case.packed.signed = signed;
-        // With a top_k negative activations may be listed; without one only what is far above 0 is sparse enough.
+        // With a top_k negative activations may be listed; without one only those far above 0 are sparse enough.
         let floor = match (k, deep) {
             (Some(_), 0) => f32::NEG_INFINITY,
             (Some(_), _) => 0.0,
@@ -123,7 +123,7 @@ proptest! {
 #[test]
 fn sparse_lists_are_made_by_the_screen_where_the_processor_has_one() {
     let mut case = case(1, 512, 4_096, 50);
-    // Of rows with one outlier, and of those far smaller than the others, too little is known.
+    // The bounds of rows with one outlier, and of those far smaller than the others, are too loose.
     for i in (3..50).step_by(17) {
         let (before, after) = case.x.split_at_mut((i - 2) * 512);
         after[..3 * 512].copy_from_slice(&before[before.len() - 512..].repeat(3));
@@ -141,7 +141,7 @@ fn sparse_lists_are_made_by_the_screen_where_the_processor_has_one() {
     }
 }
 
-/// NaN and infinity in inputs, weights and biases: the product in f32 says what is listed.
+/// NaN and infinity in inputs, weights and biases: the product in f32 determines the lists.
 #[test]
 fn what_is_not_finite_is_left_to_the_product() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30] {
@@ -161,7 +161,7 @@ fn what_is_not_finite_is_left_to_the_product() {
     }
 }
 
-/// Feature 0 has the sum 140,000 * 127^2 in integers, which 32 bits do not hold.
+/// Feature 0 has the sum 140,000 * 127^2 in integers, which overflows 32 bits.
 #[test]
 fn inputs_too_wide_for_the_integer_sum_are_left_to_the_product() {
     let (d, d_sae) = (140_000, 40);

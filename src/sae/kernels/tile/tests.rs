@@ -35,11 +35,11 @@ fn kernels() -> Vec<TileKernel> {
 
 #[test]
 fn every_kernel_gives_the_plain_product() {
-    // One part of a panel, an odd one; and two, the second a short one.
+    // One part of a panel, an odd one; and two parts, the second a short one.
     for d in [37, DEPTH + 3] {
         let (x, panel) = (ramp(CHUNK * d, 1), ramp(PANEL * d, 2));
         for kernel in kernels() {
-            // A row in the midst of a tile is the last one.
+            // The last row lies in the middle of a tile.
             let n = 3 * kernel.rows + 1;
             let (mut tile, mut laid_out) = ([[f32::NAN; PANEL]; CHUNK], Vec::new());
             kernel.lay_out(&x, d, &mut laid_out);
@@ -64,7 +64,7 @@ fn every_kernel_keeps_what_is_above_the_floor() {
     for (row, values) in tile.iter_mut().zip(ramp(CHUNK * PANEL, 3).chunks(PANEL)) {
         row.copy_from_slice(values);
     }
-    // Always kept, where there is a feature: what is no number. Never: minus infinity and 0 itself.
+    // Always kept, where there is a feature: NaN. Never: minus infinity and 0 itself.
     let nan = f32::NAN;
     (tile[0][5], tile[1][6], tile[2]) = (nan, f32::NEG_INFINITY, [0.0; PANEL]);
     (tile[3], tile[4][31]) = ([-nan; PANEL], nan);
@@ -72,20 +72,20 @@ fn every_kernel_keeps_what_is_above_the_floor() {
         for top_k in [None, Some(2)] {
             let features = Features {
                 first: 64,
-                // The last lane is none.
+                // The last lane is not a feature.
                 lanes: u32::MAX >> 1,
                 bias: &bias,
                 top_k,
             };
             let kept = |keep: fn(&mut [RowList], &Tile, &Features)| {
                 let mut rows = vec![RowList::default(); CHUNK];
-                // Twice: the second time, floors may have risen.
+                // Twice: floors may have risen by the second time.
                 keep(&mut rows, &tile, &features);
                 keep(&mut rows, &tile, &features);
                 rows
             };
             let wanted = kept(keep_plain);
-            // By their text: NaN is not equal to NaN.
+            // Compared as text, since NaN is not equal to NaN.
             let text = |rows: &[RowList]| format!("{rows:?}");
             let wanted_text = text(&wanted);
             let mut kernels = kernels().into_iter();

@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 pub(in crate::sae::kernels) fn transposed(rows: [__m512; 16]) -> [__m512; 16] {
     let zero = _mm512_setzero_ps();
     let (mut a, mut b) = ([zero; 16], [zero; 16]);
-    // Pairs, then fours within each quarter of a register, then quarters.
+    // Pairs, then groups of four within each quarter of a register, then quarters.
     for i in 0..8 {
         a[2 * i] = _mm512_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
         a[2 * i + 1] = _mm512_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);

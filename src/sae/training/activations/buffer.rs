@@ -15,7 +15,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use std::time::{Duration, Instant};
 
-/// Sequences that the model sees in one run.
+/// Sequences per run of the model.
 const SEQUENCES_A_RUN: usize = 16;
 
 /// A shuffled pool of activation vectors, refilled from the model.
@@ -25,25 +25,25 @@ pub struct ActivationBuffer {
     d_in: usize,
     /// `[capacity, d_in]`, row-major.
     rows: Vec<f32>,
-    /// A permutation of the rows; those before `used` have been given out.
+    /// A permutation of the rows; those before `used` have been drawn.
     order: Vec<u32>,
     used: usize,
     rng: ChaCha8Rng,
-    /// Rows that the last run of the model gave beyond what was needed.
+    /// Rows of the last run of the model that were not needed yet.
     spare: Vec<f32>,
-    /// Which of all rows that the model has given, from 0 on, each row of the pool is.
+    /// The number of each row of the pool among all rows that the model has produced, from 0 on.
     numbers: Vec<u64>,
-    /// Rows that the model has given for the pool, those that were replaced included.
+    /// Rows that the model has produced for the pool, including those replaced since.
     consumed: usize,
-    /// Runs of the model since the buffer is there, and how long they took.
+    /// Runs of the model since the buffer was created, and how long they took.
     runs: (u32, Duration),
 }
 
-/// Where rows come from.
+/// The source of rows.
 struct Source {
     model: Transformer,
     batches: Batches,
-    /// Hook points side by side in a row, with their widths.
+    /// Hook points, concatenated in a row, with their widths.
     hooks: Vec<(HookName, usize)>,
     stop_at_layer: Option<usize>,
     skip_bos: bool,
@@ -73,7 +73,7 @@ impl ActivationBuffer {
         Self::new_unless(model, data, cfg, &|| interrupts.heard())
     }
 
-    /// As [`ActivationBuffer::new`]; `stop` says whether to give up.
+    /// As [`ActivationBuffer::new`], but stops with an error when `stop` returns true.
     pub(in crate::sae::training) fn new_unless(
         model: &Transformer,
         data: &Dataset,
@@ -85,15 +85,15 @@ impl ActivationBuffer {
         Ok(buffer)
     }
 
-    /// A pool that holds nothing yet.
+    /// A pool without rows yet.
     fn empty(model: &Transformer, data: &Dataset, cfg: &SaeConfig) -> Result<ActivationBuffer> {
         cfg.validate()?;
         let hook = HookName::of_model(&cfg.hook_name, model.cfg())?;
         Ok(Self::empty_of_sites(model, data, &[(hook, cfg.d_in)], cfg))
     }
 
-    /// A pool whose rows have the activations of several hook points of one token side by side;
-    /// with each its width. `cfg` says how many rows, of which positions, by which seed.
+    /// A pool whose rows concatenate the activations of several hook points for one token; `hooks` has
+    /// the width of each. `cfg` gives the number of rows, the positions and the seed.
     pub(in crate::sae::training) fn of_sites(
         model: &Transformer,
         data: &Dataset,
@@ -141,7 +141,7 @@ impl ActivationBuffer {
         }
     }
 
-    /// Rows not yet given out since the last shuffle.
+    /// Rows not yet drawn since the last shuffle.
     pub fn remaining(&self) -> usize {
         self.order.len() - self.used
     }
@@ -155,13 +155,13 @@ impl ActivationBuffer {
     ///
     /// # Errors
     /// [`Error::Argument`] for more rows than the pool holds; those of the model's run;
-    /// [`Error::Interrupted`], after which the buffer goes on as if it had not been asked.
+    /// [`Error::Interrupted`], after which the buffer continues as if the call had not been made.
     pub fn next_batch(&mut self, n: usize, out: &mut Vec<f32>) -> Result<()> {
         let interrupts = Interrupts::listen();
         self.next_batch_unless(n, out, &|| interrupts.heard())
     }
 
-    /// As [`ActivationBuffer::next_batch`]; `stop` says whether to give up.
+    /// As [`ActivationBuffer::next_batch`], but stops with an error when `stop` returns true.
     pub(in crate::sae::training) fn next_batch_unless(
         &mut self,
         n: usize,
@@ -183,9 +183,9 @@ impl ActivationBuffer {
         Ok(())
     }
 
-    /// Into `out` (cleared first) the `n` rows that are the last in the order in which rows are given
-    /// out, `[n, d_in]`; of a pool of twice as many, and a batch more, none has been given out since it
-    /// was shuffled. The buffer stays as it is, so that batches do not depend on who has looked.
+    /// Copies into `out` (cleared first) the last `n` rows in the order in which rows are drawn,
+    /// `[n, d_in]`; if the pool has room for twice as many and a batch more, none of them has been drawn
+    /// since the last shuffle. The buffer is unchanged, so that batches do not depend on samples.
     ///
     /// # Errors
     /// [`Error::Argument`] for more rows than the pool holds.
@@ -201,9 +201,9 @@ impl ActivationBuffer {
         Ok(())
     }
 
-    /// Replaces the rows that were given out by fresh ones and shuffles all.
+    /// Replaces the rows that were drawn by fresh ones and shuffles all.
     fn refill(&mut self, stop: &dyn Fn() -> bool) -> Result<()> {
-        // All of them first: a buffer half of which was replaced would draw some rows again.
+        // Collects all rows first: a half-replaced buffer would draw some rows again.
         let mut fresh = std::mem::take(&mut self.spare);
         while fresh.len() < self.used * self.d_in {
             if stop() {
@@ -257,7 +257,7 @@ impl Source {
         Ok(rows.flatten_all()?.to_vec1()?)
     }
 
-    /// What a run on `tokens` `[sequences, n_ctx]` gave at a hook point, `[sequences, positions, width]`.
+    /// The activations of a run on `tokens` `[sequences, n_ctx]` at a hook point, `[sequences, positions, width]`.
     fn activations(
         &self,
         tokens: &Tensor,

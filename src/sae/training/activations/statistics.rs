@@ -1,13 +1,13 @@
-//! The scale, mean and variance of the activations that an autoencoder trains on, and the way back
-//! to activations as they are.
+//! The scale, mean and variance of the activations that an autoencoder trains on, and the
+//! conversion of parameters to unscaled activations.
 
 use crate::config::SaeConfig;
 use crate::sae::params::StandardParams;
 
-/// Rows that estimate the mean, the scale and the variance, and set the first thresholds.
+/// Number of rows that estimate the mean, the scale and the variance, and set the first thresholds.
 const STATISTICS_ROWS: usize = 32_768;
 
-/// What initialisation and figures need to know about the activations.
+/// Statistics of the activations for initialisation and figures.
 #[derive(Debug, Clone)]
 pub(in crate::sae::training) struct Statistics {
     /// Factor that brings the mean norm to `sqrt(d_in)`, or 1.
@@ -35,7 +35,7 @@ impl Statistics {
         }
         mean.iter_mut().for_each(|m| *m /= n);
         let mean_norm = norms / n;
-        // Activations that are all zero have no norm to bring anywhere.
+        // Activations that are all zero have no norm to scale.
         let scales = cfg.normalize_activations && mean_norm != 0.0;
         let scale = if scales {
             (d as f64).sqrt() / mean_norm
@@ -51,8 +51,8 @@ impl Statistics {
     }
 }
 
-/// The same function of unscaled activations: `relu` lets the scale move into the acts. Thresholds,
-/// which are compared with acts, are divided by it, too.
+/// The same function for unscaled activations: the scale passes through `relu` into the acts.
+/// Thresholds, which are compared with acts, are divided by it, too.
 pub(in crate::sae::training) fn unscaled(mut params: StandardParams, scale: f32) -> StandardParams {
     for b in params.b_enc.iter_mut().chain(&mut params.b_dec) {
         *b /= scale;
@@ -60,7 +60,7 @@ pub(in crate::sae::training) fn unscaled(mut params: StandardParams, scale: f32)
     params
 }
 
-/// As many rows as estimates are made from.
+/// At most as many rows as the estimates use.
 pub(in crate::sae::training) fn first_rows(rows: &[f32], d_in: usize) -> &[f32] {
     &rows[..rows.len().min(STATISTICS_ROWS * d_in)]
 }

@@ -1,4 +1,4 @@
-//! What holds a dictionary during training: nothing, a penalty, or a decoder that is not free.
+//! The constraint on a dictionary during training: none, a penalty, or a tied decoder.
 //! The kernels' gradients first, then the constraint's part of the chain rule.
 
 use super::super::record::StepFigures;
@@ -14,8 +14,8 @@ use crate::sae::params::StandardParams;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// Stream of the seed's random numbers that constraints draw from, so that what a free dictionary
-/// draws is the same with and without.
+/// The stream of the seed's random numbers for constraints, so that all other draws are the same
+/// with and without one.
 const STREAM: u64 = 1;
 
 /// A constraint with its state.
@@ -53,7 +53,7 @@ impl Constraint {
         }
     }
 
-    /// [`initial_params`], with the decoder that the constraint has.
+    /// [`initial_params`], with the constraint's decoder.
     pub(super) fn initial_params(
         &self,
         cfg: &SaeConfig,
@@ -97,7 +97,7 @@ impl Constraint {
         }
     }
 
-    /// The groups' mean garden defect, where there are groups.
+    /// The groups' mean garden defect, if there are groups.
     pub(super) fn defect(&self, params: &StandardParams) -> Result<Option<f64>> {
         match self {
             Self::Free => Ok(None),

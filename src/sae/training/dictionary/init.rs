@@ -1,7 +1,7 @@
-//! Where training starts: random directions, each active on a set share of the tokens (or with
-//! its largest activations, TopK and BatchTopK; JumpReLU: above the first threshold).
+//! Initialisation: random directions, each active on a set share of the tokens (TopK and BatchTopK: with
+//! its largest activations; JumpReLU: above the first threshold).
 //! `W_dec[j]` random of unit length, `W_enc = c W_dec^T`, `b_enc[j] = -c` times the quantile of
-//! `x_cent . W_dec[j]`; `c` minimises the squared error. So the lists are short from step one.
+//! `x_cent . W_dec[j]`; `c` minimises the squared error. So the lists are short from the first step on.
 
 use super::super::step::StandardStep;
 use crate::config::{Architecture, SaeConfig};
@@ -17,9 +17,9 @@ use rayon::prelude::*;
 /// Tokens whose pre-activations set the thresholds.
 const SAMPLE: usize = 4_096;
 
-/// Parameters to start from: random directions, each active on `cfg.init_active` of the rows; with
-/// [`Architecture::TopK`] and its batch forms the encoder's biases are 0 and the largest activations
-/// decide (Gao et al. 2024).
+/// Initial parameters: random directions, each active on `cfg.init_active` of the rows; with
+/// [`Architecture::TopK`] and its batch forms the encoder's biases are 0 and only the largest
+/// activations count (Gao et al. 2024).
 ///
 /// `rows` are (scaled) activations, `[n, cfg.d_in]`, at least one; `mean` is their mean, `[d_in]`.
 ///
@@ -108,7 +108,7 @@ pub(super) fn params_along(
     })?;
     params.b_dec.copy_from_slice(mean);
     if let Architecture::JumpReLU { init_threshold, .. } = cfg.architecture {
-        // What was above 0 is above the threshold.
+        // What was active above 0 is active above the threshold.
         params
             .b_enc
             .iter_mut()
@@ -117,7 +117,7 @@ pub(super) fn params_along(
     Ok(params)
 }
 
-/// The error of an architecture whose parameters are no [`StandardParams`].
+/// The error for an architecture whose parameters are not [`StandardParams`].
 pub(super) fn own_parameters(architecture: &Architecture) -> Error {
     let reason = "has parameters of its own: train it with train_sae";
     Error::argument("architecture", architecture.name(), reason)
@@ -135,9 +135,9 @@ fn thresholds(w_dec: &[f32], sample: &[f32], d: usize, active: f64) -> Vec<f32> 
 }
 
 /// Scales the encoder by the factor that minimises the squared error on `sample`, centred inputs
-/// `[n, d_in]` (so `params.b_dec` is 0), with the `top_k` largest activations of a token alone if so
-/// said: the error is a parabola in it, known from its values at 0, 1 and 2. What is active stays
-/// active, to rounding.
+/// `[n, d_in]` (so `params.b_dec` is 0); with `top_k`, only the largest activations of a token count.
+/// The error is a parabola in the factor, determined by its values at 0, 1 and 2. The set of active
+/// features is unchanged, up to rounding.
 ///
 /// # Errors
 /// Those of [`StandardStep::new`] and [`StandardStep::squared_errors`]; [`Error::Argument`] when the
@@ -155,7 +155,7 @@ pub(crate) fn scale_encoder(
     })
 }
 
-/// [`scale_encoder`] with the activations that count for the step that `select` makes of one.
+/// [`scale_encoder`] with the selection of activations that `select` adds to a step.
 fn scale_encoder_of(
     params: &mut StandardParams,
     sample: &[f32],
@@ -186,7 +186,7 @@ fn scale_encoder_of(
     let curvature = (e2 - 2.0 * e1 + e0) / 2.0;
     let slope = e1 - e0 - curvature;
     let best = -slope / (2.0 * curvature);
-    // Nothing active, or inputs of zeros: any factor is as good.
+    // Nothing active, or inputs of zeros: all factors are equivalent.
     if best.is_finite() && best > 0.0 {
         *params = scaled(best as f32);
     }

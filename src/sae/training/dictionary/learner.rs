@@ -1,4 +1,4 @@
-//! An autoencoder with an encoder and a dictionary, whatever selects its activations.
+//! An autoencoder with an encoder and a dictionary, with any selection of activations.
 //! Minimises `mean_t |x_hat - x|^2 + l1_coeff mean_t |acts|_1` (TopK: the first term; JumpReLU: L0). Bricken et al. 2023,
 //! Gao et al. 2024.
 
@@ -16,14 +16,14 @@ use crate::sae::variants::{AbsTopKSae, GatedSae, JumpReLUSae, Sae, StandardSae, 
 use candle_core::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
-/// The first step's state.
+/// The initial training step.
 fn step_of(cfg: &SaeConfig, params: StandardParams) -> Result<StandardStep> {
     let step = StandardStep::new(params, cfg.beta1, cfg.beta2)?;
     let (aux, dead) = (cfg.aux_coeff, cfg.dead_steps);
     match &cfg.architecture {
         Architecture::Standard { .. } => Ok(step),
         Architecture::Gated { .. } => {
-            // At first magnitudes are what the gates are.
+            // Magnitudes initially equal the gates.
             let b_mag = step.params().b_enc.clone();
             step.with_gates(vec![0.0; cfg.d_sae], b_mag)
         }
@@ -49,14 +49,14 @@ fn step_of(cfg: &SaeConfig, params: StandardParams) -> Result<StandardStep> {
     }
 }
 
-/// A dictionary that learns, with what it is held to.
+/// A dictionary in training, with its constraint.
 pub(in crate::sae::training) struct DictionaryLearner {
     constraint: Constraint,
     step: StandardStep,
 }
 
 impl DictionaryLearner {
-    /// Before its first step; `sample` are scaled activations, of which `stats` are.
+    /// The learner before its first step; `sample` are scaled activations with statistics `stats`.
     pub(in crate::sae::training) fn start(
         cfg: &SaeConfig,
         stats: &Statistics,
@@ -69,7 +69,7 @@ impl DictionaryLearner {
         Ok(Self { constraint, step })
     }
 
-    /// Of zeros, for the numbers of a checkpoint.
+    /// A learner of zeros, to be filled from a checkpoint.
     pub(in crate::sae::training) fn empty(cfg: &SaeConfig) -> Result<Self> {
         let (d, s) = (cfg.d_in, cfg.d_sae);
         let params = StandardParams {

@@ -1,5 +1,5 @@
-//! What happens to a dictionary beside the optimiser's steps: where it starts, what it is held to, and the
-//! resampling of dead features; and the whole of it as what learns in a run.
+//! The training of a dictionary apart from the optimiser's steps: initialisation, constraints, and the
+//! resampling of dead features; and the learner that combines them in a run.
 
 mod constraint;
 mod init;

@@ -12,7 +12,7 @@ use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 
 /// Encoder rows of moved features, as a share of the alive ones' mean norm.
 const ENCODER_SHARE: f32 = 0.2;
-/// The same where only the largest activations count, among which a feature that whispers seldom is.
+/// The same where only the largest activations count: a feature with a shorter encoder seldom is among them.
 /// In the setting of tests/sae_constrained.rs a fifth leaves 41 % of a tied dictionary dead, this 18 %
 /// (3 % and 2 % of a free one); explained variance differs by less than 0.01.
 const TOP_K_ENCODER_SHARE: f32 = 1.0;
@@ -20,7 +20,7 @@ const TOP_K_ENCODER_SHARE: f32 = 1.0;
 /// Moves every feature that has been silent for `silent_steps` steps; returns how many.
 ///
 /// Where only the largest activations count, of a token or of a batch, a moved feature's encoder
-/// is as long as an alive one's, so that it gets among them.
+/// is as long as an alive one's, so that its activations can be among them.
 ///
 /// `x` is `[n, d_in]`, a sample of the training activations. The moved features' Adam moments
 /// start from zero and their encoder bias is 0.
@@ -46,10 +46,10 @@ pub fn resample_dead(
     Ok(dead.len())
 }
 
-/// [`resample_dead`] for a decoder that is not free: a group all of whose features are dead gets a
+/// [`resample_dead`] for a tied decoder: a group all of whose features are dead gets a
 /// frame of four inputs drawn in the same way; a dead feature of another group keeps its decoder
-/// row, which the living ones hold, and its encoder starts afresh along it. Moments of encoders and
-/// frames start from zero.
+/// row, which the group's living features determine, and its encoder is reset along it. Moments of
+/// encoders and frames are reset to zero.
 pub(super) fn resample_dead_tied(
     step: &mut StandardStep,
     tied: &mut TiedDecoder,
@@ -81,8 +81,8 @@ fn dead_features(step: &StandardStep, silent_steps: usize) -> Vec<usize> {
         .collect()
 }
 
-/// Draws rows of `x` with probability proportional to their squared losses; none where there is
-/// nothing to move or nothing to gain.
+/// Draws rows of `x` with probability proportional to their squared losses; `None` if there is
+/// no dead feature or no error.
 fn draw_by_error(
     step: &mut StandardStep,
     x: &[f32],
@@ -100,7 +100,7 @@ fn draw_by_error(
         });
     }
     let weights: Vec<f64> = errors.iter().map(|&e| f64::from(e).powi(2)).collect();
-    // Nothing to gain where every input is reconstructed exactly.
+    // No weights where every input is reconstructed exactly.
     Ok(WeightedAliasIndex::new(weights).ok())
 }
 

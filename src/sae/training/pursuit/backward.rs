@@ -1,9 +1,9 @@
 //! Back-propagation through matching pursuit.
 //!
-//! With `rho_t` the gradient of the loss with respect to `r_t`, from the last step back (`rho = 2/n r` there):
+//! With `rho_t` the gradient of the loss with respect to `r_t`, backwards from the last step (`rho = 2/n r` there):
 //! `r_{t+1} = r_t - v_t w`, `v_t = r_t . w`, `w = W_dec[j_t]`, so that `g = dloss/dv_t = -rho_{t+1} . w`, and
 //! `dloss/dw += -v_t rho_{t+1} + g r_t`, `rho_t = rho_{t+1} + g w`; `dloss/db_dec = -sum_tokens rho_0`.
-//! What was left over at each step need not be kept: `r_t = r_{t+1} + v_t w`.
+//! The residual at each step need not be stored: `r_t = r_{t+1} + v_t w`.
 
 use crate::sae::kernels::{self, PANEL, Picks};
 use rayon::prelude::*;
@@ -17,10 +17,10 @@ pub struct PursuitGrads {
     pub b_dec: Vec<f32>,
 }
 
-/// Steps whose gradients are written side by side before they are added up by feature.
+/// Steps whose gradients are stored at a time before they are summed by feature.
 const ENTRIES: usize = 16_384;
 
-/// Gradients from what is left over, `[n, d_in]`, which becomes `rho_0`. The same bits with any number of threads.
+/// Gradients from the final residuals, `[n, d_in]`, which become `rho_0`. The same bits with any number of threads.
 pub(super) fn backward(w_dec: &[f32], residuals: &mut [f32], picks: &[Picks]) -> PursuitGrads {
     let n = picks.len();
     let d = residuals.len() / n;
@@ -44,7 +44,7 @@ pub(super) fn backward(w_dec: &[f32], residuals: &mut [f32], picks: &[Picks]) ->
     grads
 }
 
-/// As many tokens as have no more than [`ENTRIES`] steps, at least one.
+/// End of a block of tokens that have at most [`ENTRIES`] steps together, at least one token.
 fn end_of_block(picks: &[Picks], start: usize) -> usize {
     let mut entries = 0;
     let more = picks[start..].iter().take_while(|picks| {

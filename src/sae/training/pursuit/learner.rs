@@ -1,5 +1,5 @@
-//! Matching pursuit as what learns in a run: it starts from random directions, with the mean of the activations as
-//! `b_dec`. The pursuit of scaled activations is that of the unscaled ones, with the threshold in their units.
+//! The learner for matching pursuit: it starts from random directions, with the mean of the activations as `b_dec`.
+//! The pursuit of scaled activations is that of the unscaled ones, with the threshold in their units.
 
 use super::super::activations::Statistics;
 use super::super::record::StepFigures;
@@ -15,13 +15,13 @@ use candle_core::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, weighted::WeightedAliasIndex};
 
-/// A dictionary that learns by pursuit.
+/// A matching-pursuit dictionary in training.
 pub(in crate::sae::training) struct PursuitLearner {
     step: PursuitStep,
 }
 
 impl PursuitLearner {
-    /// Before its first step.
+    /// The learner before its first step.
     pub(in crate::sae::training) fn start(
         cfg: &SaeConfig,
         stats: &Statistics,
@@ -35,7 +35,7 @@ impl PursuitLearner {
         Self::of(cfg, w_dec, stats.mean.clone())
     }
 
-    /// Of zeros, for the numbers of a checkpoint.
+    /// A learner of zeros, to be filled from a checkpoint.
     pub(in crate::sae::training) fn empty(cfg: &SaeConfig) -> Result<Self> {
         let w_dec = vec![0.0; cfg.d_sae * cfg.d_in];
         Self::of(cfg, w_dec, vec![0.0; cfg.d_in])
@@ -75,7 +75,7 @@ impl Learner for PursuitLearner {
         true
     }
 
-    /// To inputs drawn with probability proportional to their squared losses (Bricken et al. 2023).
+    /// Moves dead features to inputs drawn with probability proportional to their squared losses (Bricken et al. 2023).
     fn resample(&mut self, x: &[f32], dead_steps: usize, rng: &mut ChaCha8Rng) -> Result<usize> {
         let silent = self.step.silent.iter().enumerate();
         let dead = silent.filter(|&(_, &silent)| silent as usize >= dead_steps);
@@ -92,7 +92,7 @@ impl Learner for PursuitLearner {
             });
         }
         let weights: Vec<f64> = errors.iter().map(|&e| f64::from(e).powi(2)).collect();
-        // Nothing to gain where every input is reconstructed exactly.
+        // No weights where every input is reconstructed exactly.
         let Ok(draw) = WeightedAliasIndex::new(weights) else {
             return Ok(0);
         };
@@ -109,7 +109,7 @@ impl Learner for PursuitLearner {
         &self.step.silent
     }
 
-    /// None: it takes no constraint.
+    /// None: constraints are not supported.
     fn defect(&self) -> Result<Option<f64>> {
         Ok(None)
     }

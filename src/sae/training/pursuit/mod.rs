@@ -1,4 +1,4 @@
-//! Training of matching pursuit: one optimiser step, its backward pass, and what learns in a run.
+//! Training of matching pursuit: optimiser step, backward pass, and learner.
 
 mod backward;
 mod learner;

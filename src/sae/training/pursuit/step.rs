@@ -1,7 +1,7 @@
-//! Training of matching pursuit: `W_dec` and `b_dec` learn through every step of every token.
-//! `loss = mean_t |x - x_hat|^2`, the square of what is left over; Costa et al. 2025, arXiv:2506.03093; gradients as
-//! SAELens has them (through the values, not through the choice of features). Rows stay at unit length, as the paper
-//! has it (SAELens starts there and lets them go).
+//! Training of matching pursuit: `W_dec` and `b_dec` are trained through every step of every token.
+//! `loss = mean_t |x - x_hat|^2`, the square of the residual; Costa et al. 2025, arXiv:2506.03093; gradients as in
+//! SAELens (through the values, not through the choice of features). Rows stay at unit length, as in the paper
+//! (in SAELens they only start at it).
 
 use super::super::record::StepFigures;
 use super::backward::{PursuitGrads, backward};
@@ -29,7 +29,7 @@ pub struct PursuitStep {
     pub(super) silent: Vec<u32>,
     betas: (f64, f64),
     steps: usize,
-    /// What is left over of each token, `[tokens rounded up to CHUNK, d_in]`.
+    /// The residual of each token, `[tokens rounded up to CHUNK, d_in]`.
     residuals: Vec<f32>,
     picks: Vec<Picks>,
     n: usize,
@@ -41,7 +41,7 @@ impl PursuitStep {
     ///
     /// # Errors
     /// [`Error::Shape`] when `w_dec` is empty or not whole rows of `b_dec`'s width; [`Error::Argument`] for a decay
-    /// rate out of its range or rules that no pursuit can follow.
+    /// rate out of its range or invalid rules.
     pub fn new(
         w_dec: Vec<f32>,
         b_dec: Vec<f32>,
@@ -95,12 +95,12 @@ impl PursuitStep {
         &self.silent
     }
 
-    /// One step on `x`, `[n, d_in]`: gradients, Adam, rows back to unit length.
+    /// One step on `x`, `[n, d_in]`: gradients, Adam, rows normalised to unit length.
     ///
     /// # Errors
     /// [`Error::Shape`] when `x` is empty or ends within a row; [`Error::Argument`] for a rate that is negative or not
-    /// finite; [`Error::NotFinite`] when the loss is not finite, naming the input or the parameter that is to blame.
-    /// Nothing has changed then.
+    /// finite; [`Error::NotFinite`] when the loss is not finite, naming the input or the parameter that is the cause.
+    /// The state is then unchanged.
     pub fn step(&mut self, x: &[f32], lr: f64) -> Result<StepFigures> {
         if !(lr >= 0.0 && lr.is_finite()) {
             let reason = "must be at least 0 and finite";
@@ -117,7 +117,7 @@ impl PursuitStep {
         Ok(figures)
     }
 
-    /// Figures and gradients of the loss on `x`, `[n, d_in]`, with no update.
+    /// Figures and gradients of the loss on `x`, `[n, d_in]`, without an update.
     ///
     /// # Errors
     /// [`Error::Shape`] when `x` is empty or ends within a row.
@@ -148,7 +148,7 @@ impl PursuitStep {
         self.packed.set_feature(j, &self.w_dec[row], 0.0);
     }
 
-    /// All that changes. After it has been written, [`PursuitStep::repack`] must be called.
+    /// All numbers that training changes. After they have been written, [`PursuitStep::repack`] must be called.
     pub(super) fn slots(&mut self) -> Slots<'_> {
         let Self {
             d_in: _,
@@ -161,7 +161,7 @@ impl PursuitStep {
             silent,
             betas: _,
             steps,
-            // Made anew by each forward pass.
+            // Recomputed by each forward pass.
             screen: _,
             residuals: _,
             picks: _,
@@ -178,7 +178,7 @@ impl PursuitStep {
         slots
     }
 
-    /// Brings the packed dictionary to the parameters.
+    /// Updates the packed dictionary from the parameters.
     pub(super) fn repack(&mut self) {
         let no_bias = vec![0.0; self.silent.len()];
         let anew = PackedEncoder::new(&self.w_dec, &no_bias, self.d_in);
@@ -194,7 +194,7 @@ impl PursuitStep {
         let n = x.len() / d;
         self.n = n;
         self.residuals.resize(n.div_ceil(CHUNK) * CHUNK * d, 0.0);
-        // What is left over has no common part.
+        // Residuals have no common part.
         self.screen.prepare(&self.packed, &[], &[]);
         let (b_dec, w_dec, rules) = (&self.b_dec, &self.w_dec, self.rules);
         let encoder = (&self.packed, &self.screen);
@@ -234,7 +234,7 @@ impl PursuitStep {
         let n = self.n as f64;
         let l0 = match (l1 + l2).is_finite() {
             true => l0 as f64 / n,
-            // A count knows no NaN.
+            // The count ignores NaN.
             false => f64::NAN,
         };
         StepFigures {

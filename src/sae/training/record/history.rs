@@ -1,4 +1,4 @@
-//! What a training run of an autoencoder did.
+//! The record of an autoencoder's training run.
 //!
 //! Losses are per token, means over a batch: l2 summed over `d_in`, l1 summed over `d_sae`.
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 /// The record of one run, returned by [`train_sae`](super::train_sae).
 ///
-/// Every series is `(step, value)` of that step's batch, before its update unless it says
+/// Every series is `(step, value)` for that step's batch, before its update unless stated
 /// otherwise; steps count from 1.
 /// Units are those of the model's activations, also where training scaled them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct SaeHistory {
     pub l2: Vec<(usize, f64)>,
     /// Sum of the feature activations.
     pub l1: Vec<(usize, f64)>,
-    /// Mean number of active features a token.
+    /// Mean number of active features per token.
     pub l0: Vec<(usize, f64)>,
     /// Share of the features silent over the last `SaeConfig::dead_steps` steps.
     pub dead_share: Vec<(usize, f64)>,
@@ -31,13 +31,13 @@ pub struct SaeHistory {
     #[serde(default)]
     pub garden_defect: Vec<(usize, f64)>,
     /// Share of the model's loss that the reconstruction recovers, after that step's update, on a few batches of the
-    /// validation set: `(zero_abl - recons) / (zero_abl - loss)`, as
-    /// [`reconstruction_score`](crate::interp::reconstruction_score) has it; only with `SaeConfig::score_every`.
+    /// validation set: `(zero_abl - recons) / (zero_abl - loss)`, as in
+    /// [`reconstruction_score`](crate::interp::reconstruction_score); only with `SaeConfig::score_every`.
     #[serde(default, deserialize_with = "with_nan")]
     pub score: Vec<(usize, f64)>,
     /// `(step, features moved)` of each resampling.
     pub resampled: Vec<(usize, usize)>,
-    /// Factor by which activations were multiplied during training (folded away in the result).
+    /// Factor by which activations were multiplied during training (folded into the result).
     pub input_scale: f64,
     /// Optimiser steps done.
     pub steps: usize,
@@ -45,7 +45,7 @@ pub struct SaeHistory {
     pub tokens: usize,
     /// Activation vectors per second, of the whole run.
     pub tokens_per_second: f64,
-    /// Seconds in all, the model's runs that fill the buffer included.
+    /// Total seconds, including the model's runs that fill the buffer.
     pub seconds: f64,
     /// The user stopped the run before its last step.
     pub interrupted: bool,
@@ -58,12 +58,12 @@ fn with_nan<'de, D: Deserializer<'de>>(json: D) -> Result<Vec<(usize, f64)>, D::
     Ok(series.into_iter().map(number).collect())
 }
 
-/// What a step's figures are measured in.
+/// The units of a step's figures.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sae::training) struct Units {
-    /// Factor between the activations that training sees and the model's.
+    /// Factor between the activations in training and the model's.
     pub scale: f64,
-    /// Mean over tokens of `|x - mean|^2` of the activations that training sees.
+    /// Mean over tokens of `|x - mean|^2` of the activations in training.
     pub variance: f64,
     /// Steps without activity after which a feature is dead.
     pub dead_steps: usize,
@@ -98,7 +98,7 @@ impl SaeHistory {
         self.explained_variance.push((t, 1.0 - unexplained));
     }
 
-    /// The last figures by the names that a reporter shows.
+    /// The last figures, by the names for a reporter.
     pub(in crate::sae::training) fn latest(&self) -> Vec<(&'static str, f64)> {
         let last = |series: &[(usize, f64)]| series.last().map_or(f64::NAN, |&(_, v)| v);
         let mut figures = vec![
@@ -145,7 +145,7 @@ impl SaeHistory {
                 .map(|&(step, v)| (step as f64, f(v)))
                 .collect()
         };
-        // Not `max`, which would draw a NaN at the floor.
+        // Not `max`, which would turn a NaN into the floor.
         fn floored(v: f64) -> f64 {
             if v < 1e-4 { 1e-4 } else { v }
         }

@@ -1,4 +1,4 @@
-//! What is recorded of training: the figures of a step, and the history of a run.
+//! Records of training: the figures of a step, and the history of a run.
 
 mod figures;
 mod history;

@@ -1,36 +1,36 @@
 //! BatchTopK: of a whole batch's positive activations only the `k n` largest count, so that a token has
-//! `k` on average. Bussmann et al. 2024, arXiv:2412.06410; nested, Bussmann et al. 2025, arXiv:2503.17547.
+//! `k` on average. Bussmann et al. 2024, arXiv:2412.06410; nested: Bussmann et al. 2025, arXiv:2503.17547.
 //!
-//! Afterwards, without a batch, a threshold decides: the running mean of the least activation that
-//! counted, which starts at 0 and moves by [`THRESHOLD_RATE`] a step (SAELens' `topk_threshold_lr`), so
+//! At inference, without a batch, a threshold is used: the running mean of the least activation that
+//! counted, which starts at 0 and moves by [`THRESHOLD_RATE`] per step (SAELens' `topk_threshold_lr`), so
 //! that after t steps it is low by a factor of 1 - 0.99^t (0.63 after 100 steps, 0.99995 after 1,000).
 
 use crate::sae::kernels::{ActiveLists, above};
 
-/// How far the threshold moves to the last batch's at each step.
+/// The rate at which the threshold moves towards the last batch's.
 const THRESHOLD_RATE: f64 = 0.01;
-/// The encoder lists only what is above this share of the least activation that counted in the last batch.
-/// Where that is too little it encodes again, so what counts does not depend on it.
+/// The encoder lists only activations above this share of the least one that counted in the last batch.
+/// If these are too few, it encodes again, so the result does not depend on this.
 const FLOOR_SHARE: f32 = 0.8;
 
-/// What a BatchTopK step knows.
+/// The state of BatchTopK.
 #[derive(Debug, Clone)]
 pub(in crate::sae::training) struct BatchTopK {
-    /// Activations that count, a token on average.
+    /// Average number of activations per token that count.
     pub k: f64,
-    /// Features that each nested dictionary has, ascending; the last is `d_sae`.
+    /// Number of features of each nested dictionary, ascending; the last is `d_sae`.
     pub widths: Vec<usize>,
     /// Running mean of the least activation that counted.
     pub threshold: f64,
 }
 
 impl BatchTopK {
-    /// Activations that count in a batch of `n` tokens.
+    /// Number of activations that count in a batch of `n` tokens.
     pub(in crate::sae::training) fn in_batch(&self, n: usize) -> usize {
         (self.k * n as f64) as usize
     }
 
-    /// Takes in the least activation that counted in a step's batch, if any did.
+    /// Updates the threshold with the least activation that counted in a step's batch, if any did.
     pub(in crate::sae::training) fn saw(&mut self, least: Option<f32>) {
         if let Some(least) = least {
             self.threshold += THRESHOLD_RATE * (f64::from(least) - self.threshold);
@@ -43,7 +43,7 @@ pub(in crate::sae::training) fn next_floor(least: Option<f32>) -> f32 {
     FLOOR_SHARE * least.filter(|least| least.is_finite()).unwrap_or(0.0)
 }
 
-/// Keeps the `count` largest entries of all lists, of equal ones the first, and every NaN; returns the
+/// Keeps the `count` largest entries of all lists, the first of equal ones, and every NaN; returns the
 /// least entry kept.
 pub(in crate::sae::training) fn keep_largest(
     lists: &mut [&mut ActiveLists],
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Lists with one token a row; 0 and less is left out, -9 stands for NaN.
+    /// Lists with one token per row; 0 and less is left out, -9 means NaN.
     fn lists(rows: &[Vec<i8>]) -> ActiveLists {
         let mut lists = ActiveLists::default();
         for row in rows {

@@ -54,7 +54,7 @@ impl ByFeature {
         }
     }
 
-    /// Whether feature `j` has a token.
+    /// Whether feature `j` has any tokens.
     pub(in crate::sae::training) fn has(&self, j: usize) -> bool {
         self.starts[j] < self.starts[j + 1]
     }

@@ -1,12 +1,13 @@
-//! Gates: `pi = x_cent W_enc + b_gate` says whether a feature is active, `mag = relu(exp(r_mag) x_cent W_enc + b_mag)`
-//! how strongly. Rajamanoharan et al. 2024, arXiv:2404.16014; `b_gate` is the step's `b_enc`.
+//! Gates: `pi = x_cent W_enc + b_gate` determines whether a feature is active,
+//! `mag = relu(exp(r_mag) x_cent W_enc + b_mag)` how strongly. Rajamanoharan et al. 2024, arXiv:2404.16014; `b_gate`
+//! is the step's `b_enc`.
 //!
 //! `loss = mean_t |x_hat - x|^2 + l1 mean_t |relu(pi)|_1 + mean_t |x_hat_frozen(relu(pi)) - x|^2`, where the
 //! frozen decoder (`W_dec` and `b_dec` there) gets no gradient, as in the paper (SAELens does not freeze it).
 
 use crate::sae::kernels::{self, ActiveLists, AdamStep, Moments, PANEL, above};
 
-/// What the magnitudes have of their own, and Adam's moments.
+/// The parameters of the magnitudes, and Adam's moments.
 #[derive(Debug, Clone)]
 pub(in crate::sae::training) struct Gates {
     /// `[d_sae]`.
@@ -28,7 +29,7 @@ impl Gates {
             .map(|((r_mag, b_mag), (r, b))| PanelGates { r_mag, b_mag, r, b })
     }
 
-    /// Starts feature `j` afresh: its magnitude is its gate's `pi` with bias 0.
+    /// Resets feature `j`: its magnitude equals its gate's `pi` with bias 0.
     pub(in crate::sae::training) fn restart(&mut self, j: usize) {
         for of_j in [
             &mut self.r_mag,
@@ -42,7 +43,7 @@ impl Gates {
         }
     }
 
-    /// From lists of `pi` above 0, the open gates: `open` gets them as they are, `lists` the magnitudes, 0 among them.
+    /// Splits lists of `pi` above 0, the open gates: `open` gets them unchanged, `lists` the magnitudes, 0 included.
     pub(in crate::sae::training) fn split(
         &self,
         b_gate: &[f32],

@@ -1,28 +1,28 @@
-//! JumpReLU: `acts = pre H(pre - theta)` with a threshold `theta_j` of at least 0 a feature, and what of
-//! the loss reaches it. Rajamanoharan et al. 2024, arXiv:2407.14435, sections 3 and 4.
+//! JumpReLU: `acts = pre H(pre - theta)` with a threshold `theta_j` of at least 0 per feature, and the
+//! threshold's gradients. Rajamanoharan et al. 2024, arXiv:2407.14435, sections 3 and 4.
 //!
-//! H has no slope, so its derivative is estimated straight through a rectangle K of width `eps` (the
+//! H has no slope, so its derivative is estimated straight through with a rectangle K of width `eps` (the
 //! bandwidth; K(z) = 1 for |z| < 1/2), summed over the tokens near the threshold:
 //! `d acts / d theta = -(theta/eps) K((pre - theta)/eps)`, `d H / d theta = -(1/eps) K((pre - theta)/eps)`.
 //!
-//! The thresholds themselves are learnt, and brought back to 0 where a step takes them below, as
-//! SAELens 6.54 does; the paper learns their logarithms, which Adam moves from a small start too slowly.
+//! The thresholds themselves are trained, and clamped to 0 where a step takes them below, as in
+//! SAELens 6.54; the paper trains their logarithms, which Adam moves too slowly from a small start.
 
 use crate::config::L0Loss;
 use crate::sae::kernels::{self, ActiveLists, AdamStep, Moments, PANEL, above};
 
-/// The thresholds and how they are learnt.
+/// The thresholds and the state of their training.
 #[derive(Debug, Clone)]
 pub(in crate::sae::training) struct Thresholds {
     /// `theta`, `[d_sae]`.
     pub theta: Vec<f32>,
-    /// That of a feature that starts afresh.
+    /// The threshold of a feature that is reset.
     pub initial: f32,
     pub moments: Moments,
     pub rule: JumpRule,
 }
 
-/// What all thresholds have in common.
+/// The settings common to all thresholds.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sae::training) struct JumpRule {
     pub bandwidth: f32,
@@ -42,8 +42,8 @@ impl Thresholds {
             .map(move |(theta, (m, v))| PanelThresholds { theta, m, v, rule })
     }
 
-    /// The bias with which a feature's list holds `pre - theta + eps/2` where that is above 0: what is
-    /// near the threshold, and what is above it.
+    /// The bias with which a feature's list holds `pre - theta + eps/2` where that is above 0, so that it
+    /// covers the activations near the threshold and those above it.
     pub(in crate::sae::training) fn shifted(&self, b_enc: f32, j: usize) -> f32 {
         self.rule.shifted(b_enc, self.theta[j])
     }
@@ -80,7 +80,7 @@ impl JumpRule {
         b_enc - theta + 0.5 * self.bandwidth
     }
 
-    /// Slope of the sparsity loss of one activation above its threshold, over `l0`, its weight.
+    /// Slope of the sparsity loss for one activation above its threshold, divided by its weight `l0`.
     pub(in crate::sae::training) fn slope(&self, act: f32) -> f32 {
         match self.l0_loss {
             L0Loss::Step => 0.0,
@@ -121,7 +121,7 @@ pub(in crate::sae::training) struct PanelThresholds<'a> {
 }
 
 impl PanelThresholds<'_> {
-    /// Adam, and no threshold below 0.
+    /// Adam; thresholds below 0 are set to 0.
     pub(in crate::sae::training) fn update(&mut self, adam: &AdamStep, gradient: &[f32]) {
         kernels::adam(adam, gradient, self.theta, self.m, self.v);
         self.theta.iter_mut().for_each(|t| *t = t.max(0.0));

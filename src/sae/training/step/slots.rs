@@ -1,5 +1,5 @@
-//! What a step carries from one call to the next, by name, for checkpoints.
-//! Everything is taken apart without `..`, so that a new field or selection must be named here.
+//! The state of a step that persists between calls, by name, for checkpoints.
+//! Everything is destructured without `..`, so that a new field or selection must be named here.
 
 use super::super::selection::{BatchTopK, Gates, Selection, Thresholds};
 use super::StandardStep;
@@ -9,7 +9,7 @@ use crate::sae::params::StandardParams;
 use crate::sae::state_dict::{Slot, Slots, moments};
 
 impl StandardStep {
-    /// All that changes. After it has been written, [`StandardStep::repack`] must be called.
+    /// All numbers that change. After they are written, [`StandardStep::repack`] must be called.
     pub(in crate::sae::training) fn slots(&mut self) -> Slots<'_> {
         let Self {
             state,
@@ -17,7 +17,7 @@ impl StandardStep {
             beta2: _,
             steps,
             dense_above: _,
-            // Made anew by each forward pass; the floor that it keeps changes no result.
+            // Recomputed by each forward pass; the floor that it stores changes no result.
             work: _,
         } = self;
         let mut slots = state.slots();
@@ -25,7 +25,7 @@ impl StandardStep {
         slots
     }
 
-    /// Brings the packed encoder to the parameters.
+    /// Updates the packed encoder from the parameters.
     pub(in crate::sae::training) fn repack(&mut self) {
         let StepState {
             params,
@@ -52,7 +52,7 @@ impl StepState {
             params,
             packed: _,
             selection,
-            // Settings; what it knows of dead features is in `silent`.
+            // Settings; the state of dead features is in `silent`.
             aux: _,
             adam_enc,
             adam_dec,

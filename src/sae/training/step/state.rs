@@ -1,18 +1,18 @@
-//! What one optimiser step changes.
+//! The state that an optimiser step changes.
 
 use super::super::selection::{Selection, Sparsity};
 use super::aux_k::AuxK;
 use crate::sae::kernels::{self, Moments, PackedEncoder};
 use crate::sae::params::StandardParams;
 
-/// The parameters and what goes with them from step to step.
+/// The parameters and the state that accompanies them from step to step.
 #[derive(Debug)]
 pub(in crate::sae::training) struct StepState {
     pub params: StandardParams,
-    /// The encoder as its kernel reads it, always that of `params`.
+    /// The encoder in its kernel's layout, always in sync with `params`.
     pub packed: PackedEncoder,
     pub selection: Selection,
-    /// What dead features learn from, where features compete.
+    /// The loss for dead features, where features compete.
     pub aux: Option<AuxK>,
     pub adam_enc: Moments,
     pub adam_dec: Moments,
@@ -38,7 +38,7 @@ impl StepState {
         }
     }
 
-    /// Turns to another selection, with the biases that its lists need.
+    /// Switches to another selection, with the biases that its lists need.
     pub(in crate::sae::training) fn select(&mut self, selection: Selection) {
         for (j, &b) in self.params.b_enc.iter().enumerate() {
             self.packed.bias[j] = match &selection {
@@ -52,8 +52,8 @@ impl StepState {
         self.selection = selection;
     }
 
-    /// Gradient of the sparsity loss of weight `weight` over a batch of `n` tokens: L0 where there are
-    /// thresholds to learn, else L1.
+    /// Gradient of the sparsity loss of weight `weight` over a batch of `n` tokens: L0 if thresholds are
+    /// trained, else L1.
     pub(in crate::sae::training) fn sparsity(&self, n: usize, weight: f64) -> Sparsity {
         let a_token = (weight / n as f64) as f32;
         match self.selection {
@@ -68,8 +68,8 @@ impl StepState {
         }
     }
 
-    /// Starts feature `j` afresh along its decoder row: encoder column that row at length
-    /// `encoder_norm`, bias 0, the first threshold, Adam's moments 0.
+    /// Resets feature `j` along its decoder row: the encoder column is that row at length
+    /// `encoder_norm`, the bias is 0, the threshold the initial one, Adam's moments are 0.
     pub(in crate::sae::training) fn align_encoder(&mut self, j: usize, encoder_norm: f32) {
         let d = self.params.d_in;
         let row = j * d..(j + 1) * d;

@@ -1,6 +1,6 @@
 //! The update of a step: projection, Adam and normalisation in one parallel pass.
 //! A task owns the rows of one panel of features, so gradients need no memory of their own
-//! and no two threads write the same place. No update without a finite loss.
+//! and no two threads write the same place. There is no update without a finite loss.
 
 use super::super::record::StepFigures;
 use super::super::selection::{Gates, PanelSelection, Selection, Sparsity, Thresholds};
@@ -12,12 +12,12 @@ use crate::sae::constraints::PenaltyGradients;
 use crate::sae::kernels::{self, AdamStep, PANEL, pack_panel};
 use rayon::prelude::*;
 
-/// What a step does beyond descending the loss on its batch.
+/// What a step does in addition to descending the loss on its batch.
 pub(in crate::sae::training) enum Beyond<'a> {
     Nothing,
     /// Adds the gradient of a penalty on the weights.
     Penalty(&'a PenaltyGradients),
-    /// Leaves the decoder alone and writes its gradient here, `[d_sae, d_in]`.
+    /// Does not update the decoder but writes its gradient here, `[d_sae, d_in]`.
     Tied(&'a mut [f32]),
 }
 
@@ -119,7 +119,7 @@ impl StepState {
         work.panel_b_dec = panel_b_dec;
     }
 
-    /// What made the loss of step `step`, on `x`, NaN or infinite.
+    /// Identifies what made the loss of step `step`, on `x`, NaN or infinite.
     pub(in crate::sae::training) fn not_finite(
         &self,
         x: &[f32],

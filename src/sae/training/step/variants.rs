@@ -1,4 +1,4 @@
-//! The variants of a step: which activations count, what is learnt about that, and its gradients.
+//! The variants of a step: which activations count, the parameters trained for that, and their gradients.
 
 use super::super::record::StepFigures;
 use super::super::selection::{BatchTopK, Gates, JumpRule, Selection, Thresholds};
@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::sae::kernels::Moments;
 
 impl StandardStep {
-    /// Of each token's positive activations only the `k` largest count, forwards and backwards
-    /// (Gao et al. 2024, arXiv:2406.04093); of equal ones the first.
+    /// Of each token's positive activations only the `k` largest count, in the forward and backward pass
+    /// (Gao et al. 2024, arXiv:2406.04093); the first of equal ones.
     pub fn with_top_k(mut self, k: usize) -> Self {
         self.state.select(Selection::ByToken);
         self.state.packed.top_k = Some(k);
@@ -18,7 +18,7 @@ impl StandardStep {
     }
 
     /// Of each token's activations only the `k` largest in absolute value count, with their signs (AbsTopK,
-    /// arXiv:2510.00404); of equal ones the first. There is no sparsity loss: a weight other than 0 is refused.
+    /// arXiv:2510.00404); the first of equal ones. There is no sparsity loss: a weight other than 0 is rejected.
     pub fn with_abs_top_k(mut self, k: usize) -> Self {
         self.state.select(Selection::ByToken);
         self.state.packed.top_k = Some(k);
@@ -27,11 +27,11 @@ impl StandardStep {
     }
 
     /// Of the positive activations of a whole batch of n tokens only the `floor(k n)` largest count
-    /// (BatchTopK, Bussmann et al. 2024, arXiv:2412.06410); of equal ones the first.
+    /// (BatchTopK, Bussmann et al. 2024, arXiv:2412.06410); the first of equal ones.
     ///
-    /// With `widths`, ascending, the loss is the sum of the squared errors of the dictionaries of the
-    /// first so many features and of the whole one, each with `b_dec` (Bussmann et al. 2025,
-    /// arXiv:2503.17547); [`StepFigures::l2`] is that of the whole one.
+    /// With `widths`, ascending, the loss is the sum of the squared errors of nested dictionaries, which
+    /// consist of the first so many features, and of the whole one, each with `b_dec` (Bussmann et al.
+    /// 2025, arXiv:2503.17547); [`StepFigures::l2`] is that of the whole one.
     ///
     /// # Errors
     /// [`Error::Argument`] for a `k` that is not positive and finite, or widths that do not ascend from
@@ -58,17 +58,17 @@ impl StandardStep {
         Ok(self)
     }
 
-    /// Adds AuxK to the loss: features that were active in none of the last `dead_steps` steps reconstruct what the
-    /// others leave over (Gao et al. 2024, arXiv:2406.04093, appendix A.2). [`StepFigures::aux`] is
+    /// Adds AuxK to the loss: features that were active in none of the last `dead_steps` steps reconstruct the
+    /// residual of the others (Gao et al. 2024, arXiv:2406.04093, appendix A.2). [`StepFigures::aux`] is
     /// `coeff min(n_dead / k_aux, 1) mean_t |e_hat - e|^2` with `e = x - x_hat`, which is held fixed,
     /// `e_hat = sum_j z_j W_dec[j]` over the `k_aux = d_in / 2` largest pre-activations `z_j` of a token's dead
-    /// features (all of them where there are fewer). As in the paper's code, `z_j` passes a ReLU (SAELens leaves it
-    /// out); AbsTopK takes the largest in absolute value, with their signs.
+    /// features (all of them if there are fewer). As in the paper's code, `z_j` passes a ReLU (SAELens omits
+    /// it); AbsTopK uses the largest in absolute value, with their signs.
     ///
     /// # Errors
     /// [`Error::Argument`] for a `coeff` that is negative or not finite, `dead_steps` of 0, or a step in which features
-    /// do not compete (say first what counts: [`StandardStep::with_top_k`], [`StandardStep::with_abs_top_k`] or
-    /// [`StandardStep::with_batch_top_k`]).
+    /// do not compete (call [`StandardStep::with_top_k`], [`StandardStep::with_abs_top_k`] or
+    /// [`StandardStep::with_batch_top_k`] first).
     pub fn with_aux_k(mut self, coeff: f64, dead_steps: usize) -> Result<Self> {
         if !(coeff >= 0.0 && coeff.is_finite()) {
             return Err(Error::argument(
@@ -88,7 +88,7 @@ impl StandardStep {
         Ok(self)
     }
 
-    /// The forward pass of a step on the whole loss of sparsity weight `sparsity_weight`.
+    /// The forward pass of a step for the whole loss, with sparsity weight `sparsity_weight`.
     pub(super) fn forward_with_aux(
         &mut self,
         x: &[f32],
@@ -103,13 +103,13 @@ impl StandardStep {
         Ok(figures)
     }
 
-    /// An activation counts where it is above its feature's threshold, which is learnt (JumpReLU,
-    /// Rajamanoharan et al. 2024, arXiv:2407.14435), with a straight-through estimate of `bandwidth`;
-    /// the sparsity weight is that of `l0_loss`. A feature that starts afresh gets the mean of
+    /// An activation counts where it is above its feature's threshold, which is trained (JumpReLU,
+    /// Rajamanoharan et al. 2024, arXiv:2407.14435) with a straight-through estimate of `bandwidth`;
+    /// the sparsity weight is that of `l0_loss`. A feature that is reset gets the mean of
     /// `thresholds`, `[d_sae]`.
     ///
     /// # Errors
-    /// [`Error::Shape`] when there is not one threshold a feature; [`Error::Argument`] for one that is
+    /// [`Error::Shape`] when there is not one threshold per feature; [`Error::Argument`] for one that is
     /// negative or not finite, or a bandwidth that is not positive.
     pub fn with_thresholds(
         mut self,
@@ -142,10 +142,10 @@ impl StandardStep {
         Ok(self)
     }
 
-    /// A feature is active where its gate `pi = (x - b_dec) W_enc + b_enc` is above 0, as strongly as
-    /// `relu(exp(r_mag) (x - b_dec) W_enc + b_mag)` says (Rajamanoharan et al. 2024, arXiv:2404.16014);
-    /// `r_mag` and `b_mag`, `[d_sae]`, are learnt, too. L1 is that of `relu(pi)`, and what the decoder,
-    /// frozen, makes of `relu(pi)` has a squared error that is added to the loss.
+    /// A feature is active where its gate `pi = (x - b_dec) W_enc + b_enc` is above 0, with magnitude
+    /// `relu(exp(r_mag) (x - b_dec) W_enc + b_mag)` (Rajamanoharan et al. 2024, arXiv:2404.16014);
+    /// `r_mag` and `b_mag`, `[d_sae]`, are trained, too. L1 is that of `relu(pi)`; the squared error of the
+    /// frozen decoder's reconstruction from `relu(pi)` is added to the loss.
     ///
     /// # Errors
     /// [`Error::Shape`] when `r_mag` or `b_mag` is not `[d_sae]`.
@@ -165,7 +165,7 @@ impl StandardStep {
         Ok(self)
     }
 
-    /// `r_mag` and `b_mag`, `[d_sae]`, where there are gates.
+    /// `r_mag` and `b_mag`, `[d_sae]`, if there are gates.
     pub fn magnitudes(&self) -> Option<(&[f32], &[f32])> {
         match &self.state.selection {
             Selection::Gates(gates) => Some((&gates.r_mag, &gates.b_mag)),
@@ -173,8 +173,8 @@ impl StandardStep {
         }
     }
 
-    /// What each feature's activation must be above to count, without a batch around it, `[d_sae]`:
-    /// the thresholds that are learnt, or the running mean of the least activation among a batch's
+    /// The value that each feature's activation must exceed to count outside a batch, `[d_sae]`:
+    /// the trained thresholds, or the running mean of the least activation among a batch's
     /// largest. None where each token's activations decide.
     pub fn thresholds(&self) -> Option<Vec<f32>> {
         match &self.state.selection {
@@ -189,12 +189,12 @@ impl StandardStep {
         self.top_k().is_some() || matches!(self.state.selection, Selection::Batch(_))
     }
 
-    /// How many of a token's activations count, where only the largest do.
+    /// How many of a token's activations count, if only the largest do.
     pub fn top_k(&self) -> Option<usize> {
         self.state.packed.top_k
     }
 
-    /// Gradients of `r_mag` and `b_mag` on `x`, `[n, d_in]`, with no update; empty where there are no
+    /// Gradients of `r_mag` and `b_mag` on `x`, `[n, d_in]`, without an update; empty without
     /// gates. `[d_sae]`
     ///
     /// # Errors
@@ -218,8 +218,8 @@ impl StandardStep {
             .unzip())
     }
 
-    /// The gradient of each learnt threshold as it is estimated straight through, on `x`, `[n, d_in]`,
-    /// with no update; empty where no threshold is learnt. `[d_sae]`
+    /// The straight-through gradient of each trained threshold on `x`, `[n, d_in]`, without an update;
+    /// empty if no threshold is trained. `[d_sae]`
     ///
     /// # Errors
     /// As [`StandardStep::step`].

@@ -1,6 +1,6 @@
 //! Forward pass and raw gradients of a step, with the memory they reuse.
 //! Lists of active features by token (decoder) and, sorted, of tokens by feature (gradients);
-//! dense products where so much is active that lists are slower.
+//! dense products where so many features are active that lists are slower.
 
 mod aux_k;
 mod own_gradients;
@@ -24,26 +24,26 @@ pub(in crate::sae::training) struct Work {
     n: usize,
     /// `[tokens rounded up to CHUNK, d_in]`.
     x_cent: Vec<f32>,
-    /// Of each nested dictionary `2/n (x_hat - x)`, summed from there to the whole one, same shape.
+    /// For each nested dictionary `2/n (x_hat - x)`, summed from it up to the whole one, same shape.
     resid: Vec<Vec<f32>>,
-    /// Where the nested dictionaries end; without nesting there is the whole one.
+    /// Where the nested dictionaries end; without nesting only the whole one.
     widths: Vec<usize>,
-    /// Activations that count; where there are gates, the magnitudes at the open ones, 0 among them.
+    /// Activations that count; with gates, the magnitudes at the open ones, including zeros.
     active: ByFeature,
     /// Activations near their feature's threshold.
     near: ByFeature,
     /// Whether features have gates.
     gated: bool,
-    /// `2/n (x_hat_frozen - x)`, where there are gates, as `resid`.
+    /// `2/n (x_hat_frozen - x)`, with gates; shaped as `resid`.
     gate_resid: Vec<f32>,
-    /// Of AuxK's loss: residuals as `resid`, and the dead features' activations.
+    /// AuxK's loss: residuals, shaped as `resid`, and the dead features' activations.
     aux: AuxWork,
     /// The least activation that counted among a batch's largest.
     pub least: Option<f32>,
     scratch: Vec<f32>,
-    /// Partial gradients of `b_dec`, one row a panel.
+    /// Partial gradients of `b_dec`, one row per panel.
     pub panel_b_dec: Vec<f32>,
-    /// Gradient of the decoder, where it is not free.
+    /// Gradient of a tied decoder.
     pub g_w_dec: Vec<f32>,
     pub dense: DenseWork,
 }
@@ -59,7 +59,7 @@ pub(in crate::sae::training) struct DenseWork {
 #[derive(Debug, Default)]
 struct ChunkWork {
     lists: ActiveLists,
-    /// Features near their thresholds, where there are thresholds; of open gates `pi`, where `lists` has magnitudes.
+    /// With thresholds, the features near them; with gates, `pi` of the open ones, while `lists` has the magnitudes.
     near: ActiveLists,
     /// Column sums of this chunk's residuals.
     sum_resid: Vec<f32>,
@@ -95,8 +95,8 @@ impl ChunkWork {
         }
     }
 
-    /// Reconstructions from the lists, and their residuals; `resid` is a part for each of the nested
-    /// dictionaries, which have `widths` features.
+    /// Reconstructions from the lists, and their residuals; `resid` has a part for each of the nested
+    /// dictionaries, whose numbers of features are `widths`.
     fn decode(
         &mut self,
         params: &StandardParams,
@@ -239,7 +239,7 @@ impl Work {
         StepFigures {
             l2: mean(|c| c.l2),
             l1,
-            // A count knows no NaN; the sum of what is counted does.
+            // The count ignores NaN; the sum of what is counted does not.
             l0: if l1.is_finite() {
                 entries as f64 / n as f64
             } else {
@@ -250,7 +250,7 @@ impl Work {
         }
     }
 
-    /// Encodes above `floor` where there is one, and decodes.
+    /// Encodes above `floor` if there is one, and decodes.
     fn pass(&mut self, state: &StepState, x: &[f32], floor: Option<f32>) {
         let rows = CHUNK * state.params.d_in;
         let scale = 2.0 / self.n as f32;

@@ -1,13 +1,13 @@
-//! Causal attention of one sequence over codes, forwards and backwards.
+//! Causal attention of one sequence over codes, forward and backward.
 //!
 //! `rows`, `[pos, 2 width + d_sae]`, hold a position's keys, queries and values side by side, the columns of one head
-//! together. Keys and values are those of the position before.
+//! together. Keys and values are those of the previous position.
 
 use super::shape::Shape;
 use crate::model::exp_shifted;
 use crate::sae::kernels::{Matrix, Place};
 
-/// Moves keys and values one position on (0 before the first), and adds the biases.
+/// Shifts keys and values by one position (0 before the first), and adds the biases.
 pub(super) fn shift_forwards(shape: &Shape, bias: &[f32], rows: &mut [f32]) {
     let (n, queries) = (shape.n_columns(), shape.queries());
     for t in (0..shape.n_pos).rev() {
@@ -22,7 +22,7 @@ pub(super) fn shift_forwards(shape: &Shape, bias: &[f32], rows: &mut [f32]) {
     }
 }
 
-/// The way back of [`shift_forwards`]: gradients of keys and values go to the position before; `bias` takes their sums.
+/// The backward pass of [`shift_forwards`]: gradients of keys and values move one position back; `bias` gets the sums.
 pub(super) fn shift_backwards(shape: &Shape, rows: &mut [f32], bias: &mut [f32]) {
     let (n, queries) = (shape.n_columns(), shape.queries());
     bias.fill(0.0);
@@ -38,7 +38,7 @@ pub(super) fn shift_backwards(shape: &Shape, rows: &mut [f32], bias: &mut [f32])
     }
 }
 
-/// `pattern`, `[heads, pos, pos]`, and what it reads, `read`, `[pos, d_sae]`.
+/// Computes `pattern`, `[heads, pos, pos]`, and the attention's output `read`, `[pos, d_sae]`.
 pub(super) fn forward(shape: &Shape, rows: &[f32], pattern: &mut [f32], read: &mut [f32]) {
     let (n, n_pos) = (shape.n_columns(), shape.n_pos);
     for (h, pattern) in pattern.chunks_exact_mut(n_pos * n_pos).enumerate() {
@@ -53,7 +53,7 @@ pub(super) fn forward(shape: &Shape, rows: &[f32], pattern: &mut [f32], read: &m
     }
 }
 
-/// Each row over the positions up to its own; 0 behind.
+/// Softmax of each row over the positions up to its own; later ones are 0.
 fn causal_softmax(pattern: &mut [f32], n_pos: usize) {
     for (t, row) in pattern.chunks_exact_mut(n_pos).enumerate() {
         let (seen, future) = row.split_at_mut(t + 1);

@@ -1,8 +1,8 @@
-//! One attention layer of the temporal autoencoder, forwards and backwards, by hand.
+//! One attention layer of the temporal autoencoder, forward and backward, with manual gradients.
 //!
-//! Of `r`, `[tokens, d_in]`: `z = relu(lam r W_dec^T)`; attention, queries of `z_t`, keys and values of `z_{t-1}`;
+//! For `r`, `[tokens, d_in]`: `z = relu(lam r W_dec^T)`; attention, queries from `z_t`, keys and values from `z_{t-1}`;
 //! `p = relu(read W_o^T + b_o)`; `y = p W_dec`; `s = (y . r) / (|y| + eps)^2`; `r' = r - s y`.
-//! "Priors in Time", arXiv:2511.01836, as SAELens has it (`src/sae/variants/temporal.rs`).
+//! "Priors in Time", arXiv:2511.01836, as in SAELens (`src/sae/variants/temporal.rs`).
 
 use super::attention::{self, shift_backwards, shift_forwards};
 use super::parameters::Parameter;
@@ -14,7 +14,7 @@ use rayon::prelude::*;
 /// A layer's parameters, with their gradients.
 #[derive(Debug)]
 pub(super) struct Layer {
-    /// `W_k`, `W_q` and `W_v` one below the other, `[2 width + d_sae, d_sae]`.
+    /// `W_k`, `W_q` and `W_v` stacked, `[2 width + d_sae, d_sae]`.
     pub w_kqv: Parameter,
     pub b_kqv: Parameter,
     /// `[d_sae, d_sae]`
@@ -22,7 +22,7 @@ pub(super) struct Layer {
     pub b_o: Parameter,
 }
 
-/// What the way back needs of the way there; a row a token.
+/// What the backward pass needs from the forward pass; one row per token.
 #[derive(Debug, Default)]
 pub(super) struct LayerWork {
     r: Vec<f32>,
@@ -36,7 +36,7 @@ pub(super) struct LayerWork {
     along: Vec<[f32; 2]>,
 }
 
-/// Room of the way back, for one layer after the other.
+/// Buffers of the backward pass, reused for each layer.
 #[derive(Debug, Default)]
 pub(super) struct BackwardWork {
     of_y: Vec<f32>,
@@ -47,7 +47,7 @@ pub(super) struct BackwardWork {
 }
 
 impl BackwardWork {
-    /// Adds to `g_r`, `[tokens, d_in]`, what goes through the codes of the last layer of [`Layer::backward`].
+    /// Adds to `g_r`, `[tokens, d_in]`, the gradient through the codes of the last layer of [`Layer::backward`].
     pub(super) fn add_through_codes(&self, shape: &Shape, w_dec: &[f32], g_r: &mut [f32]) {
         let g_z = Matrix::new(&self.of_codes, shape.d_sae);
         let decoder = Matrix::new(w_dec, shape.d_in);
@@ -55,7 +55,7 @@ impl BackwardWork {
         place.takes(1.0, g_z, decoder, true);
     }
 
-    /// The same summed over tokens: a product with the sum of the codes' gradients alone.
+    /// The same summed over tokens: only a product with the sum of the codes' gradients.
     pub(super) fn add_sum_through_codes(&mut self, shape: &Shape, w_dec: &[f32], sum: &mut [f32]) {
         let mut of_codes = vec![0.0; shape.d_sae];
         let (g_z, room) = (&self.of_codes, &mut self.of_biases);
@@ -67,7 +67,7 @@ impl BackwardWork {
 }
 
 impl Layer {
-    /// Takes what the layer predicts away from `r`.
+    /// Subtracts the layer's prediction from `r`.
     pub(super) fn forward(
         &self,
         shape: &Shape,
@@ -132,8 +132,8 @@ impl Layer {
             });
     }
 
-    /// Makes the gradients of the layer's parameters and adds to that of `W_dec`. The gradient of what was left over, `g_r`,
-    /// becomes that of what the layer got, but for the part that goes through its codes ([`BackwardWork::add_through_codes`]).
+    /// Computes the gradients of the layer's parameters and adds to that of `W_dec`. `g_r`, the gradient of the output
+    /// residual, becomes that of the input, without the part through the codes ([`BackwardWork::add_through_codes`]).
     pub(super) fn backward(
         &mut self,
         shape: &Shape,
@@ -194,7 +194,7 @@ impl Layer {
         g_w_dec.adding().takes(1.0, g_z.t(), r, true);
     }
 
-    /// Gradients of keys, queries and values, before they were moved, and of their biases.
+    /// Gradients of keys, queries and values, before they were shifted, and of their biases.
     fn through_attention(&mut self, shape: &Shape, work: &LayerWork, room: &mut BackwardWork) {
         let (n_pos, n_columns) = (shape.n_pos, shape.n_columns());
         let n_sequences = room.of_kqv.len() / (n_pos * n_columns);
@@ -215,14 +215,14 @@ impl Layer {
     }
 }
 
-/// Below 0 becomes 0; NaN stays.
+/// Sets negative values to 0; NaN stays.
 fn relu(row: &mut [f32]) {
     for x in row {
         *x = if above(*x, 0.0) { *x } else { 0.0 };
     }
 }
 
-/// Where a code is 0 its gradient is.
+/// Sets the gradient to 0 where a code is 0.
 fn through_relu(codes: &[f32], g: &mut [f32], d_sae: usize) {
     let rows = codes.par_chunks(d_sae).zip(g.par_chunks_mut(d_sae));
     rows.for_each(|(codes, g)| {
@@ -232,7 +232,7 @@ fn through_relu(codes: &[f32], g: &mut [f32], d_sae: usize) {
     });
 }
 
-/// Of `r' = r - s y`, `s = (y . r) / n^2`, `n = |y| + eps`: with `g` that of `r'`, `ds = -g . y`,
+/// For `r' = r - s y`, `s = (y . r) / n^2`, `n = |y| + eps`: with `g` the gradient of `r'`, `ds = -g . y`,
 /// `dy = -s g + (ds / n^2) r - (2 s ds / (n |y|)) y`, `dr = g + (ds / n^2) y`.
 fn through_projection(g_r: &mut [f32], g_y: &mut [f32], r: &[f32], y: &[f32], along: [f32; 2]) {
     let [s, norm] = along;
@@ -246,7 +246,7 @@ fn through_projection(g_r: &mut [f32], g_y: &mut [f32], r: &[f32], y: &[f32], al
     kernels::add_scaled(of_dot, y, g_r);
 }
 
-/// The sum of the rows of `matrix`, as wide as `out`: those of `n` rows at a time, in parallel, then of these.
+/// The sum of the rows of `matrix`, as wide as `out`: in parallel over groups of `n` rows, then over their sums.
 pub(super) fn column_sums(matrix: &[f32], n: usize, room: &mut Vec<f32>, out: &mut [f32]) {
     let width = out.len();
     room.resize(matrix.len() / (n * width) * width, 0.0);

@@ -1,4 +1,4 @@
-//! The temporal autoencoder as what learns in a run.
+//! The learner for the temporal autoencoder.
 
 use super::super::record::StepFigures;
 use super::super::trainer::{Learner, Rates};
@@ -17,14 +17,14 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// A temporal autoencoder that learns, on scaled activations.
+/// A temporal autoencoder in training, on scaled activations.
 pub(in crate::sae::training) struct TemporalLearner {
     step: TemporalStep,
     k: Option<usize>,
 }
 
 impl TemporalLearner {
-    /// Before its first step; `mean`, `[d_in]`, is that of the scaled activations.
+    /// The learner before its first step; `mean`, `[d_in]`, is that of the scaled activations.
     pub(in crate::sae::training) fn start(
         cfg: &SaeConfig,
         mean: &[f32],
@@ -40,7 +40,7 @@ impl Learner for TemporalLearner {
         self.step.step(x, rates.lr)
     }
 
-    /// Its paper moves no feature.
+    /// False: the paper moves no features.
     fn moves_dead(&self) -> bool {
         false
     }
@@ -53,7 +53,7 @@ impl Learner for TemporalLearner {
         &self.step.silent
     }
 
-    /// None: it takes no constraint.
+    /// None: constraints are not supported.
     fn defect(&self) -> Result<Option<f64>> {
         Ok(None)
     }
@@ -84,7 +84,7 @@ impl Learner for TemporalLearner {
         Ok(())
     }
 
-    /// The scale of the activations stays its factor on the input, since attention does not scale.
+    /// The scale of the activations remains a factor on the input, since attention is not scale-invariant.
     fn sae(&self, _: &SaeConfig, scale: f32, device: &Device) -> Result<Sae> {
         let step = &self.step;
         let Shape { d_in, d_sae, .. } = step.shape;
@@ -144,8 +144,8 @@ impl Layer {
     }
 }
 
-/// SAELens' first values: `W_dec` standard normal; rows of the attention's weights in random directions, of the lengths
-/// that keep the scale; biases as PyTorch's. `b_dec` is the mean.
+/// SAELens' initial values: `W_dec` standard normal; rows of the attention's weights in random directions, with lengths
+/// that preserve the scale; biases as in PyTorch. `b_dec` is the mean.
 fn initial(
     cfg: &SaeConfig,
     mean: &[f32],

@@ -1,6 +1,6 @@
-//! Training of the temporal autoencoder: on whole sequences, with gradients by hand and Adam.
-//! `loss = mean_t |x - x_hat|^2` of the whole reconstruction, sparse by the `k` largest novel codes ("Priors in Time",
-//! arXiv:2511.01836). SAELens cannot train it; first values are drawn as SAELens draws them.
+//! Training of the temporal autoencoder: on whole sequences, with manual gradients and Adam.
+//! `loss = mean_t |x - x_hat|^2` of the whole reconstruction, with the `k` largest novel codes ("Priors in Time",
+//! arXiv:2511.01836). SAELens cannot train it; initial values are drawn as in SAELens.
 
 mod attention;
 mod layer;

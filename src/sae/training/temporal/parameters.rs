@@ -4,10 +4,10 @@ use crate::sae::kernels::{self, AdamStep, Moments};
 use crate::sae::state_dict::{Slot, Slots};
 use rayon::prelude::*;
 
-/// Numbers that one task updates.
+/// Numbers updated per task.
 const CHUNK: usize = 16_384;
 
-/// Numbers that learn, row-major.
+/// Trained numbers, row-major.
 #[derive(Debug)]
 pub(super) struct Parameter {
     pub values: Vec<f32>,
@@ -37,7 +37,7 @@ impl Parameter {
             .for_each(|(values, gradient, m, v)| kernels::adam(adam, gradient, values, m, v));
     }
 
-    /// Values and moments under these names, one after the other, so many numbers each.
+    /// Consecutive values and moments under these names, with the given number of entries each.
     pub(super) fn slots<'a>(&'a mut self, parts: &[(String, usize)]) -> Slots<'a> {
         let Moments { m, v } = &mut self.adam;
         let mut slots = Vec::new();

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::{HookName, NamesFilter, Transformer};
 use candle_core::DType;
 
-/// Where sequences of activations come from.
+/// The source of sequences of activations.
 pub(in crate::sae::training) struct Sequences {
     model: Transformer,
     batches: Batches,
@@ -17,7 +17,7 @@ pub(in crate::sae::training) struct Sequences {
 }
 
 impl Sequences {
-    /// As many sequences a batch as have about `cfg.batch_size` tokens, at least one.
+    /// Batches of as many sequences as have about `cfg.batch_size` tokens, at least one.
     pub(in crate::sae::training) fn new(
         model: &Transformer,
         data: &Dataset,
@@ -40,7 +40,7 @@ impl Sequences {
         })
     }
 
-    /// Goes to where `batches` batches have been given out.
+    /// Seeks to the position after `batches` batches.
     pub(in crate::sae::training) fn seek(&mut self, batches: usize) {
         self.batches.seek(batches);
     }
@@ -73,10 +73,10 @@ impl Sequences {
     }
 }
 
-/// Positions of a sequence that are read.
+/// Number of positions read per sequence.
 ///
 /// # Errors
-/// [`Error::Argument`] where the first is left out and there is no other.
+/// [`Error::Argument`] if the first is left out and there is no other.
 pub(super) fn positions(model: &Transformer, cfg: &SaeConfig) -> Result<usize> {
     match model.cfg().n_ctx - usize::from(cfg.skip_bos) {
         0 => {

@@ -1,4 +1,4 @@
-//! Sizes of the temporal autoencoder's layers, and where in a row each head's columns are.
+//! Sizes of the temporal autoencoder's layers, and the columns of each head within a row.
 
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ impl Shape {
     }
 }
 
-/// Where the columns of one head are.
+/// The columns of one head.
 pub(super) struct Head {
     pub keys: usize,
     pub queries: usize,
@@ -55,7 +55,7 @@ impl Shape {
         1.0 / (self.d_key() as f32).sqrt()
     }
 
-    /// The columns of queries, which are of the position itself.
+    /// The columns of queries, which belong to the position itself.
     pub(super) fn queries(&self) -> Range<usize> {
         self.width..2 * self.width
     }

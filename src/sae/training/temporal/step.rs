@@ -1,7 +1,7 @@
 //! Training step of the temporal autoencoder: `loss = mean_t |x - x_hat|^2`.
 //!
-//! What the layers predict is taken away from `r` one after the other, so that `x - x_hat` is what is left over less
-//! what the `k` largest codes of it write: neither the reconstruction nor the predicted codes are made.
+//! The layers' predictions are subtracted from `r` one after the other, so that `x - x_hat` is the residual less what
+//! its `k` largest codes write: neither the reconstruction nor the predicted codes are computed.
 
 use super::super::record::StepFigures;
 use super::super::selection::ByFeature;
@@ -14,7 +14,7 @@ use crate::sae::kernels::{
 };
 use rayon::prelude::*;
 
-/// Parameters, Adam's moments, and room for a batch.
+/// Parameters, Adam's moments, and buffers for a batch.
 #[derive(Debug)]
 pub(super) struct TemporalStep {
     pub shape: Shape,
@@ -26,21 +26,21 @@ pub(super) struct TemporalStep {
     pub silent: Vec<u32>,
     pub steps: usize,
     betas: (f64, f64),
-    /// `w_dec` as the kernel reads it.
+    /// `w_dec` in the kernel's layout.
     packed: PackedEncoder,
     work: Work,
 }
 
-/// What one batch makes, a row a token.
+/// Intermediate results of one batch, one row per token.
 #[derive(Debug, Default)]
 struct Work {
     layers: Vec<LayerWork>,
     back: BackwardWork,
-    /// What is left over, of each layer and at last.
+    /// The residual, updated by each layer.
     r: Vec<f32>,
     /// `2/n (x_hat - x)`.
     g: Vec<f32>,
-    /// Gradient of what is left over.
+    /// Gradient of the residual.
     g_r: Vec<f32>,
     novel: Vec<ActiveLists>,
     by_feature: ByFeature,
@@ -72,7 +72,7 @@ impl TemporalStep {
         }
     }
 
-    /// Brings the packed dictionary to the parameters.
+    /// Updates the packed dictionary from the parameters.
     pub(super) fn repack(&mut self) {
         let d = self.shape.d_in;
         let panels = self.packed.panels.par_chunks_mut(PANEL * d);
@@ -85,8 +85,8 @@ impl TemporalStep {
     /// One step on `x`, `[n, d_in]`, whole sequences.
     ///
     /// # Errors
-    /// [`Error::Shape`] for no sequence or a part of one; [`Error::NotFinite`] for a loss that is not finite. Nothing has
-    /// changed then.
+    /// [`Error::Shape`] for no sequence or a part of one; [`Error::NotFinite`] for a loss that is not finite. The state
+    /// is then unchanged.
     pub(super) fn step(&mut self, x: &[f32], lr: f64) -> Result<StepFigures> {
         let sequence = self.shape.n_pos * self.shape.d_in;
         if x.is_empty() || !x.len().is_multiple_of(sequence) {
@@ -125,7 +125,7 @@ impl TemporalStep {
         Ok(figures)
     }
 
-    /// The loss, and what the way back needs.
+    /// Computes the loss, and what the backward pass needs.
     pub(super) fn forward(&mut self, x: &[f32]) -> StepFigures {
         let d = self.shape.d_in;
         let n = x.len() / d;
@@ -179,7 +179,7 @@ impl TemporalStep {
         }
     }
 
-    /// All gradients of the batch of the last [`TemporalStep::forward`].
+    /// Computes all gradients for the batch of the last [`TemporalStep::forward`].
     pub(super) fn backward(&mut self) {
         self.through_novel();
         let Work {
@@ -197,7 +197,7 @@ impl TemporalStep {
                 back.add_through_codes(&self.shape, &self.w_dec.values, g_r);
             }
         }
-        // r = x - b_dec: of the lowest layer only the sum over tokens counts.
+        // r = x - b_dec: for the lowest layer only the sum over tokens is needed.
         let gradient = &mut self.b_dec.gradient;
         column_sums(g_r, self.shape.n_pos, sums, gradient);
         if !self.layers.is_empty() {

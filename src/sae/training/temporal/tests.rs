@@ -1,5 +1,5 @@
-//! The step's gradients against candle's automatic differentiation of the inference code, which SAELens' numbers test
-//! (`tests/sae_temporal.rs`).
+//! The step's gradients against candle's automatic differentiation of the inference code, which is tested against
+//! numbers from SAELens (`tests/sae_temporal.rs`).
 
 use super::layer::Layer;
 use super::parameters::Parameter;
@@ -35,7 +35,7 @@ fn random_step(
     let layer = |_| {
         let n_kqv = 2 * width + d_sae;
         let mut b_o = numbers(rng, d_sae, 0.2);
-        // Where a token has one predicted code, and that hardly active, its gradient hangs on the last digits of it.
+        // If a token has only one, barely active predicted code, its gradient depends on the code's last digits.
         b_o.iter_mut().for_each(|b| *b += 0.3);
         Layer {
             w_kqv: Parameter::new(numbers(rng, n_kqv * d_sae, 1.0)),
@@ -109,7 +109,7 @@ fn gradients(step: &TemporalStep) -> Vec<Vec<f32>> {
     all
 }
 
-/// What differs between the step's loss and gradients on `x` and those of automatic differentiation.
+/// The first difference between the step's loss and gradients on `x` and those of automatic differentiation.
 fn difference(step: &mut TemporalStep, k: Option<usize>, x: &[f32]) -> Option<String> {
     let Shape { d_in, n_pos, .. } = step.shape;
     let n = x.len() / d_in;

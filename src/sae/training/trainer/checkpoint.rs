@@ -1,7 +1,7 @@
-//! Checkpoints of an autoencoder's training: one safetensors file with all that changes.
+//! Checkpoints of an autoencoder's training: one safetensors file with all state that changes.
 //!
-//! The header holds the configuration, where the activations come from and the history as JSON, and a
-//! CRC-32C of it all. A file is written whole or not at all.
+//! The header holds the configuration, the origin of the activations and the history as JSON, and a
+//! CRC-32C of everything. Files are written atomically.
 
 use super::super::record::SaeHistory;
 use crate::config::{SaeConfig, TransformerConfig};
@@ -20,10 +20,10 @@ use std::path::Path;
 const HEADER: &str = "holoscope_sae_training";
 const CHECKSUM: &str = "crc32c";
 const FORMAT: &str = "checkpoint of an autoencoder's training";
-/// Fields in which a run that goes on may differ from its first part.
+/// Fields that may change when a run is resumed.
 const FREE: [&str; 3] = ["steps", "checkpoint_every", "run_dir"];
 
-/// Where a run's activations come from.
+/// The origin of a run's activations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Origin {
@@ -73,7 +73,7 @@ impl Origin {
         })
     }
 
-    /// As the run's `config.json` has it.
+    /// The content of the run's `config.json`.
     pub(super) fn json(&self, cfg: &SaeConfig) -> serde_json::Value {
         serde_json::json!({
             "holoscope": env!("CARGO_PKG_VERSION"), "sae": cfg, "origin": self,
@@ -82,7 +82,7 @@ impl Origin {
 }
 
 impl Checkpoint {
-    /// Writes the checkpoint; an older file of that name stays whole until the new one is.
+    /// Writes the checkpoint; an older file of that name is replaced atomically.
     pub(super) fn save(&self, path: &Path) -> Result<()> {
         let header = serde_json::to_string(&Header {
             config: self.config.clone(),
@@ -114,7 +114,7 @@ impl Checkpoint {
         let numbers = StateDict::of_views(tensors.tensors().into_iter());
         let checksum = format!("{:08x}", numbers.checksum(header_text));
         if checksum != *entry(CHECKSUM)? {
-            return Err(bad(&"it is damaged: its checksum is another"));
+            return Err(bad(&"it is damaged: its checksum does not match"));
         }
         let header: Header = serde_json::from_str(header_text).map_err(|e| bad(&e))?;
         Ok(Self {
@@ -125,12 +125,12 @@ impl Checkpoint {
         })
     }
 
-    /// The error for a checkpoint that holds other numbers than training needs.
+    /// The error for a checkpoint whose numbers do not fit the training.
     pub(super) fn unfit(path: &Path, why: String) -> Error {
         Error::format(path, FORMAT, why)
     }
 
-    /// Whether the run that is asked for is this one: the same configuration, model and text.
+    /// Checks that the requested run is this one: the same configuration, model and text.
     pub(super) fn check(&self, cfg: &SaeConfig, origin: &Origin) -> Result<()> {
         let difference = self
             .config

@@ -1,4 +1,4 @@
-//! What the runs of a pass learn from: shuffled activations of single tokens, or whole sequences of them.
+//! The input of a pass' runs: shuffled activations of single tokens, or of whole sequences.
 
 use super::super::activations::{ActivationBuffer, Statistics, first_rows};
 use super::super::temporal::Sequences;
@@ -8,23 +8,23 @@ use crate::error::{Error, Result};
 use crate::model::Transformer;
 use crate::sae::state_dict::StateDict;
 
-/// Inputs whose losses decide where dead features go.
+/// Number of inputs among which dead features are moved, by their losses.
 const RESAMPLE_TOKENS: usize = 8_192;
-/// Batches of sequences whose activations give the mean, the scale and the variance.
+/// Number of batches of sequences that give the mean, the scale and the variance.
 const STATISTICS_BATCHES: usize = 16;
 
-/// Which of the two a run reads.
+/// The kind of input that a run reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reads {
-    /// Shuffled tokens, in no order.
+    /// Shuffled tokens.
     Tokens,
     /// Positions in their order.
     Sequences,
 }
 
 impl Reads {
-    /// The order in which a pass asks for batches. The buffer may be interrupted and goes on then as if it had not been
-    /// asked, so that it comes first.
+    /// The order in which a pass requests batches. The buffer comes first, because only its call can be interrupted; it
+    /// then continues as if it had not been called.
     pub(super) const ALL: [Self; 2] = [Self::Tokens, Self::Sequences];
 
     pub(super) fn of(cfg: &SaeConfig) -> Self {
@@ -44,7 +44,7 @@ enum Source {
 pub(super) struct Feed {
     source: Source,
     stats: Statistics,
-    /// Steps whose batches have been given out.
+    /// Number of steps whose batches have been drawn.
     given: usize,
     batch: Vec<f32>,
     sample: Vec<f32>,
@@ -92,8 +92,8 @@ impl Feed {
         })
     }
 
-    /// The stream of a checkpoint that was written after step `given`, or why it cannot be; `harvest`: whether it will be
-    /// read. Activations are scaled by `scale`.
+    /// The stream of a checkpoint that was written after step `given`, or why it cannot be restored. Activations are
+    /// scaled by `scale`.
     pub(super) fn resumed(
         reads: Reads,
         (model, data): (&Transformer, &Dataset),
@@ -126,7 +126,7 @@ impl Feed {
         }))
     }
 
-    /// Collects again what a checkpoint only names.
+    /// Recomputes the activations whose numbers a checkpoint stores.
     ///
     /// # Errors
     /// Those of the model's runs; [`Error::Interrupted`].
@@ -141,7 +141,7 @@ impl Feed {
         }
     }
 
-    /// What its runs read.
+    /// The kind of input of this stream.
     pub(super) fn reads(&self) -> Reads {
         match self.source {
             Source::Tokens(_) => Reads::Tokens,
@@ -149,12 +149,12 @@ impl Feed {
         }
     }
 
-    /// Of the first activations; known where the stream was started here.
+    /// Statistics of the first activations; complete only for a stream that was started here.
     pub(super) fn statistics(&self) -> &Statistics {
         &self.stats
     }
 
-    /// Steps whose batches have been given out.
+    /// Number of steps whose batches have been drawn.
     pub(super) fn given(&self) -> usize {
         self.given
     }
@@ -169,10 +169,10 @@ impl Feed {
         &self.sample
     }
 
-    /// Goes on to the next step's batch.
+    /// Advances to the next step's batch.
     ///
     /// # Errors
-    /// Those of the model's runs; [`Error::Interrupted`], after which the stream goes on as if it had not been asked.
+    /// Those of the model's runs; [`Error::Interrupted`], after which the stream continues as if not called.
     pub(super) fn next(&mut self, cfg: &SaeConfig, stop: &dyn Fn() -> bool) -> Result<()> {
         match &mut self.source {
             Source::Tokens(buffer) => {
@@ -186,7 +186,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Takes activations for the dead features of step `t`, once, without giving them out.
+    /// Samples activations for the dead features of step `t`, once per step, without drawing them.
     pub(super) fn take_sample(&mut self, t: usize, cfg: &SaeConfig) -> Result<()> {
         if self.sampled_at == t {
             return Ok(());
@@ -201,7 +201,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Adds what [`Feed::resumed`] needs beside the number of steps.
+    /// Adds the state that [`Feed::resumed`] needs in addition to the number of steps.
     pub(super) fn keep_in(&mut self, dict: &mut StateDict) {
         match &mut self.source {
             Source::Tokens(buffer) => buffer.keep_in(dict),

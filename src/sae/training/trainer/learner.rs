@@ -1,4 +1,4 @@
-//! What learns in a run, whatever its parameters are.
+//! The interface of what is trained in a run, for any parameters.
 
 use super::super::record::StepFigures;
 use crate::config::SaeConfig;
@@ -16,7 +16,7 @@ pub(in crate::sae::training) struct Rates {
     pub sparsity: f64,
 }
 
-/// Parameters, their optimiser, and what else changes from step to step. All on scaled activations.
+/// Parameters, their optimiser, and other state that changes from step to step. All on scaled activations.
 pub(in crate::sae::training) trait Learner {
     /// One optimiser step on `x`, `[n, d_in]`.
     fn step(&mut self, x: &[f32], rates: Rates) -> Result<StepFigures>;
@@ -33,12 +33,12 @@ pub(in crate::sae::training) trait Learner {
     /// The dictionary's mean garden defect, where it is constrained.
     fn defect(&self) -> Result<Option<f64>>;
 
-    /// All numbers that change. After they have been written, [`Learner::restored`] must be called.
+    /// All numbers that change. After they are written, [`Learner::restored`] must be called.
     fn slots(&mut self) -> Slots<'_>;
 
-    /// Brings what is derived from the numbers of [`Learner::slots`] up to date.
+    /// Updates what is derived from the numbers of [`Learner::slots`].
     fn restored(&mut self) -> Result<()>;
 
-    /// What has been learnt, for activations as they are, which `scale` has multiplied; without its hook point.
+    /// The trained autoencoder, for unscaled activations (`scale` is the factor in training); without its hook point.
     fn sae(&self, cfg: &SaeConfig, scale: f32, device: &Device) -> Result<Sae>;
 }

@@ -1,6 +1,6 @@
-//! The training loop: `train`, the calls; `pass`, one pass over the activations for one autoencoder or several; `feed`,
-//! what they read; `run`, one autoencoder's part of it, and `learner`, what learns in it; `checkpoint`, from which a run
-//! goes on; `sweep`, what a pass of several gives.
+//! The training loop: `train`, the public calls; `pass`, one pass over the activations for one autoencoder or several;
+//! `feed`, the input; `run`, one autoencoder's part, and `learner`, what is trained in it; `checkpoint`, for resuming;
+//! `sweep`, the result of a pass of several.
 
 mod checkpoint;
 mod feed;

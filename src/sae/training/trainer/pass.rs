@@ -1,12 +1,12 @@
 //! One pass over the activations, for one autoencoder or for several: the model fills one buffer, and
 //! each batch goes to every run that has not ended.
 //!
-//! Nothing that one run does changes what another is given, so that each result is, bit for bit, that of a
-//! pass of its own: batches are drawn in the same order, dead features move to rows that the buffer shows
-//! without giving them out ([`ActivationBuffer::sample`](super::super::activations::ActivationBuffer::sample)), and each
-//! run has its own random numbers. Shared are the model's runs, the buffer, the statistics, and each batch, gathered and
-//! scaled once; what a step centres by its own `b_dec` is its own. Autoencoders that read whole sequences share a stream
-//! of those instead.
+//! No run affects the input of another, so that each result is, bit for bit, that of a
+//! separate pass: batches are drawn in the same order, dead features move to rows that the buffer returns
+//! without drawing them ([`ActivationBuffer::sample`](super::super::activations::ActivationBuffer::sample)), and each
+//! run has its own random numbers. They share the model's runs, the buffer, the statistics, and each batch, gathered
+//! and scaled once; inputs centred by a run's `b_dec` are its own. Autoencoders that read whole sequences share a
+//! stream of sequences instead.
 
 use super::checkpoint::{Checkpoint, Origin};
 use super::feed::{Feed, Reads};
@@ -22,7 +22,7 @@ use crate::train::RunFolder;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// What says which activations a run sees, in which order.
+/// The fields that determine which activations a run sees, in which order.
 const SHARED: [&str; 7] = [
     "hook_name",
     "d_in",
@@ -36,11 +36,11 @@ const SHARED: [&str; 7] = [
 /// The runs and what they share.
 pub(super) struct Pass<'c> {
     pub runs: Vec<Run<'c>>,
-    /// In the order of [`Reads::ALL`]; those that a run reads.
+    /// In the order of [`Reads::ALL`]; only those that a run reads.
     feeds: Vec<Feed>,
-    /// Known where a run has a folder.
+    /// Present if a run has a folder.
     origin: Option<Origin>,
-    /// There where a run is scored.
+    /// Present if a run is scored.
     score: Option<Score>,
     began: Instant,
 }
@@ -74,7 +74,7 @@ pub(super) fn check(cfgs: &[SaeConfig]) -> Result<()> {
     Ok(())
 }
 
-/// The run of a stream that is the least far, whose checkpoint has the stream.
+/// The least advanced run of a stream, whose checkpoint has the stream.
 struct Least {
     reads: Reads,
     /// Which of the runs.
@@ -117,7 +117,7 @@ impl<'c> Pass<'c> {
         Ok(pass)
     }
 
-    /// Goes on with the runs in the configurations' folders.
+    /// Resumes the runs in the configurations' folders.
     pub(super) fn resume(
         model: &Transformer,
         data: &Dataset,
@@ -127,7 +127,7 @@ impl<'c> Pass<'c> {
         let began = Instant::now();
         let now = Origin::of(model, data)?;
         let mut runs: Vec<Run> = Vec::with_capacity(cfgs.len());
-        // A stream is that of the run which is the least far; the others wait for it.
+        // A stream resumes at its least advanced run; the others wait for it.
         let mut least: Vec<Least> = Vec::new();
         for (i, cfg) in cfgs.iter().enumerate() {
             let path = folder(cfg)?;
@@ -174,7 +174,7 @@ impl<'c> Pass<'c> {
         })
     }
 
-    /// All steps that are left; fewer when the user interrupts.
+    /// Runs all remaining steps; fewer when the user interrupts.
     pub(super) fn run(&mut self, progress: &mut Progress) -> Result<()> {
         let open = self.runs.iter().filter(|run| !run.is_done());
         let first = open.clone().map(|run| run.history.steps).min();
@@ -184,7 +184,7 @@ impl<'c> Pass<'c> {
                 return self.interrupted();
             }
             match self.next_batches(t, &|| progress.interrupted()) {
-                // While the buffer was filled again: this step has not begun.
+                // Interrupted while the buffer was refilled: this step has not begun.
                 Err(Error::Interrupted { .. }) => return self.interrupted(),
                 outcome => outcome?,
             }
@@ -214,7 +214,7 @@ impl<'c> Pass<'c> {
         Ok(())
     }
 
-    /// Step `t` of every run whose turn it is; true when a history has a new entry.
+    /// Performs step `t` for every run that is due; true when a history has a new entry.
     fn step(&mut self, t: usize) -> Result<bool> {
         let mut logged = false;
         for i in 0..self.runs.len() {
@@ -247,8 +247,8 @@ impl<'c> Pass<'c> {
         Ok(logged)
     }
 
-    /// The user's stop: what has not ended is saved. A run that still waits for the others, being further than its
-    /// stream, has its checkpoint already.
+    /// Handles the user's interrupt: saves the runs that have not ended. A run that is ahead of its stream, waiting for
+    /// the others, already has its checkpoint.
     fn interrupted(&mut self) -> Result<()> {
         for i in 0..self.runs.len() {
             let run = &mut self.runs[i];
@@ -265,7 +265,7 @@ impl<'c> Pass<'c> {
         Ok(())
     }
 
-    /// Writes run `i`'s checkpoint, where it has a folder.
+    /// Writes run `i`'s checkpoint, if it has a folder.
     fn save(&mut self, i: usize) -> Result<()> {
         let run = &mut self.runs[i];
         let (Some(dir), Some(origin)) = (&run.cfg.run_dir, &self.origin) else {
@@ -286,7 +286,7 @@ impl<'c> Pass<'c> {
         checkpoint.save(&RunFolder::last(dir))
     }
 
-    /// What a reporter shows: one run's figures, or of several what they explain.
+    /// The figures for a reporter: all of a single run, or the explained variances of several.
     fn figures(&self) -> Vec<(String, f64)> {
         let figures = self.runs[0].history.latest();
         if self.runs.len() == 1 {
@@ -308,7 +308,7 @@ fn feed_of(feeds: &[Feed], reads: Reads) -> Option<&Feed> {
     feeds.iter().find(|feed| feed.reads() == reads)
 }
 
-/// Each run has a stream: this says so where it were not.
+/// The error for a run without a stream, which does not occur.
 fn no_activations() -> Error {
     Error::argument("configurations", 0, "must be at least one")
 }
@@ -326,7 +326,7 @@ fn folder(cfg: &SaeConfig) -> Result<PathBuf> {
     Ok(RunFolder::last(dir))
 }
 
-/// The names by which a reporter tells the runs of a pass apart.
+/// The names by which a reporter distinguishes the runs of a pass.
 pub(super) fn curves<'a>(cfgs: impl Iterator<Item = &'a SaeConfig>) -> Vec<String> {
     let name = |(i, cfg): (usize, &SaeConfig)| format!("{i} {}", cfg.architecture.name());
     cfgs.enumerate().map(name).collect()
@@ -340,7 +340,7 @@ fn is_due(every: usize, t: usize, steps: usize) -> bool {
     every > 0 && (t.is_multiple_of(every) || t == steps)
 }
 
-/// Of several configurations an error says which it is of.
+/// Adds to an error which of several configurations it concerns.
 fn of_configuration<'a>(
     error: Error,
     i: usize,

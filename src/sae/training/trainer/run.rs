@@ -1,5 +1,5 @@
-//! One autoencoder's run: what it learns from the batches that it is given, and what it records.
-//! Activations are scaled to a mean norm of `sqrt(d_in)`; the scale is folded away, or stays a factor on the input.
+//! One autoencoder's run: training on the given batches, and its record.
+//! Activations are scaled to a mean norm of `sqrt(d_in)`; the scale is folded in, or remains a factor on the input.
 
 use super::super::activations::Statistics;
 use super::super::dictionary::DictionaryLearner;
@@ -18,7 +18,7 @@ use candle_core::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// Names in a checkpoint of what a run has.
+/// Prefix of a run's names in a checkpoint.
 const PREFIX: &str = "sae.";
 
 /// A training run of one autoencoder.
@@ -28,7 +28,7 @@ pub(super) struct Run<'c> {
     stats: Statistics,
     learner: Box<dyn Learner>,
     rng: ChaCha8Rng,
-    /// Seconds of the parts before this one.
+    /// Seconds of the earlier parts of a resumed run.
     seconds_before: f64,
 }
 
@@ -62,7 +62,7 @@ impl<'c> Run<'c> {
         })
     }
 
-    /// The run of a checkpoint, or why it cannot be.
+    /// The run of a checkpoint, or why it cannot be restored.
     pub(super) fn resumed(
         cfg: &'c SaeConfig,
         model: &Transformer,
@@ -95,7 +95,7 @@ impl<'c> Run<'c> {
         Ok(restored.map(|()| run))
     }
 
-    /// Adds what [`Run::resumed`] needs beside the history.
+    /// Adds the state that [`Run::resumed`] needs in addition to the history.
     pub(super) fn keep_in(&mut self, dict: &mut StateDict) {
         dict.keep(self.slots());
     }
@@ -131,12 +131,12 @@ impl<'c> Run<'c> {
         slots
     }
 
-    /// What it learns from.
+    /// The kind of input that it reads.
     pub(super) fn reads(&self) -> Reads {
         Reads::of(self.cfg)
     }
 
-    /// Factor that the activations have been multiplied by.
+    /// Factor by which the activations have been multiplied.
     pub(super) fn scale(&self) -> f32 {
         self.stats.scale
     }
@@ -186,14 +186,14 @@ impl<'c> Run<'c> {
         Ok(())
     }
 
-    /// Notes how long the run has taken, the part since it was resumed being `seconds`.
+    /// Records the run's duration; `seconds` is that of the part since it was resumed.
     pub(super) fn took(&mut self, seconds: f64) {
         let history = &mut self.history;
         history.seconds = self.seconds_before + seconds;
         history.tokens_per_second = history.tokens as f64 / history.seconds.max(1e-9);
     }
 
-    /// What has been learnt, for activations as they are.
+    /// The trained autoencoder, for unscaled activations.
     pub(super) fn sae(&self, device: &Device) -> Result<Sae> {
         let sae = self.learner.sae(self.cfg, self.stats.scale, device)?;
         Ok(sae.with_hook_name(&self.cfg.hook_name))

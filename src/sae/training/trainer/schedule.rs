@@ -1,4 +1,4 @@
-//! What changes over a training run: learning rate, sparsity weight, and when dead features are moved.
+//! Schedules of a training run: learning rate, sparsity weight, and when dead features are moved.
 
 use crate::config::{Architecture, SaeConfig};
 
@@ -11,7 +11,7 @@ pub(in crate::sae::training) fn learning_rate(cfg: &SaeConfig, t: usize) -> f64 
 }
 
 /// The weight of the sparsity loss: a linear warm-up, then constant; 0 where the architecture is
-/// sparse without.
+/// sparse without it.
 pub(in crate::sae::training) fn sparsity_weight(cfg: &SaeConfig, t: usize) -> f64 {
     let peak = match cfg.architecture {
         Architecture::Standard { l1_coeff } | Architecture::Gated { l1_coeff } => l1_coeff,

@@ -1,4 +1,4 @@
-//! How much of the model's loss the reconstruction recovers, measured while training goes on.
+//! How much of the model's loss the reconstruction recovers, measured during training.
 //! `(zero_abl - recons) / (zero_abl - loss)`, Bricken et al. 2023; the losses without the autoencoder are
 //! measured once.
 
@@ -42,7 +42,7 @@ impl Score {
         Ok(score)
     }
 
-    /// Where the model is.
+    /// Device of the model.
     pub(super) fn device(&self) -> &Device {
         self.model.device()
     }
@@ -51,7 +51,7 @@ impl Score {
     pub(super) fn of(&self, sae: &Sae) -> Result<f64> {
         let (sae, d_in) = (sae.clone(), sae.d_in());
         let copy = Hook::new(&self.hook_name, move |x| {
-            // Whole sequences, which the temporal autoencoder needs.
+            // Whole sequences, since the temporal autoencoder needs them.
             let n = x.dim(0)?;
             let sequences = x.reshape((n, x.elem_count() / (n * d_in).max(1), d_in))?;
             let x_hat = sae.reconstruct(&sequences.to_dtype(DType::F32)?)?;

@@ -1,10 +1,10 @@
-//! What a sweep gives: the autoencoders with their records, and one row of figures each.
+//! The result of a sweep: the autoencoders with their records, and one row of figures each.
 
 use super::super::record::SaeHistory;
 use crate::config::{Architecture, SaeConfig};
 use crate::sae::variants::Sae;
 
-/// Share of the steps, at the end, that a row's figures are means over.
+/// Share of the steps, at the end, over which a row's figures are averaged.
 const LAST_SHARE: f64 = 0.1;
 
 /// The autoencoders of one pass over the activations, in the order of their configurations.
@@ -23,18 +23,18 @@ pub struct SweepRun {
     pub history: SaeHistory,
 }
 
-/// The figures of one autoencoder of a sweep: means over the entries of its history that belong to the
+/// The figures of one autoencoder of a sweep: means over the entries of its history in the
 /// last tenth of its steps, each of a training batch before its update.
 ///
-/// What a dictionary does on text that it has not seen, with intervals, is what
-/// [`measure`](crate::interp::measure) says.
+/// For a dictionary's results on text that it has not seen, with intervals, see
+/// [`measure`](crate::interp::measure).
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepRow {
-    /// Place of its configuration.
+    /// Index of its configuration.
     pub run: usize,
     /// The name by which SAELens registers the architecture that was trained.
     pub architecture: String,
-    /// The setting that decides how sparse it is: "l1_coeff", "l0_coeff", "k", "max_iterations" or
+    /// The setting that determines the sparsity: "l1_coeff", "l0_coeff", "k", "max_iterations" or
     /// "residual_threshold".
     pub sparsity_setting: String,
     /// Its value; NaN for a temporal autoencoder without `k`.
@@ -44,20 +44,20 @@ pub struct SweepRow {
     pub lr: f64,
     /// Steps done.
     pub steps: usize,
-    /// Active features a token.
+    /// Active features per token.
     pub l0: f64,
     /// `1 - sum |x_hat - x|^2 / sum |x - mean|^2`.
     pub explained_variance: f64,
-    /// Squared error a token, summed over `d_in`.
+    /// Squared error per token, summed over `d_in`.
     pub l2: f64,
     /// Share of the features silent over the last `SaeConfig::dead_steps` steps, at the end.
     pub dead_share: f64,
-    /// The last share of the model's loss that was recovered, where that was measured.
+    /// The last recovered share of the model's loss, if it was measured.
     pub score: Option<f64>,
 }
 
 impl SaeSweep {
-    /// One row an autoencoder. A figure of one that has no entry is NaN.
+    /// One row per autoencoder. A figure is NaN if the history has no entry for it.
     pub fn rows(&self) -> Vec<SweepRow> {
         self.runs.iter().enumerate().map(row).collect()
     }
@@ -91,7 +91,7 @@ fn row((i, run): (usize, &SweepRun)) -> SweepRow {
     }
 }
 
-/// The setting of an architecture that decides how sparse it is.
+/// The setting of an architecture that determines the sparsity.
 fn sparsity_setting(architecture: &Architecture) -> (&'static str, f64) {
     match architecture {
         Architecture::Standard { l1_coeff } | Architecture::Gated { l1_coeff } => {

@@ -1,4 +1,4 @@
-//! A sweep as a frame and as a chart: explained variance against L0, one marker a kind of autoencoder.
+//! A sweep as a frame and as a chart: explained variance against L0, one marker per kind of autoencoder.
 
 use super::sweep::{SaeSweep, SweepRow};
 use crate::error::Result;
@@ -10,7 +10,7 @@ use polars::prelude::{DataFrame, df};
 use std::fmt;
 
 impl SaeSweep {
-    /// One row an autoencoder, with the fields of [`SweepRow`].
+    /// One row per autoencoder, with the fields of [`SweepRow`].
     ///
     /// # Errors
     /// [`crate::Error::Polars`] when the frame cannot be made.
@@ -37,8 +37,8 @@ impl SaeSweep {
         ]?)
     }
 
-    /// Explained variance against L0: one point an autoencoder, labelled with its sparsity setting, one
-    /// colour and marker an architecture and width, joined in the order of L0.
+    /// Explained variance against L0: one point per autoencoder, labelled with its sparsity setting, one
+    /// colour and marker per architecture and width, joined in the order of L0.
     ///
     /// # Errors
     /// [`crate::Error::Draw`] when there is no finite point.

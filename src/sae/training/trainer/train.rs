@@ -1,5 +1,5 @@
-//! The calls that train: one autoencoder or several in one pass over the activations, from the first step
-//! or from a checkpoint.
+//! The public training functions: one autoencoder or several in one pass over the activations, from the first
+//! step or from a checkpoint.
 
 use super::super::record::SaeHistory;
 use super::pass::{Pass, check, curves};
@@ -17,17 +17,17 @@ use std::time::Instant;
 /// Trains an autoencoder of `cfg.architecture` on `model`'s activations over `data.train`, and
 /// reports its progress in the notebook or on the terminal.
 ///
-/// The result works on the activations as they are, has unit-norm decoder rows, and depends on
-/// the model, the data and `cfg` alone. BatchTopK and its Matryoshka form become JumpReLU autoencoders
+/// The result works on unscaled activations, has unit-norm decoder rows, and depends only on
+/// the model, the data and `cfg`. BatchTopK and its Matryoshka form become JumpReLU autoencoders
 /// with one threshold for all features, the running mean of the least activation that counted in a batch:
-/// it starts at 0 and moves by 0.01 a step, as in SAELens, so that after 100 steps it is 37 % low. The
-/// temporal autoencoder reads whole sequences, about `cfg.batch_size` tokens a step, in place of shuffled
+/// it starts at 0 and moves by 0.01 per step, as in SAELens, so that after 100 steps it is 37 % low. The
+/// temporal autoencoder reads whole sequences, about `cfg.batch_size` tokens per step, instead of shuffled
 /// tokens, moves no dead features, and lets the decoder's rows have any length. When the user interrupts, what
-/// has been learnt so far is returned.
+/// has been trained so far is returned.
 ///
 /// With `cfg.run_dir`, the folder gets `config.json` and `checkpoints/last.safetensors`, from which
-/// [`resume_sae`] goes on: every `cfg.checkpoint_every` steps, when the user interrupts, and at the end. A run
-/// already there is kept as `run_dir/earlier`.
+/// [`resume_sae`] continues: every `cfg.checkpoint_every` steps, when the user interrupts, and at the end. A run
+/// already there is moved to `run_dir/earlier`.
 ///
 /// ```no_run
 /// # use holoscope::prelude::*;
@@ -48,7 +48,7 @@ use std::time::Instant;
 /// [`Error::Config`](crate::Error::Config) for a field out of range; those of
 /// [`ActivationBuffer::new`](crate::sae::ActivationBuffer::new), above all
 /// [`Error::Interrupted`](crate::Error::Interrupted) while the first activations are
-/// collected: nothing is learnt yet; [`Error::NotFiniteAt`](crate::Error::NotFiniteAt) when the model's
+/// collected: nothing is trained yet; [`Error::NotFiniteAt`](crate::Error::NotFiniteAt) when the model's
 /// activations are not finite, [`Error::NotFinite`](crate::Error::NotFinite) when the loss is no longer a
 /// number; a run folder that cannot be written.
 pub fn train_sae(
@@ -78,13 +78,13 @@ pub fn train_sae_with(
     )?)
 }
 
-/// Goes on with the run in `cfg.run_dir` from its last checkpoint, to `cfg.steps` steps.
+/// Resumes the run in `cfg.run_dir` from its last checkpoint, up to `cfg.steps` steps.
 ///
-/// Autoencoder and history come out as the same bits as those of a run that was never stopped (times
-/// apart), on the same machine. Model, data and configuration must be those of the first part; only `steps`,
-/// `checkpoint_every` and the place of the folder may differ. More steps than at first stretch the
-/// schedule. A checkpoint names the rows that were in the buffer, and the model is run again for them;
-/// only where that would take more than half a minute does it hold the rows.
+/// Autoencoder and history have the same bits as those of a run that was never stopped (times
+/// excepted), on the same machine. Model, data and configuration must be those of the first part; only `steps`,
+/// `checkpoint_every` and the place of the folder may differ. A larger number of steps than at first stretches
+/// the schedule. A checkpoint stores the numbers of the rows that were in the buffer, and the model is run again
+/// for them; only where that would take more than half a minute does it store the rows.
 ///
 /// ```no_run
 /// # use holoscope::prelude::*;
@@ -105,8 +105,8 @@ pub fn train_sae_with(
 ///
 /// # Errors
 /// No `run_dir`, or no checkpoint there; one that is damaged; one of another configuration, model, corpus or
-/// split, with the name of what differs; [`Error::Interrupted`](crate::Error::Interrupted) while the buffer is
-/// made again: the checkpoint stays; and those of [`train_sae`].
+/// split, naming the difference; [`Error::Interrupted`](crate::Error::Interrupted) while the buffer is
+/// restored: the checkpoint remains; and those of [`train_sae`].
 pub fn resume_sae(
     model: &Transformer,
     data: &Dataset,
@@ -138,10 +138,10 @@ pub fn resume_sae_with(
 /// once, and each batch goes to every autoencoder.
 ///
 /// Architectures, sparsity weights, widths, rates and numbers of steps may be mixed; those with fewer
-/// steps end earlier. What says which activations are seen must be the same: `hook_name`, `d_in`,
-/// `batch_size`, `buffer_tokens`, `skip_bos`, `normalize_activations` and `seed`. Each result is, bit for bit, what
-/// [`train_sae`] gives for that configuration alone (times apart). Each configuration may have a `run_dir` of its
-/// own, from which [`resume_saes`], or [`resume_sae`] for that one alone, goes on. Temporal autoencoders read whole
+/// steps end earlier. The fields that determine which activations are seen must be the same: `hook_name`, `d_in`,
+/// `batch_size`, `buffer_tokens`, `skip_bos`, `normalize_activations` and `seed`. Each result is, bit for bit, that
+/// of [`train_sae`] for that configuration alone (times excepted). Each configuration may have its own `run_dir`,
+/// from which [`resume_saes`], or [`resume_sae`] for that one alone, continues. Temporal autoencoders read whole
 /// sequences, for which the model runs once more for all of them together.
 ///
 /// ```no_run
@@ -160,8 +160,8 @@ pub fn resume_sae_with(
 ///
 /// # Errors
 /// No configuration; [`Error::Config`](crate::Error::Config) for a field that differs where all must agree, or
-/// one folder for two; those of [`train_sae`], of which one ends the whole sweep, saying which
-/// configuration's loss it was.
+/// one folder for two; those of [`train_sae`], any of which ends the whole sweep, naming the
+/// configuration if the loss is not finite.
 pub fn train_saes(model: &Transformer, data: &Dataset, cfgs: &[SaeConfig]) -> Result<SaeSweep> {
     train_saes_with(model, data, cfgs, &mut NotebookReporter::new())
 }
@@ -181,8 +181,8 @@ pub fn train_saes_with(
     Ok(sweep(cfgs, trained, began))
 }
 
-/// Goes on with the runs of a sweep, each in the folder of its configuration, in one pass, as
-/// [`resume_sae`] does with one. Runs whose checkpoints are further wait for the others.
+/// Resumes the runs of a sweep, each in the folder of its configuration, in one pass, as
+/// [`resume_sae`] does for one. Runs whose checkpoints are more advanced wait for the others.
 ///
 /// # Errors
 /// Those of [`resume_sae`] and [`train_saes`].
@@ -207,7 +207,7 @@ pub fn resume_saes_with(
 
 type Trained = Vec<(Sae, SaeHistory)>;
 
-/// How a pass begins.
+/// Starts or resumes a pass.
 type Begin<'c> = fn(&Transformer, &Dataset, &'c [SaeConfig], &dyn Fn() -> bool) -> Result<Pass<'c>>;
 
 fn trained<'c>(
@@ -245,7 +245,7 @@ fn passed<'c>(
     let mut pass = begin(model, data, cfgs, &|| progress.interrupted())?;
     pass.run(progress)?;
     let mut trained = Vec::with_capacity(cfgs.len());
-    // One after the other, so that a run's moments are gone before the next is copied.
+    // One after the other, so that a run's moments are freed before the next is copied.
     for run in pass.runs {
         trained.push((run.sae(model.device())?, run.history));
     }

@@ -1,4 +1,4 @@
-//! One map that is trained: its columns of the rows, its step, its record.
+//! One map in training: its columns of the rows, its step, its record.
 
 use super::super::record::{SaeHistory, StepFigures, Units};
 use super::init::{Layout, Rows, initial_step};
@@ -10,13 +10,13 @@ use crate::error::Result;
 use rand_chacha::ChaCha8Rng;
 use std::ops::Range;
 
-/// What is to be trained: where its input and its target are in a row.
+/// A map to be trained: the columns of its input and its target in a row.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub x: Range<usize>,
     pub y: Range<usize>,
     pub layout: Layout,
-    /// Feature activations are brought to the units of the target, which has one scale.
+    /// Feature activations are converted to the units of the target, which has one scale.
     pub acts_in_units_of_target: bool,
 }
 
@@ -34,10 +34,10 @@ pub(super) struct Coder {
     y: Vec<f32>,
 }
 
-/// A trained map of activations as they are.
+/// A trained map of unscaled activations.
 pub(super) struct Trained {
     pub params: TranscoderParams,
-    /// What an activation must be above, block by block `[d_sae]`, where thresholds decide.
+    /// Thresholds of the activations, block by block `[d_sae]`, where thresholds decide.
     pub thresholds: Option<Vec<Vec<f32>>>,
     pub history: SaeHistory,
 }
@@ -114,7 +114,7 @@ impl Coder {
         Ok(())
     }
 
-    /// Appends a step's figures: in the model's units where the target has one scale, else in scaled ones.
+    /// Appends a step's figures: in the model's units if the target has one scale, else in scaled ones.
     pub(super) fn record(&mut self, t: usize, figures: &StepFigures, dead_steps: usize) {
         let units = Units {
             scale: self.acts_scale(),
@@ -125,7 +125,7 @@ impl Coder {
         self.history.push(t, figures, &silent, units);
     }
 
-    /// What feature activations are divided by at the end.
+    /// The factor by which feature activations are divided at the end.
     fn acts_scale(&self) -> f64 {
         match self.plan.acts_in_units_of_target {
             true => f64::from(self.scales.1[0]),
@@ -133,7 +133,7 @@ impl Coder {
         }
     }
 
-    /// The map of activations as they are.
+    /// The map of unscaled activations.
     pub(super) fn finish(self, seconds: f64) -> Trained {
         let factor = (1.0 / self.acts_scale()) as f32;
         let thresholds = self.step.thresholds().map(|mut blocks| {

@@ -1,8 +1,8 @@
-//! Where training starts. Of a transcoder: random encoder directions, and each decoder row along
-//! `sum_t acts_t (y_t - mean y)`, the first gradient of a decoder of zeros (which is where sparsify's
-//! transcoders start); of a crosscoder random decoder rows and the encoder their transpose (Lindsey et al.
+//! Initialisation. For a transcoder: random encoder directions, and each decoder row along
+//! `sum_t acts_t (y_t - mean y)`, the first gradient of a zero decoder (from which sparsify's
+//! transcoders start); for a crosscoder random decoder rows and their transpose as encoder (Lindsey et al.
 //! 2024). `b_dec` is the mean target, `W_skip` 0 (Paulo et al. 2025); biases leave each feature active on a
-//! set share of the tokens; one factor of all encoders minimises the squared error.
+//! set share of the tokens; one factor for all encoders minimises the squared error.
 
 use super::step::{FeatureBlock, TranscoderParams, TranscoderStep, gauge};
 use crate::config::Architecture;
@@ -68,7 +68,7 @@ impl Rows<'_> {
     }
 }
 
-/// A step to start from; `x` are the inputs, `y` the targets of the same tokens.
+/// The initial step; `x` are the inputs, `y` the targets of the same tokens.
 pub(super) fn initial_step(
     layout: &Layout,
     cfg: &TranscoderConfig,
@@ -98,7 +98,7 @@ pub(super) fn initial_step(
         let x_cent = x.centred(&picked, reads);
         let y_cent = y.centred(&picked, &block.columns());
         start(&mut block, layout.transposed, cfg, (&x_cent, &y_cent), rng);
-        // The encoder sees inputs that are not centred.
+        // The encoder's inputs are not centred.
         for (b, w) in block
             .b_enc
             .iter_mut()
@@ -115,7 +115,7 @@ pub(super) fn initial_step(
     let (x, y) = (whole(x, layout.d_in), whole(y, layout.d_out));
     scale_encoders(&mut params, &x, &y, &cfg.architecture)?;
     if let Architecture::JumpReLU { init_threshold, .. } = cfg.architecture {
-        // What was above 0 is above the threshold.
+        // What was active above 0 is active above the threshold.
         for block in &mut params.blocks {
             let shift = init_threshold as f32;
             block.b_enc.iter_mut().for_each(|b| *b += shift);
@@ -134,7 +134,7 @@ pub(super) fn initial_step(
     }
 }
 
-/// The step with the activations that count where nothing but the activations says so.
+/// Adds to the step the selection that depends on the activations alone.
 fn selected(step: TranscoderStep, architecture: &Architecture) -> Result<TranscoderStep> {
     match architecture {
         Architecture::TopK { k } => Ok(step.with_top_k(*k)),
@@ -194,15 +194,15 @@ fn start(
     product(&pre, false, y, false, [s, n, d_out], &mut block.w_dec);
     for w in block.w_dec.chunks_exact_mut(d_out) {
         if w.iter().all(|w| *w == 0.0) {
-            // Nothing to write that is known: any direction is as good.
+            // No activation gives a direction: any one will do.
             w.copy_from_slice(&normal(d_out));
         }
         gauge::normalise(w, &sites);
     }
 }
 
-/// Scales all encoders by the factor that minimises the squared error on `x` and `y`: what is active stays
-/// active, so that the error is a parabola in it, known from its values at 0, 1 and 2.
+/// Scales all encoders by the factor that minimises the squared error on `x` and `y`. The set of active features
+/// stays the same, so that the error is a parabola in the factor, determined by its values at 0, 1 and 2.
 fn scale_encoders(
     params: &mut TranscoderParams,
     x: &[f32],
@@ -231,7 +231,7 @@ fn scale_encoders(
     let curvature = (e2 - 2.0 * e1 + e0) / 2.0;
     let slope = e1 - e0 - curvature;
     let best = -slope / (2.0 * curvature);
-    // Nothing active, or targets that are all the same: any factor is as good.
+    // Nothing active, or targets that are all the same: all factors are equivalent.
     if best.is_finite() && best > 0.0 {
         *params = scaled(best as f32);
     }

@@ -1,6 +1,6 @@
 //! Resampling of dead features: a feature that never fires learns nothing, so it is moved.
-//! A token is drawn with probability proportional to its squared loss; the encoder then looks along that
-//! token's input, the decoder writes along what its reconstruction lacks. After Bricken et al. 2023, appendix
+//! A token is drawn with probability proportional to its squared loss; the encoder is set along that
+//! token's input, the decoder along its reconstruction error. After Bricken et al. 2023, appendix
 //! "neuron resampling", where input and target are the same.
 
 use super::step::{FeatureBlock, TranscoderStep};
@@ -12,7 +12,7 @@ use rand_distr::{Distribution, weighted::WeightedAliasIndex};
 
 /// Encoder rows of moved features, as a share of the alive ones' mean norm.
 const ENCODER_SHARE: f32 = 0.2;
-/// The same where only the largest activations count, among which a feature that whispers seldom is.
+/// The same where only the largest activations count: a feature with a shorter encoder seldom is among them.
 const TOP_K_ENCODER_SHARE: f32 = 1.0;
 
 /// Moves every feature that has been silent for `silent_steps` steps; returns how many. `x` and `y` are a
@@ -45,7 +45,7 @@ pub(super) fn resample_dead(
     }
     let weights: Vec<f64> = errors.iter().map(|&e| f64::from(e).powi(2)).collect();
     let Ok(draw) = WeightedAliasIndex::new(weights) else {
-        // Nothing to gain where every target is reconstructed exactly.
+        // No weights where every target is reconstructed exactly.
         return Ok(0);
     };
     let d_in = mean.len();

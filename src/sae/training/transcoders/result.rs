@@ -1,4 +1,4 @@
-//! From the parameters of a trained map to tensors, and what all kinds of maps refuse.
+//! Converts the parameters of a trained map to tensors, and common errors of all kinds of maps.
 
 use super::step::FeatureBlock;
 use crate::config::{Architecture, TranscoderConfig};
@@ -44,12 +44,12 @@ pub(super) fn activation(
 pub(super) fn width(name: &str, model: &Transformer) -> Result<usize> {
     let hook = HookName::of_model(name, model.cfg())?;
     hook.width(model.cfg()).ok_or_else(|| {
-        let reason = "belongs to pairs of tokens; it has no row a token";
+        let reason = "has one value per pair of tokens, not one row per token";
         Error::argument("hook_name", name, reason)
     })
 }
 
-/// An error where a path around the features is asked of what has none.
+/// An error if `skip` is requested for a map without a path around the features.
 pub(super) fn no_skip(cfg: &TranscoderConfig, what: &str) -> Result<()> {
     match cfg.skip {
         false => Ok(()),

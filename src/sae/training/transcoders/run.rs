@@ -13,10 +13,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
 
-/// Tokens whose losses decide where dead features go.
+/// Number of tokens to which dead features are moved, by their losses.
 const RESAMPLE_TOKENS: usize = 8_192;
 
-/// Trains every plan on activations of `hook_names`, side by side in a row, harvested once.
+/// Trains every plan on activations of `hook_names`, concatenated in a row, collected once.
 pub(super) fn run(
     (model, data): (&Transformer, &Dataset),
     cfg: &TranscoderConfig,
@@ -47,7 +47,7 @@ pub(super) fn run(
             break;
         }
         let figures = match run.step(t, &|| progress.interrupted()) {
-            // While the buffer was filled again: this step has not begun.
+            // Interrupted while the buffer was refilled: this step has not begun.
             Err(Error::Interrupted { .. }) => {
                 interrupted = true;
                 break;
@@ -79,12 +79,12 @@ pub(super) fn run(
     Ok(run.coders.into_iter().map(finish).collect())
 }
 
-/// What is read and what is learnt.
+/// The input and the maps in training.
 struct Run<'c> {
     cfg: &'c TranscoderConfig,
     sites: Sites,
     coders: Vec<Coder>,
-    /// One for each, so that what one draws does not depend on the others.
+    /// One per map, so that its draws do not depend on the others.
     rngs: Vec<ChaCha8Rng>,
     batch: Vec<f32>,
 }

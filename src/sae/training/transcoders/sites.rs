@@ -1,4 +1,4 @@
-//! The sites whose activations are trained on, side by side in a row, each scaled by its own factor.
+//! The sites whose activations are trained on, concatenated in a row, each scaled by its own factor.
 
 use super::super::activations::{ActivationBuffer, Statistics, first_rows};
 use crate::config::{SaeConfig, TranscoderConfig};
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::{HookName, Transformer};
 use std::ops::Range;
 
-/// A shuffled pool of rows, and what is known of each site.
+/// A shuffled pool of rows, and statistics of each site.
 pub(super) struct Sites {
     pub buffer: ActivationBuffer,
     /// Width of a row.
@@ -28,7 +28,7 @@ impl Sites {
     ///
     /// # Errors
     /// [`Error::UnknownHook`] for one that the model does not have; [`Error::Argument`] for one without
-    /// one row a token; those of the model's run; [`Error::Interrupted`].
+    /// one row per token; those of the model's run; [`Error::Interrupted`].
     pub(super) fn collect(
         model: &Transformer,
         data: &Dataset,
@@ -40,7 +40,7 @@ impl Sites {
         for name in hook_names {
             let hook = HookName::of_model(name, model.cfg())?;
             let Some(width) = hook.width(model.cfg()) else {
-                let reason = "belongs to pairs of tokens; it has no row a token";
+                let reason = "has one value per pair of tokens, not one row per token";
                 return Err(Error::argument("hook_name", name, reason));
             };
             hooks.push((hook, width));
@@ -86,7 +86,7 @@ impl Sites {
         within.flat_map(|site| site.stats.mean.clone()).collect()
     }
 
-    /// As many rows as initialisation looks at, scaled.
+    /// The rows for initialisation, scaled.
     pub(super) fn first_rows(&self) -> Vec<f32> {
         let mut rows = first_rows(self.buffer.rows(), self.width).to_vec();
         self.scale(&mut rows);

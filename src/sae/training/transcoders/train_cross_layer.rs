@@ -1,4 +1,4 @@
-//! Training of a cross-layer transcoder of all blocks of a model, a block of features a layer.
+//! Training of a cross-layer transcoder of all blocks of a model, one block of features per layer.
 //! `loss = mean_t sum_m |y_hat_m - y_m|^2 + sparsity(acts_j |W_dec[j]|)`, `|W_dec[j]|` over all layers that it writes.
 //! Ameisen et al. 2025, "Circuit Tracing: Revealing Computational Graphs in Language Models".
 
@@ -22,9 +22,9 @@ use candle_core::Tensor;
 /// The loss is that of Ameisen et al. 2025: squared errors summed over the layers, and a penalty on
 /// activations times the length of the whole decoder row, over all layers that it writes, which here is 1
 /// during training; their architecture is [`Architecture::JumpReLU`](crate::config::Architecture) with
-/// [`L0Loss::Tanh`](crate::config::L0Loss). `cfg.d_sae`, and `k` of TopK and BatchTopK, are those of each
+/// [`L0Loss::Tanh`](crate::config::L0Loss). `cfg.d_sae`, and `k` of TopK and BatchTopK, apply to each
 /// layer. Activations at each hook point are scaled by its own factor, which is folded into the result's
-/// weights; feature activations stay in the units of training.
+/// weights; feature activations remain in the units of training.
 ///
 /// # Errors
 /// Those of [`train_transcoder`]; [`Error::Config`] for `skip`.

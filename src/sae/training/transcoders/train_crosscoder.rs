@@ -21,16 +21,16 @@ use std::ops::Range;
 /// notebook or on the terminal.
 ///
 /// The loss is that of Lindsey et al. 2024: squared errors summed over the sites, and
-/// `l1 sum_j acts_j sum_s |W_dec_s[j]|`. A feature's activation and its decoder may trade a factor that
-/// changes neither, and here it is such that `sum_s |W_dec_s[j]| = 1` during training; so the largest
-/// activations of TopK and BatchTopK are those of `acts_j sum_s |W_dec_s[j]|` (Minder et al. 2025).
+/// `l1 sum_j acts_j sum_s |W_dec_s[j]|`. Moving a factor between a feature's activation and its decoder
+/// changes neither term, and here it is such that `sum_s |W_dec_s[j]| = 1` during training; so the
+/// largest activations of TopK and BatchTopK are those of `acts_j sum_s |W_dec_s[j]|` (Minder et al. 2025).
 /// Activations of each site are scaled by its own factor, which is folded into the result's weights;
-/// feature activations stay in the units of training.
+/// feature activations remain in the units of training.
 ///
 /// # Errors
 /// Those of [`train_transcoder`]; [`Error::Argument`] for no hook point, or the same one twice;
-/// [`Error::Config`] for `skip` and for other hook points of `cfg` than the defaults, which a crosscoder does
-/// not read.
+/// [`Error::Config`] for `skip`, and if the hook points of `cfg`, which a crosscoder does not read, are not
+/// the defaults.
 pub fn train_crosscoder(
     model: &Transformer,
     data: &Dataset,
@@ -69,7 +69,7 @@ pub fn train_crosscoder_with(
     let mut sites: Vec<Range<usize>> = Vec::with_capacity(hook_names.len());
     for (i, name) in hook_names.iter().enumerate() {
         if hook_names[..i].contains(name) {
-            let reason = "is there twice; a crosscoder reads a site once";
+            let reason = "is listed twice; each site may appear only once";
             return Err(Error::argument("hook_names", name, reason));
         }
         let from = sites.last().map_or(0, |site| site.end);

@@ -1,6 +1,6 @@
 //! Training of a transcoder of one block, and of one of every block.
-//! `loss = mean_t |y_hat - y|^2 + l1 mean_t sum_j acts_j` on scaled activations, decoder rows of length 1; with
-//! JumpReLU L0 in place of L1, with TopK and BatchTopK neither. Dunefsky et al. 2024, arXiv:2406.11944; skip: Paulo
+//! `loss = mean_t |y_hat - y|^2 + l1 mean_t sum_j acts_j` on scaled activations, decoder rows of length 1;
+//! JumpReLU has L0 instead of L1, TopK and BatchTopK have neither. Dunefsky et al. 2024, arXiv:2406.11944; skip: Paulo
 //! et al. 2025, arXiv:2501.18823.
 
 use super::super::record::SaeHistory;
@@ -20,10 +20,10 @@ use candle_core::{Device, Tensor};
 /// Trains a transcoder of block `layer` on `model`'s activations over `data.train`, and reports its
 /// progress in the notebook or on the terminal.
 ///
-/// It learns to compute what `cfg.hook_name_out` holds (the MLP's output) from what `cfg.hook_name` holds
-/// (its input, normalised). The result works on the activations as they are, has decoder rows of length 1,
-/// and depends on the model, the data and `cfg` alone. BatchTopK becomes JumpReLU with one threshold, as in
-/// [`train_sae`](crate::sae::train_sae). When the user interrupts, what has been learnt so far is returned.
+/// It learns to compute the activations at `cfg.hook_name_out` (the MLP's output) from those at `cfg.hook_name`
+/// (its normalised input). The result works on unscaled activations, has decoder rows of length 1,
+/// and depends only on the model, the data and `cfg`. BatchTopK becomes JumpReLU with one threshold, as in
+/// [`train_sae`](crate::sae::train_sae). When the user interrupts, what has been trained so far is returned.
 ///
 /// ```no_run
 /// # use holoscope::prelude::*;
@@ -42,9 +42,9 @@ use candle_core::{Device, Tensor};
 ///
 /// # Errors
 /// [`Error::Config`] for a field out of range; [`Error::UnknownHook`] for a hook point that the model does
-/// not have; [`Error::Argument`] for a block that there is not; [`Error::NotFiniteAt`] when the model's
+/// not have; [`Error::Argument`] for a block that does not exist; [`Error::NotFiniteAt`] when the model's
 /// activations are not finite, [`Error::NotFinite`] when the loss is no longer a number;
-/// [`Error::Interrupted`] while the first activations are collected: nothing is learnt yet.
+/// [`Error::Interrupted`] while the first activations are collected: nothing is trained yet.
 pub fn train_transcoder(
     model: &Transformer,
     data: &Dataset,
@@ -72,8 +72,8 @@ pub fn train_transcoder_with(
     }
 }
 
-/// Trains a transcoder of every block, on one harvest of activations: what
-/// [`attribution_graph`](crate::interp::attribution_graph) takes, in the order of the blocks.
+/// Trains a transcoder of every block, on one collection of activations: the input of
+/// [`attribution_graph`](crate::interp::attribution_graph), in the order of the blocks.
 ///
 /// Each is trained as if it were alone, on the same tokens in the same order.
 ///

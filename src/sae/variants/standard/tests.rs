@@ -70,7 +70,7 @@ fn the_activations_of_some_features_are_columns_of_all() {
 
 #[test]
 fn lists_are_the_dense_activations() {
-    // No multiple of the kernels' rows, chunks or panels; with and without b_dec in the input.
+    // Not multiples of the kernels' rows, chunks or panels; with and without b_dec in the input.
     let mut sae = random(7, 45, 5);
     for (shape, apply) in [([3, 67, 7], true), ([1, 96, 7], false), ([0, 5, 7], true)] {
         sae.apply_b_dec_to_input = apply;

@@ -12,7 +12,7 @@ use candle_core::{DType, IndexOp, Tensor};
 
 /// A trained cross-layer transcoder. A clone shares the weights.
 ///
-/// Inputs and outputs are one tensor a layer, all with the same leading axes.
+/// Inputs and outputs are one tensor per layer, all with the same leading axes.
 #[derive(Debug, Clone)]
 pub struct CrossLayerTranscoder {
     /// `[d_in, d_sae]` of each layer.
@@ -23,7 +23,7 @@ pub struct CrossLayerTranscoder {
     pub w_dec: Vec<Tensor>,
     /// `[d_out]` of each layer.
     pub b_dec: Vec<Tensor>,
-    /// What follows the encoder's product, layer by layer.
+    /// The activation function after the encoder's product, layer by layer.
     pub activations: Vec<TranscoderActivation>,
     /// Hook points whose activations it reads, layer by layer.
     pub hook_names: Vec<String>,
@@ -98,11 +98,11 @@ impl CrossLayerTranscoder {
         })
     }
 
-    /// This one between other hook points, layer by layer. Whether a model has them is for the model to
-    /// check.
+    /// This one between other hook points, layer by layer. It is not checked here whether a model has
+    /// them.
     ///
     /// # Errors
-    /// [`Error::Shape`] when there is not one of each a layer.
+    /// [`Error::Shape`] when there is not one of each per layer.
     pub fn between(
         mut self,
         hook_names: &[String],
@@ -132,11 +132,11 @@ impl CrossLayerTranscoder {
         self.b_enc.iter().map(Tensor::elem_count).collect()
     }
 
-    /// Feature activations of one layer from what it reads: `[.., d_in]` to `[.., d_sae]`, all at least 0
+    /// Feature activations of one layer from its input: `[.., d_in]` to `[.., d_sae]`, all at least 0
     /// or NaN.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a layer that there is not; [`Error::Shape`] when the last axis is not
+    /// [`Error::Argument`] for a layer that does not exist; [`Error::Shape`] when the last axis is not
     /// `d_in` wide.
     pub fn encode_layer(&self, layer: usize, x: &Tensor) -> Result<Tensor> {
         self.check_layer(layer)?;
@@ -161,11 +161,11 @@ impl CrossLayerTranscoder {
             .collect()
     }
 
-    /// What the features of layers 0 to `layer` write to layer `layer`, and its `b_dec`: from `[.., d_sae]`
-    /// of each of these (later ones are ignored) to `[.., d_out]`.
+    /// The sum of what the features of layers 0 to `layer` write to layer `layer`, plus its `b_dec`: from
+    /// `[.., d_sae]` of each of these (later ones are ignored) to `[.., d_out]`.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a layer that there is not; [`Error::Shape`] when there are fewer layers of
+    /// [`Error::Argument`] for a layer that does not exist; [`Error::Shape`] when there are fewer layers of
     /// activations than that, or the last axis of one is not `d_sae` wide.
     pub fn decode_layer(&self, layer: usize, acts: &[Tensor]) -> Result<Tensor> {
         self.check_layer(layer)?;
@@ -200,7 +200,7 @@ impl CrossLayerTranscoder {
             .collect()
     }
 
-    /// `decode(encode(x))`: what the MLPs read, to what they write.
+    /// `decode(encode(x))`: the MLPs' outputs from their inputs.
     ///
     /// # Errors
     /// Those of [`CrossLayerTranscoder::encode`].

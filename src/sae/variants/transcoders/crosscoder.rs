@@ -12,7 +12,7 @@ use candle_core::{DType, Tensor};
 
 /// A trained crosscoder. A clone shares the weights.
 ///
-/// Sites may be of different widths. The input is one tensor a site, all with the same leading axes.
+/// Sites may have different widths. The input is one tensor per site, all with the same leading axes.
 ///
 /// ```
 /// use holoscope::candle::{Device, Tensor};
@@ -46,7 +46,7 @@ pub struct Crosscoder {
     pub w_dec: Vec<Tensor>,
     /// `[d_site]` of each site.
     pub b_dec: Vec<Tensor>,
-    /// What follows the encoder's product.
+    /// The activation function after the encoder's product.
     pub activation: TranscoderActivation,
 }
 
@@ -70,7 +70,7 @@ impl Crosscoder {
         }
         for (i, name) in hook_names.iter().enumerate() {
             if hook_names[..i].contains(name) {
-                let reason = "is there twice; a crosscoder reads a site once";
+                let reason = "is listed twice; each site may appear only once";
                 return Err(Error::argument("hook_names", name, reason));
             }
         }
@@ -188,8 +188,8 @@ impl Crosscoder {
         self.decode(&self.encode(x)?)
     }
 
-    /// The length of each feature's decoder row at each site, `[d_sae, n_sites]`: where a feature lives.
-    /// A site that a feature does not write has next to nothing of the feature's whole length.
+    /// The length of each feature's decoder row at each site, `[d_sae, n_sites]`: where a feature writes.
+    /// At a site that a feature does not write, the length is close to 0.
     ///
     /// # Errors
     /// [`Error::Candle`] from the device.

@@ -1,4 +1,4 @@
-//! What reads at one place of the model and writes at another, or reads and writes at several: transcoders,
+//! Dictionaries that read at one place of the model and write at another, or read and write at several: transcoders,
 //! crosscoders, cross-layer transcoders.
 
 mod cross_layer_transcoder;

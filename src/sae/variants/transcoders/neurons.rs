@@ -10,7 +10,7 @@ use crate::sae::{Transcoder, TranscoderActivation};
 use candle_core::{DType, Tensor};
 
 impl Transcoder {
-    /// The MLP of block `layer` as a transcoder that makes no error: each neuron is a feature. It reads
+    /// The MLP of block `layer` as an exact transcoder: each neuron is a feature. It reads
     /// `blocks.{layer}.ln2.hook_normalized`, with the norm's weight and bias folded into its encoder,
     /// or `blocks.{layer}.hook_resid_mid` in a model without norms.
     ///

@@ -1,4 +1,4 @@
-//! Tensors seen as rows, and what transcoders and crosscoders check of them.
+//! Tensors as rows, and checks of transcoders and crosscoders.
 
 use crate::error::{Error, Result};
 use crate::model::first_not_finite;
@@ -12,7 +12,7 @@ pub(super) fn check_shape(name: &str, tensor: &Tensor, shape: &[usize]) -> Resul
     }
 }
 
-/// A tensor seen as f32 rows, `[n, width]`.
+/// A tensor as f32 rows, `[n, width]`.
 pub(super) fn rows(x: &Tensor, width: usize, name: &str) -> Result<Tensor> {
     if x.dims().last() != Some(&width) {
         return Err(Error::shape(name, format!("[.., {width}]"), x.dims()));

@@ -44,9 +44,9 @@ pub struct Transcoder {
     pub w_dec: Tensor,
     /// `[d_out]`.
     pub b_dec: Tensor,
-    /// `[d_in, d_out]`, a linear path around the features, where there is one.
+    /// `[d_in, d_out]`, an optional linear path around the features.
     pub w_skip: Option<Tensor>,
-    /// What follows the encoder's product.
+    /// The activation function after the encoder's product.
     pub activation: TranscoderActivation,
     /// Hook point whose activations it reads.
     pub hook_name: String,
@@ -108,19 +108,19 @@ impl Transcoder {
     }
 
     /// This transcoder between two other hook points, for example from `blocks.0.hook_resid_mid` to
-    /// `blocks.0.hook_mlp_out`. Whether a model has them is for the model to check.
+    /// `blocks.0.hook_mlp_out`. It is not checked here whether a model has them.
     pub fn between(mut self, hook_name: &str, hook_name_out: &str) -> Transcoder {
         self.hook_name = hook_name.to_owned();
         self.hook_name_out = hook_name_out.to_owned();
         self
     }
 
-    /// Width of what it reads.
+    /// Width of its input.
     pub fn d_in(&self) -> usize {
         self.w_enc.dims()[0]
     }
 
-    /// Width of what it reconstructs.
+    /// Width of its output.
     pub fn d_out(&self) -> usize {
         self.w_dec.dims()[1]
     }

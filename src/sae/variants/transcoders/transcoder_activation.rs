@@ -6,19 +6,19 @@ use crate::model::relu;
 use crate::sae::active::ActiveFeatures;
 use candle_core::{DType, Tensor};
 
-/// What follows the encoder's product.
+/// The activation function after the encoder's product.
 #[derive(Debug, Clone)]
 pub enum TranscoderActivation {
     /// `max(pre, 0)`.
     Relu,
     /// `pre` where it is above both 0 and the feature's threshold, else 0. `threshold` is `[d_sae]`.
     JumpRelu { threshold: Tensor },
-    /// Of the positive ones the `k` largest of a token, of equal ones the first.
+    /// The `k` largest of a token's positive pre-activations, the first of equal ones.
     TopK { k: usize },
 }
 
 impl TranscoderActivation {
-    /// This one, if it is one of `d_sae` features.
+    /// The activation function, checked for `d_sae` features.
     pub(super) fn checked(self, d_sae: usize) -> Result<Self> {
         match self {
             Self::JumpRelu { threshold } => {
@@ -41,7 +41,7 @@ impl TranscoderActivation {
             Self::Relu => Ok(acts),
             Self::JumpRelu { threshold } => {
                 let threshold = threshold.broadcast_as(acts.shape())?;
-                // `le` is false for NaN, which stays.
+                // `le` is false for NaN, which is kept.
                 let below = acts.le(&threshold)?;
                 Ok(below.where_cond(&acts.zeros_like()?, &acts)?)
             }

@@ -17,11 +17,11 @@ use crate::show::number::Mark;
 
 /// Pixels of a bar and its gap.
 const ROW_PX: f64 = 22.0;
-/// Longer labels are cut.
+/// Longer labels are truncated.
 const MAX_LABEL_CHARS: usize = 36;
 
-/// Draws one bar a label, the first on top: blue to the right of zero, orange to
-/// the left, with the value at its end. The labels' spaces at either end show as `·`.
+/// Draws one bar per label, the first on top: blue to the right of zero, orange to
+/// the left, with the value at its end. Leading and trailing spaces of labels show as `·`.
 ///
 /// # Errors
 /// When there are not as many values as labels, or no finite value.
@@ -43,8 +43,8 @@ pub fn bar_chart(labels: &[String], values: &[f64], options: &ChartOptions) -> R
     draw(plan, |plot| bars(plot, values))
 }
 
-/// An axis over zero, the values and the references, with room at either end for the values'
-/// texts; `None` when no value is finite.
+/// An axis that covers zero, the values and the references, with room at either end for the values'
+/// labels; `None` when no value is finite.
 fn value_axis(values: &[f64], options: &ChartOptions) -> Option<Axis> {
     if values.iter().all(|v| place(*v, false).is_none()) {
         return None;
@@ -59,7 +59,7 @@ fn value_axis(values: &[f64], options: &ChartOptions) -> Option<Axis> {
     Some(Axis::spanning(lo, hi, false, 6))
 }
 
-/// An axis with one row a label, the first on top.
+/// An axis with one row per label, the first on top.
 fn label_axis(labels: &[String]) -> Axis {
     Axis {
         lo: labels.len() as f64,
@@ -76,7 +76,7 @@ fn label_axis(labels: &[String]) -> Axis {
     }
 }
 
-/// One point a bar, at its end; the label is its name.
+/// One point per bar, at its end, named by the label.
 fn data(labels: &[String], values: &[f64]) -> Data {
     let rows = labels.iter().zip(values).enumerate();
     let rows = rows.filter(|(_, (_, value))| place(**value, false).is_some());
@@ -136,7 +136,7 @@ fn bars(plot: &mut Plot, values: &[f64]) -> Result<()> {
     Ok(())
 }
 
-/// Spaces at the ends, which a page would drop, become `·`.
+/// Replaces leading and trailing spaces, which a page would drop, with `·`.
 fn edge_spaces(label: &str) -> String {
     let inner = label.trim_matches(' ');
     let left = label.len() - label.trim_start_matches(' ').len();

@@ -1,7 +1,7 @@
 //! Heat maps of matrices, on a diverging scale centred at zero or a sequential one.
 //!
-//! Few cells are rectangles that tell their value on hover; many are one picture of
-//! a pixel a cell, and very many are averaged in blocks first.
+//! A few cells are drawn as rectangles that show their value on hover; many are one picture with
+//! one pixel per cell, and very many are averaged in blocks first.
 
 use std::fmt::Write;
 
@@ -17,28 +17,28 @@ use crate::show::escaping::one_line;
 use crate::show::number::{Mark, text_width};
 use crate::show::{escape, format_number, png};
 
-/// Cells drawn one by one at most.
+/// Maximum number of cells drawn as rectangles.
 const MAX_RECTS: usize = 900;
 /// Width of a cell when there are few.
 const CELL_PX: f64 = 54.0;
-/// What stands beside the cells: names of rows and the colour bar.
+/// Width of what is next to the cells: names of rows and the colour bar.
 const BESIDE: f64 = 170.0;
-/// Of so many columns at most, names that do not fit are shortened.
+/// With at most this many columns, names that do not fit are shortened.
 const MAX_SHORTENED: usize = 24;
-/// Longer names of columns and rows are cut.
+/// Longer names of columns and rows are truncated.
 const MAX_NAME: usize = 18;
-/// Cells a side of a picture at most; more are averaged in blocks.
+/// Maximum number of cells per side of a picture; more are averaged in blocks.
 const MAX_SIDE: usize = 160;
 
-/// A value, or none where the map has an empty cell.
+/// A value, or `None` for an empty cell.
 type Cell = Option<f64>;
 
 /// Draws a matrix given by its rows, the first on top. `x_names` and `y_names` name
 /// columns and rows; empty slices number them.
 ///
 /// # Errors
-/// When rows differ in length, the names are not as many as columns or rows, or no
-/// value is finite. Some that are not are grey, and the caption says how many.
+/// When rows differ in length, the number of names differs from that of columns or rows, or no
+/// value is finite. If only some are not finite, they are grey, and the caption gives their number.
 pub fn heatmap(
     rows: &[Vec<f64>],
     x_names: &[String],
@@ -51,8 +51,8 @@ pub fn heatmap(
     heatmap_with_gaps(&rows, x_names, y_names, scale, options)
 }
 
-/// Draws a matrix some of whose cells have no value by what they mean, and are left empty; the caption
-/// should say why. Otherwise as [`heatmap`].
+/// Draws a matrix in which some cells have no value because of their meaning and are left empty; the
+/// caption should explain why. Otherwise as [`heatmap`].
 ///
 /// # Errors
 /// As [`heatmap`].
@@ -74,7 +74,7 @@ pub fn heatmap_with_gaps(
         width => (f64::from(width) - BESIDE).max(CELL_PX),
     };
     if few && options.width == 0 {
-        // Few cells need not be stretched over the whole width.
+        // A few cells need not be stretched over the whole width.
         let names = x_names
             .iter()
             .map(|n| text_width(&one_line(n, MAX_NAME), 11.5) + 8.0);
@@ -132,7 +132,7 @@ pub fn heatmap_with_gaps(
     })
 }
 
-/// The values that there are.
+/// The values of all non-empty cells.
 fn values(rows: &[Vec<Cell>]) -> impl Iterator<Item = f64> {
     rows.iter().flatten().copied().flatten()
 }
@@ -162,9 +162,9 @@ fn names_axis(names: &[String], n: usize, pixels: f64, room: f64, (lo, hi): (f64
         let widths = (0..n.min(names.len())).map(|i| text_width(&name(i), 11.5) + 6.0);
         widths.fold(0.0, f64::max)
     };
-    // Names stand side by side on the horizontal axis, above each other on the other.
+    // Names are side by side on the horizontal axis, one above the other on the vertical one.
     let horizontal = lo < hi;
-    // Few names are shortened rather than left out; each cell has its names in full.
+    // A few names are shortened rather than omitted; each cell has its full names on hover.
     let cell = pixels / n.max(1) as f64;
     let longest = (0..n.min(names.len()))
         .map(|i| name(i).chars().count())
@@ -241,7 +241,7 @@ fn rects(
     values_in_cells(plot, rows, colors);
 }
 
-/// Writes the values into the cells when there is room for them.
+/// Writes the values into the cells if there is room for them.
 fn values_in_cells(plot: &mut Plot, rows: &[Vec<Cell>], colors: &Colors) {
     let n_cols = rows[0].len();
     let [left, top, right, bottom] = plot.area;
@@ -286,7 +286,7 @@ fn values_in_cells(plot: &mut Plot, rows: &[Vec<Cell>], colors: &Colors) {
     }
 }
 
-/// Two decimals, and more where the largest value would not show two digits of its own.
+/// Two decimals, or more if the largest value would not show two significant digits.
 fn decimals(largest: f64) -> usize {
     match largest > 0.0 {
         true => (1.0 - largest.log10().floor()).clamp(2.0, 5.0) as usize,
@@ -294,7 +294,7 @@ fn decimals(largest: f64) -> usize {
     }
 }
 
-/// The names of blocks of so many rows or columns each: `0 to 6`; of single ones their own.
+/// The names of blocks of `block` rows or columns each: `0 to 6`; for single ones their own names.
 fn names_of_blocks(names: &[String], n: usize, block: usize) -> Vec<String> {
     if block < 2 {
         return names.to_vec();
@@ -307,7 +307,7 @@ fn names_of_blocks(names: &[String], n: usize, block: usize) -> Vec<String> {
         .collect()
 }
 
-/// The means of blocks of `(rows, columns)` cells, over the values that there are.
+/// The means of blocks of `(rows, columns)` cells, over their non-empty cells.
 fn averaged(rows: &[Vec<Cell>], block: (usize, usize)) -> Vec<Vec<Cell>> {
     let n_cols = rows[0].len();
     rows.chunks(block.0)

@@ -21,7 +21,7 @@ use marks::{bars, box_plot};
 const BOX_PX: f64 = 20.0;
 
 /// Draws the distribution of a sample in percent, over `bins` bins of equal width
-/// (0: as many as suit it). Values that are not finite are left out, and the caption says how many.
+/// (0: automatic). Values that are not finite are left out; the caption gives their number.
 ///
 /// # Errors
 /// When there is no finite value.
@@ -31,7 +31,7 @@ pub fn histogram(values: &[f64], bins: usize, options: &ChartOptions) -> Result<
 
 /// Draws the distributions of several samples over each other, each in percent of
 /// its own size, with a box plot of each above: quartiles, median, whiskers to the
-/// last value within 1.5 interquartile ranges, and dots beyond.
+/// last value within 1.5 interquartile ranges, and dots for values beyond.
 ///
 /// # Errors
 /// When no group has a finite value.
@@ -69,7 +69,7 @@ fn draw_groups(
     }
     let room = 0.02 * (hi - lo);
     let x = Axis::spanning(lo - room, hi + room, false, 8);
-    // Labels of references stand in the room above the highest bin.
+    // Labels of references are drawn in the room above the highest bin.
     let above = 1.05 + 0.07 * options.x_references.len() as f64;
     let y = Axis::spanning(0.0, top * above, false, 5);
 

@@ -1,4 +1,4 @@
-//! Scatter plots of few points, each with a label, joined within a series; one colour and marker a series.
+//! Scatter plots of a few labelled points, joined within a series; one colour and marker per series.
 
 use super::scatter::{axes, left_out};
 use crate::error::Result;
@@ -9,7 +9,7 @@ use crate::show::chart::plot::{Plan, Plot};
 use crate::show::chart::sheet::draw;
 use crate::show::color::category;
 
-/// A point with what stands beside it.
+/// A point with its label.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelledPoint {
     pub x: f64,
@@ -24,7 +24,7 @@ pub struct LabelledSeries {
     pub points: Vec<LabelledPoint>,
 }
 
-/// Markers by series: the sign that stands in the legend, and its outline around (0, 0) in drawing units.
+/// Markers by series: the character for the legend, and the outline around (0, 0) in drawing units.
 const MARKERS: [(&str, &str); 7] = [
     ("\u{25cf}", "m-40 0a40 40 0 1 0 80 0a40 40 0 1 0 -80 0z"),
     ("\u{25a0}", "m-36 -36h72v72h-72z"),
@@ -41,7 +41,7 @@ const MARKERS: [(&str, &str); 7] = [
     ),
 ];
 
-/// Draws one marker a point, with its label above it, and a thin line through each series.
+/// Draws one marker per point, with its label above it, and a thin line through each series.
 ///
 /// ```
 /// use holoscope::show::{ChartOptions, LabelledPoint, LabelledSeries, labelled_scatter};
@@ -83,7 +83,7 @@ pub fn labelled_scatter(series: &[LabelledSeries], options: &ChartOptions) -> Re
     })
 }
 
-/// The points with what stands beside them.
+/// The points with their labels.
 fn data(series: &[LabelledSeries], traces: &[Trace], options: &ChartOptions) -> Data {
     let mut data = Data::of_traces(traces, options);
     if let Data::Points(all) = &mut data {

@@ -1,6 +1,6 @@
 //! Line charts: curves of several named series, such as losses over steps.
 //!
-//! A curve of more points than pixels keeps the smallest and largest value of every
+//! A curve with more points than pixels keeps the smallest and largest value of every
 //! pixel, so that spikes stay visible.
 
 use std::fmt::Write;
@@ -15,10 +15,10 @@ use crate::show::chart::sheet::draw;
 use crate::show::color::category;
 use crate::show::format_number;
 
-/// Pixels across that are told apart when a curve is thinned.
+/// Number of horizontal buckets when a curve is thinned.
 const BUCKETS: f64 = 300.0;
 
-/// Draws one curve a series, over a horizontal axis of steps, tokens, positions, ...
+/// Draws one curve per series, over a horizontal axis of steps, tokens, positions, ...
 ///
 /// ```
 /// use holoscope::show::{ChartOptions, Trace, line_chart};
@@ -36,10 +36,10 @@ pub fn line_chart(series: &[Trace], options: &ChartOptions) -> Result<Figure> {
     line_chart_within(series, options, None)
 }
 
-/// What a panel has in common with those above and below it.
+/// The properties that a panel shares with those above and below it.
 pub(in crate::show::chart) struct Within {
     pub x: Axis,
-    /// The horizontal axis' name, which only the last panel shows.
+    /// The horizontal axis' name, shown only on the last panel.
     pub x_name: String,
     /// Pixels left of the drawing area.
     pub left: f64,
@@ -91,7 +91,7 @@ pub(in crate::show::chart) fn line_chart_within(
         for (i, one) in series.iter().enumerate() {
             curve(plot, i, &runs(&one.points, options), (x_lo, x_span));
         }
-        // What may lie on a curve comes after all of them.
+        // Elements that may cover a curve are drawn after all curves.
         for (i, one) in series.iter().enumerate() {
             lone_points(plot, i, &runs(&one.points, options));
             interval_bars(plot, i, one, options);
@@ -106,7 +106,7 @@ pub(in crate::show::chart) fn is_drawn(series: &[Trace]) -> bool {
     points.any(|p| p.0.is_finite() && p.1.is_finite())
 }
 
-/// From zero on where no point is left of it.
+/// An axis that starts at zero unless a point is to the left of it.
 pub(in crate::show::chart) fn x_axis<'t>(
     series: impl Iterator<Item = &'t Trace> + Clone,
     options: &ChartOptions,
@@ -130,7 +130,7 @@ pub(in crate::show::chart) fn y_axis(series: &[Trace], options: &ChartOptions) -
     Axis::covering(values, options.log_y, false, 6)
 }
 
-/// The runs of series `i` that have a length.
+/// Draws the runs of series `i` that have more than one point.
 fn curve(plot: &mut Plot, i: usize, runs: &[Vec<(f64, f64)>], (x_lo, x_span): (f64, f64)) {
     for run in runs.iter().filter(|run| run.len() > 1) {
         let points = thinned(run, x_lo, x_span).into_iter();

@@ -1,4 +1,4 @@
-//! One file a kind of chart.
+//! One file per kind of chart.
 
 pub(super) mod bar;
 pub(super) mod heatmap;

@@ -1,7 +1,7 @@
 //! Networks: open and filled nodes on levels, links in named colours, some of them dashed.
 //!
-//! After seven colours the same ones come again in thicker lines, so that colour-blind readers
-//! still tell them apart.
+//! After seven colours the same ones are repeated in thicker lines, so that colour-blind readers
+//! can still distinguish them.
 
 use std::fmt::Write;
 
@@ -17,23 +17,23 @@ use crate::show::html::{CARD_FILL, INK};
 use crate::show::number::Mark;
 use crate::show::{escape, format_number};
 
-/// Pixels of the largest node's radius, and of the smallest that holds its label.
+/// Radius of the largest node in pixels, and of the smallest that holds its label.
 const MAX_RADIUS: f64 = 12.0;
 const LABEL_RADIUS: f64 = 6.5;
-/// Pixels between two levels, and more for each node that stands on the widest one.
+/// Pixels between two levels, plus a few for each node on the widest one.
 const LEVEL_PX: f64 = 110.0;
 const LEVEL_PX_PER_NODE: f64 = 6.0;
 
 /// A node of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NetworkNode {
-    /// Place across, in any unit.
+    /// Horizontal position, in any unit.
     pub x: f64,
-    /// Level, on the vertical axis.
+    /// Level: vertical position.
     pub y: f64,
-    /// Inside the node; short.
+    /// Short text inside the node.
     pub label: String,
-    /// What is read on hover.
+    /// Text on hover.
     pub hover: String,
     /// A filled circle rather than an open one.
     pub filled: bool,
@@ -44,15 +44,15 @@ pub struct NetworkNode {
 pub struct NetworkLink {
     /// Indices of the nodes.
     pub ends: [usize; 2],
-    /// Index of the name, which gives the colour.
+    /// Index of the name, which determines the colour.
     pub name: usize,
     pub dashed: bool,
 }
 
-/// Draws the links in the colours of `names`, which the legend explains, and the nodes on them.
+/// Draws the links in the colours of `names`, as the legend shows, and the nodes on top of them.
 ///
 /// # Errors
-/// No node with a finite place, a link to a node or name that is not there.
+/// No node with a finite position, or a link to a node or name that does not exist.
 pub fn network(
     nodes: &[NetworkNode],
     links: &[NetworkLink],
@@ -111,7 +111,7 @@ pub fn network(
     })
 }
 
-/// The kinds of links by name, as in the legend, and then the nodes with what is read on hover.
+/// The names of the links, as in the legend, and then the nodes with their hover texts.
 fn data(nodes: &[NetworkNode], names: &[String]) -> Data {
     let kinds = names.iter().map(|name| Series {
         name: name.clone(),
@@ -147,7 +147,7 @@ fn spread(values: impl Iterator<Item = f64> + Clone, room: f64) -> Option<Axis> 
     })
 }
 
-/// Width of a link in drawing units, and what the legend says of it.
+/// Width of a link in drawing units, and its suffix in the legend.
 fn thickness(name: usize) -> (u32, &'static str) {
     match name / CATEGORIES.len() {
         0 => (18, ""),
@@ -156,7 +156,7 @@ fn thickness(name: usize) -> (u32, &'static str) {
     }
 }
 
-/// As large as the closest two nodes of a level allow, in drawing units.
+/// The radius of nodes: as large as the closest two nodes of a level allow, in drawing units.
 fn radius(plot: &Plot, nodes: &[NetworkNode]) -> f64 {
     let mut places: Vec<(i32, i32)> = nodes.iter().map(|n| plot.at(n.x, n.y)).collect();
     places.sort_unstable_by_key(|&(x, y)| (y, x));
@@ -167,7 +167,7 @@ fn radius(plot: &Plot, nodes: &[NetworkNode]) -> f64 {
     (closest * 0.4).clamp(UNIT, MAX_RADIUS * UNIT)
 }
 
-/// One path for all links of a name and dash; the thick ones first, so that they hide none.
+/// One path for all links of a name and dash; the thick ones first, so that they cover none.
 fn draw_links(plot: &mut Plot, nodes: &[NetworkNode], links: &[NetworkLink], n_names: usize) {
     for name in (0..n_names).rev() {
         for dashed in [false, true] {

@@ -1,5 +1,5 @@
-//! Line charts of several quantities, one panel below the other over the same horizontal axis: an
-//! axis has one unit, and each quantity gets the axis that it needs.
+//! Line charts of several quantities, one panel below the other over the same horizontal axis, each
+//! quantity with its own vertical axis, since an axis has one unit.
 
 use super::line::{Within, is_drawn, line_chart_within, x_axis, y_axis};
 use super::stacked::stacked;
@@ -8,7 +8,7 @@ use crate::show::chart::figure::{ChartOptions, Figure, Trace};
 use crate::show::chart::plot::nothing_to_draw;
 use crate::show::chart::sheet::left_of;
 
-/// Pixels of all drawing areas together, and of one at least and at most.
+/// Pixels of all drawing areas together, and minimum and maximum of one.
 const HEIGHT: f64 = 400.0;
 const LEAST: f64 = 130.0;
 const MOST: f64 = 270.0;
@@ -41,7 +41,7 @@ impl Panel {
     }
 }
 
-/// Draws one panel a quantity. Of the options title, width, horizontal axis and caption are those of
+/// Draws one panel per quantity. The title, width, horizontal axis and caption in `options` apply to
 /// the whole; `y_label`, `log_y`, `y_references` and `height` are not used. A panel without a
 /// finite point is left out.
 ///
@@ -87,7 +87,7 @@ pub fn line_panels(panels: &[Panel], options: &ChartOptions) -> Result<Figure> {
     }
 }
 
-/// The title stands above the first panel; the horizontal axis' name and the caption below the last.
+/// The title is above the first panel; the horizontal axis' name and the caption are below the last.
 fn of_panel(options: &ChartOptions, panels: &[&Panel], at: usize) -> ChartOptions {
     let panel = panels[at];
     let mut own = ChartOptions {

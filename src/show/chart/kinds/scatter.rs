@@ -8,10 +8,10 @@ use crate::show::chart::plot::{Plan, Plot, nothing_to_draw};
 use crate::show::chart::sheet::draw;
 use crate::show::color::category;
 
-/// Points drawn at most; of more, every n-th is drawn and the text below says so.
+/// Maximum number of points drawn; of more, every n-th is drawn and the caption says so.
 const MAX_POINTS: usize = 4_000;
 
-/// Draws one dot a point, one colour a series.
+/// Draws one dot per point, one colour per series.
 ///
 /// # Errors
 /// When there is no finite point.
@@ -82,7 +82,7 @@ pub(in crate::show::chart) fn interval_ends(series: &[Trace]) -> impl Iterator<I
         .flat_map(|&(low, high)| [low, high])
 }
 
-/// Of series `i` a vertical bar for each interval that has a place on the axes.
+/// Draws a vertical bar of series `i` for each interval that has a place on the axes.
 pub(in crate::show::chart) fn interval_bars(
     plot: &mut Plot,
     i: usize,
@@ -118,7 +118,7 @@ pub(in crate::show::chart) fn left_out(series: &[Trace], options: &ChartOptions)
     points.filter(nowhere).count()
 }
 
-/// Points of series `i` as dots of one colour; those without a place on the axes are left out.
+/// The points of series `i` as dots of one colour; those without a place on the axes are left out.
 fn dots<'p>(
     plot: &mut Plot,
     i: usize,
@@ -129,7 +129,7 @@ fn dots<'p>(
     for &(x, y) in points {
         if let (Some(x), Some(y)) = (place(x, options.log_x), place(y, options.log_y)) {
             let (x, y) = plot.at(x, y);
-            // A line of no length with round ends is a dot in ten bytes.
+            // A line of zero length with round ends is a dot in ten bytes.
             path.push_str(&format!("M{x} {y}h0"));
         }
     }

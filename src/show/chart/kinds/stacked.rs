@@ -1,4 +1,4 @@
-//! Several figures as one, one below the other, each with its own axes.
+//! Several figures in one, one below the other, each with its own axes.
 //! A nested `<svg>` keeps the coordinates of its own viewBox.
 
 use crate::error::Result;
@@ -6,8 +6,8 @@ use crate::show::chart::figure::Figure;
 use crate::show::chart::plot::nothing_to_draw;
 use crate::show::escaping::escape;
 
-/// Puts figures below each other into one picture: panels of quantities of different units, which no
-/// common axis could hold.
+/// Combines figures into one picture, one below the other: panels of quantities with different units,
+/// which cannot share an axis.
 ///
 /// ```
 /// use holoscope::show::{ChartOptions, Trace, line_chart, stacked};
@@ -60,7 +60,7 @@ pub fn stacked(figures: &[Figure], title: &str) -> Result<Figure> {
     })
 }
 
-/// The value of an attribute of a tag's text.
+/// The value of an attribute in a tag's text.
 fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
     Some(rest.split_once('"')?.0)

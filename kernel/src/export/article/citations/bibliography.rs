@@ -1,4 +1,5 @@
-//! The sources that an article may cite: BibTeX and CSL-JSON files beside the notebook.
+//! The sources that an article may cite: BibTeX and CSL-JSON files next to the
+//! notebook.
 //! Source: hayagriva for BibTeX; docs.citationstyles.org, "CSL-JSON schema".
 
 use hayagriva::Library;
@@ -7,14 +8,15 @@ use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
 
-/// Files larger than this are no bibliography.
+/// Files larger than this are refused.
 const LARGEST: u64 = 32 << 20;
 
-/// Reads one file into a library. The name's ending tells its kind: `.bib` and
+/// Reads one file into a library. The extension decides the format: `.bib` and
 /// `.bibtex` for BibTeX, `.json` for CSL-JSON, `.yml` and `.yaml` for hayagriva's own.
 ///
 /// # Errors
-/// A file that cannot be read, is too large, or holds none of these, in words.
+/// A message for a file that cannot be read, is too large, or has none of these
+/// formats.
 pub fn read(name: &str, folder: Option<&Path>, library: &mut Library) -> Result<(), String> {
     let folder = folder.ok_or_else(|| format!("cannot look for {name}: the folder is unknown"))?;
     let path = folder.join(name);
@@ -46,7 +48,7 @@ fn from_bibtex(text: &str) -> Result<Library, String> {
     })
 }
 
-/// CSL-JSON by way of BibLaTeX, which hayagriva turns into entries with their
+/// Converts CSL-JSON to BibLaTeX, from which hayagriva builds entries with their
 /// containers.
 fn from_csl_json(text: &str) -> Result<Library, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
@@ -140,7 +142,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Text as BibLaTeX writes it: what is a command there is none in CSL-JSON.
+/// Text escaped for BibLaTeX: characters that are commands there are plain in CSL-JSON.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
@@ -181,7 +183,7 @@ fn names(value: Option<&Value>) -> String {
     people.collect::<Vec<_>>().join(" and ")
 }
 
-/// A date of parts, `[[2023, 10, 4]]`, or as written, in ISO form.
+/// A date given as parts, `[[2023, 10, 4]]`, or as text, in ISO form.
 fn date(value: Option<&Value>) -> String {
     let parts = |value: &Value| {
         let numbers = value.as_array()?.iter().map(|part| match part {

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-/// A locator, and what follows it.
+/// A locator, and the text after it.
 pub type Located = (Option<(Locator, String)>, String);
 
 /// Writes a citation with a link for each of its items.
@@ -109,14 +109,14 @@ fn write_text(html: &mut String, text: &Formatted) {
     }
 }
 
-/// A link must hold no other.
+/// Removes links, because a link must not contain another.
 fn without_links(html: &str) -> String {
     static LINK: LazyLock<Regex> =
         LazyLock::new(|| Regex::new("</?a(?: [^>]*)?>").expect("a pattern of the source"));
     LINK.replace_all(html, "").into_owned()
 }
 
-/// The list of what the page cites; empty where it cites nothing.
+/// The list of cited works; empty where the page cites nothing.
 pub fn list(items: &[(String, String)]) -> String {
     if items.is_empty() {
         return String::new();

@@ -1,4 +1,4 @@
-//! Bar charts, from their bars and the texts beside them.
+//! Bar charts, from their bars and the text next to them.
 
 use super::frame::{BARS, Frame, area, axis, axis_names, is_tick, label};
 use crate::export::charts::marks::{is, is_key, name, number};
@@ -7,7 +7,7 @@ use crate::svg::axes::{Axes, Label};
 use markup5ever_rcdom::Handle;
 use serde_json::{Value, json};
 
-/// Horizontal bars with the labels beside and the values written at their ends.
+/// Horizontal bars with labels next to them and values at their ends.
 pub(super) fn read(all: &[Handle]) -> Option<Value> {
     let area = area(all)?;
     let [l, t, r, b] = area;

@@ -6,7 +6,7 @@ use crate::export::dom::{self, attribute};
 use markup5ever_rcdom::Handle;
 use serde_json::{Value, json};
 
-/// Heat maps whose cells say in their titles what they are: `row, column: value`.
+/// Heat maps whose cells have titles of the form `row, column: value`.
 pub(super) fn read(all: &[Handle]) -> Option<Value> {
     let mut found: Vec<(i64, i64, String)> = Vec::new();
     let (mut left, mut top, mut right, mut bottom) = (f64::MAX, f64::MAX, 0.0_f64, 0.0_f64);
@@ -60,7 +60,7 @@ pub(super) fn read(all: &[Handle]) -> Option<Value> {
     }))
 }
 
-/// What the titles of a row begin with alike, up to a comma; of a lone one up to its first comma.
+/// The common prefix of a row's titles, up to a comma; for a single title, up to its first comma.
 fn common<'t>(row: &[(&'t str, &str)]) -> &'t str {
     let first = row[0].0;
     let ends = first.match_indices(", ").map(|(at, text)| at + text.len());
@@ -72,7 +72,7 @@ fn common<'t>(row: &[(&'t str, &str)]) -> &'t str {
     &first[..end.unwrap_or(0)]
 }
 
-/// The labels of the axes and of the colours, which stand right of the cells.
+/// The labels of the axes and of the colour scale, which is right of the cells.
 fn cell_labels(all: &[Handle], area: [f64; 4]) -> (String, String, String) {
     let [left, _, right, bottom] = area;
     let (mut x, mut y, mut z) = (String::new(), String::new(), String::new());

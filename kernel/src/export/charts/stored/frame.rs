@@ -6,7 +6,8 @@ use crate::svg::axes::{Axis, Label};
 use markup5ever_rcdom::Handle;
 use serde_json::{Value, json};
 
-/// Colours of bars to the right and to the left of zero; the first is that of a lone series.
+/// Colours of bars to the right and to the left of zero; the first is also that of a single
+/// series.
 pub(super) const BARS: [&str; 2] = ["#0072b2", "#d55e00"];
 
 /// A drawing area with its axes.
@@ -21,7 +22,7 @@ pub(super) fn axis(axis: &Axis, from: f64, to: f64, label: &str) -> Value {
     json!({"lo": axis.position(from), "hi": axis.position(to), "log": axis.is_logarithmic(), "label": label})
 }
 
-/// From the lines of the two axes.
+/// The drawing area, from the lines of the two axes.
 pub(super) fn area(all: &[Handle]) -> Option<[f64; 4]> {
     let lines = all
         .iter()
@@ -42,7 +43,7 @@ pub(super) fn area(all: &[Handle]) -> Option<[f64; 4]> {
     area.iter().all(|side| side.is_finite()).then_some(area)
 }
 
-/// The labels of the two axes: below the area, and turned beside it.
+/// The labels of the two axes: below the area, and rotated next to it.
 pub(super) fn axis_names(all: &[Handle], frame: &Frame) -> (String, String) {
     let texts = all.iter().filter(|n| {
         name(n) == Some("text") && is(n, "font-size", "125") && is(n, "text-anchor", "middle")

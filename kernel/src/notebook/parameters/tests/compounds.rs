@@ -1,4 +1,4 @@
-//! Declarations of lists, tuples, ranges and types around others, and odd ones.
+//! Declarations of lists, tuples, ranges and wrapper types, and unusual ones.
 
 use super::values::Row;
 
@@ -118,7 +118,7 @@ pub const ROWS: &[Row] = &[
         &["bb..=c"],
     ),
     ("let x = 0.0..1.0;", &[("0.5..2", "0.5..2.0")], &["x..1"]),
-    // Types around others.
+    // Wrapper types.
     (
         "let x = std::time::Duration::from_secs(3);",
         &[
@@ -197,7 +197,8 @@ pub const ROWS: &[Row] = &[
         &[("(2, [no, yes])", "(2.0, [false, true])")],
         &["(2, [no])"],
     ),
-    // What the rest of the cell decides, and odd ways to write a declaration.
+    // Types that depend on the rest of the cell, and unusual ways to write a
+    // declaration.
     (
         "let x = 42; let y: u64 = x;",
         &[("100", "100"), ("0x7f", "127")],

@@ -1,4 +1,4 @@
-//! What `-p` accepts, what it makes of it, and what it says of the rest.
+//! What `-p` accepts, its results, and its messages for everything else.
 
 mod compounds;
 mod of_the_case;
@@ -13,7 +13,7 @@ const SOURCE: &str = "// Sizes of this run.\nlet profile: &str = \"paper\"; // q
     const SEED: u64 = 42069;\nlet name: String = \"x\".into();\nlet top: Option<usize> = None;\n\
     let sizes: Vec<usize> = vec![1];";
 
-/// A notebook of a heading, the parameters cell and one more cell.
+/// A notebook with a heading, the parameters cell and one more cell.
 fn notebook(source: &str) -> Notebook {
     let mut notebook = Notebook::new();
     let mut cell = Cell::code(source);
@@ -28,7 +28,7 @@ fn apply(source: &str, given: &[(&str, &str)]) -> Result<String, String> {
     apply_with(source, given, &[])
 }
 
-/// The injected cell's text where rustc has said these types.
+/// The injected cell's text where rustc has reported these types.
 fn apply_with(
     source: &str,
     given: &[(&str, &str)],
@@ -59,7 +59,7 @@ fn apply_with(
     Ok(notebook.cells[2].source.clone())
 }
 
-/// The one declaration that the injected cell holds.
+/// The only declaration in the injected cell.
 fn line(source: &str, name: &str, value: &str) -> Result<String, String> {
     let injected = apply(source, &[(name, value)])?;
     let line = injected.strip_prefix("// Parameters\n").unwrap();
@@ -220,7 +220,7 @@ fn a_type_that_the_text_does_not_tell_is_asked_for() {
         ),
         (
             "const x: String = String::new();",
-            "a const or static cannot hold a given one; use a `let`",
+            "a const or static cannot take a parameter; use a `let`",
         ),
         ("let x = 3", "the parameters cell cannot be read: line 1: "),
         (
@@ -278,13 +278,14 @@ fn a_type_that_other_lines_decide_is_the_one_that_rustc_says() {
         said.contains("\"256\" is an integer (i32), not u8"),
         "{said}"
     );
-    // A constant's type is written, and rustc says those of variables alone.
+    // A constant's type is written; rustc only reports those of variables.
     let source = "const N: Steps = 400;\nlet n = N;";
     assert_eq!(
         apply_with(source, &[("N", "1000")], &[("n", "usize")]).unwrap(),
         "// Parameters\nconst N: Steps = 1000;"
     );
-    // A comment is no type, a moved variable has none, and a user's type may have a known name.
+    // A comment is not a type, a moved variable has none, and a user's type may have a known
+    // name.
     let source = "let n /* a: b = c */ = 10;\nlet v = vec![0; n];";
     assert_eq!(
         apply_with(source, &[("n", "3")], &[("n", "usize")]).unwrap(),
@@ -303,7 +304,7 @@ fn a_type_that_other_lines_decide_is_the_one_that_rustc_says() {
         let said = apply_with(source, &[(name, value)], &types).unwrap_err();
         assert!(said.contains(message), "{said}");
     }
-    // A part of a type, and a type that the text does not tell at all.
+    // Partly written types, and a type that the text does not determine at all.
     let types = [
         ("v", "std::vec::Vec<u8>"),
         ("w", "std::option::Option<f32>"),
@@ -339,7 +340,7 @@ fn a_type_that_other_lines_decide_is_the_one_that_rustc_says() {
 
 #[test]
 fn of_a_type_that_nobody_knows_only_what_fits_all_is_taken() {
-    // Alone, the literal would be an i32: the new one takes the type of the old one.
+    // The literal alone would be an i32: the new value gets the type of the old one.
     let source = "let seed = 42; // the seed\nlet rng = Rng::new(seed);";
     assert_eq!(
         line(source, "seed", "127").unwrap(),
@@ -364,12 +365,12 @@ fn of_a_type_that_nobody_knows_only_what_fits_all_is_taken() {
             .unwrap_err()
             .contains("write it")
     );
-    // Mentioned in a comment only, nothing decides.
+    // A mention in a comment does not count.
     let source = "let seed = 42; // the seed";
     assert_eq!(line(source, "seed", "7").unwrap(), "let seed = 7;");
     let message = line(source, "seed", "5000000000").unwrap_err();
     assert!(message.contains("an integer (i64), not i32"), "{message}");
-    // With its type written, nothing is left to decide.
+    // With a written type, nothing is left to infer.
     let source = "let seed: u64 = 42;\nlet rng = Rng::new(seed);";
     assert_eq!(line(source, "seed", "7").unwrap(), "let seed: u64 = 7;");
 }
@@ -424,7 +425,7 @@ fn an_argument_is_split_at_its_first_equals_sign() {
     assert!(parse_parameter("=1").is_err());
 }
 
-/// What people type, and what they should not.
+/// Values that users type, valid and invalid ones.
 fn any_value() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
         "1", "-2", "300", "1.5", "1e9", "true", "None", "Some(", "[", "]", "(", ")", "{", "}", ",",
@@ -454,7 +455,7 @@ proptest! {
             Ok(line) => {
                 let again = declarations(&line).unwrap_or_else(|e| panic!("{line}: {e}"));
                 prop_assert_eq!(again.len(), 1, "{}", &line);
-                // Nothing follows the declaration: the value has stayed within it.
+                // Nothing follows the declaration, so the value did not end it early.
                 prop_assert_eq!(again[0].with(&again[0].default), line.as_str());
                 prop_assert_eq!(&again[0].name, &declared.name);
                 prop_assert_eq!(again[0].constant, declared.constant);

@@ -1,11 +1,12 @@
-//! Every kind of declaration with values that fit and values that do not. What
-//! fits is compiled and run: the type must be the old one, the value the given one.
+//! Every kind of declaration with values that fit and values that do not. The declarations with
+//! fitting values are compiled and run: the type must be the old one, the value the given one.
 
 use super::{compounds, line, of_the_case, scalars};
 use std::fmt::Write;
 use std::process::Command;
 
-/// A declaration of `x`, with values that fit and how `{:?}` shows them, and values that do not.
+/// A declaration of `x`, with values that fit and their `{:?}` output, and values that do not
+/// fit.
 pub type Row = (
     &'static str,
     &'static [(&'static str, &'static str)],

@@ -15,13 +15,13 @@ use serde_json::{Map, Value};
 
 pub const EXTENSION: &str = "md";
 
-/// The language of cells where the notebook does not say.
+/// The language of cells if the notebook does not specify one.
 pub const DEFAULT: &str = "python";
 
-/// The notebook that a text holds.
+/// The notebook of a text.
 ///
 /// # Errors
-/// A header that is no YAML.
+/// A header that is not YAML.
 pub fn read(text: &str) -> Result<Notebook, Fault> {
     let all = lines(text);
     let header = header::read(&all, Format::Markdown)?;
@@ -44,12 +44,12 @@ pub fn read(text: &str) -> Result<Notebook, Fault> {
     Ok(notebook)
 }
 
-/// What closes a block of code.
+/// The end of a code block.
 #[derive(Clone, Copy)]
 enum Close {
     /// Three backticks and nothing else.
     Alone,
-    /// At least so many backticks, whatever follows.
+    /// At least this many backticks, whatever follows.
     AtLeast(usize),
 }
 
@@ -62,7 +62,8 @@ impl Close {
     }
 }
 
-/// The mark of a fence that names a language: how many backticks, and the rest.
+/// The start of a fence that names a language: the number of backticks, and the
+/// rest.
 fn start_of_code(line: &str) -> Option<(usize, &str)> {
     let info = line.trim_start_matches('`');
     let count = line.len() - info.len();
@@ -102,7 +103,8 @@ pub struct Reader<'a> {
     close: Close,
 }
 
-/// Where a cell ends, where the next one begins, and whether a mark says so.
+/// The end of a cell, the start of the next one, and whether a mark ends the
+/// cell.
 type End = (usize, usize, bool);
 
 impl<'a> Reader<'a> {
@@ -116,7 +118,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The first cell of these lines, of which there is at least one.
+    /// The first cell of these lines, which must not be empty.
     pub fn read(&mut self, lines: &[String]) -> Incoming {
         let mut language = None;
         let mut metadata = Map::new();
@@ -193,7 +195,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The language and metadata of a fence; what closes it is remembered.
+    /// The language and metadata of a fence; also records how it is closed.
     fn code_options(&mut self, count: usize, info: &str) -> (String, Map<String, Value>) {
         self.close = Close::AtLeast(count);
         self.as_json |= options::is_json(info);
@@ -212,7 +214,7 @@ impl<'a> Reader<'a> {
         (lines.len(), lines.len(), false)
     }
 
-    /// Two blank lines end a Markdown cell, but within blocks of code.
+    /// Two blank lines end a Markdown cell, except within code blocks.
     fn end_of_markdown(&mut self, lines: &[String]) -> End {
         let mut blank = 0;
         let (mut in_fence, mut in_indented) = (false, false);

@@ -1,10 +1,10 @@
-//! The blocks of MyST Markdown that matter for cells: fences and `+++` at the outermost level.
+//! The blocks of MyST Markdown that are relevant for cells: fences and `+++` at the top level.
 //! Source: spec.commonmark.org; mdit-py-plugins, `front_matter` and `myst_blocks`.
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag};
 use std::ops::Range;
 
-/// A block, from its first line to the one behind it.
+/// A block, from its first line to the line after it.
 pub struct Block {
     pub first: usize,
     pub next: usize,
@@ -16,11 +16,11 @@ pub enum Kind {
         info: String,
         content: String,
     },
-    /// `+++` and what stands behind it.
+    /// `+++` and the text after it.
     Break(String),
 }
 
-/// The text between the `---` at the very top, and the first line behind it.
+/// The text between the `---` at the very top, and the first line after it.
 pub fn front_matter(text: &str) -> Option<(String, usize)> {
     let mut lines = text.split('\n');
     let open = lines.next()?;
@@ -52,7 +52,7 @@ pub fn blocks(text: &str) -> Vec<Block> {
         .split('\n')
         .map(|line| line.trim_end_matches('\r'))
         .collect();
-    // A `+++` parts blocks as `***` does, and the parser knows that one.
+    // A `+++` separates blocks like `***`, which the parser supports.
     let mut masked = String::with_capacity(text.len());
     for (n, line) in text.split_inclusive('\n').enumerate() {
         let bare = line.trim_end_matches(['\n', '\r']);
@@ -118,7 +118,7 @@ fn fence(
         line.len() - text.len() < 4 && text.len() - rest.len() >= length && rest.trim().is_empty()
     };
     let closed = last > first && closes(lines[last]);
-    // Without its end, it goes on to the end of the text.
+    // Without an end, it continues to the end of the text.
     let end = if closed { last } else { lines.len() };
     let content = lines[first + 1..end].iter().map(|line| {
         let blank = line.len() - line.trim_start_matches(' ').len();

@@ -1,9 +1,9 @@
-//! A scalar's text, plain or in quotes.
+//! Writes the text of a scalar, plain or in quotes.
 
 use super::writer::{Emitter, WIDTH};
 use std::fmt::Write;
 
-/// What a text allows.
+/// The styles that a text allows.
 pub struct Analysis {
     pub multiline: bool,
     pub flow_plain: bool,

@@ -1,9 +1,9 @@
-//! The place on the page: columns, blanks and indents.
+//! The position in the output: columns, blanks and indents.
 
 /// Lines longer than this are broken at a blank, where they have one.
 pub const WIDTH: usize = 80;
 
-/// How a document is written.
+/// The style of a document.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Style {
     /// Characters outside of ASCII are written as they are.
@@ -12,17 +12,18 @@ pub struct Style {
     pub compact: bool,
 }
 
-/// Writes marks and text, and knows where on the line it stands.
+/// Writes marks and text, and tracks the position on the line.
 pub struct Emitter {
     pub out: String,
     pub style: Style,
     pub column: usize,
-    /// The last character was a blank, or a mark that needs none behind it.
+    /// Whether the last character was a blank, or a mark that needs none after
+    /// it.
     pub whitespace: bool,
-    /// Nothing but blanks and marks of lists stands on the line.
+    /// Whether the line contains only blanks and list marks so far.
     pub indention: bool,
     pub indent: Option<usize>,
-    /// How many brackets are open.
+    /// The number of open brackets.
     pub flow: usize,
 }
 
@@ -39,7 +40,7 @@ impl Emitter {
         }
     }
 
-    /// Sets in; the former indent.
+    /// Increases the indent; returns the former one.
     pub fn deeper(&mut self, flow: bool, indentless: bool) -> Option<usize> {
         let before = self.indent;
         self.indent = match before {

@@ -1,7 +1,7 @@
-//! circuit-tracer's cross-layer transcoders: `config.yaml`, and two files a layer.
+//! circuit-tracer's cross-layer transcoders: `config.yaml`, and two files per layer.
 //! `W_enc_{i}.safetensors` has `W_enc_{i} [d_transcoder, d_model]`, `b_enc_{i}`, `b_dec_{i}` and, for JumpReLU,
 //! `threshold_{i}`; `W_dec_{i}.safetensors` has `W_dec_{i} [d_transcoder, n_layers - i, d_model]`.
-//! Or, where `config.yaml` has a list `transcoders`, one file of Gemma Scope 2 a layer.
+//! Or, where `config.yaml` has a list `transcoders`, one file of Gemma Scope 2 per layer.
 //! Source: circuit-tracer 0.5.0 (`transcoder/cross_layer_transcoder.py`: `to_safetensors`, `load_clt`,
 //! `load_gemma_scope_2_clt`).
 
@@ -27,8 +27,8 @@ fn decoder_path(dir: &Path, layer: usize) -> PathBuf {
 /// The cross-layer transcoder of a folder that has a `config.yaml`.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Format`] for a configuration or a file that is not understood, a tensor that is missing,
-/// unknown or not finite, and a threshold below 0, under which circuit-tracer lets negative activations through.
+/// [`Error::Io`]; [`Error::Format`] for an unsupported configuration or file, a tensor that is missing, unknown or
+/// not finite, and a threshold below 0, with which circuit-tracer lets negative activations through.
 pub(in crate::sae::format) fn read_cross_layer(dir: &Path) -> Result<CrossLayerTranscoder> {
     let config_path = dir.join(CONFIG);
     let config = SetConfig::read_cross_layer(&config_path)?;
@@ -67,7 +67,7 @@ pub(in crate::sae::format) fn read_cross_layer(dir: &Path) -> Result<CrossLayerT
     CrossLayerTranscoder::new(w_enc, b_enc, w_dec, b_dec, activations)?.between(&reads, &writes)
 }
 
-/// A threshold below 0 would let negative activations through.
+/// JumpReLU; rejects a threshold below 0, which would let negative activations through.
 fn jump_relu(threshold: Tensor, refuse: impl Fn(&str) -> Error) -> Result<TranscoderActivation> {
     let values = threshold.flatten_all()?.to_vec1::<f32>()?;
     if values.iter().any(|t| *t < 0.0) {
@@ -102,8 +102,8 @@ pub(in crate::sae::format) fn read_cross_layer_files(
     CrossLayerTranscoder::new(w_enc, b_enc, w_dec, b_dec, activations)?.between(&reads, &writes)
 }
 
-/// Whether circuit-tracer can read `of`: not TopK, activation functions that differ between layers, layers of different
-/// widths, an output of another width than the input, hook points that are not one and the same of each block.
+/// Whether circuit-tracer can read `of`. It does not support TopK, activation functions or widths that differ between
+/// layers, an output of another width than the input, or hook points that differ between blocks.
 pub(in crate::sae::format) fn has_circuit_tracer_form(of: &CrossLayerTranscoder) -> bool {
     hooks(of).is_some()
 }
@@ -111,7 +111,7 @@ pub(in crate::sae::format) fn has_circuit_tracer_form(of: &CrossLayerTranscoder)
 /// Writes `of` as circuit-tracer reads it.
 ///
 /// # Errors
-/// [`Error::Argument`] where [`has_circuit_tracer_form`] says no, and for a folder with the files of more layers;
+/// [`Error::Argument`] where [`has_circuit_tracer_form`] is false, and for a folder with the files of more layers;
 /// [`Error::Io`].
 pub(in crate::sae::format) fn write_cross_layer(
     of: &CrossLayerTranscoder,
@@ -139,7 +139,7 @@ pub(in crate::sae::format) fn write_cross_layer(
             (format!("b_dec_{layer}"), of.b_dec[layer].contiguous()?),
         ];
         if let TranscoderActivation::JumpRelu { threshold } = &of.activations[layer] {
-            // What is active is above 0, too, which circuit-tracer does not ask.
+            // An active feature is also above 0 here, which circuit-tracer does not require.
             let threshold = threshold.maximum(0f32)?.contiguous()?;
             encoder.push((format!("threshold_{layer}"), threshold));
         }
@@ -158,7 +158,7 @@ fn write_tensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
     write_whole(path, &bytes)
 }
 
-/// The two hook points within a block, where circuit-tracer has a form for `of`.
+/// The two hook points within a block, where circuit-tracer can represent `of`.
 fn hooks(of: &CrossLayerTranscoder) -> Option<(String, String)> {
     let activations = &of.activations;
     let jump = |a: &TranscoderActivation| matches!(a, TranscoderActivation::JumpRelu { .. });
@@ -173,7 +173,7 @@ fn hooks(of: &CrossLayerTranscoder) -> Option<(String, String)> {
         names.iter().enumerate().all(same).then_some(point)
     };
     let (input, output) = (within(&of.hook_names)?, within(&of.hook_names_out)?);
-    // Names that are read back as another.
+    // These names would be read back as others.
     let renamed = input == "hook_mlp_in" || output == "mlp.hook_out";
     (alike && widths && !renamed).then_some((input, output))
 }
@@ -222,7 +222,7 @@ mod tests {
             assert_eq!(outputs(&back), outputs(&saved));
             assert_eq!(back.hook_names, saved.hook_names);
             assert_eq!(back.hook_names_out, saved.hook_names_out);
-            // Twice in the same place.
+            // Twice into the same folder.
             write_cross_layer(&saved, dir.path()).unwrap();
             // circuit-tracer counts the files.
             std::fs::copy(encoder_path(dir.path(), 0), encoder_path(dir.path(), 3)).unwrap();

@@ -1,4 +1,4 @@
-//! circuit-tracer's folders: sets of transcoders, one a block, and cross-layer transcoders.
+//! circuit-tracer's folders: sets of transcoders, one per block, and cross-layer transcoders.
 
 mod cross_layer;
 mod set_config;

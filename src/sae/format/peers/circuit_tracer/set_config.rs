@@ -1,7 +1,7 @@
-//! circuit-tracer's `config.yaml`, and the little of YAML that it needs.
+//! circuit-tracer's `config.yaml`, and the subset of YAML that it needs.
 //!
-//! Keys at the left margin with a text, or with a list of texts below; comments. Anything else is
-//! refused by line. Source: circuit-tracer 0.5.0 (`utils/hf_utils.py`).
+//! Keys at the left margin with a string, or with a list of strings below; comments. Anything else is
+//! rejected by line. Source: circuit-tracer 0.5.0 (`utils/hf_utils.py`).
 
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -12,31 +12,31 @@ const FORMAT: &str = "circuit-tracer configuration";
 const SET: &str = "transcoder_set";
 const CROSS_LAYER: &str = "cross_layer_transcoder";
 
-/// A set of transcoders, one a block, or a cross-layer transcoder.
+/// A set of transcoders, one per block, or a cross-layer transcoder.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::sae::format) struct SetConfig {
     /// Within a block: `mlp.hook_in`, `hook_resid_mid`, ..
     pub(in crate::sae::format) feature_input_hook: String,
     pub(in crate::sae::format) feature_output_hook: String,
-    /// The blocks' files in order, where they are named; `layer_{i}.safetensors` otherwise.
+    /// The blocks' files in order, where they are listed; `layer_{i}.safetensors` otherwise.
     pub(in crate::sae::format) transcoders: Option<Vec<Entry>>,
 }
 
 /// Where the file of one block is.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::sae::format) enum Entry {
-    /// Seen from the folder of `config.yaml`.
+    /// Relative to the folder of `config.yaml`.
     Local(String),
     /// `hf://org/name/path?revision=..`
     Hub { repo: String, file: String },
 }
 
 impl SetConfig {
-    /// Reads the `config.yaml` of a set of transcoders, one a block.
+    /// Reads the `config.yaml` of a set of transcoders, one per block.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] for a line that is not understood, a key that is unknown or
-    /// missing, and cross-layer transcoders.
+    /// [`Error::Io`]; [`Error::Format`] for an unsupported line, a key that is unknown or missing, and
+    /// cross-layer transcoders.
     pub(in crate::sae::format) fn read(path: &Path) -> Result<Self> {
         Self::read_kind(path, SET)
     }
@@ -54,7 +54,7 @@ impl SetConfig {
         Self::parse(&text, kind).map_err(|reason| Error::format(path, FORMAT, reason))
     }
 
-    /// What is written for a cross-layer transcoder between these hook points of each block.
+    /// The text written for a cross-layer transcoder between these hook points of each block.
     pub(super) fn text_of_cross_layer(input: &str, output: &str) -> String {
         format!(
             "# The model that it was trained on: circuit-tracer takes its name from the call.\nmodel_name: \"\"\n\
@@ -71,13 +71,13 @@ impl SetConfig {
                 "feature_output_hook" => &mut output,
                 "transcoders" => {
                     let Field::List(items) = value else {
-                        return Err("transcoders is no list".to_owned());
+                        return Err("transcoders is not a list".to_owned());
                     };
                     let entries = items.iter().map(|item| Entry::parse(item));
                     transcoders = Some(entries.collect::<Result<Vec<_>, _>>()?);
                     continue;
                 }
-                // Where it belongs, and how its features are shown.
+                // The origin, and how its features are displayed.
                 "model_name" | "scan" | "repo_id" | "revision" | "subfolder" => continue,
                 _ => {
                     return Err(format!(
@@ -117,8 +117,8 @@ impl SetConfig {
         })
     }
 
-    /// The files that `transcoders` lists, seen from the folder of `config.yaml`; `fetch` is the call that brings
-    /// those of the hub.
+    /// The files that `transcoders` lists, relative to the folder of `config.yaml`; `fetch` names the function that
+    /// downloads those on the hub, for the error.
     ///
     /// # Errors
     /// [`Error::Format`] for a file on the hub.
@@ -141,8 +141,8 @@ impl SetConfig {
         files.collect::<Result<_>>().map(Some)
     }
 
-    /// The two hook points in block `layer`, by the names that this library's models have: the MLP's
-    /// output has one name only, and nothing lies between the residual stream and `hook_mlp_in`.
+    /// The two hook points in block `layer`, by their names in this library's models: the MLP's
+    /// output has one name only, and `hook_mlp_in` equals the residual stream.
     pub(in crate::sae::format) fn hook_names(&self, layer: usize) -> (String, String) {
         let input = match self.feature_input_hook.as_str() {
             "hook_mlp_in" => "hook_resid_mid",
@@ -199,7 +199,7 @@ fn fields(text: &str) -> Result<Vec<(String, Field)>, String> {
             let item = scalar(item).ok_or_else(|| wrong("an item that is no plain text"))?;
             match fields.last_mut() {
                 Some((_, Field::List(items))) => items.push(item),
-                // A key without a value begins a list.
+                // A key without a value starts a list.
                 Some((_, field @ Field::Text(_))) if matches!(&*field, Field::Text(t) if t.is_empty()) =>
                 {
                     *field = Field::List(vec![item]);
@@ -243,7 +243,7 @@ fn without_comment(line: &str) -> &str {
     line
 }
 
-/// A plain or quoted text; `None` for YAML's other kinds of values.
+/// A plain or quoted string; `None` for YAML's other kinds of values.
 fn scalar(text: &str) -> Option<String> {
     let text = text.trim();
     for quote in ['"', '\''] {

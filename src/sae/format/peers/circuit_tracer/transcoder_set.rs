@@ -1,4 +1,4 @@
-//! circuit-tracer's sets of transcoders: `config.yaml` and one file a block.
+//! circuit-tracer's sets of transcoders: `config.yaml` and one file per block.
 //! `acts = act(x W_enc^T + b_enc)`, `y = acts W_dec + b_dec (+ x W_skip^T)`; `W_enc` and `W_dec` are
 //! `[d_transcoder, d_model]`, ReLU or, with `activation_function.threshold`, JumpReLU.
 //! Source: circuit-tracer 0.5.0 (`transcoder/single_layer_transcoder.py`).

@@ -1,10 +1,10 @@
-//! What a checkpoint keeps of the buffer, and the buffer as it was.
+//! Saving the buffer in a checkpoint, and restoring it.
 //!
-//! Rows are named by their numbers, and made again by the runs of the model that gave them, whole as they
-//! were, so that the bits are the same; since half of the pool is replaced at a time, rows of about ten
-//! refills are in it, and that takes five to six times as many runs as the pool has room for. Only where it would
-//! take longer than [`LONGEST_HARVEST`] are the rows themselves written: 131,072 of 512 numbers are 268 MB,
-//! the names 2 MB.
+//! A checkpoint stores the numbers of the rows, and the same model runs are repeated to restore them, so that the bits
+//! are the same. Since half of the pool is replaced at a time, it holds rows of about ten refills, and that takes
+//! five to six times as many runs as the pool has room for. Only where it would take longer than
+//! [`LONGEST_HARVEST`] are the rows themselves written: 131,072 of 512 numbers are 268 MB, their
+//! numbers 2 MB.
 
 use super::{ActivationBuffer, SEQUENCES_A_RUN};
 use crate::config::SaeConfig;
@@ -14,7 +14,7 @@ use crate::model::Transformer;
 use crate::sae::state_dict::{Slot, Slots, StateDict};
 use std::time::Duration;
 
-/// Rows are written where making them again would take longer.
+/// The rows themselves are written where recomputing them would take longer.
 const LONGEST_HARVEST: Duration = Duration::from_secs(30);
 const PREFIX: &str = "buffer.";
 const ROWS: &str = "buffer.rows";
@@ -22,7 +22,7 @@ const SPARE: &str = "buffer.spare";
 const N_SPARE: &str = "buffer.spare_rows";
 
 impl ActivationBuffer {
-    /// Adds what the buffer is made from again.
+    /// Adds the state from which the buffer is restored.
     pub(in crate::sae::training) fn keep_in(&mut self, dict: &mut StateDict) {
         let with_rows = self.harvest_seconds() > LONGEST_HARVEST.as_secs_f64();
         self.keep_in_with(dict, with_rows);
@@ -40,7 +40,7 @@ impl ActivationBuffer {
         }
     }
 
-    /// The buffer of a checkpoint, or why it cannot be; without its rows until
+    /// The buffer of a checkpoint, or why it cannot be restored; without its rows until
     /// [`ActivationBuffer::harvest_again`] has been called.
     pub(in crate::sae::training) fn resumed(
         model: &Transformer,
@@ -83,7 +83,7 @@ impl ActivationBuffer {
         if with_rows {
             (self.rows, self.spare) = (rows, spare);
         } else {
-            // A place for each, still without its numbers.
+            // Allocates the rows; their values are not known yet.
             self.rows.fill(f32::NAN);
             self.spare = vec![f32::NAN; n_spare * d];
         }
@@ -91,8 +91,7 @@ impl ActivationBuffer {
         Ok(())
     }
 
-    /// Runs the model again for the rows that a checkpoint only names; after this the buffer is what
-    /// it was.
+    /// Runs the model again for the rows whose numbers a checkpoint stores; the buffer is then as it was.
     ///
     /// # Errors
     /// Those of the model's runs; [`Error::Interrupted`].
@@ -106,7 +105,7 @@ impl ActivationBuffer {
         }
         let (d, a_run) = (self.d_in, self.rows_a_run() as u64);
         let goes_on_at = self.source.batches.position();
-        // Places from the pool's end on are those of the spare rows.
+        // Places from the pool's end on are for the spare rows.
         let capacity = self.order.len();
         let spare = (0..self.n_spare()).map(|i| ((self.consumed + i) as u64, capacity + i));
         let pool = self.numbers.iter().enumerate();
@@ -131,9 +130,9 @@ impl ActivationBuffer {
         Ok(())
     }
 
-    /// What says which rows are where.
+    /// The state that determines which rows are where.
     fn place(&mut self) -> Slots<'_> {
-        // Taken apart, so that a new field cannot be forgotten here.
+        // Destructured, so that a new field cannot be forgotten here.
         let Self {
             source: _,
             d_in: _,
@@ -159,7 +158,7 @@ impl ActivationBuffer {
         self.spare.len() / self.d_in
     }
 
-    /// Rows that one run of the model gives.
+    /// Rows per run of the model.
     fn rows_a_run(&self) -> usize {
         let positions = self.source.model.cfg().n_ctx - usize::from(self.source.skip_bos);
         SEQUENCES_A_RUN * positions
@@ -172,7 +171,7 @@ impl ActivationBuffer {
         let mut needed: Vec<u64> = self.numbers.iter().map(|n| n / a_run).collect();
         needed.sort_unstable();
         needed.dedup();
-        // Without a run, as after a checkpoint that had the rows, nothing is known but that.
+        // Without a run, as after a checkpoint with the rows, there is no estimate.
         match runs > 0.0 {
             true => needed.len() as f64 * seconds / runs,
             false => f64::INFINITY,
@@ -262,7 +261,7 @@ mod tests {
             whole.next_batch(50, &mut batch).unwrap();
             stopped.next_batch(50, &mut other).unwrap();
         }
-        // The eighth batch needs 350 rows, of which 100 are there: two runs of 160; the second is refused.
+        // The eighth batch needs 350 rows, of which 100 are there: two runs of 160; the second is stopped.
         let asked = Cell::new(0);
         let stop = || {
             asked.set(asked.get() + 1);
@@ -294,7 +293,7 @@ mod tests {
         let (mut asked, mut unasked) = (new(), new());
         let (mut sample, mut batch, mut other) = (Vec::new(), Vec::new(), Vec::new());
         asked.sample(100, &mut sample).unwrap();
-        // Half of 700 are given out before the next shuffle; the last 100 have not been given out yet.
+        // Half of 700 are drawn before the next shuffle; the last 100 have not been drawn yet.
         let mut given = Vec::new();
         for _ in 0..7 {
             asked.next_batch(50, &mut batch).unwrap();

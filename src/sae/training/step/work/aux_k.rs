@@ -6,7 +6,7 @@ use crate::sae::kernels::{self, ActiveLists, BatchRows, CHUNK, PackedEncoder};
 use rayon::prelude::*;
 
 impl Work {
-    /// AuxK's loss after a forward pass, weighted; 0 where there is none or no feature is dead.
+    /// AuxK's weighted loss after a forward pass; 0 without this loss or dead features.
     pub(in crate::sae::training) fn forward_aux(&mut self, state: &StepState) -> f64 {
         let dead = match state.aux {
             Some(aux) => aux.dead(&state.silent),
@@ -56,7 +56,7 @@ impl Work {
         weight * squares.iter().sum::<f64>() / n as f64
     }
 
-    /// Adds AuxK's part to the gradients of feature `j`'s rows; returns that of `b_enc[j]`. None where it has none.
+    /// Adds AuxK's part to the gradients of feature `j`'s rows; returns that of `b_enc[j]`, `None` without such a part.
     pub(in crate::sae::training) fn aux_gradient(
         &self,
         j: usize,
@@ -81,7 +81,7 @@ impl Work {
     }
 }
 
-/// The encoder of the dead features alone, which keeps the `k_aux` largest.
+/// The encoder of the dead features alone, which selects the `k_aux` largest.
 fn dead_encoder(state: &StepState, dead: &[u32], k_aux: usize) -> PackedEncoder {
     let (p, d) = (&state.params, state.params.d_in);
     let mut rows = Vec::with_capacity(dead.len() * d);

@@ -1,4 +1,4 @@
-//! Gradients of what features have beside their weights: thresholds, or gates.
+//! Gradients of features' additional parameters: thresholds, or gates.
 
 use super::Work;
 use crate::config::L0Loss;
@@ -6,8 +6,8 @@ use crate::sae::kernels::{self, GateGradient, GatedFeature, GatedRows};
 use crate::sae::training::selection::JumpRule;
 
 impl Work {
-    /// [`Work::feature_gradient`] where features have gates; `l1` is that of `relu(pi)`. The decoder's share of the
-    /// gates' part is no gradient, since there the decoder is frozen.
+    /// [`Work::feature_gradient`] where features have gates; `l1` is that of `relu(pi)`. The gates' part of the loss
+    /// contributes no gradient to the decoder, which is frozen there.
     pub(in crate::sae::training) fn gate_gradient(
         &self,
         j: usize,
@@ -31,8 +31,8 @@ impl Work {
         kernels::gated_gradient(tokens, mags, &batch, &feature, gw_enc, gw_dec)
     }
 
-    /// What feature `j`'s threshold `theta` changes in [`Work::feature_gradient`]: adds the sparsity
-    /// loss' slope at the activations to `gw_enc`; returns what it adds to the gradient of `b_enc[j]`,
+    /// The changes to [`Work::feature_gradient`] due to feature `j`'s threshold `theta`: adds the sparsity
+    /// loss' slope at the activations to `gw_enc`; returns its contribution to the gradient of `b_enc[j]`,
     /// and the gradient of `theta`.
     pub(in crate::sae::training) fn jump_gradient(
         &self,

@@ -1,7 +1,7 @@
 //! The scale of a feature: the lengths of its decoder row at the sites that it writes sum to 1.
-//! `sum_s |w_s| = 1`; of one site, unit length.
+//! `sum_s |w_s| = 1`; with one site, unit length.
 //!
-//! A feature's activation may be halved where its decoder row is doubled, so that this only chooses one of
+//! Halving a feature's activation and doubling its decoder row gives the same map, so this only chooses one of
 //! many equal maps. With it the crosscoder's penalty `acts_j sum_s |W_dec[j, s]|` (Lindsey et al. 2024) is
 //! `acts_j`, and the largest `acts_j sum_s |W_dec[j, s]|` (Minder et al. 2025) are the largest `acts_j`.
 
@@ -14,7 +14,7 @@ pub(in crate::sae::training::transcoders) fn norms(w: &[f32], sites: &[Range<usi
     sites.iter().map(norm).collect()
 }
 
-/// Scales `w` to lengths that sum to 1; a row of zeros has no direction and stays.
+/// Scales `w` to lengths that sum to 1; a row of zeros has no direction and is unchanged.
 pub(in crate::sae::training::transcoders) fn normalise(w: &mut [f32], sites: &[Range<usize>]) {
     if sites.len() == 1 {
         return kernels::normalise(w);
@@ -25,7 +25,7 @@ pub(in crate::sae::training::transcoders) fn normalise(w: &mut [f32], sites: &[R
     }
 }
 
-/// Removes from the gradient `g` what would change the sum of the lengths: its component along
+/// Removes from the gradient `g` the component that would change the sum of the lengths: along
 /// `(w_s / |w_s|)_s`, the sum's gradient.
 pub(in crate::sae::training::transcoders) fn project(
     w: &[f32],
@@ -65,7 +65,7 @@ mod tests {
             norms(&moved, &sites).iter().sum()
         };
         assert!((moved(1e-3) - moved(-1e-3)).abs() < 1e-6);
-        // What is left has no component that could be removed again.
+        // The result has no component left to remove.
         let before = g;
         project(&w, &mut g, &sites);
         assert!(g.iter().zip(before).all(|(a, b)| (a - b).abs() < 1e-6));

@@ -1,6 +1,6 @@
 //! The parameters of a sparse map from one activation to another, in blocks of features, and their gradients.
 //! `acts_b = act(x[reads_b] W_enc_b + b_enc_b)`, `y_hat = b_dec + x W_skip + sum_b acts_b W_dec_b` at `writes_b`.
-//! One block is a transcoder or a crosscoder; a block a layer is a cross-layer transcoder.
+//! One block is a transcoder or a crosscoder; one block per layer is a cross-layer transcoder.
 
 use super::gauge;
 use crate::error::{Error, Result};
@@ -11,7 +11,7 @@ use std::ops::Range;
 pub struct FeatureBlock {
     /// Columns of the input that they read.
     pub reads: Range<usize>,
-    /// Columns of the output that they write, site by site, one site right after the other. The lengths
+    /// Columns of the output that they write, site by site, the sites adjacent. The lengths
     /// of a feature's decoder row at the sites sum to 1.
     pub writes: Vec<Range<usize>>,
     /// `W_enc` transposed: `[d_sae, columns read]`.
@@ -46,7 +46,7 @@ impl FeatureBlock {
         }
     }
 
-    /// The sites as places in a decoder row.
+    /// The sites as ranges of a decoder row.
     pub(in crate::sae::training::transcoders) fn sites(&self) -> Vec<Range<usize>> {
         let from = self.columns().start;
         let within = |site: &Range<usize>| site.start - from..site.end - from;
@@ -94,17 +94,17 @@ pub struct TranscoderParams {
     pub blocks: Vec<FeatureBlock>,
     /// `[d_out]`. It is not subtracted from the input.
     pub b_dec: Vec<f32>,
-    /// `[d_in, d_out]`, a linear path around the features, where there is one.
+    /// `[d_in, d_out]`, an optional linear path around the features.
     pub w_skip: Option<Vec<f32>>,
 }
 
 impl TranscoderParams {
-    /// Features of all blocks.
+    /// Number of features of all blocks.
     pub fn d_sae(&self) -> usize {
         self.blocks.iter().map(FeatureBlock::d_sae).sum()
     }
 
-    /// Checks that everything is as long as the widths say.
+    /// Checks that all lengths match the widths.
     pub(super) fn check(&self) -> Result<()> {
         let (d_in, d_out) = (self.d_in, self.d_out);
         for (what, n) in [
@@ -130,9 +130,9 @@ impl TranscoderParams {
         }
     }
 
-    /// The same map of activations as they are, from one of scaled activations: the input was
-    /// multiplied by `of_input`, `[d_in]`, the output by `of_output`, `[d_out]`. Feature activations stay
-    /// as they are.
+    /// The same map of unscaled activations, from one of scaled activations: the input was
+    /// multiplied by `of_input`, `[d_in]`, the output by `of_output`, `[d_out]`. Feature activations are
+    /// unchanged.
     pub(in crate::sae::training::transcoders) fn unscaled(
         mut self,
         of_input: &[f32],
@@ -156,7 +156,7 @@ impl TranscoderParams {
         self
     }
 
-    /// The same map with feature activations multiplied by `factor`; thresholds are, too.
+    /// The same map with feature activations multiplied by `factor`; thresholds must be, too.
     pub(in crate::sae::training::transcoders) fn with_acts_times(mut self, factor: f32) -> Self {
         for block in &mut self.blocks {
             let encoder = block.w_enc_t.iter_mut().chain(&mut block.b_enc);
@@ -166,7 +166,7 @@ impl TranscoderParams {
         self
     }
 
-    /// Brings every decoder row to lengths that sum to 1.
+    /// Scales every decoder row so that its lengths sum to 1.
     pub(super) fn normalise(&mut self) {
         for block in &mut self.blocks {
             let (sites, d_out) = (block.sites(), block.d_out());
@@ -183,7 +183,7 @@ pub struct FeatureBlockGrads {
     pub w_enc_t: Vec<f32>,
     pub b_enc: Vec<f32>,
     pub w_dec: Vec<f32>,
-    /// Of the thresholds, as estimated straight through, `[d_sae]`; zeros where there are none.
+    /// Straight-through gradients of the thresholds, `[d_sae]`; zeros without thresholds.
     pub threshold: Vec<f32>,
 }
 

@@ -1,4 +1,4 @@
-//! What one optimiser step of a sparse map changes.
+//! The state that an optimiser step of a sparse map changes.
 
 use super::params::TranscoderParams;
 use crate::sae::kernels::{Moments, PackedEncoder};
@@ -16,10 +16,10 @@ pub(in crate::sae::training::transcoders) enum Rule {
     Thresholds(Thresholds),
 }
 
-/// What a block's features have beside their parameters.
+/// The state of a block's features in addition to their parameters.
 #[derive(Debug)]
 pub(in crate::sae::training::transcoders) struct BlockState {
-    /// The encoder as its kernel reads it, always that of the parameters.
+    /// The encoder in its kernel's layout, always in sync with the parameters.
     pub packed: PackedEncoder,
     pub rule: Rule,
     pub adam_enc: Moments,
@@ -56,7 +56,7 @@ impl State {
         }
     }
 
-    /// Turns to another rule, with the biases that its lists need.
+    /// Switches to another rule, with the biases that its lists need.
     pub(super) fn select(&mut self, rule_of: impl Fn(usize) -> Rule) {
         for (b, (state, params)) in self.blocks.iter_mut().zip(&self.params.blocks).enumerate() {
             state.packed.top_k = None;
@@ -67,7 +67,7 @@ impl State {
         }
     }
 
-    /// Starts feature `j` of block `b` afresh: these weights, the first threshold, Adam's moments 0.
+    /// Resets feature `j` of block `b`: these weights, the initial threshold, Adam's moments 0.
     pub(super) fn restart(
         &mut self,
         b: usize,

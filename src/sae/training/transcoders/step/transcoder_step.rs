@@ -1,4 +1,4 @@
-//! One optimiser step of a transcoder, a crosscoder or a cross-layer transcoder, by hand, in f32 on the CPU.
+//! One optimiser step of a transcoder, crosscoder or cross-layer transcoder, with manual gradients, in f32 on the CPU.
 //! `loss = mean_t |y_hat - y|^2 + l1 mean_t sum_j acts_j` (JumpReLU: L0); gradients only where acts count.
 //! Dunefsky et al. 2024 (arXiv:2406.11944), Lindsey et al. 2024, Ameisen et al. 2025; lists as in Gao et al. 2024.
 
@@ -14,12 +14,12 @@ use crate::sae::training::record::StepFigures;
 use crate::sae::training::selection::{BatchTopK, JumpRule, Sparsity, Thresholds};
 use std::ops::Range;
 
-/// The trainable state: parameters, Adam's moments, and buffers kept from step to step.
+/// The trainable state: parameters, Adam's moments, and buffers reused from step to step.
 ///
 /// Decoder rows are held to a length of 1 (summed over the sites that they write), which fixes the scale
-/// that a feature's activation and its decoder row could trade. Unlike
-/// [`StandardStep`](crate::sae::StandardStep) it subtracts nothing from its input and takes no dense path
-/// where much is active.
+/// that could be moved between a feature's activation and its decoder row. Unlike
+/// [`StandardStep`](crate::sae::StandardStep) it subtracts nothing from its input and has no dense path
+/// for many active features.
 #[derive(Debug)]
 pub struct TranscoderStep {
     pub(in crate::sae::training::transcoders) state: State,
@@ -30,7 +30,7 @@ pub struct TranscoderStep {
 }
 
 impl TranscoderStep {
-    /// Starts training from `params`, whose decoder rows are brought to length 1, with Adam's two decay
+    /// Starts training from `params`, whose decoder rows are scaled to length 1, with Adam's two decay
     /// rates, both in [0, 1).
     ///
     /// # Errors
@@ -53,8 +53,8 @@ impl TranscoderStep {
         })
     }
 
-    /// Of each token's positive activations only the `k` largest of each block count; of equal ones the
-    /// first.
+    /// Of each token's positive activations only the `k` largest of each block count; the first of equal
+    /// ones.
     pub fn with_top_k(mut self, k: usize) -> Self {
         self.state.select(|_| Rule::ByToken);
         for block in &mut self.state.blocks {
@@ -64,7 +64,7 @@ impl TranscoderStep {
     }
 
     /// Of the positive activations of a whole batch of n tokens only the `floor(k n)` largest of each
-    /// block count; of equal ones the first.
+    /// block count; the first of equal ones.
     ///
     /// # Errors
     /// [`Error::Argument`] for a `k` that is not positive and finite.
@@ -83,13 +83,13 @@ impl TranscoderStep {
         Ok(self)
     }
 
-    /// An activation counts where it is above its feature's threshold, which is learnt with a
+    /// An activation counts where it is above its feature's threshold, which is trained with a
     /// straight-through estimate of `bandwidth`; the sparsity weight is that of `l0_loss`. A feature that
-    /// starts afresh gets the mean of its block's `thresholds`, which are those of all blocks one after
+    /// is reset gets the mean of its block's `thresholds`, which are those of all blocks one after
     /// the other.
     ///
     /// # Errors
-    /// [`Error::Shape`] when there is not one threshold a feature; [`Error::Argument`] for one that is
+    /// [`Error::Shape`] when there is not one threshold per feature; [`Error::Argument`] for one that is
     /// negative or not finite, or a bandwidth that is not positive.
     pub fn with_thresholds(
         mut self,
@@ -126,7 +126,7 @@ impl TranscoderStep {
         Ok(self)
     }
 
-    /// Where each block's features are among all.
+    /// The range of each block's features among all.
     fn feature_ranges(&self) -> Vec<Range<usize>> {
         let mut from = 0;
         let blocks = self.state.params.blocks.iter();
@@ -137,12 +137,12 @@ impl TranscoderStep {
         blocks.map(range).collect()
     }
 
-    /// The parameters as they are now.
+    /// The current parameters.
     pub fn params(&self) -> &TranscoderParams {
         &self.state.params
     }
 
-    /// The parameters, training ended.
+    /// Ends training and returns the parameters.
     pub fn into_params(self) -> TranscoderParams {
         self.state.params
     }
@@ -158,8 +158,8 @@ impl TranscoderStep {
         blocks.flat_map(|block| block.silent.clone()).collect()
     }
 
-    /// What each feature's activation must be above to count, without a batch around it, block by block
-    /// `[d_sae]`: the thresholds that are learnt, or the running mean of the least activation among a
+    /// The value that each feature's activation must exceed to count outside a batch, block by block
+    /// `[d_sae]`: the trained thresholds, or the running mean of the least activation among a
     /// batch's largest. None where each token's activations decide.
     pub fn thresholds(&self) -> Option<Vec<Vec<f32>>> {
         let blocks = self.state.blocks.iter().zip(&self.state.params.blocks);
@@ -181,14 +181,14 @@ impl TranscoderStep {
     }
 
     /// One step on inputs `x`, `[n, d_in]`, and targets `y`, `[n, d_out]`: gradients, Adam, decoder rows
-    /// back to length 1. `sparsity_weight` is that of L1, or of L0 with
+    /// scaled to length 1. `sparsity_weight` is that of L1, or of L0 with
     /// [`TranscoderStep::with_thresholds`].
     ///
     /// # Errors
     /// [`Error::Shape`] when `x` or `y` is empty, ends within a row, or they are of different lengths;
     /// [`Error::Argument`] for a rate or a weight that is negative or not finite; [`Error::NotFinite`]
-    /// when the loss is not finite, naming the input, the target or the parameter that is to blame.
-    /// Nothing has changed then.
+    /// when the loss is not finite, naming the input, the target or the parameter that is the cause.
+    /// The state is then unchanged.
     pub fn step(
         &mut self,
         x: &[f32],
@@ -218,8 +218,8 @@ impl TranscoderStep {
         Ok(figures)
     }
 
-    /// Figures and gradients of the loss on `x`, `[n, d_in]`, and `y`, `[n, d_out]`, with no update. Those
-    /// of decoder rows are before the projection that keeps their length.
+    /// Figures and gradients of the loss on `x`, `[n, d_in]`, and `y`, `[n, d_out]`, without an update. Those
+    /// of decoder rows are before the projection that preserves their length.
     ///
     /// # Errors
     /// As [`TranscoderStep::step`].
@@ -284,7 +284,7 @@ impl TranscoderStep {
         &self.work.resid[i * params.d_out..][..params.d_out][params.blocks[b].columns()]
     }
 
-    /// Starts feature `j` of block `b` afresh with these encoder weights and this decoder direction,
+    /// Resets feature `j` of block `b` to these encoder weights and this decoder direction,
     /// whose length is set here.
     pub(in crate::sae::training::transcoders) fn restart(
         &mut self,

@@ -38,7 +38,7 @@ pub(super) struct BlockWork {
     screen: Screen,
     /// What the block reads, `[tokens rounded up to CHUNK, columns read]`.
     x: Vec<f32>,
-    /// The residual at the columns that it writes, where these are not all.
+    /// The residual at the columns that it writes, if these are not all.
     resid: Vec<f32>,
     active: ByFeature,
     /// Activations near their feature's threshold.
@@ -86,7 +86,7 @@ impl Work {
         StepFigures {
             l2: mean(|sums| sums.l2),
             l1,
-            // A count knows no NaN; the sum of what is counted does.
+            // The count ignores NaN; the sum of what is counted does not.
             l0: match l1.is_finite() {
                 true => entries as f64 / n as f64,
                 false => f64::NAN,
@@ -203,7 +203,7 @@ impl BlockWork {
         self.least = keep_largest(&mut lists, count, &mut self.scratch);
     }
 
-    /// The lists of what is above `floor`, or above its feature's threshold.
+    /// The lists of activations above `floor`, or above their feature's threshold.
     fn list(&mut self, block: &FeatureBlock, state: &BlockState, n: usize, floor: f32) {
         let (d, screen) = (block.d_in(), &self.screen);
         (&mut self.chunks, self.x.par_chunks(CHUNK * d))
@@ -224,7 +224,7 @@ impl BlockWork {
             });
     }
 
-    /// The lists by feature, and the residual that the block sees; returns the number of entries.
+    /// Builds the lists by feature, and the block's residual; returns the number of entries.
     fn index(&mut self, block: &FeatureBlock, resid: &[f32], d_out: usize) -> usize {
         let chunks = &self.chunks;
         let entries = self
@@ -254,7 +254,7 @@ impl BlockWork {
         self.active.has(j)
     }
 
-    /// Gradients of feature `j`, of a decoder row that is free; `resid` is that of all columns.
+    /// Gradients of feature `j`, before the projection of its decoder row; `resid` is that of all columns.
     pub(super) fn gradient(
         &self,
         j: usize,

@@ -1,4 +1,4 @@
-//! The map of activations as they are predicts what the map of scaled ones did.
+//! The map of unscaled activations predicts the same as the map of scaled ones.
 
 use super::reference::*;
 use rand::SeedableRng;

@@ -1,4 +1,4 @@
-//! Hand-written gradients against central differences of the papers' losses in f64.
+//! Manual gradients against central differences of the papers' losses in f64.
 
 use super::super::step::{FeatureBlock, TranscoderParams, TranscoderStep};
 use super::reference::*;
@@ -33,7 +33,7 @@ fn step_of(params: TranscoderParams, kind: Kind, thresholds: &[f32]) -> Transcod
     }
 }
 
-/// The part of a decoder row's gradient that leaves the sum of its lengths: `g - (g . u / u . u) u` with
+/// The part of a decoder row's gradient that preserves the sum of its lengths: `g - (g . u / u . u) u` with
 /// `u_s = w_s / |w_s|`.
 fn tangent(g: &mut [f64], w: &[f64], sites: &[Range<usize>]) {
     let mut u = vec![0.0; w.len()];
@@ -71,7 +71,7 @@ fn check(kind: Kind, skip: bool) {
             (moved(1e-6) - moved(-1e-6)) / 2e-6
         })
         .collect();
-    // Decoder rows are only moved along what keeps their length: there the penalty has no slope left.
+    // Decoder rows are moved only along directions that preserve their length, where the penalty has no slope.
     for (row, sites) in decoder_rows(&shape) {
         assert!((length(&at[row.clone()], &sites) - 1.0).abs() < 1e-5);
         tangent(&mut found[row.clone()], &at[row.clone()], &sites);

@@ -19,7 +19,7 @@ fn directions(n: usize, d: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     rows
 }
 
-/// Sparse codes, one feature in ten on, of strengths 1 to 2.
+/// Sparse codes, one feature in ten active, with strengths 1 to 2.
 fn codes(n: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     (0..n * FEATURES)
         .map(|_| match rng.random_bool(0.1) {
@@ -140,15 +140,15 @@ fn a_transcoder_finds_what_its_target_is_made_of() {
     }
 }
 
-/// A part of the target is linear in the input, noise included: the skip takes that, and the features have
-/// the rest. Without a skip no sparse sum has the noise's part, about 0.4 of the variance.
+/// A part of the target is linear in the input, noise included: the skip path learns it, and the features
+/// the rest. Without a skip no sparse sum can learn the noise's part, about 0.4 of the variance.
 #[test]
 fn a_skip_takes_what_is_linear() {
     let rng = &mut ChaCha8Rng::seed_from_u64(2);
     let (e, d) = (directions(FEATURES, 16, rng), directions(FEATURES, 12, rng));
     let codes = codes(8_192, rng);
     let mut x = written(&codes, &e, 0.0);
-    // What the features know nothing of, and the target is linear in.
+    // Not related to the features, but the target is linear in it.
     let noise = normal(x.len(), rng);
     kernels::add_scaled(0.6, &noise, &mut x);
     let w = normal(16 * 12, rng);
@@ -169,7 +169,7 @@ fn a_skip_takes_what_is_linear() {
     assert!(step.params().w_skip.is_some());
 }
 
-/// Features that live at both sites, and features of one site alone, whose decoder at the other is small.
+/// Features of both sites, and features of one site alone, whose decoder at the other is small.
 #[test]
 fn a_crosscoder_knows_which_site_a_feature_lives_at() {
     let rng = &mut ChaCha8Rng::seed_from_u64(3);
@@ -219,7 +219,7 @@ fn a_crosscoder_knows_which_site_a_feature_lives_at() {
     }
 }
 
-/// The output of the second layer is made of what the first layer reads: its own input is noise.
+/// The output of the second layer is computed from the first layer's input: its own input is noise.
 #[test]
 fn features_of_an_earlier_layer_write_to_a_later_one() {
     let rng = &mut ChaCha8Rng::seed_from_u64(4);
@@ -256,7 +256,7 @@ fn features_of_an_earlier_layer_write_to_a_later_one() {
     let (_, of_own) = trained(&own, top_k(), (&x, &y), 0.0);
     let found = recovery(&far, step.params(), 0, 12..24);
     println!("FVU {fvu} across, {of_own} layer by layer; recovery {found}");
-    // Layer by layer the second output, half of all variance, cannot be had.
+    // Layer by layer the second output, half of all variance, cannot be predicted.
     assert!(fvu < 0.2 && of_own > 0.45, "{fvu} {of_own}");
     assert!(found > 0.85, "{found}");
 }

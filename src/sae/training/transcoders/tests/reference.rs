@@ -5,16 +5,16 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use std::ops::Range;
 
-/// What follows the encoders' products, and what is paid.
+/// The activation function of the encoders, and the penalty.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Kind {
-    /// `l1 sum_j acts_j sum_s |W_dec[j, s]|`, of the next two, too.
+    /// `l1 sum_j acts_j sum_s |W_dec[j, s]|`, also for the next two.
     L1,
     TopK(usize),
     BatchTopK(usize),
     /// `l0 sum_j tanh(scale acts_j sum_s |W_dec[j, s]|)` above a threshold.
     Tanh(f64),
-    /// Above a threshold; the number of these has no slope but the thresholds'.
+    /// Above a threshold; their number has a slope only in the thresholds.
     Step,
 }
 

@@ -1,4 +1,4 @@
-//! What a step refuses, and what it makes of inputs without any variance.
+//! What a step rejects, and its results for inputs without any variance.
 
 use super::super::init::{Layout, Rows, initial_step};
 use super::super::resample::resample_dead;
@@ -106,7 +106,7 @@ fn constant_activations_train_to_finite_parameters() {
     let block = &p.blocks[0];
     let all = block.w_enc_t.iter().chain(&block.w_dec).chain(&block.b_enc);
     assert!(all.chain(&p.b_dec).all(|v| v.is_finite()));
-    // One that is not finite is refused at the start.
+    // An input that is not finite is rejected at the start.
     let mut bad = x.clone();
     bad[5] = f32::NAN;
     let error = initial_step(&layout, &cfg, of(&bad, &[2.0; 4]), of(&y, &[-1.0; 3]), rng);

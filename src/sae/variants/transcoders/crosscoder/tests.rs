@@ -1,4 +1,4 @@
-//! Tests of the crosscoder: against a standard autoencoder on the sites side by side, and what it refuses.
+//! Tests of the crosscoder: against a standard autoencoder on the concatenated sites, and its errors.
 
 use super::*;
 use candle_core::Device;
@@ -94,7 +94,7 @@ fn bad_inputs_are_named() {
     assert!(of(&[a.clone(), a.clone()]).contains("blocks.1.mlp.hook_post"));
     assert!(of(&[a.clone(), normal(&[3, 5], rng)]).contains("leading"));
     assert!(crosscoder.decode(&b).is_err());
-    // Of one site a NaN: that token has none that is known.
+    // A NaN at one site: all activations of that token are unknown.
     let bad = Tensor::new(&[[0f32, f32::NAN, 0.0], [1.0, 2.0, 3.0]], &Device::Cpu).unwrap();
     let acts = crosscoder.encode(&[bad, normal(&[2, 5], rng)]).unwrap();
     let acts = acts.to_vec2::<f32>().unwrap();

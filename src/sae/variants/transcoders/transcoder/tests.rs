@@ -1,4 +1,4 @@
-//! Tests of the transcoder: against the equations, and what it refuses.
+//! Tests of the transcoder: against the equations, and its errors.
 
 use super::*;
 use candle_core::DType;

@@ -46,7 +46,7 @@ fn cells_without_a_value_are_empty_and_not_counted() {
     assert!(svg.contains("Grey: NaN or infinite, 1 of 3 cells."));
     assert!(svg.contains("<title>0, 0: 1.5</title>") && !svg.contains("<title>0, 1: "));
     assert_eq!(svg.matches(">NaN</text>").count(), 1);
-    // Of many cells, as one picture.
+    // With many cells, as one picture.
     let triangle = |r: usize| (0..40).map(|c| (c > r).then_some(c as f64)).collect();
     let rows: Vec<Vec<Cell>> = (0..40).map(triangle).collect();
     assert!(!draw(&rows).unwrap().svg.contains("Grey"));

@@ -1,4 +1,4 @@
-//! A sample, and the bins that it falls into.
+//! A sample and its histogram bins.
 
 use crate::show::chart::axis::place;
 use crate::show::color::{Rgb, category};
@@ -7,7 +7,7 @@ use crate::show::color::{Rgb, category};
 pub(super) struct Sample {
     pub name: String,
     pub sorted: Vec<f64>,
-    /// Values that are not finite.
+    /// Number of values that are not finite.
     pub left_out: usize,
     pub color: Rgb,
 }
@@ -93,7 +93,7 @@ impl Bins {
     }
 }
 
-/// Freedman and Diaconis' bin count, within what can be told apart.
+/// Freedman and Diaconis' bin count, limited to what is distinguishable.
 fn suited(sample: &Sample, span: f64) -> usize {
     let iqr = sample.quantile(0.75) - sample.quantile(0.25);
     let width = 2.0 * iqr / (sample.sorted.len() as f64).cbrt();

@@ -1,4 +1,4 @@
-//! What a histogram draws: bins and box plots.
+//! The elements of a histogram: bins and box plots.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -7,10 +7,10 @@ use super::bins::{Bins, Sample};
 use crate::show::chart::plot::Plot;
 use crate::show::color::Rgb;
 
-/// Outliers drawn at most, per group.
+/// Maximum number of outliers drawn per group.
 const MAX_OUTLIERS: usize = 200;
 
-/// Of group `i` the bins: bars with gaps for one group; for overlaid ones translucent
+/// The bins of group `i`: bars with gaps for a single group; for overlaid ones translucent
 /// steps with an outline.
 pub(super) fn bars(
     plot: &mut Plot,
@@ -81,7 +81,7 @@ fn runs(percents: &[f64]) -> Vec<Range<usize>> {
     runs
 }
 
-/// Of group `i` a horizontal box plot whose top lies at `y` drawing units.
+/// A horizontal box plot of group `i` whose top is at `y` drawing units.
 pub(super) fn box_plot(plot: &mut Plot, i: usize, sample: &Sample, y: f64) {
     let (q1, median, q3) = (
         sample.quantile(0.25),
