@@ -232,11 +232,11 @@ fn a_run_leaves_a_folder_that_says_everything() -> Result<()> {
     assert_eq!(stored.val_loss, history.val_loss);
 
     // Either file is a model as well.
-    let opened = Transformer::load(&RunFolder::best(dir.path()))?;
+    let opened = Transformer::load(RunFolder::best(dir.path()))?;
     assert_eq!(opened.cfg(), model.cfg());
     let tokens = data.val.sequences(1, 12, model.device())?;
     let loss = |m: &Transformer| -> Result<f32> { Ok(m.loss(&tokens)?.to_scalar()?) };
     assert_eq!(loss(&opened)?, loss(&model)?);
-    Transformer::load(&RunFolder::last(dir.path()))?;
+    Transformer::load(RunFolder::last(dir.path()))?;
     Ok(())
 }

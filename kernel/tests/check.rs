@@ -363,5 +363,5 @@ fn a_text_is_checked_with_the_outputs_of_its_notebook_and_is_never_written_over(
     std::fs::remove_file(path("a.ipynb")).unwrap();
     let (status, said) = in_folder(&["check", "a.md"]);
     assert_eq!(status, Some(2), "{said}");
-    assert!(said.contains("no a.ipynb beside it"), "{said}");
+    assert!(said.contains("no a.ipynb next to it"), "{said}");
 }

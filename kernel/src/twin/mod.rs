@@ -95,7 +95,7 @@ pub fn load_with_outputs(path: &Path) -> Result<(Notebook, Vec<String>)> {
             path: path.to_owned(),
             line: 0,
             reason: format!(
-                "a text holds no outputs, and {} does not exist; `holoscope sync` creates it",
+                "a text holds no outputs, and there is no {} next to it; `holoscope sync` creates it",
                 beside.display()
             ),
         });

@@ -247,7 +247,7 @@ fn check_architecture(fields: &Map<String, Value>) -> Result<(), Reason> {
 
 /// The message for a folder that another function reads.
 fn elsewhere(function: &str) -> Reason {
-    format!("this is not an autoencoder of a single site; load it with {function}")
+    format!("architecture is not that of an autoencoder of a single site; load it with {function}")
 }
 
 /// The architecture, which before version 6 could be given by the activation function.

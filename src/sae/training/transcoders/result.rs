@@ -44,7 +44,7 @@ pub(super) fn activation(
 pub(super) fn width(name: &str, model: &Transformer) -> Result<usize> {
     let hook = HookName::of_model(name, model.cfg())?;
     hook.width(model.cfg()).ok_or_else(|| {
-        let reason = "has one value per pair of tokens, not one row per token";
+        let reason = "holds values of pairs of tokens, not one row per token";
         Error::argument("hook_name", name, reason)
     })
 }

@@ -40,7 +40,7 @@ impl Sites {
         for name in hook_names {
             let hook = HookName::of_model(name, model.cfg())?;
             let Some(width) = hook.width(model.cfg()) else {
-                let reason = "has one value per pair of tokens, not one row per token";
+                let reason = "holds values of pairs of tokens, not one row per token";
                 return Err(Error::argument("hook_name", name, reason));
             };
             hooks.push((hook, width));
