@@ -27,7 +27,7 @@ impl RealMatrix {
     /// [`Error::NotFiniteAt`] for an entry that is not finite; [`Error::Argument`] if the iteration does
     /// not converge, which no matrix is known to cause.
     pub fn singular_values(&self) -> Result<SingularValues> {
-        let found = self.finite_view("matrix")?.thin_svd().map_err(|_| {
+        let found = self.finite_view()?.thin_svd().map_err(|_| {
             let shape = format!("{} x {}", self.n_rows(), self.n_columns());
             Error::argument("matrix", shape, "its singular values did not converge")
         })?;
@@ -98,8 +98,8 @@ impl RealMatrix {
     }
 
     /// faer returns NaN for some matrices that hold NaN.
-    pub(super) fn finite_view(&self, name: &str) -> Result<MatRef<'_, f64>> {
-        self.require_finite(name)?;
+    pub(super) fn finite_view(&self) -> Result<MatRef<'_, f64>> {
+        self.require_finite("matrix")?;
         Ok(self.view())
     }
 

@@ -4,6 +4,7 @@
 mod assignment;
 mod decompositions;
 mod positive_system;
+mod products;
 mod real_matrix;
 mod spectra;
 
@@ -11,6 +12,6 @@ pub(crate) use assignment::assignment;
 pub use decompositions::SingularValues;
 pub(crate) use decompositions::require_full_rank;
 pub(crate) use positive_system::solve_positive;
+pub(crate) use products::dot;
 pub use real_matrix::RealMatrix;
-pub(crate) use real_matrix::dot;
 pub(crate) use spectra::symmetric_eigen;

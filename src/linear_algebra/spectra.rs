@@ -13,7 +13,7 @@ impl RealMatrix {
     /// finite; [`Error::Argument`] if the iteration does not converge, which no matrix is known to cause.
     pub fn eigenvalues(&self) -> Result<Vec<Complex64>> {
         self.require_square("matrix")?;
-        self.finite_view("matrix")?
+        self.finite_view()?
             .eigenvalues()
             .map_err(|_| not_converged(self))
     }
@@ -34,6 +34,15 @@ pub(crate) struct SymmetricEigen {
     pub vectors: RealMatrix,
 }
 
+impl SymmetricEigen {
+    /// The number of eigenvalues above 1e-10 of the largest: f32 activations, whose covariance this
+    /// may be, have no more than seven digits.
+    pub(crate) fn rank(&self) -> usize {
+        let least = 1e-10 * self.values.first().copied().unwrap_or(0.0);
+        self.values.iter().filter(|value| **value > least).count()
+    }
+}
+
 /// The spectrum of a symmetric matrix, of which only the lower triangle is read.
 ///
 /// # Errors
@@ -41,7 +50,7 @@ pub(crate) struct SymmetricEigen {
 pub(crate) fn symmetric_eigen(a: &RealMatrix) -> Result<SymmetricEigen> {
     a.require_square("matrix")?;
     let found = a
-        .finite_view("matrix")?
+        .finite_view()?
         .self_adjoint_eigen(Side::Lower)
         .map_err(|_| not_converged(a))?;
     let (n, vectors) = (a.n_rows(), found.U());

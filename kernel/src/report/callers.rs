@@ -98,14 +98,16 @@ mod tests {
 
     #[test]
     fn functions_of_cells_lose_their_crate_and_module() {
-        let name = |name, file| users_name(name, file);
-        assert_eq!(name("c00003::p4::inner", None).as_deref(), Some("inner"));
         assert_eq!(
-            name("c00012::p9::Model::forward", None).as_deref(),
+            users_name("c00003::p4::inner", None).as_deref(),
+            Some("inner")
+        );
+        assert_eq!(
+            users_name("c00012::p9::Model::forward", None).as_deref(),
             Some("Model::forward")
         );
         assert_eq!(
-            name("short", Some("./s/cells/c00003.rs")).as_deref(),
+            users_name("short", Some("./s/cells/c00003.rs")).as_deref(),
             Some("short")
         );
     }

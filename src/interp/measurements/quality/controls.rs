@@ -81,15 +81,12 @@ fn fitted_control(rows: &CentredRows, control: Control, l0: f64, seed: u64) -> R
     let signed = |m: &RealMatrix| -> Result<Tensor> { both_signs(m).to_tensor(device) };
     match control {
         Control::Neurons | Control::Random => {
-            let mut axes = RealMatrix::zeros(x.n_columns(), x.n_columns());
-            (0..x.n_columns()).for_each(|i| axes.row_mut(i)[i] = 1.0);
+            let axes = RealMatrix::identity(x.n_columns());
             fixed_dictionary(rows, &signed(&axes)?, l0)
         }
         Control::Pca => {
             let spectrum = symmetric_eigen(&x.transposed_times(&x))?;
-            // Vectors of the value 0 are no directions.
-            let least = 1e-10 * spectrum.values[0];
-            let kept = spectrum.values.iter().filter(|v| **v > least).count();
+            let kept = spectrum.rank();
             let components = spectrum.vectors.select(&(0..kept).collect::<Vec<_>>());
             check_l0(l0, 2 * kept)?;
             fixed_dictionary(rows, &signed(&components)?, l0)

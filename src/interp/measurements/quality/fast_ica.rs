@@ -76,9 +76,7 @@ fn whitening(x: &RealMatrix) -> Result<(RealMatrix, RealMatrix)> {
         .iter_mut()
         .for_each(|v| *v /= x.n_rows() as f64);
     let spectrum = symmetric_eigen(&covariance)?;
-    // f32 activations have no more than seven digits.
-    let least = 1e-10 * spectrum.values.first().copied().unwrap_or(0.0);
-    let kept = spectrum.values.iter().filter(|v| **v > least).count();
+    let kept = spectrum.rank();
     if kept == 0 {
         let reason = "have no direction of any variance";
         return Err(Error::argument("activations", "constant", reason));

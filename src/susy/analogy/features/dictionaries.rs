@@ -3,13 +3,11 @@
 //! `C = (1/n) sum x x^T`, both signs of its eigenvectors; centres of spherical k-means. Source: textbook.
 
 use crate::data::TokenSplit;
-use crate::error::{Error, Result};
-use crate::interp::{centred_rows, check_l0, fixed_dictionary};
-use crate::linear_algebra::symmetric_eigen;
+use crate::error::Result;
+use crate::interp::{Control, centred_rows, check_l0, control_dictionary, fixed_dictionary};
 use crate::model::Transformer;
 use crate::sae::StandardSae;
 use crate::susy::analogy::{RealMatrix, spherical_k_means};
-use candle_core::{Device, Tensor};
 
 /// The principal components of a model's activations at `hook_name` as a dictionary: `2 d_in` features,
 /// each component with both signs, the largest variance first; `l0` of them active on a token on average
@@ -26,25 +24,8 @@ pub fn pca_dictionary(
     l0: f64,
     seed: u64,
 ) -> Result<StandardSae> {
-    check_l0(l0, 2 * d_in)?;
-    let rows = centred_rows(model, hook_name, split, d_in, seed)?;
-    let x = RealMatrix::from_tensor("activations", &rows.x_cent)?;
-    let spectrum = symmetric_eigen(&x.transposed_times(&x))?;
-    // Directions without variance, to rounding, are left out.
-    let least = 1e-10 * spectrum.values.first().copied().unwrap_or(0.0);
-    let kept = spectrum.values.iter().filter(|v| **v > least).count();
-    if kept == 0 {
-        return Err(Error::argument(
-            "activations",
-            "constant",
-            "have no direction",
-        ));
-    }
-    let directions = RealMatrix::from_entries(2 * kept, d_in, |i, j| {
-        let sign = if i % 2 == 0 { 1.0 } else { -1.0 };
-        sign * spectrum.vectors.entry(i / 2, j)
-    });
-    fixed_dictionary(&rows, &tensor(&directions, model.device())?, l0)
+    let shape = (d_in, 2 * d_in);
+    control_dictionary(model, hook_name, split, Control::Pca, shape, l0, seed)
 }
 
 /// The centres of [`spherical_k_means`] of a model's centred activations at `hook_name` as a dictionary
@@ -64,16 +45,7 @@ pub fn k_means_dictionary(
     let rows = centred_rows(model, hook_name, split, d_in, seed)?;
     let x = RealMatrix::from_tensor("activations", &rows.x_cent)?;
     let clusters = spherical_k_means(&x, d_sae, seed)?;
-    fixed_dictionary(&rows, &tensor(&clusters.centres, model.device())?, l0)
-}
-
-fn tensor(a: &RealMatrix, device: &Device) -> Result<Tensor> {
-    let entries: Vec<f32> = a.entries().iter().map(|x| *x as f32).collect();
-    Ok(Tensor::from_vec(
-        entries,
-        (a.n_rows(), a.n_columns()),
-        device,
-    )?)
+    fixed_dictionary(&rows, &clusters.centres.to_tensor(model.device())?, l0)
 }
 
 #[cfg(test)]
